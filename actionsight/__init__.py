@@ -1,0 +1,1 @@
+"""What more than one part of Actionsight needs: settings, database, services, commands."""

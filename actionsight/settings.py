@@ -1,0 +1,235 @@
+"""Every setting of an installation, in one table.
+
+The table feeds `.env.example`, the operator's guide and `actionsight doctor`; a test holds them
+together. A setting comes from the environment, for a secret also from the file that `NAME_FILE`
+names, or else from `.env` at the root of the checkout.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+ROOT = Path(__file__).resolve().parents[1]
+PREFIX = "ACTIONSIGHT_"
+
+
+class SettingsError(ValueError):
+    """Settings are missing or contradict each other; the message names all of them at once."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not (parts.hostname or parts.path.strip("/")):
+            raise ValueError(f"must be an address that begins with {' or '.join(schemes)}://")
+        return value.rstrip("/")
+
+    return parse
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not value.isascii() or not value.isdigit() or not least <= int(value) <= most:
+            raise ValueError(f"must be a whole number from {least:,} to {most:,}")
+        return int(value)
+
+    return parse
+
+
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+
+
+def _repositories(value: str) -> tuple[str, ...]:
+    names = _names(value)
+    for name in names:
+        check_repository_name(name)
+    return names
+
+
+def _user_ids(value: str) -> tuple[int, ...]:
+    names = _names(value)
+    if not all(name.isascii() and name.isdigit() for name in names):
+        raise ValueError("must be numeric GitHub user ids, separated by commas (not logins)")
+    return tuple(int(name) for name in names)
+
+
+def _folder(value: str) -> Path:
+    path = Path(value).expanduser()
+    return path if path.is_absolute() else ROOT / path
+
+
+def _pem(value: str) -> str:
+    return value.replace("\\n", "\n")
+
+
+def check_repository_name(name: str) -> None:
+    """Raise ValueError unless `name` has GitHub's form `owner/name` (or `owner/*`)."""
+    owner, slash, repository = name.partition("/")
+    allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
+    well_formed = slash and owner and repository and set(owner) <= allowed
+    if not well_formed or not (repository == "*" or set(repository) <= allowed):
+        raise ValueError(f"{name!r} is not a repository: write owner/name")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table: `attribute` of `Settings`, what it means, and how it is read."""
+
+    attribute: str
+    meaning: str
+    parse: Callable[[str], Any] = _text
+    default: str | None = None
+    secret: bool = False
+
+    @property
+    def name(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.attribute.upper()
+
+
+_POSTGRESQL = _url("postgresql", "postgres")
+_REDIS = _url("redis", "rediss", "unix")
+_WEB = _url("https", "http")
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "database_url", "PostgreSQL 15 or newer (embedded when empty)", _POSTGRESQL, secret=True
+    ),
+    Setting(
+        "read_database_url",
+        "a read replica for the API (the database when empty)",
+        _POSTGRESQL,
+        secret=True,
+    ),
+    Setting(
+        "redis_url",
+        "event buffer: append-only file, no eviction (embedded when empty)",
+        _REDIS,
+        secret=True,
+    ),
+    Setting(
+        "cache_url",
+        "cache and limits, a server of its own (embedded when empty)",
+        _REDIS,
+        secret=True,
+    ),
+    Setting("github_api_url", "GitHub's REST API", _WEB, "https://api.github.com"),
+    Setting("github_url", "GitHub's pages, for sign-in and links", _WEB, "https://github.com"),
+    Setting(
+        "github_token",
+        "the collector's personal access token: Metadata and Actions, read-only",
+        secret=True,
+    ),
+    Setting(
+        "repositories",
+        "what is monitored: owner/name, separated by commas; those never seen are added at a start",
+        _repositories,
+        "",
+    ),
+    Setting(
+        "backfill_days",
+        "how many days of history the first collection reads",
+        _whole_number(1, 3650),
+        "90",
+    ),
+    Setting("poll_minutes", "minutes between two polls", _whole_number(1, 1440), "5"),
+    Setting("data_dir", "the folder that holds all that an installation writes", _folder, "var"),
+    Setting("api_port", "port of the API, on loopback", _whole_number(1, 65535), "8000"),
+    Setting(
+        "dagster_port", "port of Dagster's pages, on loopback", _whole_number(1, 65535), "3000"
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of this process, parsed; secrets are left out of its representation."""
+
+    database_url: str | None = field(repr=False)
+    read_database_url: str | None = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    cache_url: str | None = field(repr=False)
+    github_api_url: str
+    github_url: str
+    github_token: str | None = field(repr=False)
+    repositories: tuple[str, ...]
+    backfill_days: int
+    poll_minutes: int
+    data_dir: Path
+    api_port: int
+    dagster_port: int
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether GitHub can be asked; without a credential the demonstration is shown."""
+        return self.github_token is not None
+
+    def environment(self) -> dict[str, str]:
+        """These settings as the environment of a process that we start."""
+        values: dict[str, str] = {}
+        for setting in SETTINGS:
+            value = getattr(self, setting.attribute)
+            if isinstance(value, tuple):
+                values[setting.name] = ",".join(map(str, value))
+            else:
+                values[setting.name] = "" if value is None else str(value)
+        return values
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        environ: in place of the process's environment and `.env` (for tests).
+
+    Raises:
+        SettingsError: one line for each setting that is unusable, all in one message.
+    """
+    if environ is None:
+        environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        try:
+            text = _read(setting, environ)
+            values[setting.attribute] = None if text is None else setting.parse(text)
+        except ValueError as error:
+            problems.append(f"{setting.name}: {error}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return Settings(**values)
+
+
+def _read(setting: Setting, environ: Mapping[str, str]) -> str | None:
+    text = environ.get(setting.name, "").strip()
+    file_name = environ.get(setting.name + "_FILE", "").strip() if setting.secret else ""
+    if text and file_name:
+        raise ValueError(f"is set, and so is {setting.name}_FILE: keep one of the two")
+    if file_name:
+        try:
+            text = Path(file_name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(
+                f"the file that {setting.name}_FILE names: {error.strerror}"
+            ) from error
+    return text or setting.default
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every setting with its meaning and default, all commented out."""
+    lines = [
+        "# Copy to .env and fill in what you need. A secret can also come from a file: NAME_FILE."
+    ]
+    for setting in SETTINGS:
+        lines += ["", f"# {setting.meaning}", f"#{setting.name}={setting.default or ''}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,84 @@
+"""Fixtures: real servers on free ports, and an installation's settings for them."""
+
+import dataclasses
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from actionsight.embedded import ValkeyServer, hold
+from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.settings import Settings, load
+from tests.support.services import Databases, databases
+
+
+@pytest.fixture(scope="session")
+def services_folder() -> Iterator[Path]:
+    """A folder that PostgreSQL's user can enter, which pytest's own is not when root runs it."""
+    folder = Path(tempfile.mkdtemp(prefix="actionsight-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(services_folder: Path) -> Iterator[Databases]:
+    with databases(services_folder) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: Databases) -> Iterator[str]:
+    with postgres_server.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_server: Databases) -> Iterator[str]:
+    with postgres_server.migrated() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _redis_server(services_folder: Path) -> Iterator[str]:
+    server = ValkeyServer(services_folder / "event-buffer", "event buffer", EVENT_BUFFER)
+    with hold(server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _cache_server(services_folder: Path) -> Iterator[str]:
+    with hold(ValkeyServer(services_folder / "cache", "cache", CACHE)) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(_redis_server: str) -> str:
+    return _emptied(_redis_server)
+
+
+@pytest.fixture
+def cache_url(_cache_server: str) -> str:
+    return _emptied(_cache_server)
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, cache_url: str, tmp_path: Path) -> Settings:
+    """An installation of its own: its database, its data folder, nothing monitored yet."""
+    return dataclasses.replace(
+        load(environ={}),
+        database_url=database_url,
+        read_database_url=database_url,
+        redis_url=redis_url,
+        cache_url=cache_url,
+        data_dir=tmp_path / "data",
+    )
+
+
+def _emptied(url: str) -> str:
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return url

@@ -1,0 +1,77 @@
+"""The real servers that the tests talk to: started once a session, emptied or cloned per test."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from psycopg import sql
+
+from actionsight import migrations
+from actionsight.database import connect, with_database
+from actionsight.embedded import PostgresqlServer, hold
+from actionsight.settings import ROOT
+
+# A crash of the machine may lose these databases; a crash of a process may not.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+TEMPLATE = "migrated"
+
+
+class Databases:
+    """Makes databases on the session's server: an empty one, or a clone of a migrated one."""
+
+    def __init__(self, server_url: str, scratch: Path) -> None:
+        self.server_url = server_url
+        self._scratch = scratch
+        self._has_template = False
+
+    @contextmanager
+    def fresh(self, template: str = "template1") -> Iterator[str]:
+        """A database of one's own for the length of the context; gives its address."""
+        name = f"test_{uuid.uuid4().hex}"
+        self._execute("create database {} template {}", name, template)
+        try:
+            yield with_database(self.server_url, name)
+        finally:
+            self._execute("drop database {} with (force)", name)
+
+    @contextmanager
+    def migrated(self) -> Iterator[str]:
+        """As `fresh`, with all that `actionsight migrate` makes."""
+        if not self._has_template:
+            self._execute("create database {}", TEMPLATE)
+            migrate(with_database(self.server_url, TEMPLATE), self._scratch)
+            self._has_template = True
+        with self.fresh(TEMPLATE) as url:
+            yield url
+
+    def _execute(self, statement: str, *names: str) -> None:
+        with connect(self.server_url, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL(statement).format(*map(sql.Identifier, names))  # type: ignore[arg-type]
+            )
+
+
+def migrate(database_url: str, data_dir: Path) -> None:
+    """Alembic's tables and the raw tables that collection makes."""
+    migrations.upgrade(database_url)
+    subprocess.run(
+        [sys.executable, "-m", "ingestion.github", "prepare"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "ACTIONSIGHT_DATABASE_URL": database_url,
+            "ACTIONSIGHT_DATA_DIR": str(data_dir),
+        },
+        check=(ROOT / 'ingestion/github/__main__.py').exists(),
+    )
+
+
+@contextmanager
+def databases(folder: Path) -> Iterator[Databases]:
+    """A PostgreSQL server for the length of the context."""
+    with hold(PostgresqlServer(folder / "postgres", FAST)) as url:
+        yield Databases(url, folder / "migration")
