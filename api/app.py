@@ -1,0 +1,52 @@
+"""The application factory."""
+
+from flask import Flask, Response
+
+from actionsight.settings import Settings
+from api import errors, openapi
+from api.auth import access
+from api.auth.access import Access, register
+from api.database import Database
+from api.health import views as health
+from api.repositories import views as repositories
+from api.stats import views as stats
+from api.workflows import views as workflows
+
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(settings: Settings) -> Flask:
+    """Make the application; it reads no environment and opens no connection yet.
+
+    Raises:
+        ValueError: no database is configured.
+    """
+    if settings.database_url is None:
+        raise ValueError(
+            "ACTIONSIGHT_DATABASE_URL is not set: the API needs a database "
+            "(`make up` starts the embedded one and hands its address on)"
+        )
+    app = Flask(__name__, static_folder=None)
+    app.extensions["database"] = Database(
+        settings.database_url, settings.read_database_url or settings.database_url
+    )
+    errors.init_app(app)
+    access.init_app(app)
+    register(app, health.blueprint, Access.PUBLIC)
+    register(app, openapi.blueprint, Access.PUBLIC)
+    register(app, stats.blueprint, Access.VIEWER)
+    register(app, workflows.blueprint, Access.VIEWER)
+    register(app, repositories.blueprint, Access.VIEWER)
+    app.after_request(_add_headers)
+    return app
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,111 @@
+"""The API's connections: one pool that reads an answer, one that checks who asks."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import psycopg
+from flask import current_app
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from actionsight import database
+
+STATEMENT_TIMEOUT_SECONDS = 10
+POOL_TIMEOUT_SECONDS = 3
+POOL_SIZE = 8
+MARTS = (
+    "repositories",
+    "workflows",
+    "workflow_runs",
+    "workflow_run_attempts",
+    "jobs",
+    "workflow_statistics_by_day",
+)
+
+# One snapshot for the whole answer. Sorting for percentiles should stay in memory.
+_READ_OPTIONS = (
+    f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s "
+    r"-c default_transaction_isolation=repeatable\ read "
+    "-c default_transaction_read_only=on -c work_mem=32MB -c jit=off"
+)
+_WRITE_OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
+
+# A model that is built anew is swapped under its name. A transaction that took its snapshot before
+# the swap would find the new table empty, so the names are held first; this takes no snapshot.
+_HOLD_MARTS = sql.SQL("lock table {} in access share mode").format(
+    sql.SQL(", ").join(sql.Identifier("marts", name) for name in MARTS)
+)
+
+Connection = psycopg.Connection[DictRow]
+
+
+class Database:
+    """Two pools, opened by the process that first uses them (a server may fork after loading)."""
+
+    def __init__(self, url: str, read_url: str) -> None:
+        self._urls = {"read": (read_url, _READ_OPTIONS), "write": (url, _WRITE_OPTIONS)}
+        self._pools: dict[tuple[int, str], ConnectionPool[Connection]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One read-only transaction with one snapshot, from which a whole answer is read.
+
+        Raises:
+            psycopg.OperationalError: the database is away, or a statement took too long.
+            psycopg.errors.UndefinedTable: the marts are not built.
+        """
+        with self._connection("read") as connection:
+            connection.execute(_HOLD_MARTS)
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """The same without the marts: for what must answer before they are built."""
+        with self._connection("read") as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction on the primary server: who asks, and what that person may see."""
+        with self._connection("write") as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close the pools of this process; the next use opens them again."""
+        with self._lock:
+            for key in [key for key in self._pools if key[0] == os.getpid()]:
+                self._pools.pop(key).close()
+
+    @contextmanager
+    def _connection(self, kind: str) -> Iterator[Connection]:
+        pool = self._pool(kind)
+        try:
+            with pool.connection(timeout=POOL_TIMEOUT_SECONDS) as connection:
+                yield connection
+        except psycopg.errors.QueryCanceled:
+            raise
+        except psycopg.OperationalError:
+            # A server that restarted has cut all idle connections: drop them at once.
+            pool.check()
+            raise
+
+    def _pool(self, kind: str) -> ConnectionPool[Connection]:
+        key = (os.getpid(), kind)
+        with self._lock:
+            if key not in self._pools:
+                url, options = self._urls[kind]
+                pool = database.pool(url, max_size=POOL_SIZE, options=options, row_factory=dict_row)
+                pool.open()
+                self._pools[key] = cast(ConnectionPool[Connection], pool)
+            return self._pools[key]
+
+
+def current_database() -> Database:
+    """The database of the application that answers now."""
+    extension: Any = current_app.extensions["database"]
+    return cast(Database, extension)

@@ -1,0 +1,1 @@
+"""GET /repositories: what is monitored, and how far its collection has come."""

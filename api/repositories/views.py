@@ -1,0 +1,37 @@
+"""GET /repositories."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from api.answers import data_response
+from api.auth.access import current_viewer
+from api.database import current_database
+from api.endpoints import endpoint
+from api.filters import REPOSITORY, as_of, visible_repositories
+from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, read_page
+from api.parameters import Arguments
+from api.repositories.queries import list_repositories
+from api.repositories.schemas import REPOSITORIES
+
+blueprint = Blueprint("repositories", __name__)
+
+
+@blueprint.get("/repositories")
+@endpoint(
+    "Monitored repositories, how far their collection has come, and what troubles it.",
+    parameters=(REPOSITORY, *PAGE_PARAMETERS),
+    answer=REPOSITORIES,
+)
+def get_repositories(arguments: Arguments) -> Response:
+    """In the order of their names."""
+    with current_database().reading() as connection:
+        repository_ids = visible_repositories(connection, current_viewer(), arguments["repository"])
+        applied: dict[str, Any] = (
+            {"repository": list(repository_ids)} if arguments["repository"] else {}
+        )
+        page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories", applied)
+        rows = list_repositories(connection, repository_ids, page)
+        known_until = as_of(connection, repository_ids)
+    shown, token = page.cut(rows, lambda row: (row["full_name"].lower(), row["repository_id"]))
+    return data_response(shown, as_of=known_until, applied=applied, next=token)

@@ -1,0 +1,1 @@
+"""GET /stats: the statistics of the runs that a filter chooses."""

@@ -1,0 +1,281 @@
+"""Statistics from the narrow facts: counts, sums and exact percentiles of the filter's runs.
+
+Three queries, each over one table of facts and all within one snapshot; their rows join by the key
+of the group. The runs decide which groups there are, and so where a page ends.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from api.database import Connection
+from api.filters import RunFilter
+from api.pagination import DAY, TEXT, WHOLE_NUMBER, Key, KeyKind
+from api.stats.terms import (
+    COMMIT_TERMS,
+    JOB_PERCENTILES,
+    JOB_TERMS,
+    RUN_PERCENTILES,
+    RUN_TERMS,
+    Percentiles,
+    Term,
+)
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What groups can be made by: the run's column, the SQL over it, and its kind."""
+
+    column: str
+    expression: str
+    kind: KeyKind
+
+
+GROUPINGS: Mapping[str, Grouping] = {
+    "repository_id": Grouping("repository_id", "{repository_id}", WHOLE_NUMBER),
+    "workflow_id": Grouping("workflow_id", "{workflow_id}", WHOLE_NUMBER),
+    "day": Grouping("day", "{day}", DAY),
+    "week": Grouping("day", "date_trunc('week', {day}::timestamp)::date", DAY),
+    "month": Grouping("day", "date_trunc('month', {day}::timestamp)::date", DAY),
+    # Raw data holds no empty text, so that it can stand for "none" in an ordered key.
+    "head_branch": Grouping("head_branch", "coalesce({head_branch}, '')", TEXT),
+    "event": Grouping("event", "coalesce({event}, '')", TEXT),
+}
+
+Columns = Mapping[str, sql.Identifier]
+
+_OF_RUNS: Columns = {
+    name: sql.Identifier("runs", name)
+    for name in (
+        "repository_id",
+        "workflow_id",
+        "day",
+        "created_at",
+        "head_branch",
+        "event",
+        "status",
+        "conclusion",
+        "actor_login",
+    )
+}
+# What a job says about its run by itself, so that most questions need no join.
+_OF_JOBS: Columns = {
+    "repository_id": sql.Identifier("jobs", "repository_id"),
+    "workflow_id": sql.Identifier("jobs", "workflow_id"),
+    "day": sql.Identifier("jobs", "day"),
+    "created_at": sql.Identifier("jobs", "run_created_at"),
+}
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """Rows to aggregate: where they come from, their conditions, keys and SQL parameters."""
+
+    source: sql.Composable
+    where: sql.Composable
+    keys: Sequence[sql.Composed]
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A part of the ordered groups, by their keys: after one, or from one up to another."""
+
+    after: Key | None = None
+    first: Key | None = None
+    last: Key | None = None
+
+
+def read_statistics(connection: Connection, run_filter: RunFilter) -> dict[str, Any]:
+    """All terms over the filter's runs."""
+    return _read(connection, run_filter, (), _Span(), None)[0]
+
+
+def read_groups(
+    connection: Connection,
+    run_filter: RunFilter,
+    group_by: Sequence[str],
+    after: Key | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """All terms of each group, with its key, in the order of the keys: at most `limit` groups."""
+    return _read(connection, run_filter, group_by, _Span(after=after), limit)
+
+
+def group_key(row: Mapping[str, Any], group_by: Sequence[str]) -> Key:
+    """The key of a group as the database orders it."""
+    return tuple("" if row[name] is None else row[name] for name in group_by)
+
+
+def _read(
+    connection: Connection,
+    run_filter: RunFilter,
+    group_by: Sequence[str],
+    span: _Span,
+    limit: int | None,
+) -> list[dict[str, Any]]:
+    runs = _aggregate(
+        connection, _runs(run_filter, group_by, span), RUN_TERMS, RUN_PERCENTILES, limit
+    )
+    if not runs:
+        return []
+    ordered = list(runs)  # as the database orders texts, which Python may not
+    page = _Span(first=ordered[0], last=ordered[-1]) if group_by else _Span()
+    commits = _aggregate(connection, _commits(run_filter, group_by, page), COMMIT_TERMS)
+    jobs = _aggregate(connection, _jobs(run_filter, group_by, page), JOB_TERMS, JOB_PERCENTILES)
+    nothing = _nothing()
+    return [
+        {
+            **dict(zip(group_by, (None if part == "" else part for part in key), strict=True)),
+            **nothing,
+            **terms,
+            **commits.get(key, {}),
+            **jobs.get(key, {}),
+        }
+        for key, terms in runs.items()
+    ]
+
+
+def _nothing() -> dict[str, Any]:
+    """What a group has to say about jobs and commits when it has none; the order of the terms."""
+    counts: dict[str, Any] = {term.name: 0 for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)}
+    for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
+        counts.update(dict.fromkeys(percentiles.names))
+    return counts
+
+
+def _aggregate(
+    connection: Connection,
+    facts: _Facts,
+    terms: Sequence[Term],
+    percentiles: Sequence[Percentiles] = (),
+    limit: int | None = None,
+) -> dict[Key, dict[str, Any]]:
+    """The terms of each group by its key, ordered by it; without keys one group, `()`."""
+    key_names = [sql.Identifier(f"key_{number}") for number in range(len(facts.keys))]
+    keys = [
+        sql.SQL("{} as {}").format(key, name)
+        for key, name in zip(facts.keys, key_names, strict=True)
+    ]
+    formulas = [
+        sql.SQL("{} as {}").format(sql.SQL(formula), sql.Identifier(name))
+        for name, formula in (
+            *((term.name, term.formula) for term in terms),
+            *((measure.prefix, measure.formula) for measure in percentiles),
+        )
+    ]
+    query = sql.SQL("select {columns} from {source} where {where}").format(
+        columns=sql.SQL(", ").join([*keys, *formulas]), source=facts.source, where=facts.where
+    )
+    if keys:
+        ordinals = sql.SQL(", ").join(sql.SQL(str(number + 1)) for number in range(len(keys)))
+        query += sql.SQL(" group by {0} order by {0} limit %(limit)s").format(ordinals)
+    rows = connection.execute(query, {**facts.parameters, "limit": limit}).fetchall()
+    return {
+        tuple(row[f"key_{number}"] for number in range(len(keys))): _terms(row, terms, percentiles)
+        for row in rows
+    }
+
+
+def _terms(
+    row: Mapping[str, Any], terms: Sequence[Term], percentiles: Sequence[Percentiles]
+) -> dict[str, Any]:
+    values = {term.name: row[term.name] for term in terms}
+    for measure in percentiles:
+        found = row[measure.prefix] or [None] * len(measure.names)
+        values.update(zip(measure.names, found, strict=True))
+    return values
+
+
+def _runs(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
+    return _facts(sql.SQL("marts.workflow_runs as runs"), _OF_RUNS, run_filter, group_by, span)
+
+
+def _jobs(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
+    needed = run_filter.columns | {GROUPINGS[name].column for name in group_by}
+    if needed <= _OF_JOBS.keys():
+        return _facts(sql.SQL("marts.jobs as jobs"), _OF_JOBS, run_filter, group_by, span)
+    source = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
+    return _facts(source, _OF_RUNS, run_filter, group_by, span)
+
+
+def _commits(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
+    """The commits that both failed and succeeded in one workflow, within the group."""
+    attempts = _facts(
+        sql.SQL(
+            "marts.workflow_runs as runs "
+            "inner join marts.workflow_run_attempts as attempts using (run_id)"
+        ),
+        _OF_RUNS,
+        run_filter,
+        group_by,
+        span,
+    )
+    names = [sql.Identifier(f"key_{number}") for number in range(len(attempts.keys))]
+    source = sql.SQL(
+        """
+        (
+            select
+                {keys}
+                bool_or(attempts.conclusion = 'success') as succeeded,
+                bool_or(attempts.conclusion <> 'success') as failed,
+                bool_or(
+                    attempts.conclusion = 'success' and attempts.run_attempt = runs.run_attempt
+                ) as newest_succeeded,
+                bool_or(
+                    attempts.conclusion <> 'success' and attempts.run_attempt = runs.run_attempt
+                ) as newest_failed
+            from {source}
+            where {where}
+                and attempts.status = 'completed'
+                and attempts.conclusion in ('success', 'failure', 'timed_out')
+                and attempts.head_sha is not null
+            group by {groups} attempts.workflow_id, attempts.head_sha
+        ) as commits
+        """
+    ).format(
+        keys=sql.SQL("").join(
+            sql.SQL("{} as {}, ").format(key, name)
+            for key, name in zip(attempts.keys, names, strict=True)
+        ),
+        groups=sql.SQL("").join(sql.SQL("{}, ").format(key) for key in attempts.keys),
+        source=attempts.source,
+        where=attempts.where,
+    )
+    return _Facts(
+        source,
+        sql.SQL("commits.succeeded and commits.failed"),
+        [sql.Composed([name]) for name in names],
+        attempts.parameters,
+    )
+
+
+def _facts(
+    source: sql.Composable,
+    columns: Columns,
+    run_filter: RunFilter,
+    group_by: Sequence[str],
+    span: _Span,
+) -> _Facts:
+    keys = [sql.SQL(GROUPINGS[name].expression).format(**columns) for name in group_by]
+    conditions: list[sql.Composable] = [run_filter.where(columns)]
+    parameters = run_filter.parameters
+    for name, operator, key in (
+        ("after", ">", span.after),
+        ("first", ">=", span.first),
+        ("last", "<=", span.last),
+    ):
+        if key is None:
+            continue
+        places = []
+        for number, part in enumerate(key):
+            parameters[f"{name}_{number}"] = part
+            places.append(sql.Placeholder(f"{name}_{number}"))
+        conditions.append(
+            sql.SQL("({}) {} ({})").format(
+                sql.SQL(", ").join(keys), sql.SQL(operator), sql.SQL(", ").join(places)
+            )
+        )
+    return _Facts(source, sql.SQL(" and ").join(conditions), keys, parameters)

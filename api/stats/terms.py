@@ -1,0 +1,198 @@
+"""The terms of the statistics: each one's name, meaning and formula, in one place.
+
+A formula is SQL over `runs` (marts.workflow_runs), `jobs` (marts.jobs) or `commits` (what became
+of one commit in one workflow). The answer's schema is made from the same table.
+"""
+
+from dataclasses import dataclass
+
+from api.parameters import Schema
+from api.schemas import COUNT, described
+
+CONCLUSIONS = (
+    "success",
+    "failure",
+    "cancelled",
+    "skipped",
+    "neutral",
+    "timed_out",
+    "action_required",
+    "stale",
+    "startup_failure",
+)
+DECISIVE = "('success', 'failure', 'timed_out', 'startup_failure')"
+
+RATE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+SECONDS: Schema = {"type": ["number", "null"]}
+
+
+@dataclass(frozen=True)
+class Term:
+    """A number: how it is called, what it means, and how it is computed."""
+
+    name: str
+    meaning: str
+    formula: str
+    schema: Schema = COUNT
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """The five percentiles of one measure, exact, over rows that match `condition`."""
+
+    prefix: str
+    meaning: str
+    measure: str
+    condition: str = "true"
+
+    @property
+    def formula(self) -> str:
+        """An array of the five, or null over nothing; each measure is sorted once."""
+        fractions = ", ".join(str(percent / 100) for percent in PERCENTS)
+        return (
+            f"percentile_cont(array[{fractions}]) within group (order by {self.measure}) "
+            f"filter (where {self.condition})"
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The terms, in the order of the array."""
+        return tuple(f"{self.prefix}_p{percent}_seconds" for percent in PERCENTS)
+
+
+PERCENTS = (50, 75, 90, 95, 99)
+
+
+def _count(condition: str) -> str:
+    return f"count(*) filter (where {condition})"
+
+
+def _rate(part: str, whole: str) -> str:
+    return f"({part})::double precision / nullif({whole}, 0)"
+
+
+def _sum(column: str) -> str:
+    return f"coalesce(sum({column}), 0)::bigint"
+
+
+_COMPLETED = "runs.status = 'completed'"
+_DECISIVE_COUNT = _count(f"{_COMPLETED} and runs.conclusion in {DECISIVE}")
+_SUCCESS_COUNT = _count(f"{_COMPLETED} and runs.conclusion = 'success'")
+_RERUN_COUNT = _count("runs.run_attempt > 1")
+
+RUN_TERMS = (
+    Term("run_count", "Runs.", "count(*)"),
+    Term("completed_count", "Runs whose newest attempt is completed.", _count(_COMPLETED)),
+    *(
+        Term(
+            f"{conclusion}_count",
+            f"Completed runs that ended `{conclusion}`.",
+            _count(f"{_COMPLETED} and runs.conclusion = '{conclusion}'"),
+        )
+        for conclusion in CONCLUSIONS
+    ),
+    Term(
+        "decisive_count",
+        "Completed runs that ended success, failure, timed_out or startup_failure.",
+        _DECISIVE_COUNT,
+    ),
+    Term("success_rate", "Success ÷ decisive.", _rate(_SUCCESS_COUNT, _DECISIVE_COUNT), RATE),
+    Term(
+        "first_attempt_success_rate",
+        "The same over first attempts.",
+        _rate(
+            _count("runs.first_attempt_conclusion = 'success'"),
+            _count(f"runs.first_attempt_conclusion in {DECISIVE}"),
+        ),
+        RATE,
+    ),
+    Term(
+        "success_rate_completed",
+        "Success ÷ all completed runs.",
+        _rate(_SUCCESS_COUNT, _count(_COMPLETED)),
+        RATE,
+    ),
+    Term("rerun_count", "Runs with more than one attempt.", _RERUN_COUNT),
+    Term("extra_attempt_count", "Attempts beyond the first.", _sum("runs.run_attempt - 1")),
+    Term("rerun_rate", "Re-run runs ÷ runs.", _rate(_RERUN_COUNT, "count(*)"), RATE),
+    Term(
+        "flaky_run_count",
+        "Runs in which an attempt failed or timed out and a later one succeeded.",
+        _count("runs.is_flaky"),
+    ),
+)
+
+COMMIT_TERMS = (
+    Term(
+        "flaky_commit_count",
+        "Commits that both failed and succeeded in one workflow, over all attempts.",
+        "count(*)",
+    ),
+    Term(
+        "flaky_commit_latest_count",
+        "The same over newest attempts only.",
+        _count("commits.newest_failed and commits.newest_succeeded"),
+    ),
+)
+
+JOB_TERMS = (
+    Term("jobs_listed", "Jobs as listed under all attempts.", "count(*)"),
+    Term("jobs_executed", "Jobs that a runner executed.", _count("jobs.is_executed")),
+    Term(
+        "impossible_queue_count",
+        "Jobs that started before they were created: left out of queue times.",
+        _count("jobs.is_impossible_queue"),
+    ),
+    Term(
+        "impossible_duration_count",
+        "Jobs that ended before they started: left out of durations.",
+        _count("jobs.is_impossible_duration"),
+    ),
+    Term(
+        "billable_minutes",
+        "Minutes on GitHub's runners, each job rounded up.",
+        _sum("jobs.billable_minutes"),
+    ),
+    Term(
+        "self_hosted_minutes",
+        "The same on one's own runners.",
+        _sum("jobs.self_hosted_minutes"),
+    ),
+)
+
+RUN_PERCENTILES = (
+    Percentiles(
+        "success_duration",
+        "Duration of successful runs",
+        "runs.duration_seconds",
+        f"{_COMPLETED} and runs.conclusion = 'success'",
+    ),
+    Percentiles(
+        "completed_duration", "Duration of completed runs", "runs.duration_seconds", _COMPLETED
+    ),
+    Percentiles("run_queue", "Wait of runs for their first job to start", "runs.queue_seconds"),
+    Percentiles(
+        "time_to_signal",
+        "From a run's creation to the end of its first attempt",
+        "runs.time_to_signal_seconds",
+    ),
+)
+
+JOB_PERCENTILES = (
+    Percentiles("job_queue", "Wait of executed jobs for a runner", "jobs.queue_seconds"),
+    Percentiles("job_duration", "Duration of executed jobs", "jobs.duration_seconds"),
+)
+
+
+def term_schemas() -> dict[str, Schema]:
+    """The schema of each term, in the order in which an answer has them."""
+    schemas = {
+        term.name: described(term.schema, term.meaning)
+        for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)
+    }
+    for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
+        for percent, name in zip(PERCENTS, percentiles.names, strict=True):
+            schemas[name] = described(
+                SECONDS, f"{percentiles.meaning}: percentile {percent}; null over nothing."
+            )
+    return schemas

@@ -1,0 +1,47 @@
+"""GET /stats."""
+
+from flask import Blueprint, Response
+
+from api.answers import data_response
+from api.auth.access import current_viewer
+from api.database import current_database
+from api.endpoints import endpoint
+from api.filters import FILTER_PARAMETERS, read_filter
+from api.pagination import PAGE_PARAMETERS, read_page
+from api.parameters import Arguments, Parameter, choice
+from api.schemas import one, record
+from api.stats.queries import GROUPINGS, group_key, read_groups, read_statistics
+from api.stats.schemas import GROUPED, STATISTICS
+
+blueprint = Blueprint("stats", __name__)
+
+GROUP_BY = Parameter(
+    "group_by",
+    "One object per group instead of one in all; several keys, separated by commas, make finer "
+    "groups. A week is named by its Monday, a month by its first day (UTC).",
+    choice(tuple(GROUPINGS)),
+    {"type": "string", "enum": list(GROUPINGS)},
+    many=True,
+)
+
+
+@blueprint.get("/stats")
+@endpoint(
+    "Counts, rates, sums and exact percentiles of the runs that the filter chooses.",
+    parameters=(*FILTER_PARAMETERS, GROUP_BY, *PAGE_PARAMETERS),
+    answer={"oneOf": [one(record(STATISTICS)), GROUPED]},
+)
+def get_stats(arguments: Arguments) -> Response:
+    """Without `from` over all history. A rate or a percentile over nothing is null, never 0."""
+    group_by = arguments["group_by"]
+    with current_database().reading() as connection:
+        chosen = read_filter(connection, current_viewer(), arguments)
+        if not group_by:
+            statistics = read_statistics(connection, chosen)
+            return data_response(statistics, as_of=chosen.as_of, applied=chosen.applied)
+        applied = {**chosen.applied, "group_by": list(group_by)}
+        kinds = [GROUPINGS[name].kind for name in group_by]
+        page = read_page(arguments, kinds, "/stats", applied)
+        rows = read_groups(connection, chosen, group_by, page.after, page.limit + 1)
+    shown, token = page.cut(rows, lambda row: group_key(row, group_by))
+    return data_response(shown, as_of=chosen.as_of, applied=applied, next=token)

@@ -1,0 +1,78 @@
+"""Workflows with their latest run, in the order of their ids (which never change)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import sql
+
+from api.database import Connection
+from api.pagination import Page
+
+# The placeholder holds further conditions and the bounds of a page.
+_WORKFLOWS = """
+    select
+        workflows.workflow_id,
+        workflows.repository_id,
+        repositories.full_name as repository_full_name,
+        workflows.name,
+        workflows.path,
+        workflows.state,
+        workflows.html_url,
+        workflows.created_at,
+        workflows.updated_at,
+        workflows.deleted_at,
+        latest.run_id as latest_run_id,
+        latest.run_attempt as latest_run_attempt,
+        latest.status as latest_run_status,
+        latest.conclusion as latest_run_conclusion,
+        latest.event as latest_run_event,
+        latest.head_branch as latest_run_head_branch,
+        latest.created_at as latest_run_created_at,
+        latest.html_url as latest_run_html_url
+    from marts.workflows
+    inner join app.repositories using (repository_id)
+    left join lateral (
+        select *
+        from marts.workflow_runs
+        where workflow_runs.workflow_id = workflows.workflow_id
+        order by created_at desc, run_id desc
+        limit 1
+    ) as latest on true
+    where workflows.repository_id = any(%(repositories)s)
+        and repositories.removed_at is null
+        {}
+"""
+
+_CONDITIONS: Mapping[str, str] = {
+    "state": "and workflows.state = any(%(state)s)",
+    "name": "and strpos(lower(workflows.name), lower(%(name)s)) > 0",
+    "status": "and latest.status = any(%(status)s)",
+    "conclusion": "and latest.conclusion = any(%(conclusion)s)",
+}
+
+
+def list_workflows(
+    connection: Connection,
+    repository_ids: tuple[int, ...],
+    conditions: Mapping[str, Any],
+    page: Page,
+) -> list[dict[str, Any]]:
+    """The workflows of these repositories that fulfil all conditions; one more than the page."""
+    further = [sql.SQL(_CONDITIONS[name]) for name in conditions]
+    parameters: dict[str, Any] = {**conditions, "repositories": list(repository_ids)}
+    if page.after is not None:
+        further.append(sql.SQL("and workflows.workflow_id > %(after)s"))
+        parameters["after"] = page.after[0]
+    further.append(sql.SQL("order by workflows.workflow_id limit %(limit)s"))
+    parameters["limit"] = page.limit + 1
+    query = sql.SQL(_WORKFLOWS).format(sql.SQL(" ").join(further))
+    return connection.execute(query, parameters).fetchall()
+
+
+def find_workflow(
+    connection: Connection, repository_ids: tuple[int, ...], workflow_id: int
+) -> dict[str, Any] | None:
+    """One workflow; None where none of these repositories has it."""
+    query = sql.SQL(_WORKFLOWS).format(sql.SQL("and workflows.workflow_id = %(workflow)s"))
+    parameters = {"repositories": list(repository_ids), "workflow": workflow_id}
+    return connection.execute(query, parameters).fetchone()

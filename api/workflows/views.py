@@ -1,0 +1,91 @@
+"""GET /workflows and GET /workflows/{workflow_id}."""
+
+from flask import Blueprint, Response
+
+from api.answers import data_response
+from api.auth.access import current_viewer
+from api.database import current_database
+from api.endpoints import endpoint
+from api.errors import not_found
+from api.filters import (
+    REPOSITORY,
+    RUN_PARAMETERS,
+    as_of,
+    read_filter,
+    visible_repositories,
+)
+from api.pagination import PAGE_PARAMETERS, WHOLE_NUMBER, read_page
+from api.parameters import ID_SCHEMA, TEXT_SCHEMA, Arguments, Parameter, identifier, text
+from api.stats.queries import read_statistics
+from api.workflows.queries import find_workflow, list_workflows
+from api.workflows.schemas import WORKFLOW, WORKFLOWS
+
+blueprint = Blueprint("workflows", __name__)
+
+WORKFLOW_ID = Parameter("workflow_id", "GitHub's id.", identifier, ID_SCHEMA, in_path=True)
+CONDITIONS = (
+    Parameter(
+        "state",
+        "Workflows in one of these states, such as `active`.",
+        text,
+        TEXT_SCHEMA,
+        many=True,
+    ),
+    Parameter("name", "Workflows whose name contains this, in any case.", text, TEXT_SCHEMA),
+    Parameter(
+        "status",
+        "Workflows whose latest run has one of these statuses.",
+        text,
+        TEXT_SCHEMA,
+        many=True,
+    ),
+    Parameter(
+        "conclusion",
+        "Workflows whose latest run has one of these conclusions.",
+        text,
+        TEXT_SCHEMA,
+        many=True,
+    ),
+)
+
+
+@blueprint.get("/workflows")
+@endpoint(
+    "Workflows, each with the status and conclusion of its latest run.",
+    parameters=(REPOSITORY, *CONDITIONS, *PAGE_PARAMETERS),
+    answer=WORKFLOWS,
+)
+def get_workflows(arguments: Arguments) -> Response:
+    """In the order of their ids."""
+    with current_database().reading() as connection:
+        repository_ids = visible_repositories(connection, current_viewer(), arguments["repository"])
+        conditions = {
+            parameter.name: list(given) if parameter.many else given
+            for parameter in CONDITIONS
+            if (given := arguments[parameter.name])
+        }
+        asked = {"repository": list(repository_ids)} if arguments["repository"] else {}
+        applied = {**asked, **conditions}
+        page = read_page(arguments, [WHOLE_NUMBER], "/workflows", applied)
+        rows = list_workflows(connection, repository_ids, conditions, page)
+        known_until = as_of(connection, repository_ids)
+    shown, token = page.cut(rows, lambda row: (row["workflow_id"],))
+    return data_response(shown, as_of=known_until, applied=applied, next=token)
+
+
+@blueprint.get("/workflows/<workflow_id>")
+@endpoint(
+    "One workflow with its latest run, and the statistics of its runs that the filter chooses.",
+    parameters=(WORKFLOW_ID, *RUN_PARAMETERS),
+    answer=WORKFLOW,
+)
+def get_workflow(arguments: Arguments) -> Response:
+    """The filter chooses the runs of `statistics`; the latest run is the latest of all."""
+    viewer, workflow_id = current_viewer(), arguments["workflow_id"]
+    with current_database().reading() as connection:
+        workflow = find_workflow(connection, viewer.repository_ids, workflow_id)
+        if workflow is None:
+            raise not_found(f"Workflow {workflow_id}")
+        chosen = read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)})
+        workflow["statistics"] = read_statistics(connection, chosen)
+    return data_response(workflow, as_of=chosen.as_of, applied=chosen.applied)
