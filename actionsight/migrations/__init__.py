@@ -29,8 +29,17 @@ def upgrade(database_url: str) -> None:
         command.upgrade(config, "head")
 
 
-def create_dagster_database(database_url: str) -> str:
-    """Make Dagster's own database on the same server where it is missing; give its address."""
+def with_dagster_database(database_url: str) -> str:
+    """The address of Dagster's own database, on the same server."""
+    return with_database(database_url, DAGSTER_DATABASE)
+
+
+def create_dagster_database(database_url: str) -> None:
+    """Make Dagster's database where it is missing.
+
+    Raises:
+        psycopg.Error: the role may not create databases.
+    """
     with connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         known = connection.execute(
@@ -41,4 +50,3 @@ def create_dagster_database(database_url: str) -> str:
                 sql.SQL("create database {}").format(sql.Identifier(DAGSTER_DATABASE))
             )
             log.info("created the database %s", DAGSTER_DATABASE)
-    return with_database(database_url, DAGSTER_DATABASE)

@@ -1,0 +1,74 @@
+# `make` alone prints this help.
+.DEFAULT_GOAL := help
+.PHONY: help setup up test lint lock clean
+
+# The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+  $$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+MANIFEST := .venv/share/actionsight/manifest.json
+DBT_FILES := $(shell find transform -type f 2>/dev/null) dbt_project.yml profiles.yml
+# No tool of ours calls home, in set-up, tests and benchmarks alike.
+export DO_NOT_TRACK = 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS = false
+export RUNTIME__DLTHUB_TELEMETRY = false
+export DAGSTER_DISABLE_TELEMETRY = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+help: ## print this help
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|' 2>/dev/null || \
+	 grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
+
+setup: .venv/runtime-installed $(MANIFEST) ## prepare .venv and dbt's manifest (the other targets call it)
+
+up: setup ## start everything and keep it running until Ctrl-C
+	@exec $(BIN)/actionsight up $(ARGUMENTS)
+
+test: setup .venv/development-installed ## the whole gate: format, lint, types, SQL, contracts, all tests
+	@$(MAKE) --no-print-directory checks
+	$(BIN)/python -m pytest $(ARGUMENTS)
+
+lint: setup .venv/development-installed checks ## what `make test` checks before its tests
+
+.PHONY: checks
+checks:
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --disable-progress-bar transform
+	$(BIN)/lint-imports
+
+lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
+	@for name in runtime development; do \
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-strip-extras --only-binary :all: --no-emit-index-url --no-header --no-annotate \
+	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+
+clean: ## remove .venv and caches; data (var/) stays
+	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache target logs
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' || \
+	  { echo "Actionsight needs Python 3.11 to 3.14, and the PATH has none ($$(python3 --version 2>&1)): install one, or run make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version) …"
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+
+.venv/runtime-installed: .venv/bin/python requirements/runtime.txt pyproject.toml
+	@echo "Installing the packages (the first time, about a minute) …"
+	@$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/runtime.txt
+	@$(BIN)/pip install --quiet --no-build-isolation --no-deps --no-index --editable .
+	@touch $@
+
+.venv/development-installed: .venv/runtime-installed requirements/development.txt
+	@echo "Installing the tools of the gate …"
+	@$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/development.txt
+	@touch $@
+
+$(MANIFEST): .venv/runtime-installed $(DBT_FILES)
+	@echo "Reading the dbt project …"
+	@mkdir -p $(@D)
+	@DBT_TARGET_PATH=$(abspath $(@D)) DBT_LOG_PATH=$(abspath $(@D)) $(BIN)/dbt --quiet parse --no-partial-parse --project-dir . --profiles-dir .
+	@touch $@

@@ -1,0 +1,149 @@
+"""`actionsight doctor`: how an installation is set up, what works, and what to do otherwise.
+
+Looks only: it starts no server and changes nothing.
+"""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import redis
+
+from actionsight.database import connect
+from actionsight.embedded import PostgresqlServer, ValkeyServer
+from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.installation import DEMONSTRATION, shows_demonstration
+from actionsight.repositories import list_monitored
+from actionsight.settings import Settings
+
+OLDEST_POSTGRESQL = 15
+NOT_RUNNING = "embedded, not running now: `make up` starts it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: fine, worth a warning, or wrong."""
+
+    subject: str
+    says: str
+    is_wrong: bool = False
+    is_warning: bool = False
+
+    def line(self) -> str:
+        """For the person who asked."""
+        mark = "wrong" if self.is_wrong else "mind" if self.is_warning else "ok"
+        return f"{mark:<6} {self.subject}: {self.says}"
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, in the order in which an installation needs it."""
+    demonstration = shows_demonstration(settings)
+    folder = settings.data_dir / DEMONSTRATION if demonstration else settings.data_dir
+    yield Finding("Data", f"in {folder}")
+    yield from _github(settings, demonstration=demonstration)
+    database_url = settings.database_url if not demonstration else None
+    if database_url is None:
+        database_url = PostgresqlServer(folder / "postgres").running_url()
+    yield from _database(database_url)
+    buffer_url = settings.redis_url if not demonstration else None
+    cache_url = settings.cache_url if not demonstration else None
+    if buffer_url is not None and buffer_url == cache_url:
+        yield Finding(
+            "Redis",
+            "ACTIONSIGHT_REDIS_URL and ACTIONSIGHT_CACHE_URL name one server: what may be evicted "
+            "and what must be kept are settings of a whole server, so give the cache its own",
+            is_warning=True,
+        )
+    yield _redis(
+        "Event buffer",
+        buffer_url or ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER).running_url(),
+    )
+    yield _redis("Cache", cache_url or ValkeyServer(folder / "cache", "", CACHE).running_url())
+
+
+def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
+    if demonstration:
+        yield Finding(
+            "GitHub",
+            "no credential, so recorded history is shown; set ACTIONSIGHT_GITHUB_TOKEN to a token "
+            "that may read Metadata and Actions",
+            is_warning=True,
+        )
+        return
+    request = urllib.request.Request(  # noqa: S310 the address was checked to be http or https
+        f"{settings.github_api_url}/rate_limit", headers={"User-Agent": "actionsight"}
+    )
+    if settings.github_token is not None:
+        request.add_header("Authorization", f"Bearer {settings.github_token}")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 as above
+            core = json.load(response)["resources"]["core"]
+    except urllib.error.HTTPError as error:
+        remedy = "the token is not valid (any more): make a new one" if error.code == 401 else ""
+        yield Finding("GitHub", f"answers {error.code} {remedy}".strip(), is_wrong=True)
+    except (OSError, ValueError, KeyError) as error:
+        yield Finding(
+            "GitHub",
+            f"{settings.github_api_url} cannot be asked ({error}): "
+            "check ACTIONSIGHT_GITHUB_API_URL and this machine's way out",
+            is_wrong=True,
+        )
+    else:
+        who = "with a token" if settings.has_credential else "without a credential"
+        yield Finding(
+            "GitHub", f"answers {who}; {core['remaining']:,} of {core['limit']:,} requests left"
+        )
+
+
+def _database(url: str | None) -> Iterator[Finding]:
+    if url is None:
+        yield Finding("PostgreSQL", NOT_RUNNING, is_warning=True)
+        return
+    try:
+        with connect(url) as connection:
+            version = connection.info.server_version // 10_000
+            yield Finding(
+                "PostgreSQL",
+                f"version {version}"
+                + ("" if version >= OLDEST_POSTGRESQL else f": {OLDEST_POSTGRESQL} is the oldest"),
+                is_wrong=version < OLDEST_POSTGRESQL,
+            )
+            migrated = connection.execute("select to_regclass('app.repositories')").fetchone()
+            if migrated == (None,):
+                yield Finding("Schema", "not there: run `actionsight migrate`", is_wrong=True)
+                return
+            monitored = list_monitored(connection)
+    except psycopg.OperationalError as error:
+        yield Finding("PostgreSQL", f"cannot be reached: {str(error).strip()}", is_wrong=True)
+        return
+    if not monitored:
+        yield Finding(
+            "Repositories",
+            "none is monitored: `actionsight repositories add owner/name`",
+            is_warning=True,
+        )
+    for repository in monitored:
+        yield Finding(
+            repository.name,
+            repository.trouble
+            or (
+                f"observed until {repository.observed_until:%Y-%m-%d %H:%M} UTC"
+                if repository.observed_until
+                else "not collected yet"
+            ),
+            is_wrong=repository.trouble is not None,
+        )
+
+
+def _redis(subject: str, url: str | None) -> Finding:
+    if url is None:
+        return Finding(subject, NOT_RUNNING, is_warning=True)
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            client.ping()
+    except redis.RedisError as error:
+        return Finding(subject, f"cannot be reached: {error}", is_wrong=True)
+    return Finding(subject, "answers")

@@ -1,0 +1,173 @@
+"""One installation: which one a command means, its servers, and what its processes are told."""
+
+import dataclasses
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from actionsight import migrations
+from actionsight.embedded import (
+    PostgresqlServer,
+    StandinServer,
+    ValkeyServer,
+    hold,
+    standin_status,
+)
+from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.settings import ROOT, SETTINGS, Settings
+
+DEMONSTRATION = "demonstration"
+REAL = "real"
+
+
+class AlreadyRunningError(RuntimeError):
+    """`actionsight up` runs already for this data folder."""
+
+
+def shows_demonstration(settings: Settings) -> bool:
+    """Whether recorded history is shown, because nothing says which GitHub to ask and as whom.
+
+    A running `actionsight up` decides for all commands beside it.
+    """
+    running = _running_kind(settings.data_dir)
+    if running is not None:
+        return running == DEMONSTRATION
+    default_api = next(s.default for s in SETTINGS if s.attribute == "github_api_url")
+    return not settings.has_credential and settings.github_api_url == default_api
+
+
+@contextmanager
+def claimed_by_up(settings: Settings, *, demonstration: bool) -> Iterator[None]:
+    """Hold the data folder as the one `actionsight up` that may run there.
+
+    Raises:
+        AlreadyRunningError: another one runs.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with _lock_file(settings.data_dir).open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunningError(
+                f"Actionsight runs already in {settings.data_dir}: end it first, or choose another "
+                "folder by ACTIONSIGHT_DATA_DIR (and ports by ACTIONSIGHT_API_PORT and "
+                "ACTIONSIGHT_DAGSTER_PORT)"
+            ) from None
+        lock.truncate(0)
+        lock.write(DEMONSTRATION if demonstration else REAL)
+        lock.flush()
+        yield
+
+
+@contextmanager
+def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
+    """Hold the servers that are not configured elsewhere; gives settings with every address.
+
+    The demonstration has a data folder, a database and a selection of its own, so that recorded
+    and real data never mix.
+
+    Raises:
+        EmbeddedServerError: a server cannot be started.
+    """
+    with ExitStack() as stack:
+        if demonstration:
+            folder = settings.data_dir / DEMONSTRATION
+            standin_url = stack.enter_context(hold(StandinServer(folder / "github-standin")))
+            settings = dataclasses.replace(
+                settings,
+                data_dir=folder,
+                database_url=None,
+                read_database_url=None,
+                redis_url=None,
+                cache_url=None,
+                github_api_url=standin_url,
+                github_token=None,
+                repositories=tuple(dict.fromkeys(standin_status(standin_url)["repositories"])),
+            )
+        folder = settings.data_dir
+        database_url = settings.database_url
+        if database_url is None:
+            server = PostgresqlServer(folder / "postgres")
+            database_url = stack.enter_context(hold(server))
+            _link_socket(server, folder.parent if demonstration else folder)
+        buffer = ValkeyServer(folder / "event-buffer", "the event buffer", EVENT_BUFFER)
+        cache = ValkeyServer(folder / "cache", "the cache", CACHE)
+        yield dataclasses.replace(
+            settings,
+            database_url=database_url,
+            read_database_url=settings.read_database_url or database_url,
+            redis_url=settings.redis_url or stack.enter_context(hold(buffer)),
+            cache_url=settings.cache_url or stack.enter_context(hold(cache)),
+        )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process of this installation: its settings and its places.
+
+    Args:
+        settings: with every address filled in, as `services` gives them.
+    """
+    folder = settings.data_dir
+    home = folder / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / "dagster.yaml", home / "dagster.yaml")
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
+    return {
+        **inherited,
+        **settings.environment(),
+        "ACTIONSIGHT_DAGSTER_DATABASE_URL": dagster_database_url(str(settings.database_url)),
+        "ACTIONSIGHT_RUN_LOGS": str(folder / "dagster" / "run-logs"),
+        "DAGSTER_HOME": str(home),
+        "DBT_TARGET_PATH": str(folder / "dbt" / "target"),
+        "DBT_LOG_PATH": str(folder / "dbt" / "logs"),
+        "DLT_DATA_DIR": str(folder / "dlt"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONUNBUFFERED": "1",
+        **NO_TELEMETRY,
+    }
+
+
+NO_TELEMETRY = {
+    "DO_NOT_TRACK": "1",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "1",
+}
+
+
+def dagster_database_url(database_url: str) -> str:
+    """Dagster's database beside ours, for its driver, psycopg 2."""
+    url = migrations.with_dagster_database(database_url)
+    return "postgresql+psycopg2://" + url.partition("://")[2]
+
+
+def _link_socket(server: PostgresqlServer, data_dir: Path) -> None:
+    """Where `dbt build` at the root finds the embedded server that was started last."""
+    link = data_dir / "socket" / ".s.PGSQL.5432"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    target = server.socket_file
+    if target is None or (link.is_symlink() and link.readlink() == target):
+        return
+    draft = link.with_name(f"{link.name}.{os.getpid()}")
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+def _lock_file(data_dir: Path) -> Path:
+    return data_dir / "up.lock"
+
+
+def _running_kind(data_dir: Path) -> str | None:
+    try:
+        with _lock_file(data_dir).open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return lock.read()
+    except FileNotFoundError:
+        pass
+    return None

@@ -1,0 +1,130 @@
+"""What the commands do beside supervising: migrate, collect and build in the foreground.
+
+The parts are started as processes, so that the shared core imports none of them.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import datetime
+
+from actionsight import migrations
+from actionsight.database import connect
+from actionsight.installation import environment
+from actionsight.repositories import add_selections
+from actionsight.settings import ROOT, Settings
+
+
+class OperationError(RuntimeError):
+    """An operation did not do all that it should; the message says what is left."""
+
+
+def migrate(settings: Settings) -> None:
+    """Make the database what this version expects, and select the configured repositories.
+
+    Raises:
+        psycopg.Error: the server cannot be reached, or refuses.
+        OperationError: the raw tables or Dagster's could not be made.
+    """
+    database_url = str(settings.database_url)
+    migrations.upgrade(database_url)
+    migrations.create_dagster_database(database_url)
+    with connect(database_url, autocommit=True) as connection:
+        add_selections(connection, settings.repositories)
+        row = connection.execute("select to_regclass('raw.loads')").fetchone()
+    if row == (None,):
+        _run(settings, "ingestion.github", ["prepare"], "the raw tables could not be made")
+    # Two processes that open a fresh Dagster storage at once break it: it is made here, once.
+    with connect(migrations.with_dagster_database(database_url)) as connection:
+        row = connection.execute("select to_regclass('public.runs')").fetchone()
+    if row == (None,):
+        _run(settings, "dagster", ["instance", "migrate"], "Dagster's tables could not be made")
+
+
+def sync(settings: Settings) -> None:
+    """One poll and one build, in the foreground, as a run that Dagster shows.
+
+    Waits for a poll that is under way elsewhere.
+
+    Raises:
+        OperationError: not all of what GitHub has is in the marts; says what is missing.
+    """
+    started_at = _now(settings)
+    tags = json.dumps({"actionsight/started_by": "sync"})
+    _run(
+        settings,
+        "dagster",
+        ["job", "execute", "--module-name=orchestration.definitions", "--job=sync", "--tags", tags],
+        "the poll or the build failed (Dagster shows the run)",
+    )
+    troubles = _troubles(settings, started_at)
+    if troubles:
+        raise OperationError("not everything could be collected:\n" + "\n".join(troubles))
+
+
+def backfill(settings: Settings, names: Iterable[str], since: str) -> None:
+    """Collect the history of the named repositories (of all, when none is named) since a date.
+
+    Raises:
+        OperationError: not everything could be collected.
+    """
+    _run(
+        settings,
+        "ingestion.github",
+        ["backfill", *names, f"--since={since}"],
+        "not all of the history could be collected",
+    )
+
+
+def resolve(settings: Settings, names: Iterable[str]) -> None:
+    """Ask GitHub for the ids of selected repositories, so that a wrong name is told at once.
+
+    Raises:
+        OperationError: GitHub does not know a name, or this credential may not read it.
+    """
+    _run(settings, "ingestion.github", ["resolve", *names], "a repository cannot be read")
+
+
+def _run(settings: Settings, module: str, arguments: list[str], failure: str) -> None:
+    """Run a module to its end; its output is the person's to see."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode:
+        raise OperationError(failure)
+
+
+def _now(settings: Settings) -> datetime:
+    """The database's clock, by which polls are timed."""
+    with connect(str(settings.database_url)) as connection:
+        row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None  # noqa: S101 a select of a function has one row
+    started_at: datetime = row[0]
+    return started_at
+
+
+def _troubles(settings: Settings, since: datetime) -> list[str]:
+    """What the polls since then could not collect, and what is not built."""
+    with connect(str(settings.database_url)) as connection:
+        failed = connection.execute(
+            """
+            select distinct coalesce(repositories.full_name, polls.repository_id::text), polls.error
+            from raw.polls
+            left join app.repositories using (repository_id)
+            where polls.started_at >= %s and polls.error is not null
+            """,
+            [since],
+        ).fetchall()
+        unknown = connection.execute(
+            """
+            select name, coalesce(last_error, 'GitHub was not asked yet')
+            from app.repository_selections
+            where repository_id is null and removed_at is null
+            """
+        ).fetchall()
+    return [f"{name}: {error}" for name, error in [*failed, *unknown]]

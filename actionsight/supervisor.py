@@ -1,0 +1,201 @@
+"""What `actionsight up` starts, in which order, and how it ends.
+
+Servers first (`installation.services`), then the code server, then Dagster's webserver, its daemon
+and the API side by side. They end the other way round: the daemon before what it starts runs in.
+"""
+
+import signal
+import socket
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import yaml
+
+from actionsight.dagster_pages import LOCATION, DagsterPages
+from actionsight.installation import environment
+from actionsight.processes import Process, ProcessError
+from actionsight.settings import Settings
+
+HOST = "127.0.0.1"
+WATCH_SECONDS = 0.5
+
+
+class PortTakenError(RuntimeError):
+    """A port that people rely on is taken; the message names the setting that moves it."""
+
+
+class Supervisor:
+    """The processes of one installation.
+
+    Args:
+        settings: with every address filled in.
+        say: takes a line for the person who watches.
+    """
+
+    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._ending = threading.Event()
+        self._environment = environment(settings)
+        self.pages = DagsterPages(settings.dagster_port)
+        logs = settings.data_dir / "logs"
+        code_port = _free_port()
+        workspace = _write_workspace(settings.data_dir / "dagster", code_port)
+        api_url = f"http://{HOST}:{settings.api_port}/healthz"
+        python = [sys.executable, "-m"]
+        self._code_server = Process(
+            "the code server",
+            [
+                *python,
+                "dagster",
+                "api",
+                "grpc",
+                "--module-name=orchestration.definitions",
+                f"--host={HOST}",
+                f"--port={code_port}",
+                f"--location-name={LOCATION}",
+            ],
+            lambda: _listens(code_port),
+            logs / "code-server.log",
+        )
+        self._webserver = Process(
+            "Dagster's webserver",
+            [
+                *python,
+                "dagster_webserver",
+                f"--host={HOST}",
+                f"--port={settings.dagster_port}",
+                f"--workspace={workspace}",
+            ],
+            self.pages.location_is_loaded,
+            logs / "dagster-webserver.log",
+        )
+        self._daemon = Process(
+            "Dagster's daemon",
+            [*python, "dagster._daemon", "run", f"--workspace={workspace}"],
+            self.pages.daemons_are_healthy,
+            logs / "dagster-daemon.log",
+        )
+        self._api = Process(
+            "the API",
+            [
+                str(Path(sys.executable).with_name("granian")),
+                "--interface=wsgi",
+                f"--host={HOST}",
+                f"--port={settings.api_port}",
+                "--workers=2",
+                "--blocking-threads=4",
+                "--workers-kill-timeout=10",
+                "--respawn-failed-workers",
+                "api.wsgi:app",
+            ],
+            lambda: _answers(api_url),
+            logs / "api.log",
+        )
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Everything started and healthy within the context, ended after it.
+
+        Raises:
+            ProcessError: a process did not become healthy; what had started is ended.
+        """
+        try:
+            self._code_server.start(self._environment)
+            self._api.start(self._environment)
+            self._wait_for(self._code_server)
+            self._webserver.start(self._environment)
+            self._daemon.start(self._environment)
+            for process in (self._api, self._webserver, self._daemon):
+                self._wait_for(process)
+            yield
+        finally:
+            self._end()
+
+    def watch(self) -> None:
+        """Start again what falls, until `end` is asked for.
+
+        Raises:
+            ProcessError: a process keeps falling.
+        """
+        while not self._ending.wait(WATCH_SECONDS):
+            for process in (self._code_server, self._webserver, self._daemon, self._api):
+                if not process.is_running():
+                    self._say(f"{process.label} ended by itself; starting it again")
+                    process.start_again(self._environment)
+
+    def end_on_signals(self) -> None:
+        """Let Ctrl-C and SIGTERM end everything."""
+
+        def end(_number: int, _frame: FrameType | None) -> None:
+            self._ending.set()
+
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGTERM, end)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether somebody asked for the end."""
+        return self._ending.is_set()
+
+    def _wait_for(self, process: Process) -> None:
+        process.wait_until_healthy(self._ending.is_set)
+        if not self._ending.is_set():
+            self._say(f"{process.label} is up")
+
+    def _end(self) -> None:
+        for process in (self._daemon, self._webserver, self._code_server, self._api):
+            process.signal(signal.SIGTERM)
+            process.wait_until_ended()
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise unless the ports that people rely on are free.
+
+    Raises:
+        PortTakenError: names the port and the setting that moves it.
+    """
+    for port, setting, label in (
+        (settings.api_port, "ACTIONSIGHT_API_PORT", "the API"),
+        (settings.dagster_port, "ACTIONSIGHT_DAGSTER_PORT", "Dagster's pages"),
+    ):
+        if _listens(port):
+            raise PortTakenError(
+                f"port {port} for {label} is taken by another program: end it, or set {setting}"
+            )
+
+
+def _write_workspace(folder: Path, port: int) -> Path:
+    """The workspace of webserver and daemon: one code server for both, under a fixed name."""
+    path = folder / "workspace.yaml"
+    location = {"host": HOST, "port": port, "location_name": LOCATION}
+    path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
+    return path
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 our own server
+            return True
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+__all__ = ["PortTakenError", "ProcessError", "Supervisor", "check_ports"]

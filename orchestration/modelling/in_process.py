@@ -1,0 +1,92 @@
+"""dbt inside the run's own process: a build costs 2 seconds in place of 6.
+
+The one place that knows how dagster-dbt turns dbt's log events into Dagster's (internal to it; the
+version is pinned, and a test runs a whole build through here).
+"""
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import AssetExecutionContext, Failure
+from dagster_dbt import DagsterDbtTranslator, DbtProject
+from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt_common.events.base_types import EventMsg
+from google.protobuf.json_format import MessageToDict
+
+RESULTS = {"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult"}
+
+
+def build(
+    context: AssetExecutionContext, project: DbtProject, translator: DagsterDbtTranslator
+) -> Iterator[Any]:
+    """Run `dbt build` for the selected assets; yield each result as soon as dbt has it.
+
+    Yields:
+        Dagster's outputs, check results and observations.
+
+    Raises:
+        Failure: dbt could not start, or a model or a blocking test failed; names them.
+    """
+    selected = get_updated_cli_invocation_params_for_context(
+        context, project.manifest_path, translator
+    )
+    arguments = [
+        "build",
+        *selected.selection_args,
+        *(
+            ["--indirect-selection", selected.indirect_selection]
+            if selected.indirect_selection
+            else []
+        ),
+        "--project-dir",
+        str(project.project_dir),
+        "--profiles-dir",
+        str(project.profiles_dir),
+    ]
+    events: queue.SimpleQueue[EventMsg | None] = queue.SimpleQueue()
+    outcome: list[dbtRunnerResult] = []
+
+    def invoke() -> None:
+        try:
+            outcome.append(dbtRunner(callbacks=[events.put]).invoke(arguments))
+        finally:
+            events.put(None)
+
+    thread = threading.Thread(target=invoke, name="dbt")
+    thread.start()
+    try:
+        while (event := events.get()) is not None:
+            if event.info.name in RESULTS:
+                message = DbtCoreCliEventMessage(
+                    raw_event=MessageToDict(event, preserving_proto_field_name=True),
+                    event_history_metadata={},
+                )
+                yield from message.to_default_asset_events(
+                    manifest=project.manifest_path,
+                    dagster_dbt_translator=translator,
+                    context=context,
+                    project=project,
+                )
+    finally:
+        thread.join()
+    _raise_unless_successful(outcome)
+
+
+def _raise_unless_successful(outcome: list[dbtRunnerResult]) -> None:
+    if not outcome:
+        raise Failure("dbt ended without a result; its log says why.")
+    [done] = outcome
+    if done.success:
+        return
+    if done.exception is not None:
+        raise Failure(f"dbt could not build: {done.exception}") from done.exception
+    failed = [
+        f"{result.node.name}: {result.message}"
+        for result in getattr(done.result, "results", [])
+        if result.status in {"error", "fail"}
+    ]
+    raise Failure("dbt build failed:\n" + "\n".join(failed))

@@ -1,0 +1,1 @@
+"""Collection by polling: GitHub's REST API to the raw tables."""
