@@ -1,0 +1,116 @@
+{#-
+The set of loads that a build works on. A claim is this build's alone (by its invocation id), so two
+builds at once may both do the same loads: the second one finds nothing to write.
+-#}
+
+{#- A subquery: the loads that this build has claimed. -#}
+{% macro claimed_loads() -%}
+    (
+        select claimed.load_id
+        from marts.claimed_loads as claimed
+        where claimed.invocation_id = '{{ invocation_id }}'
+    )
+{%- endmacro %}
+
+{#- Every incremental model of this project. -#}
+{% macro incremental_models() %}
+    {%- do return(
+        graph.nodes.values()
+        | selectattr("resource_type", "equalto", "model")
+        | selectattr("package_name", "equalto", project_name)
+        | selectattr("config.materialized", "equalto", "incremental")
+        | list
+    ) %}
+{%- endmacro %}
+
+{% macro builds_models() %}
+    {%- do return(execute and flags.WHICH in ("build", "run")) %}
+{%- endmacro %}
+
+{#-
+on-run-start: makes the bookkeeping tables and claims every load that no finished build has recorded.
+With `--full-refresh`, and where a table is missing, all loads: then every key is touched, and the
+same SQL computes everything.
+-#}
+{% macro claim_loads() %}
+    {%- if builds_models() %}
+        {%- if not run_query("select to_regclass('raw.loads') is not null").rows[0][0] %}
+            {%- do exceptions.raise_compiler_error(
+                "This database has no raw tables yet. Run `actionsight migrate` (or `make up`) first."
+            ) %}
+        {%- endif %}
+        {%- set tables = [] %}
+        {%- for node in incremental_models() %}
+            {%- do tables.append("to_regclass('" ~ node.schema ~ "." ~ node.alias ~ "') is null") %}
+        {%- endfor %}
+        begin;
+        select pg_advisory_xact_lock({{ lock_key("schemas") }});
+        create schema if not exists marts;
+        create table if not exists marts.built_loads (
+            load_id text primary key,
+            built_at timestamptz not null default now()
+        );
+        create table if not exists marts.data_versions (
+            repository_id bigint primary key,
+            version bigint not null,
+            changed_at timestamptz not null
+        );
+        create table if not exists marts.claimed_loads (
+            invocation_id text not null,
+            load_id text not null,
+            claimed_at timestamptz not null default now(),
+            primary key (invocation_id, load_id)
+        );
+        delete from marts.claimed_loads where claimed_at < now() - interval '1 day';
+        insert into marts.claimed_loads (invocation_id, load_id)
+        select '{{ invocation_id }}', loads.load_id
+        from raw.loads as loads
+        where
+            {{ flags.FULL_REFRESH | lower }}
+            or {{ tables | join(" or ") }}
+            or not exists (select from marts.built_loads as built where built.load_id = loads.load_id);
+        analyze marts.claimed_loads;
+        commit;
+    {%- endif %}
+{% endmacro %}
+
+{#-
+on-run-end: the set is recorded last, and only if every incremental model ran; the data version of
+each repository that the set brought rows of rises as soon as one did.
+-#}
+{% macro record_build(results) %}
+    {%- if builds_models() %}
+        {%- set wanted = incremental_models() | map(attribute="unique_id") | list %}
+        {%- set ran = [] %}
+        {%- for result in results if result.status == "success" and result.node.unique_id in wanted %}
+            {%- do ran.append(result.node.unique_id) %}
+        {%- endfor %}
+        begin;
+        {%- if ran %}
+        insert into marts.data_versions as stored (repository_id, version, changed_at)
+        select changed.repository_id, 1, now()
+        from (
+            {%- for table in ("repositories", "workflows", "workflow_runs", "workflow_jobs") %}
+            select repository_id from raw.{{ table }} where _dlt_load_id in {{ claimed_loads() }}
+            {{ "union" if not loop.last }}
+            {%- endfor %}
+        ) as changed
+        order by changed.repository_id
+        on conflict (repository_id) do update set version = stored.version + 1, changed_at = excluded.changed_at;
+        {%- endif %}
+        {%- if ran | length == wanted | length %}
+        insert into marts.built_loads (load_id)
+        select claimed.load_id from {{ claimed_loads() }} as claimed
+        order by claimed.load_id
+        on conflict (load_id) do nothing;
+        {%- endif %}
+        delete from marts.claimed_loads where invocation_id = '{{ invocation_id }}';
+        commit;
+        {%- if ran | length == wanted | length
+            and run_query("select to_regprocedure('app.advance_observed_until()') is not null").rows[0][0] %}
+        begin;
+        select app.advance_observed_until();
+        commit;
+        {%- endif %}
+    {%- endif %}
+{% endmacro %}

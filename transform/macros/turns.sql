@@ -1,0 +1,51 @@
+{#-
+Two builds may run at once (a person's beside the schedule's), and dbt opens a connection per model,
+so no lock can span a build. Instead each model has a turn: the first thing that compiling it does is
+to take two locks on its connection, which dbt closes when the model has ended, however it ended.
+
+1. `build`, shared; exclusively where tables are created or swapped, because a swap takes the foreign
+   keys of other models' tables along. The hook at the end, which adds those keys, takes it
+   exclusively too.
+2. the model's own, so that two builds compute the same table one after the other. Each statement
+   sees what was committed before it, so the later one computes from the newest rows.
+
+Always in this order, and each connection holds one model's lock only: no deadlock.
+-#}
+
+{% macro lock_key(name) -%}
+    hashtext('actionsight dbt'), hashtext('{{ name }}')
+{%- endmacro %}
+
+{#- The first line of every incremental model. Renders to nothing. -#}
+{% macro take_turn() %}
+    {%- if execute and flags.WHICH in ('build', 'run', 'seed') and model.resource_type in ('model', 'seed') %}
+        {%- set exists = table_exists(this) %}
+        {%- set swaps = should_full_refresh() or not exists %}
+        {%- do run_query(
+            "select pg_advisory_lock" ~ ("" if swaps else "_shared") ~ "(" ~ lock_key("build") ~ ")"
+        ) %}
+        {%- do run_query("select pg_advisory_lock(" ~ lock_key(this.schema ~ "." ~ this.identifier) ~ ")") %}
+        {%- do correct_cache() %}
+    {%- endif %}
+{%- endmacro %}
+
+{% macro table_exists(relation) %}
+    {%- set query = "select to_regclass('" ~ relation.schema ~ "." ~ relation.identifier ~ "') is not null" %}
+    {%- do return(run_query(query).rows[0][0]) %}
+{%- endmacro %}
+
+{#-
+dbt listed the relations when the build began. Another build may have made this table since, or have
+died while it swapped one: say what is true now, and clear what was left.
+-#}
+{% macro correct_cache() %}
+    {%- set relation = this.incorporate(type="table") %}
+    {%- if table_exists(relation) and not load_cached_relation(relation) %}
+        {%- do adapter.cache_added(relation) %}
+    {%- endif %}
+    {%- for leftover in [make_intermediate_relation(relation), make_backup_relation(relation, "table")] %}
+        {%- if table_exists(leftover) %}
+            {%- do adapter.drop_relation(leftover) %}
+        {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

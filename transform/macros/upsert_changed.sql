@@ -1,0 +1,37 @@
+{#-
+Incremental strategy `upsert_changed`: writes a row only if it is new or differs, so that a build
+that finds nothing new writes nothing. With the model's config `delete_when` (a condition over the
+computed rows), rows that meet it are not written, and removed where they stood.
+-#}
+{% macro get_incremental_upsert_changed_sql(arg_dict) %}
+    {%- set target = arg_dict["target_relation"] %}
+    {%- set computed = arg_dict["temp_relation"] %}
+    {%- set keys = [arg_dict["unique_key"]] if arg_dict["unique_key"] is string else arg_dict["unique_key"] %}
+    {%- set columns = arg_dict["dest_columns"] | map(attribute="name") | list %}
+    {%- set others = columns | reject("in", keys) | list %}
+    {%- set delete_when = config.get("delete_when") %}
+
+    {%- if delete_when %}
+    delete from {{ target }} as stored
+    using {{ computed }} as computed
+    where
+        ({{ delete_when }})
+        {%- for key in keys %}
+        and stored.{{ key }} = computed.{{ key }}
+        {%- endfor %};
+    {%- endif %}
+
+    insert into {{ target }} as stored ({{ columns | join(", ") }})
+    select {{ columns | join(", ") }}
+    from {{ computed }} as computed
+    {%- if delete_when %}
+    where not ({{ delete_when }})
+    {%- endif %}
+    on conflict ({{ keys | join(", ") }}) do update set
+        {%- for column in others %}
+        {{ column }} = excluded.{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    where
+        (stored.{{ others | join(", stored.") }})
+        is distinct from (excluded.{{ others | join(", excluded.") }})
+{% endmacro %}

@@ -1,0 +1,43 @@
+{#-
+As dbt's own view, but replaced in place: dbt would make a second view, swap the two and drop the
+first with all that depends on it, which breaks another build that runs beside this one.
+-#}
+{% materialization view, adapter="postgres" %}
+    {%- set target_relation = this.incorporate(type="view") -%}
+    {%- do run_query("select pg_advisory_lock_shared(" ~ lock_key("build") ~ ")") -%}
+    {%- do run_query("select pg_advisory_lock(" ~ lock_key(this.schema ~ "." ~ this.identifier) ~ ")") -%}
+
+    {{ run_hooks(pre_hooks, inside_transaction=False) }}
+    {{ run_hooks(pre_hooks, inside_transaction=True) }}
+
+    {%- if not view_can_be_replaced(target_relation, sql) %}
+        {%- call statement("drop_view") -%}
+            drop view if exists {{ target_relation }} cascade
+        {%- endcall -%}
+    {%- endif %}
+    {%- call statement("main") -%}
+        create or replace view {{ target_relation }} as (
+            {{ sql }}
+        )
+    {%- endcall %}
+    {%- do persist_docs(target_relation, model) %}
+
+    {{ run_hooks(post_hooks, inside_transaction=True) }}
+    {%- do adapter.commit() %}
+    {{ run_hooks(post_hooks, inside_transaction=False) }}
+
+    {{ return({"relations": [target_relation]}) }}
+{% endmaterialization %}
+
+{#- PostgreSQL replaces a view in place only if its columns stay what and where they are. -#}
+{% macro view_can_be_replaced(relation, sql) %}
+    {%- if not table_exists(relation) %}
+        {%- do return(false) %}
+    {%- endif %}
+    {%- set found = get_column_schema_from_query("select * from " ~ relation) %}
+    {%- set wanted = get_column_schema_from_query(sql) %}
+    {%- do return(
+        found | map(attribute="name") | list == wanted | map(attribute="name") | list
+        and found | map(attribute="data_type") | list == wanted | map(attribute="data_type") | list
+    ) %}
+{%- endmacro %}

@@ -1,0 +1,153 @@
+{#- The newest state of every job of the touched runs, and what its readings are worth. -#}
+with touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
+attempts as (
+    select run_id, run_attempt, run_started_at
+    from {{ ref('int_github__workflow_run_attempts') }}
+),
+
+runner_labels as (
+    select position, label_pattern, runner_class from {{ ref('runner_labels') }}
+),
+
+observed as (
+    select jobs.*
+    from {{ ref('stg_github__workflow_jobs') }} as jobs
+    inner join touched_runs on jobs.run_id = touched_runs.run_id
+),
+
+newest as (
+    select distinct on (job_id)
+        job_id,
+        run_id,
+        run_attempt,
+        repository_id,
+        name,
+        status,
+        conclusion,
+        created_at,
+        started_at,
+        completed_at,
+        head_branch,
+        labels,
+        runner_id,
+        runner_name,
+        runner_group_name,
+        html_url
+    from observed
+    order by
+        job_id,
+        status_rank desc,
+        completed_at desc nulls last,
+        content_hash desc
+),
+
+with_runner as (
+    select
+        newest.*,
+        coalesce(
+            newest.run_attempt > 1 and newest.started_at < attempts.run_started_at, false
+        ) as started_before_attempt,
+        coalesce(newest.runner_id != 0 or newest.runner_name is not null, false)
+        and coalesce(newest.status in ('in_progress', 'completed'), false) as had_runner
+    from newest
+    left join attempts
+        on newest.run_id = attempts.run_id and newest.run_attempt = attempts.run_attempt
+),
+
+-- The first attempt in which a (name, started_at, completed_at) executed: whatever repeats it in a
+-- later attempt is a copy. An executed job is never itself such a copy, so the first is enough.
+with_first_execution as (
+    select
+        *,
+        min(run_attempt) filter (where had_runner and not started_before_attempt) over (
+            partition by run_id, name, started_at, completed_at
+        ) as first_executed_attempt
+    from with_runner
+),
+
+carried_over as (
+    select
+        *,
+        started_before_attempt
+        or coalesce(started_at is not null and run_attempt > first_executed_attempt, false)
+            as is_carried_over
+    from with_first_execution
+),
+
+label_sets as (
+    select distinct labels from newest where labels is not null
+),
+
+label_set_classes as (
+    select distinct on (label_sets.labels)
+        label_sets.labels,
+        runner_labels.runner_class
+    from label_sets
+    cross join unnest(label_sets.labels) as label
+    inner join runner_labels on lower(label) ~ runner_labels.label_pattern
+    order by label_sets.labels, runner_labels.position
+),
+
+executed as (
+    select
+        carried_over.*,
+        coalesce(label_set_classes.runner_class, 'unknown') as runner_class,
+        carried_over.had_runner and not carried_over.is_carried_over as is_executed,
+        carried_over.had_runner
+        and not carried_over.is_carried_over
+        and carried_over.status = 'completed' as is_executed_and_completed
+    from carried_over
+    left join label_set_classes on carried_over.labels = label_set_classes.labels
+),
+
+measured as (
+    select
+        *,
+        coalesce(is_executed and started_at < created_at, false) as is_impossible_queue,
+        coalesce(is_executed_and_completed and completed_at < started_at, false)
+            as is_impossible_duration,
+        case when is_executed then {{ seconds_between('created_at', 'started_at') }} end
+            as queue_seconds,
+        case when is_executed_and_completed then {{ seconds_between('started_at', 'completed_at') }} end
+            as duration_seconds,
+        -- From the exact times: 60.5 seconds are two minutes.
+        case
+            when is_executed_and_completed
+                then greatest(
+                    coalesce(ceil(extract(epoch from completed_at - started_at) / 60), 0), 0
+                )::bigint
+        end as minutes
+    from executed
+)
+
+select
+    job_id,
+    run_id,
+    run_attempt,
+    repository_id,
+    name,
+    status,
+    conclusion,
+    created_at,
+    started_at,
+    completed_at,
+    head_branch,
+    labels,
+    runner_class,
+    runner_id,
+    runner_name,
+    runner_group_name,
+    html_url,
+    is_executed,
+    is_carried_over,
+    coalesce(status = 'waiting', false) as was_gated,
+    queue_seconds,
+    is_impossible_queue,
+    duration_seconds,
+    is_impossible_duration,
+    case when runner_class = 'self_hosted' then minutes * 0 else minutes end as billable_minutes,
+    case when runner_class = 'self_hosted' then minutes else minutes * 0 end as self_hosted_minutes
+from measured

@@ -1,0 +1,50 @@
+{{
+    config(
+        unique_key='repository_id',
+        indexes=[{'columns': ['full_name']}],
+    )
+}}
+{{- take_turn() -}}
+
+with repositories as (
+    select * from {{ ref('stg_github__repositories') }}
+),
+
+workflows as (
+    select repository_id, load_id from {{ ref('stg_github__workflows') }}
+),
+
+touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
+runs as (
+    select runs.repository_id
+    from {{ ref('stg_github__workflow_runs') }} as runs
+    inner join touched_runs on runs.run_id = touched_runs.run_id
+),
+
+touched as (
+    select repository_id from repositories where load_id in {{ claimed_loads() }}
+    union
+    select repository_id from workflows where load_id in {{ claimed_loads() }}
+    union
+    select repository_id from runs
+)
+
+-- A repository that only its workflows or runs tell of is a stub: its id and nothing else.
+select
+    touched.repository_id,
+    repositories.full_name,
+    repositories.name,
+    repositories.owner_login,
+    repositories.visibility,
+    repositories.default_branch,
+    repositories.is_archived,
+    repositories.is_disabled,
+    repositories.is_fork,
+    repositories.html_url,
+    repositories.created_at
+from touched
+left join repositories on touched.repository_id = repositories.repository_id
+where touched.repository_id is not null

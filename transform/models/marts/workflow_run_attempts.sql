@@ -1,0 +1,93 @@
+{{
+    config(
+        unique_key=['run_id', 'run_attempt'],
+        indexes=[
+            {'columns': ['repository_id', 'created_at']},
+            {'columns': ['workflow_id', 'created_at']},
+            {'columns': ['status']},
+            {'columns': ['conclusion']},
+            {'columns': ['head_repository_id']},
+            {'columns': ['actor_id']},
+            {'columns': ['triggering_actor_id']},
+            {'columns': ['created_at'], 'type': 'brin'},
+        ],
+    )
+}}
+{{- take_turn() -}}
+
+with repositories as (
+    select repository_id from {{ ref('repositories') }}
+),
+
+workflows as (
+    select workflow_id from {{ ref('workflows') }}
+),
+
+attempts as (
+    select * from {{ ref('int_github__workflow_run_attempts') }}
+),
+
+jobs as (
+    select * from {{ ref('int_github__jobs') }}
+),
+
+job_totals as (
+    select
+        run_id,
+        run_attempt,
+        count(*) as jobs_listed,
+        count(*) filter (where is_executed) as jobs_executed,
+        min(started_at) filter (where is_executed) as first_started_at,
+        max(completed_at) filter (where is_executed) as last_completed_at
+    from jobs
+    group by run_id, run_attempt
+),
+
+measured as (
+    select
+        attempts.*,
+        case when attempts.is_completed then job_totals.last_completed_at end as ended_at,
+        job_totals.first_started_at,
+        coalesce(job_totals.jobs_listed, 0) as jobs_listed,
+        coalesce(job_totals.jobs_executed, 0) as jobs_executed
+    from attempts
+    left join job_totals
+        on attempts.run_id = job_totals.run_id and attempts.run_attempt = job_totals.run_attempt
+)
+
+select
+    measured.run_id,
+    measured.run_attempt,
+    measured.repository_id,
+    measured.workflow_id,
+    measured.run_number,
+    measured.name,
+    measured.display_title,
+    measured.event,
+    measured.status,
+    measured.conclusion,
+    measured.is_completed,
+    measured.is_completed and {{ is_decisive('measured.conclusion') }} as is_decisive,
+    measured.head_branch,
+    measured.head_sha,
+    measured.head_repository_id,
+    measured.actor_id,
+    measured.actor_login,
+    measured.triggering_actor_id,
+    measured.triggering_actor_login,
+    measured.created_at,
+    measured.run_started_at,
+    measured.updated_at,
+    measured.ended_at,
+    {{ seconds_between('measured.run_started_at', 'measured.ended_at') }} as duration_seconds,
+    case
+        when measured.is_completed
+            then {{ seconds_between('measured.run_started_at', 'measured.updated_at') }}
+    end as api_duration_seconds,
+    {{ seconds_between('measured.run_started_at', 'measured.first_started_at') }} as queue_seconds,
+    measured.jobs_listed,
+    measured.jobs_executed,
+    measured.html_url
+from measured
+inner join repositories on measured.repository_id = repositories.repository_id
+inner join workflows on measured.workflow_id = workflows.workflow_id

@@ -1,0 +1,106 @@
+{{
+    config(
+        unique_key='run_id',
+        indexes=[
+            {'columns': ['workflow_id', 'created_at desc', 'run_id desc']},
+            {'columns': ['repository_id', 'created_at']},
+            {'columns': ['created_at', 'run_id']},
+            {'columns': ['status', 'created_at']},
+            {'columns': ['conclusion', 'created_at']},
+            {'columns': ['workflow_id', 'head_sha']},
+            {'columns': ['run_id', 'run_attempt']},
+            {'columns': ['head_repository_id']},
+            {'columns': ['actor_id']},
+            {'columns': ['triggering_actor_id']},
+            {'columns': ['created_at'], 'type': 'brin'},
+        ],
+    )
+}}
+{{- take_turn() -}}
+
+with touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
+attempts as (
+    select attempts.*
+    from {{ ref('workflow_run_attempts') }} as attempts
+    inner join touched_runs on attempts.run_id = touched_runs.run_id
+),
+
+newest_attempts as (
+    select distinct on (run_id) *
+    from attempts
+    order by run_id, run_attempt desc
+),
+
+-- The earliest attempt that is known dates the run.
+creations as (
+    select distinct on (run_id)
+        run_id,
+        created_at
+    from attempts
+    where created_at is not null
+    order by run_id, run_attempt
+),
+
+first_attempts as (
+    select
+        run_id,
+        case when is_completed then conclusion end as conclusion,
+        ended_at
+    from attempts
+    where run_attempt = 1
+),
+
+flaky_runs as (
+    select distinct failed.run_id
+    from attempts as failed
+    inner join attempts as passed
+        on failed.run_id = passed.run_id and failed.run_attempt < passed.run_attempt
+    where
+        failed.is_completed
+        and failed.conclusion in ('failure', 'timed_out')
+        and passed.is_completed
+        and passed.conclusion = 'success'
+)
+
+select
+    newest_attempts.run_id,
+    newest_attempts.run_attempt,
+    newest_attempts.repository_id,
+    newest_attempts.workflow_id,
+    newest_attempts.run_number,
+    newest_attempts.name,
+    newest_attempts.display_title,
+    newest_attempts.event,
+    newest_attempts.status,
+    newest_attempts.conclusion,
+    newest_attempts.is_completed,
+    newest_attempts.is_decisive,
+    newest_attempts.head_branch,
+    newest_attempts.head_sha,
+    newest_attempts.head_repository_id,
+    newest_attempts.actor_id,
+    newest_attempts.actor_login,
+    newest_attempts.triggering_actor_id,
+    newest_attempts.triggering_actor_login,
+    (creations.created_at at time zone 'UTC')::date as day,
+    creations.created_at,
+    newest_attempts.run_started_at,
+    newest_attempts.updated_at,
+    newest_attempts.ended_at,
+    newest_attempts.duration_seconds,
+    newest_attempts.api_duration_seconds,
+    newest_attempts.queue_seconds,
+    {{ seconds_between('creations.created_at', 'first_attempts.ended_at') }}
+        as time_to_signal_seconds,
+    first_attempts.conclusion as first_attempt_conclusion,
+    flaky_runs.run_id is not null as is_flaky,
+    newest_attempts.jobs_listed,
+    newest_attempts.jobs_executed,
+    newest_attempts.html_url
+from newest_attempts
+inner join creations on newest_attempts.run_id = creations.run_id
+left join first_attempts on newest_attempts.run_id = first_attempts.run_id
+left join flaky_runs on newest_attempts.run_id = flaky_runs.run_id

@@ -1,0 +1,160 @@
+{{
+    config(
+        unique_key=['workflow_id', 'day'],
+        delete_when='run_count = 0',
+        indexes=[{'columns': ['repository_id', 'day']}, {'columns': ['day']}],
+    )
+}}
+{{- take_turn() -}}
+
+with workflows as (
+    select workflow_id, repository_id from {{ ref('workflows') }}
+),
+
+touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
+all_attempts as (
+    select * from {{ ref('workflow_run_attempts') }}
+),
+
+all_runs as (
+    select * from {{ ref('workflow_runs') }}
+),
+
+all_jobs as (
+    select * from {{ ref('jobs') }}
+),
+
+-- Every day under which a touched run is, was or could have been filed, so that a day which a run
+-- has left is computed too, whatever a build before this one got to do.
+touched as (
+    select distinct
+        all_attempts.workflow_id,
+        (all_attempts.created_at at time zone 'UTC')::date as day
+    from all_attempts
+    inner join touched_runs on all_attempts.run_id = touched_runs.run_id
+    where all_attempts.created_at is not null
+),
+
+runs as (
+    select all_runs.*
+    from touched
+    inner join all_runs
+        on
+            touched.workflow_id = all_runs.workflow_id
+            and all_runs.created_at >= touched.day::timestamp at time zone 'UTC'
+            and all_runs.created_at < (touched.day + 1)::timestamp at time zone 'UTC'
+),
+
+run_totals as (
+    select
+        workflow_id,
+        day,
+        count(*) as run_count,
+        count(*) filter (where is_completed) as completed_count,
+        {%- for conclusion in run_conclusions() %}
+        count(*) filter (where is_completed and conclusion = '{{ conclusion }}')
+            as {{ conclusion }}_count,
+        {%- endfor %}
+        count(*) filter (
+            where is_completed
+            and (conclusion in ('{{ run_conclusions() | join("', '") }}')) is not true
+        ) as other_conclusion_count,
+        count(*) filter (where is_decisive) as decisive_count,
+        count(*) filter (where first_attempt_conclusion = 'success') as first_attempt_success_count,
+        count(*) filter (where {{ is_decisive('first_attempt_conclusion') }})
+            as first_attempt_decisive_count,
+        count(*) filter (where run_attempt > 1) as rerun_count,
+        sum(run_attempt - 1)::bigint as extra_attempt_count,
+        count(*) filter (where is_flaky) as flaky_run_count
+    from runs
+    group by workflow_id, day
+),
+
+commits as (
+    select
+        runs.workflow_id,
+        runs.day,
+        runs.head_sha,
+        bool_or(attempts.conclusion = 'success') as has_success,
+        bool_or(attempts.conclusion in ('failure', 'timed_out')) as has_failure,
+        bool_or(attempts.conclusion = 'success' and attempts.run_attempt = runs.run_attempt)
+            as has_latest_success,
+        bool_or(
+            attempts.conclusion in ('failure', 'timed_out')
+            and attempts.run_attempt = runs.run_attempt
+        ) as has_latest_failure
+    from runs
+    inner join all_attempts as attempts on runs.run_id = attempts.run_id
+    where runs.head_sha is not null and attempts.is_completed
+    group by runs.workflow_id, runs.day, runs.head_sha
+),
+
+commit_totals as (
+    select
+        workflow_id,
+        day,
+        count(*) filter (where has_success and has_failure) as flaky_commit_count,
+        count(*) filter (where has_latest_success and has_latest_failure)
+            as flaky_commit_latest_count
+    from commits
+    group by workflow_id, day
+),
+
+job_totals as (
+    select
+        runs.workflow_id,
+        runs.day,
+        count(*) as jobs_listed,
+        count(*) filter (where jobs.is_executed) as jobs_executed,
+        count(*) filter (where jobs.is_carried_over) as jobs_carried_over,
+        count(*) filter (where jobs.is_impossible_queue) as impossible_queue_count,
+        count(*) filter (where jobs.is_impossible_duration) as impossible_duration_count,
+        sum(jobs.billable_minutes)::bigint as billable_minutes,
+        sum(jobs.self_hosted_minutes)::bigint as self_hosted_minutes
+    from runs
+    inner join all_jobs as jobs on runs.run_id = jobs.run_id
+    group by runs.workflow_id, runs.day
+)
+
+select
+    touched.workflow_id,
+    touched.day,
+    workflows.repository_id,
+    coalesce(run_totals.run_count, 0) as run_count,
+    coalesce(run_totals.completed_count, 0) as completed_count,
+    {%- for conclusion in run_conclusions() %}
+    coalesce(run_totals.{{ conclusion }}_count, 0) as {{ conclusion }}_count,
+    {%- endfor %}
+    coalesce(run_totals.other_conclusion_count, 0) as other_conclusion_count,
+    coalesce(run_totals.decisive_count, 0) as decisive_count,
+    {{ rate('run_totals.success_count', 'run_totals.decisive_count') }} as success_rate,
+    coalesce(run_totals.first_attempt_success_count, 0) as first_attempt_success_count,
+    coalesce(run_totals.first_attempt_decisive_count, 0) as first_attempt_decisive_count,
+    {{ rate('run_totals.first_attempt_success_count', 'run_totals.first_attempt_decisive_count') }}
+        as first_attempt_success_rate,
+    {{ rate('run_totals.success_count', 'run_totals.completed_count') }} as success_rate_completed,
+    coalesce(run_totals.rerun_count, 0) as rerun_count,
+    coalesce(run_totals.extra_attempt_count, 0) as extra_attempt_count,
+    {{ rate('run_totals.rerun_count', 'run_totals.run_count') }} as rerun_rate,
+    coalesce(run_totals.flaky_run_count, 0) as flaky_run_count,
+    coalesce(commit_totals.flaky_commit_count, 0) as flaky_commit_count,
+    coalesce(commit_totals.flaky_commit_latest_count, 0) as flaky_commit_latest_count,
+    coalesce(job_totals.jobs_listed, 0) as jobs_listed,
+    coalesce(job_totals.jobs_executed, 0) as jobs_executed,
+    coalesce(job_totals.jobs_carried_over, 0) as jobs_carried_over,
+    coalesce(job_totals.impossible_queue_count, 0) as impossible_queue_count,
+    coalesce(job_totals.impossible_duration_count, 0) as impossible_duration_count,
+    job_totals.billable_minutes,
+    job_totals.self_hosted_minutes
+from touched
+inner join workflows on touched.workflow_id = workflows.workflow_id
+left join run_totals on touched.workflow_id = run_totals.workflow_id and touched.day = run_totals.day
+left join commit_totals
+    on touched.workflow_id = commit_totals.workflow_id and touched.day = commit_totals.day
+left join job_totals on touched.workflow_id = job_totals.workflow_id and touched.day = job_totals.day
+{% if not is_incremental() -%}
+where run_totals.run_count > 0
+{%- endif %}

@@ -1,0 +1,38 @@
+with source as (
+    select * from {{ source('raw', 'workflow_runs') }}
+)
+
+select
+    run_id,
+    run_attempt,
+    repository_id,
+    workflow_id,
+    check_suite_id,
+    nullif(name, '') as name,
+    nullif(display_title, '') as display_title,
+    nullif(path, '') as path,
+    run_number,
+    nullif(event, '') as event,
+    nullif(status, '') as status,
+    nullif(conclusion, '') as conclusion,
+    nullif(head_branch, '') as head_branch,
+    nullif(head_sha, '') as head_sha,
+    created_at,
+    updated_at,
+    run_started_at,
+    actor_id,
+    nullif(actor_login, '') as actor_login,
+    triggering_actor_id,
+    nullif(triggering_actor_login, '') as triggering_actor_login,
+    head_repository_id,
+    nullif(head_repository_full_name, '') as head_repository_full_name,
+    pull_request_numbers,
+    referenced_workflow_paths,
+    nullif(html_url, '') as html_url,
+    -- The order of the newest state: final, updated_at, status rank, content hash.
+    coalesce(status = 'completed' and conclusion is distinct from 'action_required', false)
+        as is_final,
+    {{ status_rank('status') }} as status_rank,
+    content_hash,
+    _dlt_load_id as load_id
+from source

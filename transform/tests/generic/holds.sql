@@ -1,0 +1,6 @@
+{#- The condition holds, or is unknown, in every row. -#}
+{% test holds(model, condition) %}
+select *
+from {{ model }}
+where not ({{ condition }})
+{% endtest %}

@@ -1,0 +1,7 @@
+{#- Runs that no statistic can file under a day, because GitHub gave no creation time. -#}
+{{ config(severity='warn') }}
+
+select attempts.run_id, attempts.run_attempt
+from {{ ref('workflow_run_attempts') }} as attempts
+left join {{ ref('workflow_runs') }} as runs on attempts.run_id = runs.run_id
+where runs.run_id is null
