@@ -1,0 +1,117 @@
+"""The demonstration: recorded history moved to the present, so that its last week is going on now.
+
+Each recording is moved by whole weeks of its own, so that weekdays and hours stay as they were. A
+recording shorter than a week counts as the week that begins with it: it is history from the first
+start on. The shift is fixed at the first start and kept in `standin.json`: later starts show the
+same history, grown older.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from github_standin import recording
+from github_standin.recording import Recording
+from github_standin.world import World
+
+STATE_FILE = "standin.json"
+
+WEEK = timedelta(weeks=1)
+
+
+class StateError(Exception):
+    """The kept shifts cannot be read."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A recording as it is shown: moved by *shift_weeks*."""
+
+    recording: Recording
+    shift_weeks: int
+
+    def is_used_up(self, now: datetime) -> bool:
+        """Whether everything in it has happened: nothing new will appear."""
+        return self.recording.last <= now
+
+
+def prepare(world: World, data_dir: Path) -> list[Shown]:
+    """Fill *world* with every recording, moved to the present; the shifts are kept in *data_dir*.
+
+    Raises `StateError` when an earlier start left a file that cannot be read, `OSError` when the
+    folder cannot be written.
+    """
+    path = data_dir / STATE_FILE
+    kept = _read(path)
+    shifts = {
+        name: kept[name] if name in kept else _weeks_to_now(name, world.now())
+        for name in recording.names()
+    }
+    if shifts != kept:
+        _write(path, shifts)
+    return show(world, shifts)
+
+
+def show(world: World, shift_weeks: Mapping[str, int]) -> list[Shown]:
+    """Fill *world* with every recording, each moved by its number of weeks (0 where none is
+    given)."""
+    shown = []
+    for name in recording.names():
+        weeks = shift_weeks.get(name, 0)
+        shown.append(Shown(recording.load(world, name, weeks * WEEK), weeks))
+    return shown
+
+
+def status(world: World, shown: list[Shown]) -> dict[str, Any]:
+    """What `GET /standin` answers: per recording its repository, shift, bounds and whether it is
+    used up."""
+    now = world.now()
+    return {
+        "now": now.isoformat(),
+        "repositories": [of.recording.full_name for of in shown],
+        "recordings": [
+            {
+                "name": of.recording.name,
+                "repository": of.recording.full_name,
+                "shift_weeks": of.shift_weeks,
+                "first": of.recording.first.isoformat(),
+                "last": of.recording.last.isoformat(),
+                "used_up": of.is_used_up(now),
+            }
+            for of in shown
+        ],
+    }
+
+
+def _weeks_to_now(name: str, now: datetime) -> int:
+    """How many weeks move the recording *name* so that *now* lies in its last week."""
+    original = recording.load(World(), name)
+    end = max(original.last, original.first + WEEK)
+    return -((end - now) // WEEK)
+
+
+def _read(path: Path) -> dict[str, int]:
+    if not path.exists():
+        return {}
+    try:
+        shifts = json.loads(path.read_text())["shift_weeks"]
+        return {str(name): int(weeks) for name, weeks in shifts.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as broken:
+        raise StateError(
+            f"{path} cannot be read ({broken})."
+            " Remove it, and the collected data beside it, to begin anew."
+        ) from broken
+
+
+def _write(path: Path, shift_weeks: Mapping[str, int]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    with draft.open("w") as file:
+        json.dump({"shift_weeks": dict(shift_weeks)}, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,284 @@
+"""The HTTP side of the stand-in: tokens, rate limits, ETags, a log of requests, faults on demand.
+
+with serving(world, token="secret") as server:
+    server.url, server.requests, server.world
+"""
+
+import hashlib
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.datastructures import ETags
+from werkzeug.http import http_date
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.wrappers import Request, Response
+
+from github_standin.rest import answer, create_app, error
+from github_standin.world import World
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+log = logging.getLogger(__name__)
+
+RATE_LIMIT = 5_000
+"""Requests an hour and token."""
+
+API_VERSIONS = ("2022-11-28", "2026-03-10")
+
+
+@dataclass(frozen=True)
+class Break:
+    """A fault: the connection breaks after *body_bytes* of the answer's body; None: without any
+    answer."""
+
+    body_bytes: int | None = None
+
+
+Fault = Callable[[Request], Response | Break | None]
+"""Called for every request before it is answered. It may return another answer or a `Break`, wait,
+or return None, which means: answer as usual. An exception becomes an answer 500."""
+
+Status = Callable[[], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A request that was answered; `status` 0: the connection was broken without an answer."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    status: int
+    at: datetime
+    headers: dict[str, str]
+
+
+@dataclass
+class _Quota:
+    used: int
+    resets_at: datetime
+
+
+class Server:
+    """The stand-in as a WSGI application, and its thread.
+
+    `fault` may be set at any time. `requests` grows by one per answer, in the order of the answers.
+    Times (`Date`, the limit's reset) are the world's.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        token: str | None = None,
+        rate_limit: int = RATE_LIMIT,
+        fault: Fault | None = None,
+        status: Status | None = None,
+    ) -> None:
+        self.world = world
+        self.token = token
+        self.rate_limit = rate_limit
+        self.fault = fault
+        self.requests: list[Logged] = []
+        self.url = ""
+        self._status = status
+        self._app = create_app(world)
+        self._quotas: dict[str, _Quota] = {}
+        self._http: ThreadedWSGIServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self, port: int = 0) -> None:
+        """Listen on the loopback address, on any free port if *port* is 0. Raises `OSError`."""
+        with socket.create_server(("127.0.0.1", port), backlog=128) as listener:
+            self._http = ThreadedWSGIServer(
+                "127.0.0.1", port, self, _QuietHandler, fd=listener.fileno()
+            )
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, args=(0.05,), name="github-standin", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening; answers under way are left to their threads."""
+        if self._http is not None and self._thread is not None:
+            self._http.shutdown()
+            self._thread.join()
+            self._http = self._thread = None
+
+    def paths(self) -> list[str]:
+        """The paths asked for so far, without their queries."""
+        return [logged.path for logged in self.requests]
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        request = Request(environ)
+        fault = self._fault(request)
+        if isinstance(fault, Break) and fault.body_bytes is None:
+            self._record(request, 0)
+            _hang_up(environ)
+        response = fault if isinstance(fault, Response) else self._answer(request)
+        self._record(request, response.status_code)
+        if isinstance(fault, Break):
+            # Content-Length promises the whole body; the werkzeug socket is cut before it is sent.
+            return _broken(response, fault.body_bytes or 0, environ, start_response)
+        return response(environ, start_response)
+
+    def _fault(self, request: Request) -> Response | Break | None:
+        if self.fault is None:
+            return None
+        try:
+            return self.fault(request)
+        except Exception as raised:
+            return error(500, f"Server Error: {raised}")
+
+    def _answer(self, request: Request) -> Response:
+        if request.path == "/standin":
+            return answer({} if self._status is None else self._status())
+        with self.world.lock:
+            now = self.world.now()
+            response = self._refusal(request, now) or self._limited(request, now)
+        version = request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0])
+        response.headers["X-GitHub-Api-Version-Selected"] = version
+        response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
+        response.headers["Server"] = "github.com"
+        response.headers["Date"] = http_date(now)
+        return response
+
+    def _refusal(self, request: Request, now: datetime) -> Response | None:
+        if not request.headers.get("User-Agent"):
+            return error(403, "Request forbidden by administrative rules. Add a User-Agent header.")
+        version = request.headers.get("X-GitHub-Api-Version")
+        if version is not None and version not in API_VERSIONS:
+            return error(400, f"API version {version} is not supported")
+        if self.token is not None:
+            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+            if not scheme:
+                return error(401, "Requires authentication")
+            if scheme.lower() not in ("bearer", "token") or given.strip() != self.token:
+                return error(401, "Bad credentials")
+        quota = self._quota(request, now)
+        if quota.used >= self.rate_limit and request.path != "/rate_limit":
+            refused = error(403, "API rate limit exceeded. Wait until it is reset.")
+            return self._with_quota(refused, quota)
+        return None
+
+    def _limited(self, request: Request, now: datetime) -> Response:
+        quota = self._quota(request, now)
+        if request.path == "/rate_limit":
+            return self._with_quota(answer(self._rate_limit_body(quota)), quota)
+        response = Response.from_app(self._app, request.environ, buffered=True)
+        if response.status_code == 200:
+            _add_etag(request, response)
+        # A 304 costs nothing.
+        quota.used += response.status_code != 304
+        return self._with_quota(response, quota)
+
+    def _quota(self, request: Request, now: datetime) -> _Quota:
+        key = request.headers.get("Authorization", "")
+        quota = self._quotas.get(key)
+        if quota is None or now >= quota.resets_at:
+            quota = self._quotas[key] = _Quota(0, now + timedelta(hours=1))
+        return quota
+
+    def _with_quota(self, response: Response, quota: _Quota) -> Response:
+        response.headers["X-RateLimit-Limit"] = str(self.rate_limit)
+        response.headers["X-RateLimit-Remaining"] = str(self.rate_limit - quota.used)
+        response.headers["X-RateLimit-Used"] = str(quota.used)
+        response.headers["X-RateLimit-Reset"] = str(int(quota.resets_at.timestamp()))
+        response.headers["X-RateLimit-Resource"] = "core"
+        return response
+
+    def _rate_limit_body(self, quota: _Quota) -> dict[str, Any]:
+        reset = int(quota.resets_at.timestamp())
+        core = {
+            "limit": self.rate_limit,
+            "used": quota.used,
+            "remaining": self.rate_limit - quota.used,
+            "reset": reset,
+        }
+        search = {"limit": 30, "used": 0, "remaining": 30, "reset": reset}
+        return {"resources": {"core": core, "search": search}, "rate": core}
+
+    def _record(self, request: Request, status: int) -> None:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        logged = Logged(
+            request.method,
+            request.path,
+            request.args.to_dict(),
+            status,
+            self.world.now(),
+            headers,
+        )
+        self.requests.append(logged)
+
+
+@contextmanager
+def serving(
+    world: World,
+    *,
+    port: int = 0,
+    token: str | None = None,
+    rate_limit: int = RATE_LIMIT,
+    fault: Fault | None = None,
+) -> Iterator[Server]:
+    """Serve *world* on the loopback address while the block runs."""
+    server = Server(world, token=token, rate_limit=rate_limit, fault=fault)
+    server.start(port)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Logs nothing by itself (requests are in `Server.requests`) and leaves `Date` to the world."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Send the status line alone."""
+        self.send_response_only(code, message)
+
+    def log(self, _type: str, message: str, *args: Any) -> None:
+        """Hand messages to this module's logger."""
+        log.debug(message, *args)
+
+
+def _add_etag(request: Request, response: Response) -> None:
+    """Give *response* its ETag, which holds for this token only; turn it into a 304 if it is
+    known."""
+    whose = request.headers.get("Authorization", "").encode()
+    tag = hashlib.sha256(whose + b"\0" + response.get_data()).hexdigest()
+    response.set_etag(tag, weak=True)
+    response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"
+    response.headers["Vary"] = "Accept, Authorization, Cookie, X-GitHub-OTP"
+    known: ETags = request.if_none_match
+    if known.contains_weak(tag):
+        response.status_code = 304
+        response.set_data(b"")
+        for header in ("Content-Length", "Content-Type"):
+            response.headers.pop(header, None)
+
+
+def _broken(
+    response: Response, body_bytes: int, environ: "WSGIEnvironment", start_response: "StartResponse"
+) -> Iterator[bytes]:
+    body = response.get_data()
+    response.headers["Content-Length"] = str(len(body))
+    write = start_response(response.status, response.headers.to_wsgi_list())
+    write(body[:body_bytes])
+    yield b""
+    _hang_up(environ)
+
+
+def _hang_up(environ: "WSGIEnvironment") -> None:
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("broken on purpose")

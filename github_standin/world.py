@@ -1,0 +1,281 @@
+"""The in-memory world that the stand-in shows, and the small factory by which tests build one.
+
+Everything is deterministic: ids that are not given count up from fixed beginnings. All public
+methods may be called from any thread; `lock` is held by the server while it answers a request, so
+what a test changes under it is seen whole.
+"""
+
+import hashlib
+import itertools
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from github_standin.model import (
+    NO_RUNNER,
+    Account,
+    AccountKind,
+    Attempt,
+    Job,
+    Repository,
+    Run,
+    Workflow,
+)
+
+Clock = Callable[[], datetime]
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class World:
+    """Repositories, workflows, runs with attempts, jobs; *clock* says which part of it exists
+    yet."""
+
+    def __init__(self, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self.clock = clock
+        self.lock = threading.RLock()
+        self.repositories: dict[int, Repository] = {}
+        self.workflows: dict[int, Workflow] = {}
+        self.runs: dict[int, Run] = {}
+        self._moved_names: dict[str, int] = {}
+        self._ordered: dict[int, list[Run]] = {}
+        self._run_of_job: dict[int, int] = {}
+        self._run_numbers: dict[int, Iterator[int]] = {}
+        self._repository_ids = itertools.count(700_000_001)
+        self._workflow_ids = itertools.count(80_000_001)
+        # Beyond 32 bits, as GitHub's are.
+        self._run_ids = itertools.count(17_000_000_001)
+        self._job_ids = itertools.count(48_000_000_001)
+
+    def now(self) -> datetime:
+        """The present moment of this world."""
+        return self.clock()
+
+    # building
+
+    def add_repository(
+        self,
+        full_name: str,
+        *,
+        repository_id: int | None = None,
+        owner: Account | None = None,
+        created_at: datetime = LONG_AGO,
+        **fields: Any,
+    ) -> Repository:
+        """Add a repository; *fields* are further attributes of `Repository`."""
+        owner = owner or account(full_name.partition("/")[0], "Organization")
+        with self.lock:
+            number = next(self._repository_ids) if repository_id is None else repository_id
+            repository = Repository(number, full_name, owner, created_at, **fields)
+            self.repositories[number] = repository
+            self._ordered[number] = []
+            return repository
+
+    def add_workflow(
+        self,
+        repository: Repository,
+        name: str = "CI",
+        *,
+        path: str = ".github/workflows/ci.yml",
+        workflow_id: int | None = None,
+        created_at: datetime = LONG_AGO,
+        **fields: Any,
+    ) -> Workflow:
+        """Add a workflow to *repository*; *fields* are further attributes of `Workflow`."""
+        with self.lock:
+            number = next(self._workflow_ids) if workflow_id is None else workflow_id
+            fields.setdefault("updated_at", created_at)
+            workflow = Workflow(number, repository.id, name, path, created_at, **fields)
+            self.workflows[number] = workflow
+            return workflow
+
+    def add_run(
+        self,
+        workflow: Workflow,
+        created_at: datetime,
+        jobs: Iterable[Job] = (),
+        *,
+        run_id: int | None = None,
+        event: str = "push",
+        head_branch: str | None = "main",
+        head_sha: str | None = None,
+        actor: Account | None = None,
+        run_started_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        conclusion: str | None = None,
+        updated_at: datetime | None = None,
+        **fields: Any,
+    ) -> Run:
+        """Add a run with its first attempt; *fields* are further attributes of `Run`.
+
+        `run_number` counts the workflow's runs in the order in which they are added.
+        """
+        with self.lock:
+            number = next(self._run_ids) if run_id is None else run_id
+            repository = self.repositories[workflow.repository_id]
+            actor = actor or account("octocat")
+            sha = head_sha or hashlib.sha1(str(number).encode(), usedforsecurity=False).hexdigest()
+            values: dict[str, Any] = {
+                "name": workflow.name,
+                "path": workflow.path,
+                "run_number": next(self._run_numbers.setdefault(workflow.id, itertools.count(1))),
+                "display_title": f"Run of {workflow.name}",
+                "head_repository": repository,
+                "check_suite_id": number + 1_000_000_000,
+            } | fields
+            run = Run(
+                id=number,
+                repository_id=repository.id,
+                workflow_id=workflow.id,
+                created_at=created_at,
+                event=event,
+                head_branch=head_branch,
+                head_sha=sha,
+                actor=actor,
+                **values,
+            )
+            first = Attempt(
+                1,
+                created_at,
+                run_started_at or created_at,
+                [],
+                actor,
+                ended_at=ended_at,
+                conclusion=conclusion,
+                updated_at=updated_at,
+            )
+            run.attempts.append(first)
+            self._adopt(run, first, jobs)
+            self.runs[number] = run
+            ordered = self._ordered[repository.id]
+            ordered.insert(bisect_right(ordered, _order(run), key=_order), run)
+            return run
+
+    def add_attempt(
+        self,
+        run: Run,
+        run_started_at: datetime,
+        jobs: Iterable[Job] = (),
+        *,
+        carry_over: bool = True,
+        created_at: datetime | None = None,
+        triggering_actor: Account | None = None,
+        **fields: Any,
+    ) -> Attempt:
+        """Re-run *run* at *run_started_at*; the attempt shows the run's `created_at` unless given
+        another.
+
+        With *carry_over*, jobs of the newest attempt whose name is not among *jobs* are listed
+        again, as GitHub does when failed jobs are re-run: with new ids and a later `created_at`,
+        their old times, and no runner. *fields* are further attributes of `Attempt`.
+        """
+        with self.lock:
+            own = list(jobs)
+            before = run.attempts[-1]
+            attempt = Attempt(
+                before.number + 1,
+                created_at or run.created_at,
+                run_started_at,
+                [],
+                triggering_actor or run.actor,
+                **fields,
+            )
+            names = {job.name for job in own}
+            carried = [
+                replace(job, id=0, created_at=run_started_at, runner=NO_RUNNER)
+                for job in before.jobs
+                if carry_over and job.name not in names
+            ]
+            self._adopt(run, attempt, carried + own)
+            run.attempts.append(attempt)
+            return attempt
+
+    def add_jobs(self, run: Run, jobs: Iterable[Job], attempt: int = 1) -> None:
+        """Add *jobs* to an attempt of *run*, such as one that depends on others."""
+        with self.lock:
+            self._adopt(run, run.attempts[attempt - 1], jobs)
+
+    def _adopt(self, run: Run, attempt: Attempt, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            job.id = job.id or next(self._job_ids)
+            self._run_of_job[job.id] = run.id
+            attempt.jobs.append(job)
+
+    # changing
+
+    def rename_repository(self, repository: Repository, full_name: str) -> None:
+        """Give *repository* another name; the old one redirects until somebody reuses it."""
+        with self.lock:
+            self._moved_names[repository.full_name.lower()] = repository.id
+            repository.full_name = full_name
+
+    def delete_repository(self, repository: Repository) -> None:
+        """Make *repository* answer 404, as a deleted or an unreadable one does."""
+        with self.lock:
+            for run in list(self._ordered[repository.id]):
+                self.delete_run(run)
+            del self.repositories[repository.id]
+
+    def delete_workflow(self, workflow: Workflow) -> None:
+        """Drop *workflow* from listings and answer 404 for it; its runs remain."""
+        with self.lock:
+            del self.workflows[workflow.id]
+
+    def delete_run(self, run: Run) -> None:
+        """Delete *run* with its attempts and jobs."""
+        with self.lock:
+            del self.runs[run.id]
+            self._ordered[run.repository_id].remove(run)
+            for attempt in run.attempts:
+                for job in attempt.jobs:
+                    self._run_of_job.pop(job.id, None)
+
+    def lose_attempt(self, run: Run, number: int) -> None:
+        """Answer 404 for attempt *number* of *run* and for its jobs."""
+        with self.lock:
+            run.attempts[number - 1].is_missing = True
+
+    # looking
+
+    def repository_named(self, full_name: str) -> Repository | None:
+        """The repository that bears this name now, in any case of letters."""
+        wanted = full_name.lower()
+        return next((r for r in self.repositories.values() if r.full_name.lower() == wanted), None)
+
+    def moved_repository(self, full_name: str) -> Repository | None:
+        """The repository that bore this name before it was renamed."""
+        return self.repositories.get(self._moved_names.get(full_name.lower(), -1))
+
+    def workflows_of(self, repository_id: int) -> list[Workflow]:
+        """The listed workflows of a repository, by id."""
+        of_it = [w for w in self.workflows.values() if w.repository_id == repository_id]
+        return sorted(of_it, key=lambda workflow: workflow.id)
+
+    def runs_newest_first(
+        self, repository_id: int, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[Run]:
+        """The runs of a repository that exist now, created from *since* to *until*, both
+        inclusive."""
+        now = self.now()
+        runs = self._ordered[repository_id]
+        bound = now if until is None else min(now, until)
+        start = 0 if since is None else bisect_left(runs, since, key=lambda run: run.created_at)
+        stop = bisect_right(runs, bound, key=lambda run: run.created_at)
+        return reversed(runs[start:stop]) if start < stop else iter(())
+
+    def run_of_job(self, job_id: int) -> Run | None:
+        """The run to which a job belongs."""
+        return self.runs.get(self._run_of_job.get(job_id, -1))
+
+
+def account(login: str, kind: AccountKind = "User") -> Account:
+    """An account whose id follows from its login, far above the ids that GitHub gives."""
+    digest = hashlib.sha1(login.encode(), usedforsecurity=False).digest()
+    return Account(3_000_000_000 + int.from_bytes(digest[:4], "big") % 1_000_000_000, login, kind)
+
+
+def _order(run: Run) -> tuple[datetime, int]:
+    return run.created_at, run.id
