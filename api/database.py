@@ -14,7 +14,6 @@ from psycopg_pool import ConnectionPool
 
 from actionsight import database
 
-STATEMENT_TIMEOUT_SECONDS = 10
 POOL_TIMEOUT_SECONDS = 3
 POOL_SIZE = 8
 MARTS = (
@@ -28,11 +27,9 @@ MARTS = (
 
 # One snapshot for the whole answer. Sorting for percentiles should stay in memory.
 _READ_OPTIONS = (
-    f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s "
     r"-c default_transaction_isolation=repeatable\ read "
     "-c default_transaction_read_only=on -c work_mem=32MB -c jit=off"
 )
-_WRITE_OPTIONS = f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
 
 # A model that is built anew is swapped under its name. A transaction that took its snapshot before
 # the swap would find the new table empty, so the names are held first; this takes no snapshot.
@@ -46,8 +43,9 @@ Connection = psycopg.Connection[DictRow]
 class Database:
     """Two pools, opened by the process that first uses them (a server may fork after loading)."""
 
-    def __init__(self, url: str, read_url: str) -> None:
-        self._urls = {"read": (read_url, _READ_OPTIONS), "write": (url, _WRITE_OPTIONS)}
+    def __init__(self, url: str, read_url: str, *, statement_timeout_seconds: float = 10) -> None:
+        timeout = f"-c statement_timeout={int(statement_timeout_seconds * 1000)}ms"
+        self._kinds = {"read": (read_url, f"{timeout} {_READ_OPTIONS}"), "write": (url, timeout)}
         self._pools: dict[tuple[int, str], ConnectionPool[Connection]] = {}
         self._lock = threading.Lock()
 
@@ -77,9 +75,8 @@ class Database:
 
     def close(self) -> None:
         """Close the pools of this process; the next use opens them again."""
-        with self._lock:
-            for key in [key for key in self._pools if key[0] == os.getpid()]:
-                self._pools.pop(key).close()
+        for key in self._own():
+            self._pools.pop(key).close()
 
     @contextmanager
     def _connection(self, kind: str) -> Iterator[Connection]:
@@ -91,14 +88,19 @@ class Database:
             raise
         except psycopg.OperationalError:
             # A server that restarted has cut all idle connections: drop them at once.
-            pool.check()
+            for key in self._own():
+                self._pools[key].check()
             raise
+
+    def _own(self) -> list[tuple[int, str]]:
+        with self._lock:
+            return [key for key in self._pools if key[0] == os.getpid()]
 
     def _pool(self, kind: str) -> ConnectionPool[Connection]:
         key = (os.getpid(), kind)
         with self._lock:
             if key not in self._pools:
-                url, options = self._urls[kind]
+                url, options = self._kinds[kind]
                 pool = database.pool(url, max_size=POOL_SIZE, options=options, row_factory=dict_row)
                 pool.open()
                 self._pools[key] = cast(ConnectionPool[Connection], pool)

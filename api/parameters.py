@@ -89,12 +89,18 @@ def choice(values: Sequence[str]) -> Callable[[str], str]:
 
 def first_moment(value: str) -> Moment:
     """The beginning of a UTC day, or a moment: the first one in a range."""
-    return _moment(value, timedelta())
+    return _moment(value, lambda day: datetime.combine(day, time(), UTC))
 
 
 def end_moment(value: str) -> Moment:
     """The end of a UTC day, or a moment: the first one after a range."""
-    return _moment(value, timedelta(days=1))
+    return _moment(value, _day_after)
+
+
+def _day_after(day: date) -> datetime:
+    if day == date.max:
+        return datetime.max.replace(tzinfo=UTC)
+    return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
 MOMENT_SCHEMA: Schema = {
@@ -102,11 +108,10 @@ MOMENT_SCHEMA: Schema = {
 }
 
 
-def _moment(value: str, after_midnight: timedelta) -> Moment:
+def _moment(value: str, instant_of: Callable[[date], datetime]) -> Moment:
     try:
         if _DAY.fullmatch(value):
-            day = datetime.combine(date.fromisoformat(value), time(), UTC)
-            return Moment(day + after_midnight, value)
+            return Moment(instant_of(date.fromisoformat(value)), value)
         if _MOMENT.fullmatch(value):
             return Moment(datetime.fromisoformat(value.upper()).astimezone(UTC), value)
     except (ValueError, OverflowError):

@@ -4,7 +4,7 @@ A formula is SQL over `runs` (marts.workflow_runs), `jobs` (marts.jobs) or `comm
 of one commit in one workflow). The answer's schema is made from the same table.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from api.parameters import Schema
 from api.schemas import COUNT, described
@@ -33,7 +33,7 @@ class Term:
     name: str
     meaning: str
     formula: str
-    schema: Schema = COUNT
+    schema: Schema = field(default_factory=lambda: COUNT)
 
 
 @dataclass(frozen=True)

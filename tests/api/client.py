@@ -1,0 +1,54 @@
+"""A test client that holds every answer against the OpenAPI document."""
+
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from werkzeug.exceptions import HTTPException
+from werkzeug.test import TestResponse
+
+from api import openapi
+
+FORMATS = Draft202012Validator.FORMAT_CHECKER
+
+
+class ValidatingClient(FlaskClient):
+    """Fails a test when an answer is not what the document says."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        response = super().open(*args, **kwargs)
+        validate(self.application, response)
+        return response
+
+    def answer(self, path: str, token: str) -> Any:
+        """The body of an answer that must be a 200."""
+        response = self.get(path, headers=bearer(token))
+        assert response.status_code == 200, response.text
+        return response.json
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that opens the API."""
+    return {"Authorization": f"Bearer {token}"}
+
+
+def validate(app: Flask, response: TestResponse) -> None:
+    """Raise jsonschema.ValidationError if the body, or AssertionError if its type, is not declared.
+
+    What no route answers (404, 405 of the routing) must be a problem.
+    """
+    document = openapi.build(app)
+    declared = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    try:
+        rule, _ = app.url_map.bind("localhost").match(
+            response.request.path, method=response.request.method, return_rule=True
+        )
+    except HTTPException:
+        assert response.status_code in (404, 405)
+    else:
+        operation = document["paths"][openapi.path_of(rule)]["get"]
+        declared = operation["responses"][str(response.status_code)]["content"]
+    assert response.mimetype in declared
+    schema = {**declared[response.mimetype]["schema"], "components": document["components"]}
+    Draft202012Validator(schema, format_checker=FORMATS).validate(response.json)

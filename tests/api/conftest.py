@@ -1,0 +1,53 @@
+"""Fixtures: an application on a migrated database, marts to fill, a token that opens it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from psycopg import Connection
+
+from actionsight.api_tokens import create_token
+from actionsight.database import connect
+from actionsight.settings import Settings, load
+from api.app import create_app
+from tests.api.client import ValidatingClient
+from tests.api.marts import Marts
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    """The API needs nothing but a database."""
+    return replace(load(environ={}), database_url=database_url)
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection[Any]]:
+    with connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def marts(connection: Connection[Any]) -> Marts:
+    return Marts(connection)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    app.test_client_class = ValidatingClient
+    yield app
+    app.extensions["database"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> ValidatingClient:
+    client = app.test_client()
+    assert isinstance(client, ValidatingClient)
+    return client
+
+
+@pytest.fixture
+def token(connection: Connection[Any]) -> str:
+    return create_token(connection, "test")[1]

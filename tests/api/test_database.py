@@ -1,0 +1,71 @@
+"""An answer is read in one snapshot, read-only, and finds models that are swapped meanwhile."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from api.database import Database
+from tests.api.marts import Marts
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, database_url)
+    yield database
+    database.close()
+
+
+def test_an_answer_sees_one_state_although_rows_are_committed_meanwhile(
+    marts: Marts, database: Database
+) -> None:
+    marts.repository(1, "acme/a")
+    count = "select count(*) as count from marts.workflows"
+    with database.reading() as reader:
+        assert reader.execute(count).fetchall() == [{"count": 0}]
+        marts.workflow(11, 1, "Build")
+        assert reader.execute(count).fetchall() == [{"count": 0}]
+    with database.reading() as reader:
+        assert reader.execute(count).fetchall() == [{"count": 1}]
+
+
+def test_an_answer_cannot_write(marts: Marts, database: Database) -> None:
+    with database.reading() as reader, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        reader.execute("delete from marts.jobs")
+
+
+def test_a_session_speaks_utc(marts: Marts, database: Database) -> None:
+    with database.reading() as reader:
+        assert reader.execute("show timezone").fetchall() == [{"TimeZone": "UTC"}]
+
+
+def test_a_model_that_is_swapped_during_an_answer_is_not_read_as_empty(
+    marts: Marts, database: Database, database_url: str, connection: Connection[Any]
+) -> None:
+    """dbt fills a new table and renames it; a snapshot from before would find no row in it."""
+    marts.repository(1, "acme/a")
+    marts.workflow(11, 1, "Build")
+    marts.run(1, 11, "2026-01-01 00:00")
+    marts.job(1, 1)
+
+    def swap() -> None:
+        with psycopg.connect(database_url) as builder:
+            builder.execute("create table marts.jobs_new as table marts.jobs")
+            builder.execute("alter table marts.jobs rename to jobs_old")
+            builder.execute("alter table marts.jobs_new rename to jobs")
+
+    swapping = threading.Thread(target=swap)
+    with database.reading() as reader:
+        reader.execute("select from marts.workflow_runs")
+        swapping.start()
+        swapping.join(timeout=0.3)
+        assert swapping.is_alive(), "the swap waits for the answer"
+        assert reader.execute("select job_id from marts.jobs").fetchall() == [{"job_id": 1}]
+    swapping.join()
+    with database.reading() as reader:
+        assert reader.execute("select job_id from marts.jobs").fetchall() == [{"job_id": 1}]

@@ -1,0 +1,76 @@
+"""The OpenAPI document and docs/api.md are about the routes that there are."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from jsonschema import Draft202012Validator
+
+from tests.api.client import ValidatingClient
+
+pytestmark = pytest.mark.integration
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs/api.md"
+
+
+@pytest.fixture
+def document(client: ValidatingClient) -> Any:
+    response = client.get("/openapi.json")
+    assert response.status_code == 200
+    return response.json
+
+
+def operations(document: Any) -> list[tuple[str, Any]]:
+    return [
+        (path, operation)
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+    ]
+
+
+def test_every_route_is_in_the_document(app: Flask, document: Any) -> None:
+    expected = {re.sub("<(.*)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    assert set(document["paths"]) == expected
+
+
+def test_every_schema_is_a_json_schema(document: Any) -> None:
+    assert document["openapi"] == "3.1.0"
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    for _, operation in operations(document):
+        for parameter in operation["parameters"]:
+            Draft202012Validator.check_schema(parameter["schema"])
+        for response in operation["responses"].values():
+            for content in response["content"].values():
+                Draft202012Validator.check_schema(content["schema"])
+
+
+def test_every_parameter_in_a_path_is_declared(document: Any) -> None:
+    for path, operation in operations(document):
+        declared = {p["name"] for p in operation["parameters"] if p["in"] == "path"}
+        assert declared == set(re.findall(r"{(\w+)}", path))
+
+
+def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert len(set(names)) == len(names)
+    for path, operation in operations(document):
+        is_public = path in ("/healthz", "/readyz", "/openapi.json")
+        assert operation["security"] == ([] if is_public else [{"token": []}])
+        assert ("401" in operation["responses"]) is not is_public
+
+
+def test_the_documentation_names_every_route_parameter_and_term(document: Any) -> None:
+    text = DOCUMENTATION.read_text(encoding="utf-8")
+    for path, operation in operations(document):
+        assert f"`GET {path}`" in text
+        for parameter in operation["parameters"]:
+            assert f"`{parameter['name']}`" in text, (path, parameter["name"])
+    (whole, _) = document["paths"]["/stats"]["get"]["responses"]["200"]["content"][
+        "application/json"
+    ]["schema"]["oneOf"]
+    for term in whole["properties"]["data"]["properties"]:
+        name = re.sub(r"_p\d\d_seconds$", "_", term)
+        assert f"`{name}`" in text, term

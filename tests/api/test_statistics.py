@@ -1,0 +1,281 @@
+"""GET /stats against statistics computed by hand."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.client import ValidatingClient, bearer
+from tests.api.marts import Marts
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def history(marts: Marts) -> Marts:
+    """Two repositories and five days of January 2026 (the 5th is a Monday)."""
+    marts.repository(1, "acme/widgets")
+    marts.repository(2, "acme/Gadgets", default_branch="trunk")
+    marts.workflow(11, 1, "Build")
+    marts.workflow(12, 1, "Deploy")
+    marts.workflow(21, 2, "Test")
+    run, job = marts.run, marts.job
+    run(101, 11, "2026-01-04 23:59:59", duration_seconds=10, queue_seconds=1, head_sha="a")
+    run(102, 11, "2026-01-05 00:00", duration_seconds=20, queue_seconds=2, head_branch="x,y")
+    run(103, 11, "2026-01-05 12:00", attempts=["failure"], duration_seconds=70, head_sha="a")
+    run(
+        104,
+        11,
+        "2026-01-06 12:00",
+        attempts=["failure", "timed_out", "success"],
+        duration_seconds=40,
+        queue_seconds=9,
+        time_to_signal_seconds=100,
+        is_flaky=True,
+        head_sha="b",
+    )
+    run(105, 11, "2026-01-06 13:00", attempts=["cancelled"], event="pull_request")
+    run(106, 11, "2026-01-06 14:00", attempts=[None], actor_login="octocat")
+    run(107, 12, "2026-01-06 15:00", attempts=["startup_failure"], head_branch=None)
+    run(201, 21, "2026-02-01 08:00", duration_seconds=30, head_branch="trunk")
+    job(1, 101, queue_seconds=4, duration_seconds=61, billable_minutes=2)
+    job(2, 101, queue_seconds=6, duration_seconds=9, self_hosted_minutes=1)
+    job(3, 104, is_executed=False)
+    job(4, 104, is_impossible_queue=True, duration_seconds=5, billable_minutes=1, run_attempt=3)
+    job(5, 104, is_impossible_duration=True, queue_seconds=11)
+    job(6, 201, queue_seconds=1, duration_seconds=1, billable_minutes=1)
+    return marts
+
+
+def data(client: ValidatingClient, token: str, path: str) -> Any:
+    return client.answer(path, token)["data"]
+
+
+def test_every_term_of_all_history(history: Marts, client: ValidatingClient, token: str) -> None:
+    statistics = data(client, token, "/stats?workflow=11")
+    assert {name: value for name, value in statistics.items() if "_p" not in name} == {
+        "run_count": 6,
+        "completed_count": 5,
+        "success_count": 3,
+        "failure_count": 1,
+        "cancelled_count": 1,
+        "skipped_count": 0,
+        "neutral_count": 0,
+        "timed_out_count": 0,
+        "action_required_count": 0,
+        "stale_count": 0,
+        "startup_failure_count": 0,
+        "decisive_count": 4,
+        "success_rate": 3 / 4,
+        # first attempts: success, success, failure, failure; cancelled and running do not count
+        "first_attempt_success_rate": 2 / 4,
+        "success_rate_completed": 3 / 5,
+        "rerun_count": 1,
+        "extra_attempt_count": 2,
+        "rerun_rate": 1 / 6,
+        "flaky_run_count": 1,
+        "flaky_commit_count": 2,
+        "flaky_commit_latest_count": 1,
+        "jobs_listed": 5,
+        "jobs_executed": 4,
+        "impossible_queue_count": 1,
+        "impossible_duration_count": 1,
+        "billable_minutes": 3,
+        "self_hosted_minutes": 1,
+    }
+
+
+def test_percentiles_are_interpolated_over_the_whole_range(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    statistics = data(client, token, "/stats?workflow=11")
+    percentiles = {
+        prefix: [statistics[f"{prefix}_p{percent}_seconds"] for percent in (50, 75, 90, 95, 99)]
+        for prefix in (
+            "success_duration",
+            "completed_duration",
+            "run_queue",
+            "time_to_signal",
+            "job_queue",
+            "job_duration",
+        )
+    }
+    expected = {
+        "success_duration": [20, 30, 36, 38, 39.6],  # of 10, 20, 40
+        "completed_duration": [30, 47.5, 61, 65.5, 69.1],  # of 10, 20, 40, 70
+        "run_queue": [2, 5.5, 7.6, 8.3, 8.86],  # of 1, 2, 9
+        "time_to_signal": [100, 100, 100, 100, 100],
+        "job_queue": [6, 8.5, 10, 10.5, 10.9],  # of 4, 6, 11
+        "job_duration": [9, 35, 50.6, 55.8, 59.96],  # of 5, 9, 61
+    }
+    for prefix, values in expected.items():
+        assert percentiles[prefix] == pytest.approx(values), prefix
+
+
+def test_nothing_has_counts_of_zero_and_no_rates(
+    marts: Marts, client: ValidatingClient, token: str
+) -> None:
+    statistics = data(client, token, "/stats")
+    for name, value in statistics.items():
+        counts = name.endswith(("_count", "_minutes")) or name.startswith("jobs_")
+        assert value == (0 if counts else None), name
+
+
+@pytest.mark.parametrize(
+    ("query", "run_count"),
+    [
+        ("", 8),
+        ("from=2026-01-05", 7),
+        ("to=2026-01-05", 3),
+        ("from=2026-01-05&to=2026-01-05", 2),
+        ("from=2026-01-05T00:00:00Z&to=2026-01-05T12:00:00Z", 1),
+        ("from=2026-01-05T01:00:00%2B01:00", 7),
+        ("to=2026-01-05T12:00:00.000001Z", 3),
+        ("to=9999-12-31", 8),
+        ("repository=1", 7),
+        ("repository=ACME/gadgets", 1),
+        ("repository=acme/widgets,2", 8),
+        ("repository=1&repository=2", 8),
+        ("workflow=11&workflow=12", 7),
+        ("workflow=11&repository=2", 0),
+        ("branch=main", 5),
+        ("branch=x,y", 1),
+        ("branch=@default", 6),
+        ("branch=@default&branch=x,y", 7),
+        ("event=pull_request", 1),
+        ("event=push,pull_request", 8),
+        ("status=in_progress", 1),
+        ("conclusion=success", 4),
+        ("conclusion=failure,cancelled", 2),
+        ("conclusion=failure&status=in_progress", 0),
+        ("actor=OctoCat", 1),
+        ("branch='; drop table marts.jobs; --", 0),
+    ],
+)
+def test_filters_choose_the_runs(
+    history: Marts, client: ValidatingClient, token: str, query: str, run_count: int
+) -> None:
+    assert data(client, token, f"/stats?{query}")["run_count"] == run_count
+
+
+def test_jobs_and_commits_are_those_of_the_chosen_runs(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    by_time = data(client, token, "/stats?from=2026-01-06")
+    assert (by_time["jobs_listed"], by_time["flaky_commit_count"]) == (4, 1)
+    by_conclusion = data(client, token, "/stats?conclusion=success")
+    assert (by_conclusion["jobs_listed"], by_conclusion["flaky_commit_count"]) == (6, 1)
+    assert data(client, token, "/stats?conclusion=failure")["jobs_listed"] == 0
+    assert data(client, token, "/stats?conclusion=failure")["flaky_commit_count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("group_by", "expected"),
+    [
+        ("repository_id", [((1,), 7, 5, 2), ((2,), 1, 1, 0)]),
+        ("workflow_id", [((11,), 6, 5, 2), ((12,), 1, 0, 0), ((21,), 1, 1, 0)]),
+        (
+            "day",
+            [
+                (("2026-01-04",), 1, 2, 0),
+                (("2026-01-05",), 2, 0, 0),
+                (("2026-01-06",), 4, 3, 1),
+                (("2026-02-01",), 1, 1, 0),
+            ],
+        ),
+        (
+            "week",
+            [
+                (("2025-12-29",), 1, 2, 0),
+                (("2026-01-05",), 6, 3, 1),
+                (("2026-01-26",), 1, 1, 0),
+            ],
+        ),
+        ("month", [(("2026-01-01",), 7, 5, 2), (("2026-02-01",), 1, 1, 0)]),
+        (
+            "head_branch",
+            [((None,), 1, 0, 0), (("main",), 5, 5, 2), (("trunk",), 1, 1, 0), (("x,y",), 1, 0, 0)],
+        ),
+        ("event", [(("pull_request",), 1, 0, 0), (("push",), 7, 6, 2)]),
+        (
+            "month,workflow_id",
+            [
+                (("2026-01-01", 11), 6, 5, 2),
+                (("2026-01-01", 12), 1, 0, 0),
+                (("2026-02-01", 21), 1, 1, 0),
+            ],
+        ),
+    ],
+)
+def test_groups_carry_their_key_in_order_and_pages_of_one_walk_them_all_once(
+    history: Marts,
+    client: ValidatingClient,
+    token: str,
+    group_by: str,
+    expected: list[tuple[Any, ...]],
+) -> None:
+    def shape(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        return [
+            (
+                tuple(row[name] for name in group_by.split(",")),
+                row["run_count"],
+                row["jobs_listed"],
+                row["flaky_commit_count"],
+            )
+            for row in rows
+        ]
+
+    whole = client.answer(f"/stats?group_by={group_by}", token)
+    assert shape(whole["data"]) == expected
+    assert whole["next"] is None
+    assert whole["filter"] == {"group_by": group_by.split(",")}
+
+    walked, after = [], ""
+    while True:
+        page = client.answer(f"/stats?group_by={group_by}&limit=1{after}", token)
+        walked += page["data"]
+        if page["next"] is None:
+            break
+        after = f"&next={page['next']}"
+    assert walked == whole["data"]
+
+
+def test_a_group_has_the_same_numbers_as_its_filter(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    for group in data(client, token, "/stats?group_by=workflow_id"):
+        key = group.pop("workflow_id")
+        assert group == data(client, token, f"/stats?workflow={key}")
+
+
+def test_the_answer_echoes_the_filter_as_it_was_understood(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    query = "from=2026-01-01&to=2026-02-01T00:00:00Z&repository=acme/gadgets&branch=@default"
+    assert client.answer(f"/stats?{query}&actor=Mona", token)["filter"] == {
+        "from": "2026-01-01",
+        "to": "2026-02-01T00:00:00Z",
+        "repository": [2],
+        "branch": ["@default"],
+        "actor": ["Mona"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "as_of"),
+    [
+        ("", "unknown"),
+        ("repository=1", "2026-01-07T10:00:00Z"),
+        ("repository=1,2", "2026-01-07T09:00:00Z"),
+        ("workflow=11", "2026-01-07T10:00:00Z"),
+        ("repository=3", "unknown"),
+    ],
+)
+def test_as_of_is_the_earliest_over_the_repositories_of_the_answer(
+    marts: Marts, client: ValidatingClient, token: str, query: str, as_of: str
+) -> None:
+    marts.repository(1, "acme/a", observed_until="2026-01-07 11:00+01")
+    marts.repository(2, "acme/b", observed_until="2026-01-07 09:00Z")
+    marts.repository(3, "acme/new")
+    marts.workflow(11, 1, "Build")
+    response = client.get(f"/stats?{query}", headers=bearer(token))
+    assert response.headers["Actionsight-As-Of"] == as_of

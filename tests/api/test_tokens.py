@@ -1,0 +1,34 @@
+"""Tokens as they are made and kept."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from actionsight.api_tokens import create_token, find_token, list_tokens
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_token_is_kept_as_its_hash_alone(connection: Connection[Any]) -> None:
+    token_id, token = create_token(connection, " laptop ")
+    assert token.startswith("as_")
+    assert len(token) == 3 + 43
+    kept = connection.execute("select api_tokens::text from app.api_tokens").fetchall()
+    assert token not in str(kept) and token[3:] not in str(kept)
+    assert find_token(connection, token) == token_id
+    (listed,) = list_tokens(connection)
+    assert (listed.token_id, listed.name, listed.revoked_at) == (token_id, "laptop", None)
+
+
+def test_two_tokens_are_never_the_same(connection: Connection[Any]) -> None:
+    assert create_token(connection, "a")[1] != create_token(connection, "a")[1]
+
+
+def test_a_token_needs_a_name_and_an_expiry_with_a_zone(connection: Connection[Any]) -> None:
+    with pytest.raises(ValueError, match="needs a name"):
+        create_token(connection, "  ")
+    with pytest.raises(ValueError, match="time zone"):
+        create_token(connection, "a", expires_at=datetime(2026, 1, 1))  # noqa: DTZ001 that is the point
+    assert list_tokens(connection) == []

@@ -1,0 +1,103 @@
+"""GET /workflows and /workflows/{workflow_id}."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.client import ValidatingClient, bearer
+from tests.api.marts import Marts
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def history(marts: Marts) -> Marts:
+    marts.repository(1, "acme/widgets", observed_until="2026-01-07 00:00Z")
+    marts.repository(2, "acme/gadgets")
+    marts.workflow(11, 1, "Build")
+    marts.workflow(12, 1, "Nightly build", state="disabled_manually")
+    marts.workflow(13, 1, "workflow 13", state=None, path=None)
+    marts.workflow(21, 2, "Test")
+    marts.run(1, 11, "2026-01-01 00:00", duration_seconds=10)
+    marts.run(3, 11, "2026-01-02 00:00", attempts=["failure", "failure"], duration_seconds=20)
+    marts.run(2, 11, "2026-01-02 00:00", duration_seconds=30)
+    marts.run(4, 12, "2026-01-03 00:00", attempts=[None], head_branch="topic")
+    marts.run(5, 21, "2026-01-03 00:00")
+    return marts
+
+
+def test_a_workflow_comes_with_its_repository_and_its_latest_run(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    first, second, third, fourth = client.answer("/workflows", token)["data"]
+    assert first == {
+        "workflow_id": 11,
+        "repository_id": 1,
+        "repository_full_name": "acme/widgets",
+        "name": "Build",
+        "path": ".github/workflows/11.yml",
+        "state": "active",
+        "html_url": None,
+        "created_at": None,
+        "updated_at": None,
+        "deleted_at": None,
+        "latest_run_id": 3,
+        "latest_run_attempt": 2,
+        "latest_run_status": "completed",
+        "latest_run_conclusion": "failure",
+        "latest_run_event": "push",
+        "latest_run_head_branch": "main",
+        "latest_run_created_at": "2026-01-02T00:00:00Z",
+        "latest_run_html_url": "https://github.com/runs/3",
+    }
+    assert (second["latest_run_status"], second["latest_run_conclusion"]) == ("in_progress", None)
+    assert (third["state"], third["latest_run_id"]) == (None, None)
+    assert fourth["repository_full_name"] == "acme/gadgets"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected", "applied"),
+    [
+        ("repository=acme/gadgets", [21], {"repository": [2]}),
+        ("repository=1,2", [11, 12, 13, 21], {"repository": [1, 2]}),
+        ("state=active", [11, 21], {"state": ["active"]}),
+        ("name=BUILD", [11, 12], {"name": "BUILD"}),
+        ("name=%25", [], {"name": "%"}),
+        ("status=completed", [11, 21], {"status": ["completed"]}),
+        ("conclusion=failure,cancelled", [11], {"conclusion": ["failure", "cancelled"]}),
+        ("conclusion=success&state=active&name=e", [21], None),
+    ],
+)
+def test_filters_choose_the_workflows(
+    history: Marts,
+    client: ValidatingClient,
+    token: str,
+    query: str,
+    expected: list[int],
+    applied: Any,
+) -> None:
+    answer = client.answer(f"/workflows?{query}", token)
+    assert [row["workflow_id"] for row in answer["data"]] == expected
+    assert applied is None or answer["filter"] == applied
+
+
+def test_one_workflow_has_the_statistics_of_its_runs_in_the_range(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    response = client.get("/workflows/11?from=2026-01-02", headers=bearer(token))
+    assert response.headers["Actionsight-As-Of"] == "2026-01-07T00:00:00Z"
+    answer: Any = response.json
+    assert answer["filter"] == {"from": "2026-01-02", "workflow": [11]}
+    workflow = answer["data"]
+    assert (workflow["workflow_id"], workflow["latest_run_id"]) == (11, 3)
+    statistics = workflow["statistics"]
+    assert statistics == client.answer("/stats?workflow=11&from=2026-01-02", token)["data"]
+    assert (statistics["run_count"], statistics["success_duration_p50_seconds"]) == (2, 30)
+
+
+def test_one_workflow_of_which_no_run_is_known(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    workflow = client.answer("/workflows/13", token)["data"]
+    assert workflow["latest_run_status"] is None
+    assert workflow["statistics"]["success_rate"] is None
