@@ -89,6 +89,7 @@ class PostgresqlServer(EmbeddedServer):
                 "--locale-provider=builtin",
                 "--locale=C.UTF-8",
                 "--encoding=UTF8",
+                *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
             )
         if done.returncode:
             raise EmbeddedServerError(

@@ -67,6 +67,9 @@ class EmbeddedServer(ABC):
         adopted = self.running_url()
         if adopted is not None:
             return adopted
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
         deadline = time.monotonic() + START_SECONDS

@@ -1,0 +1,84 @@
+"""Settings come from one table; what is wrong with them is said all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from actionsight.settings import ROOT, SETTINGS, Settings, SettingsError, env_example, load
+
+pytestmark = pytest.mark.unit
+
+
+def test_an_empty_environment_gives_the_documented_defaults() -> None:
+    settings = load(environ={})
+    assert settings.database_url is None
+    assert settings.github_api_url == "https://api.github.com"
+    assert (settings.backfill_days, settings.poll_minutes) == (90, 5)
+    assert (settings.api_port, settings.dagster_port) == (8000, 3000)
+    assert settings.data_dir == ROOT / "var"
+    assert settings.repositories == ()
+    assert not settings.has_credential
+
+
+def test_every_wrong_setting_is_named_in_one_error() -> None:
+    with pytest.raises(SettingsError) as error:
+        load(
+            environ={
+                "ACTIONSIGHT_DATABASE_URL": "mysql://somewhere/else",
+                "ACTIONSIGHT_POLL_MINUTES": "0",
+                "ACTIONSIGHT_REPOSITORIES": "octo/app, not-a-repository",
+                "ACTIONSIGHT_BACKFILL_DAYS": "ninety",
+            }
+        )
+    message = str(error.value)
+    for name in ("DATABASE_URL", "POLL_MINUTES", "REPOSITORIES", "BACKFILL_DAYS"):
+        assert f"ACTIONSIGHT_{name}" in message
+
+
+def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-a-file\n")
+    assert load(environ={"ACTIONSIGHT_GITHUB_TOKEN_FILE": str(file)}).github_token == "from-a-file"
+
+
+def test_a_secret_given_twice_or_in_a_missing_file_is_refused(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    with pytest.raises(SettingsError, match="keep one of the two"):
+        load(environ={"ACTIONSIGHT_GITHUB_TOKEN": "x", "ACTIONSIGHT_GITHUB_TOKEN_FILE": missing})
+    with pytest.raises(SettingsError, match="No such file"):
+        load(environ={"ACTIONSIGHT_GITHUB_TOKEN_FILE": missing})
+
+
+def test_no_secret_shows_in_the_representation() -> None:
+    secrets = {
+        setting.name: value
+        for setting in SETTINGS
+        if setting.secret
+        for value in [
+            "redis://:hidden@127.0.0.1"
+            if setting.attribute in {"redis_url", "cache_url"}
+            else "postgresql://u:hidden@h/d"
+            if setting.attribute.endswith("database_url")
+            else "hidden"
+        ]
+    }
+    assert "hidden" not in repr(load(environ=secrets))
+
+
+def test_a_child_process_reads_the_same_settings_back() -> None:
+    given = load(
+        environ={
+            "ACTIONSIGHT_REPOSITORIES": "octo/app,octo/web",
+            "ACTIONSIGHT_DATABASE_URL": "postgresql://u:p%40ss@127.0.0.1:5433/d",
+            "ACTIONSIGHT_GITHUB_TOKEN": "t",
+        }
+    )
+    assert load(environ=given.environment()) == given
+
+
+def test_the_table_and_the_fields_are_the_same_list() -> None:
+    assert list(Settings.__dataclass_fields__) == [setting.attribute for setting in SETTINGS]
+
+
+def test_the_example_file_is_made_from_the_table() -> None:
+    assert (ROOT / ".env.example").read_text() == env_example()
