@@ -1,0 +1,1 @@
+"""Polling of GitHub's REST API into the raw tables."""

@@ -1,0 +1,253 @@
+"""A cycle: one collection of all monitored repositories, stage by stage, one at a time.
+
+    with cycle(settings) as under_way:
+        under_way.collect_repositories()
+        under_way.collect_runs()
+        under_way.collect_jobs()
+
+Raw rows are committed before any cursor moves, so that a cycle that ends anywhere (also killed) is
+made good by the next one.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import Connection
+
+from actionsight.database import connect
+from actionsight.settings import Settings
+from ingestion.github import state
+from ingestion.github.client import GitHubClient, RateLimit
+from ingestion.github.errors import STOPPING, GitHubError, MissingError
+from ingestion.github.loading import Batch, Loader
+from ingestion.github.locking import take_lock
+from ingestion.github.rows import UnreadablePayloadError
+from ingestion.github.schema import PIPELINES
+from ingestion.github.state import Poll, Repository
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage did: counts by table, dlt's load ids, requests, GitHub's limit as last seen.
+
+    `troubles`: by repository, what the cycle has met so far; `refused`: selections that GitHub
+    does not know.
+    """
+
+    rows_seen: dict[str, int]
+    rows_changed: dict[str, int]
+    load_ids: tuple[str, ...]
+    request_count: int
+    rate_limit: RateLimit | None
+    troubles: dict[str, str]
+    refused: dict[str, str]
+
+
+@dataclass
+class Tally:
+    """A stage's counts while it works."""
+
+    rows_seen: dict[str, int] = field(default_factory=dict)
+    rows_changed: dict[str, int] = field(default_factory=dict)
+    load_ids: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def see(self, table_name: str, count: int = 1) -> None:
+        """Count rows that GitHub gave."""
+        self.rows_seen[table_name] = self.rows_seen.get(table_name, 0) + count
+
+
+class Cycle:
+    """The collection under way; made by `cycle`, which holds the lock."""
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        client: GitHubClient,
+        loader: Loader,
+        settings: Settings,
+        *,
+        poll_id: UUID,
+        only: Collection[str],
+        clock: Clock,
+    ) -> None:
+        self.connection = connection
+        self.client = client
+        self.poll_id = poll_id
+        self.settings = settings
+        self.clock = clock
+        self._loader = loader
+        self._only = {name.lower() for name in only}
+        self.healed_load_ids = loader.load_pending()
+
+    def collect_repositories(self) -> StageResult:
+        """Find new selections, then load repositories and workflows of all monitored ones."""
+        from ingestion.github.repositories import collect_repositories
+
+        return self._stage(lambda tally: collect_repositories(self, tally))
+
+    def collect_runs(self, since: datetime | None = None) -> StageResult:
+        """History that is owed (to `since`, else as the settings say), new runs, open runs."""
+        from ingestion.github.runs import collect_runs
+
+        return self._stage(lambda tally: collect_runs(self, tally, since))
+
+    def collect_jobs(self) -> StageResult:
+        """The jobs of every attempt that has completed since they were listed last."""
+        from ingestion.github.jobs import collect_jobs
+
+        return self._stage(lambda tally: collect_jobs(self, tally))
+
+    def repositories(self) -> list[Repository]:
+        """The monitored repositories that this cycle has had no trouble with."""
+        troubled = state.troubles_of_poll(self.connection, self.poll_id)
+        return [
+            repository
+            for repository in state.monitored(self.connection)
+            if repository.repository_id not in troubled
+            and (not self._only or repository.full_name.lower() in self._only)
+        ]
+
+    def poll(self, repository: Repository, loop: str) -> Poll:
+        """The row of raw.polls for a loop that begins now."""
+        return Poll(self.poll_id, repository.repository_id, loop, self.clock())
+
+    @contextmanager
+    def fetching(self, repository: Repository, poll: Poll) -> Iterator[None]:
+        """Count the requests of a repository; keep its troubles to itself.
+
+        Raises:
+            BadCredentialError, RateLimitError: everyone's trouble, after noting it.
+        """
+        before = self.client.request_count
+        try:
+            yield
+        except (GitHubError, UnreadablePayloadError) as error:
+            poll.error = str(error)
+            logger.warning("%s: %s: %s", repository.full_name, poll.loop, error)
+            if isinstance(error, STOPPING):
+                raise
+            if isinstance(error, MissingError):
+                self._check_still_readable(repository)
+        finally:
+            poll.request_count += self.client.request_count - before
+            if poll.error is not None:
+                state.save_poll(self.connection, poll)
+                state.save_trouble(self.connection, poll.repository_id, poll.error)
+
+    def load(self, pipeline_name: str, batch: Batch, polls: dict[int, Poll], tally: Tally) -> None:
+        """Load a batch and credit what changed to the loops of its repositories."""
+        load_id = self._loader.load(pipeline_name, batch)
+        if load_id is None:
+            return
+        tally.load_ids.append(load_id)
+        for table in PIPELINES[pipeline_name]:
+            changed = state.changed_by_load(self.connection, table, load_id)
+            total = sum(changed.values())
+            tally.rows_changed[table.name] = tally.rows_changed.get(table.name, 0) + total
+            for repository_id, count in changed.items():
+                if poll := polls.get(repository_id):
+                    poll.changed += count
+                    if load_id not in poll.load_ids:
+                        poll.load_ids.append(load_id)
+
+    def finish(self, poll: Poll) -> None:
+        """Write the row of a loop whose rows are all in; after an error, without an end."""
+        if poll.error is None:
+            poll.ended_at = self.clock()
+        state.save_poll(self.connection, poll)
+
+    def confirm_readable(self, repository: Repository) -> None:
+        """Make sure that a 404 below a repository is not a 404 of the repository.
+
+        Raises:
+            MissingError: it is.
+        """
+        self.client.get(f"/repos/{repository.full_name}")
+
+    def _check_still_readable(self, repository: Repository) -> None:
+        try:
+            self.confirm_readable(repository)
+        except MissingError:
+            state.hide_repository(self.connection, repository.repository_id)
+        except GitHubError as error:
+            logger.debug("%s: %s", repository.full_name, error)
+
+    def _stage(self, work: Callable[[Tally], None]) -> StageResult:
+        before = self.client.request_count
+        tally = Tally()
+        work(tally)
+        names = {r.repository_id: r.full_name for r in state.monitored(self.connection)}
+        return StageResult(
+            rows_seen=tally.rows_seen,
+            rows_changed=tally.rows_changed,
+            load_ids=tuple(tally.load_ids),
+            request_count=self.client.request_count - before,
+            rate_limit=self.client.rate_limit,
+            refused=tally.refused,
+            troubles={
+                names.get(repository_id, str(repository_id)): error
+                for repository_id, error in state.troubles_of_poll(
+                    self.connection, self.poll_id
+                ).items()
+            },
+        )
+
+
+@contextmanager
+def cycle(
+    settings: Settings,
+    *,
+    client: GitHubClient | None = None,
+    poll_id: UUID | None = None,
+    only: Collection[str] = (),
+    clock: Clock = _utc_now,
+) -> Iterator[Cycle]:
+    """Begin a cycle: wait for one that is under way, finish what a killed one left behind.
+
+    Args:
+        client: in place of one for the settings' API address and token.
+        poll_id: of a cycle whose earlier stages ran before, in another process.
+        only: names of the repositories to collect; all monitored ones when empty.
+        clock: tells the time (UTC), for tests.
+
+    Raises:
+        GitHubError: what stops everything: a refused credential, a used-up rate limit.
+        psycopg.OperationalError: PostgreSQL cannot be reached.
+    """
+    if settings.database_url is None:
+        raise ValueError("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")
+    own_client = client or GitHubClient(settings.github_api_url, settings.github_token)
+    with connect(settings.database_url, autocommit=True) as connection:
+        take_lock(
+            connection, state.COLLECTION_LOCK, "another collection is under way: waiting for it"
+        )
+        folder = settings.data_dir / "dlt"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            yield Cycle(
+                connection,
+                own_client,
+                Loader(connection, settings.database_url, folder),
+                settings,
+                poll_id=poll_id or uuid4(),
+                only=only,
+                clock=clock,
+            )
+            connection.execute("select app.advance_observed_until()")
+        finally:
+            if client is None:
+                own_client.close()

@@ -1,0 +1,37 @@
+"""What can go wrong with GitHub, by who has to act: a repository's trouble, or everyone's."""
+
+
+class GitHubError(Exception):
+    """GitHub did not give what was asked; the message is one sentence for an operator."""
+
+
+class BadCredentialError(GitHubError):
+    """401: stop at once, since repeated bad credentials lock out good ones."""
+
+
+class RateLimitError(GitHubError):
+    """The limit lasts longer than our patience: stop, go on at the next poll."""
+
+
+class ForbiddenError(GitHubError):
+    """403 that is no rate limit: a permission is missing, trying again does not help."""
+
+
+class MissingError(GitHubError):
+    """404, 410 or 451: not there, not any more, or not readable for this credential."""
+
+    def __init__(self, message: str, status_code: int) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+class UnavailableError(GitHubError):
+    """Faults of server or network outlasted all tries."""
+
+
+class UnexpectedAnswerError(GitHubError):
+    """An answer of a form that GitHub's contract does not allow."""
+
+
+# These concern every repository: the cycle ends. Any other is one repository's trouble.
+STOPPING = (BadCredentialError, RateLimitError)

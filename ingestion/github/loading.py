@@ -1,0 +1,152 @@
+"""Rows into PostgreSQL by dlt: arrow, COPY, merged by key, unchanged rows left alone.
+
+One dlt pipeline per table group, each with its own local folder and staging dataset. The caller
+holds the collection lock: two pipelines on one staging dataset would lose rows.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import dlt
+import psycopg2
+from dlt.destinations.exceptions import DestinationConnectionError
+from psycopg import Connection
+
+from ingestion.github import state
+from ingestion.github.schema import DATASET, PIPELINES, Row, Table
+from ingestion.github.source import github_source
+
+logger = logging.getLogger(__name__)
+
+_DLT_SETTINGS = {
+    "normalize.parquet_normalizer.add_dlt_load_id": True,
+    # The tables and our own cursors are the state; dlt's would only cost requests.
+    "restore_from_destination": False,
+    "runtime.dlthub_telemetry": False,
+    "intercept_signals": False,
+    "load.workers": 2,
+}
+_CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class Batch:
+    """Rows to load together, one per key: of two states of one object the newer stays."""
+
+    def __init__(self, order: Callable[[Row], Any] | None = None) -> None:
+        self._order = order
+        self._rows: dict[Table, dict[tuple[int, ...], Row]] = {}
+
+    def add(self, table: Table, row: Row) -> bool:
+        """Take a row; False when its key was there already."""
+        rows = self._rows.setdefault(table, {})
+        key = table.key_of(row)
+        known = rows.get(key)
+        if known is None or self._order is None or self._order(row) >= self._order(known):
+            rows[key] = row
+        return known is None
+
+    def __len__(self) -> int:
+        return sum(map(len, self._rows.values()))
+
+    def of(self, table: Table) -> list[Row]:
+        """The rows of one table."""
+        return list(self._rows.get(table, {}).values())
+
+    def items(self) -> Iterable[tuple[Table, Mapping[tuple[int, ...], Row]]]:
+        """The rows by key, table by table."""
+        return self._rows.items()
+
+
+class Loader:
+    """Loads batches; loads first what a killed process left behind."""
+
+    def __init__(self, connection: Connection[Any], database_url: str, folder: Path) -> None:
+        for name, value in _DLT_SETTINGS.items():
+            dlt.config[name] = value
+        # It warns at every load that jsonb columns travel as text, which is what we want.
+        logging.getLogger("dlt").setLevel(logging.ERROR)
+        self._connection = connection
+        self._database_url = _with_password(database_url)
+        self._folder = folder
+        self._pipelines: dict[str, dlt.Pipeline] = {}
+
+    def load(self, pipeline_name: str, batch: Batch) -> str | None:
+        """Load what differs from the stored rows; give dlt's load id, None when nothing does.
+
+        Raises:
+            dlt.pipeline.exceptions.PipelineStepFailed: PostgreSQL refused; nothing is lost, since
+                no cursor moves before its rows are in.
+        """
+        changed: dict[Table, list[Row]] = {}
+        for table, rows in batch.items():
+            stored = state.stored_hashes(self._connection, table, rows) if rows else {}
+            if new := [row for key, row in rows.items() if not state.unchanged(stored, key, row)]:
+                changed[table] = new
+        return self.load_rows(pipeline_name, changed) if changed else None
+
+    def load_rows(self, pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> str:
+        """Load these rows, even if there are none, and give dlt's load id."""
+        batches = {table: table.to_arrow(group) for table, group in rows.items()}
+        source = github_source(pipeline_name, batches)
+        info = self._pipeline(pipeline_name).run(source, loader_file_format="csv")
+        return str(info.loads_ids[0])
+
+    def load_pending(self) -> list[str]:
+        """Finish the packages that a killed process left; give their load ids."""
+        return [load_id for name in PIPELINES for load_id in self._load_pending(name)]
+
+    def _load_pending(self, name: str) -> list[str]:
+        if not (self._folder / name).exists():
+            return []
+        try:
+            pipeline = self._pipeline(name)
+            if not pipeline.has_pending_data:
+                return []
+            logger.info("%s: loading what an interrupted collection left behind", name)
+            pipeline.normalize()
+            info = pipeline.load()
+            return list(info.loads_ids) if info else []
+        except Exception as error:
+            if _is_connection_lost(error):
+                raise
+            # Half-written files, or rows that went to the staging table twice. Its rows are asked
+            # for again, since no cursor has moved past them.
+            logger.warning("%s: dropping an interrupted package (%s)", name, type(error).__name__)
+            self._pipelines.pop(name, None)
+            shutil.rmtree(self._folder / name, ignore_errors=True)
+            return []
+
+    def _pipeline(self, name: str) -> dlt.Pipeline:
+        if name not in self._pipelines:
+            destination = dlt.destinations.postgres(
+                credentials=self._database_url,
+                staging_dataset_name_layout=f"{DATASET}_staging_{name.removeprefix('github_')}",
+            )
+            self._pipelines[name] = dlt.pipeline(
+                name,
+                pipelines_dir=str(self._folder),
+                destination=destination,
+                dataset_name=DATASET,
+            )
+        return self._pipelines[name]
+
+
+def _is_connection_lost(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, _CONNECTION_LOST):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _with_password(url: str) -> str:
+    """The address with some password: dlt refuses one without, even where none is needed."""
+    parts = urlsplit(url)
+    if parts.password or not parts.hostname:
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:unused{at}{host}"))

@@ -1,0 +1,124 @@
+"""The raw tables that dlt owns, with the keys and indexes that dlt does not make, and raw.loads.
+
+dlt itself makes the tables, by loading no rows; so their columns come from one place. Everything
+here can be repeated, and two at once wait for each other.
+"""
+
+import logging
+from typing import Any
+
+from psycopg import Connection, sql
+
+from actionsight.database import connect
+from actionsight.settings import Settings
+from ingestion.github.locking import take_lock
+from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
+from ingestion.github.state import COLLECTION_LOCK
+
+logger = logging.getLogger(__name__)
+
+_LOADS_TABLE = "_dlt_loads"
+
+
+def prepare(settings: Settings) -> None:
+    """Make what is missing of the raw tables; nothing and quickly when all is there.
+
+    Raises:
+        psycopg.OperationalError: PostgreSQL cannot be reached.
+    """
+    if settings.database_url is None:
+        raise ValueError("ACTIONSIGHT_DATABASE_URL is not set: where should the tables go?")
+    with connect(settings.database_url, autocommit=True) as connection:
+        if _is_prepared(connection):
+            return
+        take_lock(connection, COLLECTION_LOCK, "a collection is under way: waiting for it")
+        _make_tables(connection, settings)
+        for table in TABLES:
+            _make_key(connection, table)
+        for name, definition in _indexes():
+            connection.execute(sql.SQL(f"create index if not exists {name} on {definition}"))
+        connection.execute(_loads_view())
+        logger.info("the raw tables are ready")
+
+
+def _make_tables(connection: Connection[Any], settings: Settings) -> None:
+    missing = {
+        pipeline: tables
+        for pipeline, tables in PIPELINES.items()
+        if not all(_exists(connection, table.name) for table in tables)
+    }
+    if not missing:
+        return
+    # dlt takes more than a second to import.
+    from ingestion.github.loading import Loader
+
+    assert settings.database_url is not None  # noqa: S101 checked by prepare
+    loader = Loader(connection, settings.database_url, settings.data_dir / "dlt")
+    for pipeline, tables in missing.items():
+        loader.load_rows(pipeline, {table: [] for table in tables})
+
+
+def _make_key(connection: Connection[Any], table: Table) -> None:
+    has_key = connection.execute(
+        "select exists (select from pg_constraint where conrelid = %s::regclass and contype = 'p')",
+        [f"{DATASET}.{table.name}"],
+    ).fetchone()
+    if has_key != (True,):
+        connection.execute(
+            sql.SQL("alter table {} add primary key ({})").format(
+                sql.Identifier(DATASET, table.name),
+                sql.SQL(", ").join(map(sql.Identifier, table.key)),
+            )
+        )
+
+
+def _indexes() -> list[tuple[str, str]]:
+    """Name and `table (columns) …` of every index that dlt does not make."""
+    indexes = [(f"{_LOADS_TABLE}_load_id", f"{DATASET}.{_LOADS_TABLE} (load_id)")]
+    for table in TABLES:
+        indexes.append((f"{table.name}_load", f"{DATASET}.{table.name} ({LOAD_ID})"))
+        indexes += [
+            (f"{table.name}_{name}", f"{DATASET}.{table.name} {definition}")
+            for name, definition in table.indexes.items()
+        ]
+    return indexes
+
+
+def _loads_view() -> sql.Composed:
+    """raw.loads: loads that have committed and brought rows that still carry them."""
+    carried = [
+        sql.SQL("exists (select from {} as carrier where carrier.{} = loads.load_id)").format(
+            sql.Identifier(DATASET, table.name), sql.Identifier(LOAD_ID)
+        )
+        for table in TABLES
+    ]
+    return sql.SQL(
+        "create or replace view {} as "
+        "select loads.load_id::text as load_id, loads.inserted_at as committed_at from {} as loads "
+        "where loads.status = 0 and ({})"
+    ).format(
+        sql.Identifier(DATASET, "loads"),
+        sql.Identifier(DATASET, _LOADS_TABLE),
+        sql.SQL(" or ").join(carried),
+    )
+
+
+def _is_prepared(connection: Connection[Any]) -> bool:
+    names = [
+        *(name for name, _ in _indexes()),
+        "loads",
+        *(f"{table.name}_pkey" for table in TABLES),
+    ]
+    row = connection.execute(
+        """
+        select bool_and(to_regclass('raw.' || quote_ident(name)) is not null)
+        from unnest(%s::text[]) as name
+        """,
+        [names],
+    ).fetchone()
+    return row == (True,)
+
+
+def _exists(connection: Connection[Any], name: str) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", [f"{DATASET}.{name}"]).fetchone()
+    return row == (True,)

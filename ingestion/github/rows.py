@@ -1,0 +1,272 @@
+"""GitHub's payloads as rows of the raw tables: pure functions, the same for polls and webhooks.
+
+They take what GitHub really sends: absent fields, empty strings, NUL characters, local offsets
+with milliseconds, attempts that old answers do not number. What a payload lacks is null.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from ingestion.github.schema import CONTENT_HASH, Row
+
+Payload = Mapping[str, Any]
+
+
+class UnreadablePayloadError(ValueError):
+    """A payload lacks an id or carries a value of the wrong kind; the message says which."""
+
+
+def repository_row(payload: Payload) -> Row:
+    """The row of raw.repositories for a repository object.
+
+    Raises:
+        UnreadablePayloadError: no id, or a value of the wrong kind.
+    """
+    owner = _object(payload, "owner")
+    private = _boolean(payload, "private")
+    visibility = _text(payload, "visibility")
+    if visibility is None and private is not None:
+        visibility = "private" if private else "public"
+    return _hashed(
+        {
+            "repository_id": _id(payload, "id"),
+            "node_id": _text(payload, "node_id"),
+            "full_name": _text(payload, "full_name"),
+            "name": _text(payload, "name"),
+            "owner_id": _integer(owner, "id"),
+            "owner_login": _text(owner, "login"),
+            "owner_type": _text(owner, "type"),
+            "private": private,
+            "visibility": visibility,
+            "default_branch": _text(payload, "default_branch"),
+            "archived": _boolean(payload, "archived"),
+            "disabled": _boolean(payload, "disabled"),
+            "fork": _boolean(payload, "fork"),
+            "html_url": _text(payload, "html_url"),
+            "created_at": _time(payload, "created_at"),
+        }
+    )
+
+
+def workflow_row(payload: Payload, repository_id: int) -> Row:
+    """The row of raw.workflows for a workflow object, which does not name its repository.
+
+    Raises:
+        UnreadablePayloadError: no id, or a value of the wrong kind.
+    """
+    return _hashed(
+        {
+            "workflow_id": _id(payload, "id"),
+            "repository_id": repository_id,
+            "node_id": _text(payload, "node_id"),
+            "name": _text(payload, "name"),
+            "path": _text(payload, "path"),
+            "state": _text(payload, "state"),
+            "html_url": _text(payload, "html_url"),
+            "created_at": _time(payload, "created_at"),
+            "updated_at": _time(payload, "updated_at"),
+            "deleted_at": _time(payload, "deleted_at"),
+        }
+    )
+
+
+def workflow_run_row(payload: Payload, repository_id: int) -> Row:
+    """The row of raw.workflow_runs for an attempt of a run; an attempt without number is the first.
+
+    `repository_id` stands in where the payload does not name its repository.
+
+    Raises:
+        UnreadablePayloadError: no id, or a value of the wrong kind.
+    """
+    actor = _object(payload, "actor")
+    triggering_actor = _object(payload, "triggering_actor")
+    head_repository = _object(payload, "head_repository")
+    return _hashed(
+        {
+            "run_id": _id(payload, "id"),
+            "run_attempt": _integer(payload, "run_attempt") or 1,
+            "repository_id": _integer(_object(payload, "repository"), "id") or repository_id,
+            "workflow_id": _id(payload, "workflow_id"),
+            "check_suite_id": _integer(payload, "check_suite_id"),
+            "name": _text(payload, "name"),
+            "display_title": _text(payload, "display_title"),
+            "path": _text(payload, "path"),
+            "run_number": _integer(payload, "run_number"),
+            "event": _text(payload, "event"),
+            "status": _text(payload, "status"),
+            "conclusion": _text(payload, "conclusion"),
+            "head_branch": _text(payload, "head_branch"),
+            "head_sha": _text(payload, "head_sha"),
+            "created_at": _time(payload, "created_at"),
+            "updated_at": _time(payload, "updated_at"),
+            "run_started_at": _time(payload, "run_started_at"),
+            "actor_id": _integer(actor, "id"),
+            "actor_login": _text(actor, "login"),
+            "triggering_actor_id": _integer(triggering_actor, "id"),
+            "triggering_actor_login": _text(triggering_actor, "login"),
+            "head_repository_id": _integer(head_repository, "id"),
+            "head_repository_full_name": _text(head_repository, "full_name"),
+            "pull_request_numbers": _json(
+                [_integer(item, "number") for item in _objects(payload, "pull_requests")]
+            ),
+            "referenced_workflow_paths": _json(
+                [_text(item, "path") for item in _objects(payload, "referenced_workflows")]
+            ),
+            "html_url": _text(payload, "html_url"),
+        }
+    )
+
+
+def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | None = None) -> Row:
+    """The row of raw.workflow_jobs for a job; times of its steps are UTC.
+
+    `run_attempt` stands in where the payload does not say under which attempt it is listed; a
+    payload that says it, and no caller that knows: the first.
+
+    Raises:
+        UnreadablePayloadError: no id, or a value of the wrong kind.
+    """
+    labels = payload.get("labels")
+    return _hashed(
+        {
+            "job_id": _id(payload, "id"),
+            "run_id": _id(payload, "run_id"),
+            "run_attempt": _integer(payload, "run_attempt") or run_attempt or 1,
+            "repository_id": repository_id,
+            "name": _text(payload, "name"),
+            "workflow_name": _text(payload, "workflow_name"),
+            "status": _text(payload, "status"),
+            "conclusion": _text(payload, "conclusion"),
+            "created_at": _time(payload, "created_at"),
+            "started_at": _time(payload, "started_at"),
+            "completed_at": _time(payload, "completed_at"),
+            "head_branch": _text(payload, "head_branch"),
+            "head_sha": _text(payload, "head_sha"),
+            "labels": _json(
+                [_clean(label) for label in labels if isinstance(label, str)]
+                if isinstance(labels, list)
+                else []
+            ),
+            "runner_id": _integer(payload, "runner_id"),
+            "runner_name": _text(payload, "runner_name"),
+            "runner_group_id": _integer(payload, "runner_group_id"),
+            "runner_group_name": _text(payload, "runner_group_name"),
+            "steps": _json([_step(step) for step in _objects(payload, "steps")]),
+            "html_url": _text(payload, "html_url"),
+        }
+    )
+
+
+_STATUS_RANKS = {
+    "completed": 5,
+    "in_progress": 4,
+    "queued": 3,
+    "waiting": 2,
+    "pending": 2,
+    "requested": 1,
+}
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def run_order(row: Row) -> tuple[bool, datetime, int, str]:
+    """Of two states of one attempt, the newer has the greater order, whenever each was seen."""
+    rank = _STATUS_RANKS.get(row["status"], 0)
+    is_final = row["status"] == "completed" and row["conclusion"] != "action_required"
+    return is_final, row["updated_at"] or _EARLIEST, rank, row[CONTENT_HASH]
+
+
+def job_order(row: Row) -> tuple[int, datetime, str]:
+    """Of two states of one job, the newer has the greater order, whenever each was seen."""
+    rank = _STATUS_RANKS.get(row["status"], 0)
+    return rank, row["completed_at"] or _EARLIEST, row[CONTENT_HASH]
+
+
+def parse_time(text: str) -> datetime:
+    """An ISO 8601 time, with any offset or none (then UTC), as UTC.
+
+    Raises:
+        ValueError: `text` is no such time.
+    """
+    parsed = datetime.fromisoformat(text)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def _step(payload: Payload) -> Row:
+    return {
+        "number": _integer(payload, "number"),
+        "name": _text(payload, "name"),
+        "status": _text(payload, "status"),
+        "conclusion": _text(payload, "conclusion"),
+        "started_at": _time(payload, "started_at"),
+        "completed_at": _time(payload, "completed_at"),
+    }
+
+
+def _hashed(row: Row) -> Row:
+    digest = blake2b(orjson.dumps(list(row.values())), digest_size=16)
+    return {**row, CONTENT_HASH: digest.hexdigest()}
+
+
+def _json(value: list[Any]) -> str:
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+
+
+def _clean(text: str) -> str:
+    # PostgreSQL stores no NUL, neither in text nor in jsonb; a lone surrogate is no text at all.
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _text(payload: Payload, field: str) -> str | None:
+    value = payload.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise UnreadablePayloadError(f"{field} is not text: {value!r:.80}")
+    return _clean(value) or None
+
+
+def _integer(payload: Payload, field: str) -> int | None:
+    value = payload.get(field)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnreadablePayloadError(f"{field} is not a whole number: {value!r:.80}")
+    return int(value)
+
+
+def _id(payload: Payload, field: str) -> int:
+    value = _integer(payload, field)
+    if value is None:
+        raise UnreadablePayloadError(f"{field} is missing")
+    return value
+
+
+def _boolean(payload: Payload, field: str) -> bool | None:
+    value = payload.get(field)
+    if value is None or isinstance(value, bool):
+        return value
+    raise UnreadablePayloadError(f"{field} is neither true nor false: {value!r:.80}")
+
+
+def _time(payload: Payload, field: str) -> datetime | None:
+    text = _text(payload, field)
+    if text is None:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise UnreadablePayloadError(f"{field} is not a time: {text!r:.80}") from error
+
+
+def _object(payload: Payload, field: str) -> Payload:
+    value = payload.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(payload: Payload, field: str) -> list[Payload]:
+    value = payload.get(field)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

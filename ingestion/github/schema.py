@@ -1,0 +1,171 @@
+"""The raw tables that polling fills: columns, keys and indexes, declared once.
+
+A row holds what polling last saw of one object of GitHub. Every column may be null but the keys
+and those marked required, since old or partial answers lack fields; `content_hash` stands for all
+other columns, so that an unchanged row keeps the id of the load that brought it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from dlt.common.schema.typing import TColumnSchema
+
+Kind = Literal["bigint", "text", "bool", "timestamp", "json"]
+Row = dict[str, Any]
+
+CONTENT_HASH = "content_hash"
+LOAD_ID = "_dlt_load_id"
+DATASET = "raw"
+
+_ARROW: dict[Kind, pa.DataType] = {
+    "bigint": pa.int64(),
+    "text": pa.string(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; `json` travels as text and is stored as jsonb."""
+
+    name: str
+    kind: Kind
+    is_required: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A raw table: its columns without `content_hash` and `_dlt_load_id`, which all have.
+
+    `indexes`: by name, what stands behind the table's name in `create index`.
+    """
+
+    name: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    indexes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The arrow schema of a batch, `content_hash` last."""
+        fields = [
+            pa.field(column.name, _ARROW[column.kind], nullable=not column.is_required)
+            for column in self.columns
+        ]
+        return pa.schema([*fields, pa.field(CONTENT_HASH, pa.string(), nullable=False)])
+
+    @property
+    def dlt_columns(self) -> "list[TColumnSchema]":
+        """The column hints that dlt takes."""
+        hints: list[TColumnSchema] = [
+            {"name": column.name, "data_type": column.kind, "nullable": not column.is_required}
+            for column in self.columns
+        ]
+        return [*hints, {"name": CONTENT_HASH, "data_type": "text", "nullable": False}]
+
+    def to_arrow(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+        """Rows as one arrow table with exactly these columns.
+
+        Raises:
+            pyarrow.ArrowInvalid: a value does not fit its column.
+        """
+        return pa.Table.from_pylist(list(rows), schema=self.arrow_schema)
+
+    def key_of(self, row: Mapping[str, Any]) -> tuple[int, ...]:
+        """The row's key, in the key's order."""
+        return tuple(row[name] for name in self.key)
+
+
+def _columns(kind: Kind, *names: str, is_required: bool = False) -> tuple[Column, ...]:
+    return tuple(Column(name, kind, is_required) for name in names)
+
+
+REPOSITORIES = Table(
+    "repositories",
+    key=("repository_id",),
+    columns=(
+        *_columns("bigint", "repository_id", is_required=True),
+        *_columns("text", "node_id", "full_name", "name"),
+        *_columns("bigint", "owner_id"),
+        *_columns("text", "owner_login", "owner_type"),
+        *_columns("bool", "private"),
+        *_columns("text", "visibility", "default_branch"),
+        *_columns("bool", "archived", "disabled", "fork"),
+        *_columns("text", "html_url"),
+        *_columns("timestamp", "created_at"),
+    ),
+)
+
+WORKFLOWS = Table(
+    "workflows",
+    key=("workflow_id",),
+    columns=(
+        *_columns("bigint", "workflow_id", "repository_id", is_required=True),
+        *_columns("text", "node_id", "name", "path", "state", "html_url"),
+        *_columns("timestamp", "created_at", "updated_at", "deleted_at"),
+    ),
+    indexes={"repository": "(repository_id)"},
+)
+
+WORKFLOW_RUNS = Table(
+    "workflow_runs",
+    key=("run_id", "run_attempt"),
+    columns=(
+        *_columns(
+            "bigint", "run_id", "run_attempt", "repository_id", "workflow_id", is_required=True
+        ),
+        *_columns("bigint", "check_suite_id"),
+        *_columns("text", "name", "display_title", "path"),
+        *_columns("bigint", "run_number"),
+        *_columns("text", "event", "status", "conclusion", "head_branch", "head_sha"),
+        *_columns("timestamp", "created_at", "updated_at", "run_started_at"),
+        *_columns("bigint", "actor_id"),
+        *_columns("text", "actor_login"),
+        *_columns("bigint", "triggering_actor_id"),
+        *_columns("text", "triggering_actor_login"),
+        *_columns("bigint", "head_repository_id"),
+        *_columns("text", "head_repository_full_name"),
+        *_columns("json", "pull_request_numbers", "referenced_workflow_paths"),
+        *_columns("text", "html_url"),
+    ),
+    indexes={
+        "created": "(repository_id, created_at)",
+        # What the open loop asks for again: few rows, however long the history.
+        "open": (
+            "(repository_id) "
+            "where status is distinct from 'completed' or conclusion = 'action_required'"
+        ),
+    },
+)
+
+WORKFLOW_JOBS = Table(
+    "workflow_jobs",
+    key=("job_id",),
+    columns=(
+        *_columns("bigint", "job_id", "run_id", "run_attempt", "repository_id", is_required=True),
+        *_columns("text", "name", "workflow_name", "status", "conclusion"),
+        *_columns("timestamp", "created_at", "started_at", "completed_at"),
+        *_columns("text", "head_branch", "head_sha"),
+        *_columns("json", "labels"),
+        *_columns("bigint", "runner_id"),
+        *_columns("text", "runner_name"),
+        *_columns("bigint", "runner_group_id"),
+        *_columns("text", "runner_group_name"),
+        *_columns("json", "steps"),
+        *_columns("text", "html_url"),
+    ),
+    indexes={"run": "(run_id)", "repository": "(repository_id)"},
+)
+
+TABLES = (REPOSITORIES, WORKFLOWS, WORKFLOW_RUNS, WORKFLOW_JOBS)
+PIPELINES: dict[str, tuple[Table, ...]] = {
+    "github_repositories": (REPOSITORIES, WORKFLOWS),
+    "github_runs": (WORKFLOW_RUNS,),
+    "github_jobs": (WORKFLOW_JOBS,),
+}
