@@ -1,0 +1,45 @@
+"""The docs are true: what they list is what there is."""
+
+import re
+
+import pytest
+from click import Group
+
+from actionsight.cli import main
+from actionsight.settings import ROOT, SETTINGS
+
+pytestmark = pytest.mark.unit
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_the_operators_guide_lists_every_setting_and_no_other() -> None:
+    rows = set(re.findall(r"^\| `(ACTIONSIGHT_\w+)` \|", read("docs/operators.md"), re.MULTILINE))
+    assert rows == {setting.name for setting in SETTINGS}
+
+
+def test_the_operators_guide_lists_every_command() -> None:
+    guide = read("docs/operators.md")
+    for name, command in main.commands.items():
+        subcommands = r"\|".join(command.commands) if isinstance(command, Group) else ""
+        assert f"actionsight {name}{' ' + subcommands if subcommands else ''}" in guide, name
+
+
+def test_every_command_has_help() -> None:
+    for name, command in main.commands.items():
+        assert command.help, name
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    for document in documents:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_readme_begins_with_the_two_commands() -> None:
+    head = read("README.md").split("## How")[0]
+    assert "make up" in head
+    assert "make test" in head
