@@ -12,13 +12,11 @@ computed rows), rows that meet it are not written, and removed where they stood.
     {%- set delete_when = config.get("delete_when") %}
 
     {%- if delete_when %}
-    delete from {{ target }} as stored
-    using {{ computed }} as computed
+    delete from {{ target }}
     where
-        ({{ delete_when }})
-        {%- for key in keys %}
-        and stored.{{ key }} = computed.{{ key }}
-        {%- endfor %};
+        ({{ keys | join(", ") }}) in (
+            select {{ keys | join(", ") }} from {{ computed }} where {{ delete_when }}
+        );
     {%- endif %}
 
     insert into {{ target }} as stored ({{ columns | join(", ") }})
