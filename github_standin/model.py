@@ -173,7 +173,7 @@ class Run:
     head_sha: str
     display_title: str
     actor: Account
-    head_repository: Repository
+    head_repository: Repository | None
     attempts: list[Attempt] = field(default_factory=list)
     check_suite_id: int = 0
     head_commit: dict[str, Any] | None = None

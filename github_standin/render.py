@@ -83,7 +83,7 @@ def run_body(run: Run, attempt: Attempt, repository: Repository, api: str, now: 
         "workflow_url": f"{api}/repos/{repository.full_name}/actions/workflows/{run.workflow_id}",
         "head_commit": run.head_commit or _commit(run),
         "repository": repository_body(repository, api),
-        "head_repository": repository_body(run.head_repository, api),
+        "head_repository": run.head_repository and repository_body(run.head_repository, api),
     }
 
 

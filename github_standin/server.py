@@ -126,7 +126,7 @@ class Server:
         if isinstance(fault, Break) and fault.body_bytes is None:
             self._record(request, 0)
             _hang_up(environ)
-        response = fault if isinstance(fault, Response) else self._answer(request)
+        response = fault if isinstance(fault, Response) else self.answer(request)
         self._record(request, response.status_code)
         if isinstance(fault, Break):
             # Content-Length promises the whole body; the werkzeug socket is cut before it is sent.
@@ -141,7 +141,8 @@ class Server:
         except Exception as raised:
             return error(500, f"Server Error: {raised}")
 
-    def _answer(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
+        """The usual answer: a fault may take it and send something that differs."""
         if request.path == "/standin":
             return answer({} if self._status is None else self._status())
         with self.world.lock:
