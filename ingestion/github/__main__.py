@@ -85,12 +85,14 @@ def _collect(settings: Settings, names: Sequence[str], since: datetime | None) -
             under_way.collect_runs(since),
             under_way.collect_jobs(),
         ]
+        unknown = {name.lower() for name in names} - under_way.monitored_names()
     for result in results:
         for table, seen in result.rows_seen.items():
             changed = result.rows_changed.get(table, 0)
             click.echo(f"{table}: {seen:,} seen, {changed:,} new or changed", err=True)
     click.echo(f"{sum(result.request_count for result in results):,} requests", err=True)
-    _end_with(results[-1].troubles | results[0].refused)
+    not_monitored = dict.fromkeys(sorted(unknown), "is not monitored")
+    _end_with(results[-1].troubles | results[0].refused | not_monitored)
 
 
 def _end_with(troubles: dict[str, str]) -> None:

@@ -1,26 +1,36 @@
 """A run as GitHub shows it is its newest attempt; the earlier ones are asked for here."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
-from ingestion.github import state
+from ingestion.github import stored as history
 from ingestion.github.cycle import Cycle, Tally
 from ingestion.github.endpoints import Payload, get_object
-from ingestion.github.errors import MissingError, UnexpectedAnswerError
+from ingestion.github.errors import (
+    STOPPING,
+    GitHubError,
+    MissingError,
+    UnexpectedAnswerError,
+)
 from ingestion.github.loading import Batch
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_RUNS, Row
-from ingestion.github.state import Attempt, Repository
+from ingestion.github.state import Repository
+from ingestion.github.stored import Attempt
 
 logger = logging.getLogger(__name__)
+
+# So many runs may fail before the repository is left for this cycle: GitHub is likely down.
+_FAILURES = 3
 
 
 class RunReader:
     """Adds the runs of one repository to a batch, each behind all its earlier attempts.
 
     A run enters the batch only when its earlier attempts are in it, so that none is forgotten when
-    GitHub fails in between. Rows that cannot be read are left out and reported by `finish`.
+    GitHub fails in between. A run that fails is left out, the others go on; `finish` reports it.
     """
 
     def __init__(self, cycle: Cycle, repository: Repository, batch: Batch, tally: Tally) -> None:
@@ -32,23 +42,27 @@ class RunReader:
         self._batch = batch
         self._tally = tally
         self._missing: list[tuple[Attempt, int]] = []
-        self._unreadable: str | None = None
+        self._left_out: list[Exception] = []
 
     def read(self, payloads: Sequence[Payload]) -> None:
         """Take a page of runs.
 
         Raises:
-            GitHubError: an earlier attempt could not be had now.
+            GitHubError: what concerns every run, or the last of too many failures.
         """
-        rows = [row for payload in payloads if (row := self._row(payload)) is not None]
+        rows = []
+        for payload in payloads:
+            with self._leaving_out(f"run {payload.get('id')}"):
+                rows.append(self._row(payload))
         rerun = [row["run_id"] for row in rows if row["run_attempt"] > 1]
         connection = self._cycle.connection
-        stored = state.stored_attempts(connection, rerun) if rerun else {}
-        missing = state.missing_attempts(connection, rerun) if rerun else set()
+        stored = history.stored_attempts(connection, rerun) if rerun else {}
+        missing = history.missing_attempts(connection, rerun) if rerun else set()
         missing |= {attempt for attempt, _ in self._missing}
         for row in rows:
-            self._read_earlier(row, stored, missing)
-            self._add(row)
+            with self._leaving_out(f"run {row['run_id']}"):
+                self._read_earlier(row, stored, missing)
+                self._add(row)
             self.run_ids.add(row["run_id"])
             created_at = row["created_at"]
             if created_at and (not self.newest_created_at or created_at > self.newest_created_at):
@@ -58,45 +72,56 @@ class RunReader:
         """Ask for one run.
 
         Raises:
-            MissingError: it is not there; GitHubError: it could not be had now.
+            MissingError: it is not there. GitHubError: as `read`.
         """
-        self.read([get_object(self._cycle.client, f"{self._path}/{run_id}")])
+        with self._leaving_out(f"run {run_id}"):
+            self.read([get_object(self._cycle.client, f"{self._path}/{run_id}")])
 
     def note_missing(self, attempt: Attempt, error: MissingError) -> None:
         """Remember an attempt that GitHub does not have; `finish` writes it down."""
         self._missing.append((attempt, error.status_code))
 
     def finish(self) -> None:
-        """Note missing attempts, if the repository itself is there; then report unreadable rows.
+        """Note missing attempts, if the repository itself is there; then report what failed.
 
         Raises:
-            UnreadablePayloadError: a row was left out. MissingError: the repository is gone.
+            GitHubError: a run was left out, or the repository is gone.
         """
         if self._missing:
             self._cycle.confirm_readable(self._repository)
-            state.save_missing_attempts(
+            history.save_missing_attempts(
                 self._cycle.connection,
                 self._repository.repository_id,
                 self._missing,
                 self._cycle.clock(),
             )
-        if self._unreadable is not None:
-            raise UnreadablePayloadError(self._unreadable)
+            self._missing.clear()
+        if self._left_out:
+            raise self._left_out[0]
 
     @property
     def _path(self) -> str:
         return f"/repos/{self._repository.full_name}/actions/runs"
 
-    def _row(self, payload: Payload) -> Row | None:
+    @contextmanager
+    def _leaving_out(self, what: str) -> Iterator[None]:
         try:
-            row = workflow_run_row(payload, self._repository.repository_id)
-        except UnreadablePayloadError as error:
-            self._unreadable = f"run {payload.get('id')}: {error}"
-            logger.warning("%s: %s", self._repository.full_name, self._unreadable)
-            return None
+            yield
+        except (*STOPPING, MissingError):
+            raise
+        except (GitHubError, UnreadablePayloadError) as error:
+            logger.warning("%s: %s: %s", self._repository.full_name, what, error)
+            if error in self._left_out:
+                raise
+            self._left_out.append(error)
+            if len(self._left_out) >= _FAILURES:
+                raise
+
+    def _row(self, payload: Payload) -> Row:
+        row = workflow_run_row(payload, self._repository.repository_id)
         if row["repository_id"] != self._repository.repository_id:
             raise UnexpectedAnswerError(
-                f"{self._repository.full_name} is now another repository's name"
+                f"{self._repository.full_name} is another repository's name now"
             )
         return row
 
@@ -121,8 +146,6 @@ class RunReader:
                 self.note_missing(attempt, error)
                 continue
             earlier = self._row({"run_attempt": number, **payload})
-            if earlier is None:
-                continue
             if earlier["run_attempt"] != number:
                 raise UnexpectedAnswerError(f"GitHub gave another attempt for {path}")
             self._add(earlier)

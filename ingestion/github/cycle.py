@@ -21,8 +21,9 @@ from psycopg import Connection
 
 from actionsight.database import connect
 from actionsight.settings import Settings
-from ingestion.github import state
+from ingestion.github import state, stored
 from ingestion.github.client import GitHubClient, RateLimit
+from ingestion.github.endpoints import get_object
 from ingestion.github.errors import STOPPING, GitHubError, MissingError
 from ingestion.github.loading import Batch, Loader
 from ingestion.github.locking import take_lock
@@ -121,6 +122,10 @@ class Cycle:
             and (not self._only or repository.full_name.lower() in self._only)
         ]
 
+    def monitored_names(self) -> set[str]:
+        """The present names of all monitored repositories, in lower case."""
+        return {r.full_name.lower() for r in state.monitored(self.connection)}
+
     def poll(self, repository: Repository, loop: str) -> Poll:
         """The row of raw.polls for a loop that begins now."""
         return Poll(self.poll_id, repository.repository_id, loop, self.clock())
@@ -149,13 +154,14 @@ class Cycle:
                 state.save_trouble(self.connection, poll.repository_id, poll.error)
 
     def load(self, pipeline_name: str, batch: Batch, polls: dict[int, Poll], tally: Tally) -> None:
-        """Load a batch and credit what changed to the loops of its repositories."""
+        """Load and empty a batch; credit what changed to the loops of its repositories."""
         load_id = self._loader.load(pipeline_name, batch)
+        batch.clear()
         if load_id is None:
             return
         tally.load_ids.append(load_id)
         for table in PIPELINES[pipeline_name]:
-            changed = state.changed_by_load(self.connection, table, load_id)
+            changed = stored.changed_by_load(self.connection, table, load_id)
             total = sum(changed.values())
             tally.rows_changed[table.name] = tally.rows_changed.get(table.name, 0) + total
             for repository_id, count in changed.items():
@@ -174,9 +180,11 @@ class Cycle:
         """Make sure that a 404 below a repository is not a 404 of the repository.
 
         Raises:
-            MissingError: it is.
+            MissingError: it is, or the name has become another repository's.
         """
-        self.client.get(f"/repos/{repository.full_name}")
+        found = get_object(self.client, f"/repos/{repository.full_name}")
+        if found.get("id") != repository.repository_id:
+            raise MissingError(f"{repository.full_name} is another repository's name now", 404)
 
     def _check_still_readable(self, repository: Repository) -> None:
         try:

@@ -1,19 +1,21 @@
 """Stage 3: the jobs of every completed attempt, newest day first, in chunks of one load each."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
 
-from ingestion.github import state
+from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Tally
 from ingestion.github.endpoints import Listing, listing
-from ingestion.github.errors import MissingError
+from ingestion.github.errors import STOPPING, MissingError
 from ingestion.github.loading import Batch
 from ingestion.github.rows import job_order, workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
-from ingestion.github.state import JobListing, OwedAttempt, Poll, Repository
+from ingestion.github.state import Poll, Repository
+from ingestion.github.stored import JobListing, OwedAttempt
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,8 @@ ATTEMPTS_PER_LOAD = 300
 JOBS_PER_LOAD = 5_000
 # A completed attempt whose jobs are not all completed is listed again for so long.
 SETTLED_AFTER = timedelta(days=1)
+# So many runs in a row may fail before a repository is left for this cycle.
+_FAILURES = 3
 
 
 @dataclass
@@ -41,17 +45,25 @@ def collect_jobs(cycle: Cycle, tally: Tally) -> None:
     """List the jobs that are owed; what was listed and loaded is never asked for again."""
     repositories = {repository.repository_id: repository for repository in cycle.repositories()}
     polls = {id_: cycle.poll(repository, "jobs") for id_, repository in repositories.items()}
-    owed = state.owed_attempts(cycle.connection, repositories.keys())
+    owed = stored.owed_attempts(cycle.connection, repositories.keys())
     if owed:
         logger.info("jobs of %d attempts are owed", len(owed))
     chunk, listed_count = _Chunk(), 0
+    failures: Counter[int] = Counter()
     for run_id, group in groupby(owed, key=lambda attempt: attempt.run_id):
         attempts = list(group)
-        poll = polls[attempts[0].repository_id]
-        if poll.error is None:
-            repository = repositories[poll.repository_id]
-            with cycle.fetching(repository, poll):
-                poll.seen += _read_run(cycle, repository, run_id, attempts, chunk)
+        repository_id = attempts[0].repository_id
+        if repository_id not in repositories or failures[repository_id] >= _FAILURES:
+            continue
+        failures[repository_id] += 1
+        poll = polls[repository_id]
+        try:
+            with cycle.fetching(repositories[repository_id], poll):
+                poll.seen += _read_run(cycle, repositories[repository_id], run_id, attempts, chunk)
+                failures[repository_id] = 0
+        except STOPPING:
+            _load(cycle, chunk, polls, tally)
+            raise
         chunk.attempt_count += len(attempts)
         listed_count += len(attempts)
         if chunk.is_full:
@@ -59,7 +71,8 @@ def collect_jobs(cycle: Cycle, tally: Tally) -> None:
             _report(cycle, listed_count, len(owed))
             chunk = _Chunk()
             for gone in polls.keys() - state.still_monitored(cycle.connection, polls.keys()):
-                polls[gone].error = polls[gone].error or "removed while its jobs were collected"
+                polls[gone].error = "removed while its jobs were collected"
+                repositories.pop(gone, None)
     _load(cycle, chunk, polls, tally)
     for poll in polls.values():
         cycle.finish(poll)
@@ -91,7 +104,7 @@ def _read_run(
                 )
             except MissingError as error:
                 cycle.confirm_readable(repository)
-                state.save_missing_attempts(
+                stored.save_missing_attempts(
                     cycle.connection,
                     repository.repository_id,
                     [((run_id, number), error.status_code)],
@@ -141,7 +154,7 @@ def _is_settled(cycle: Cycle, attempt: OwedAttempt, rows: list[Row]) -> bool:
 def _load(cycle: Cycle, chunk: _Chunk, polls: dict[int, Poll], tally: Tally) -> None:
     tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
     cycle.load("github_jobs", chunk.batch, polls, tally)
-    state.save_job_listings(cycle.connection, chunk.listings, cycle.clock())
+    stored.save_job_listings(cycle.connection, chunk.listings, cycle.clock())
     for poll in polls.values():
         if poll.load_ids:
             state.save_poll(cycle.connection, poll)

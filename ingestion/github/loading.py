@@ -16,8 +16,8 @@ import psycopg2
 from dlt.destinations.exceptions import DestinationConnectionError
 from psycopg import Connection
 
-from ingestion.github import state
-from ingestion.github.schema import DATASET, PIPELINES, Row, Table
+from ingestion.github import stored
+from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Row, Table
 from ingestion.github.source import github_source
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,10 @@ class Batch:
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
 
+    def clear(self) -> None:
+        """Forget all rows."""
+        self._rows.clear()
+
     def of(self, table: Table) -> list[Row]:
         """The rows of one table."""
         return list(self._rows.get(table, {}).values())
@@ -83,8 +87,8 @@ class Loader:
         """
         changed: dict[Table, list[Row]] = {}
         for table, rows in batch.items():
-            stored = state.stored_hashes(self._connection, table, rows) if rows else {}
-            if new := [row for key, row in rows.items() if not state.unchanged(stored, key, row)]:
+            hashes = stored.stored_hashes(self._connection, table, rows) if rows else {}
+            if new := [row for key, row in rows.items() if hashes.get(key) != row[CONTENT_HASH]]:
                 changed[table] = new
         return self.load_rows(pipeline_name, changed) if changed else None
 

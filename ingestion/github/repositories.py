@@ -79,7 +79,6 @@ def collect_repositories(cycle: Cycle, tally: Tally) -> None:
             tally.see(WORKFLOWS.name, len(workflows))
         if len(batch) >= _ROWS_PER_LOAD:
             _load(cycle, batch, polls, tally)
-            batch, polls = Batch(), {}
     _load(cycle, batch, polls, tally)
 
 
@@ -87,6 +86,7 @@ def _load(cycle: Cycle, batch: Batch, polls: dict[int, Poll], tally: Tally) -> N
     cycle.load("github_repositories", batch, polls, tally)
     for poll in polls.values():
         cycle.finish(poll)
+    polls.clear()
 
 
 def _repository(cycle: Cycle, repository: Repository) -> Row:

@@ -235,6 +235,8 @@ def _integer(payload: Payload, field: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnreadablePayloadError(f"{field} is not a whole number: {value!r:.80}")
+    if not -(2**63) <= value < 2**63:
+        raise UnreadablePayloadError(f"{field} is too great: {value!r:.80}")
     return int(value)
 
 

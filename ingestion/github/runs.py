@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from ingestion.github import state
+from ingestion.github import state, stored
 from ingestion.github.attempts import RunReader
 from ingestion.github.cycle import Cycle, Tally
 from ingestion.github.endpoints import LISTING_CAP, Listing, Payload, listing, timestamp
@@ -53,8 +53,8 @@ def _backfill(cycle: Cycle, tally: Tally, repository: Repository, target: dateti
             reader = RunReader(cycle, repository, batch, tally)
             for page in payloads:
                 reader.read(page)
-            reader.finish()
             cycle.load("github_runs", batch, {repository.repository_id: poll}, tally)
+            reader.finish()
             poll.seen += reader.seen
             state.save_backfill(
                 cycle.connection,
@@ -71,52 +71,34 @@ def _backfill(cycle: Cycle, tally: Tally, repository: Repository, target: dateti
 def _head(cycle: Cycle, tally: Tally) -> dict[int, set[int]]:
     """List the newest runs of all repositories; give the ids listed, by repository."""
     listed: dict[int, set[int]] = {}
-    batch = Batch(run_order)
-    polls: dict[int, Poll] = {}
-    cursors: dict[int, datetime | None] = {}
-
-    def load() -> None:
-        cycle.load("github_runs", batch, polls, tally)
-        for poll in polls.values():
-            if poll.error is None and (cursor := cursors[poll.repository_id]) is not None:
-                state.save_head_cursor(cycle.connection, poll.repository_id, cursor)
-            cycle.finish(poll)
-
+    load = _Load(cycle, tally)
     for repository in cycle.repositories():
         if repository.head_cursor is None:
             continue
-        poll = polls[repository.repository_id] = cycle.poll(repository, "head")
-        reader = RunReader(cycle, repository, batch, tally)
+        poll = load.begin(repository, "head")
+        reader = RunReader(cycle, repository, load.batch, tally)
         with cycle.fetching(repository, poll):
             for page in _since(cycle, repository, repository.head_cursor - HEAD_OVERLAP):
                 reader.read(page)
+                load.when_full()
             reader.finish()
         poll.seen = reader.seen
         listed[repository.repository_id] = reader.run_ids
-        cursors[repository.repository_id] = reader.newest_created_at
-        if len(batch) >= _ROWS_PER_LOAD:
-            load()
-            batch, polls, cursors = Batch(run_order), {}, {}
-    load()
+        if poll.error is None:
+            load.end(poll, reader.newest_created_at)
+    load.finish()
     return listed
 
 
 def _open(cycle: Cycle, tally: Tally, listed: dict[int, set[int]]) -> None:
     """Ask again for runs that can still change, but for those that were just listed."""
-    batch = Batch(run_order)
-    polls: dict[int, Poll] = {}
-
-    def load() -> None:
-        cycle.load("github_runs", batch, polls, tally)
-        for poll in polls.values():
-            cycle.finish(poll)
-
+    load = _Load(cycle, tally)
     for repository in cycle.repositories():
-        poll = polls[repository.repository_id] = cycle.poll(repository, "open")
+        poll = load.begin(repository, "open")
         known = listed.get(repository.repository_id, set())
-        reader = RunReader(cycle, repository, batch, tally)
+        reader = RunReader(cycle, repository, load.batch, tally)
         with cycle.fetching(repository, poll):
-            for run in state.open_runs(cycle.connection, repository.repository_id):
+            for run in stored.open_runs(cycle.connection, repository.repository_id):
                 if run.run_id in known:
                     continue
                 try:
@@ -125,12 +107,48 @@ def _open(cycle: Cycle, tally: Tally, listed: dict[int, set[int]]) -> None:
                     settled = cycle.clock() - SETTLED_AFTER
                     if run.created_at is None or run.created_at < settled:
                         reader.note_missing((run.run_id, run.run_attempt), error)
+                load.when_full()
             reader.finish()
         poll.seen = reader.seen
-        if len(batch) >= _ROWS_PER_LOAD:
-            load()
-            batch, polls = Batch(run_order), {}
-    load()
+        if poll.error is None:
+            load.end(poll, None)
+    load.finish()
+
+
+class _Load:
+    """Runs of many repositories on their way into few loads, and the loops that they complete."""
+
+    def __init__(self, cycle: Cycle, tally: Tally) -> None:
+        self.batch = Batch(run_order)
+        self._cycle = cycle
+        self._tally = tally
+        self._polls: dict[int, Poll] = {}
+        self._read: list[tuple[Poll, datetime | None]] = []
+
+    def begin(self, repository: Repository, loop: str) -> Poll:
+        """The loop of a repository, whose rows come next."""
+        poll = self._polls[repository.repository_id] = self._cycle.poll(repository, loop)
+        return poll
+
+    def end(self, poll: Poll, cursor: datetime | None) -> None:
+        """All rows of a repository are in the batch: its loop ends with the next load."""
+        self._read.append((poll, cursor))
+        if len(self.batch) >= _ROWS_PER_LOAD:
+            self.finish()
+
+    def when_full(self) -> None:
+        """Load when there is enough, in the midst of a repository."""
+        if len(self.batch) >= _ROWS_PER_LOAD:
+            self._cycle.load("github_runs", self.batch, self._polls, self._tally)
+
+    def finish(self) -> None:
+        """Load; then move the cursors and write the rows of raw.polls."""
+        self._cycle.load("github_runs", self.batch, self._polls, self._tally)
+        for poll, cursor in self._read:
+            if cursor is not None:
+                state.save_head_cursor(self._cycle.connection, poll.repository_id, cursor)
+            self._cycle.finish(poll)
+        self._read.clear()
 
 
 def _since(cycle: Cycle, repository: Repository, start: datetime) -> Iterator[list[Payload]]:

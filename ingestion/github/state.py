@@ -1,23 +1,19 @@
-"""What collection remembers, in PostgreSQL: who is monitored, cursors, what is owed, what was done.
+"""What collection remembers in PostgreSQL: who is monitored, how far each has come, what was done.
 
 Every function takes the cycle's own connection (autocommit), which also holds the lock.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.rows import class_row
-
-from ingestion.github.schema import CONTENT_HASH, LOAD_ID, Row, Table
 
 # Any number that nobody else takes: "AS", 1.
 COLLECTION_LOCK = 0x4153_0001
-
-Attempt = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -44,34 +40,6 @@ class Poll:
     request_count: int = 0
     load_ids: list[str] = field(default_factory=list)
     error: str | None = None
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """A run whose newest stored attempt is not final."""
-
-    run_id: int
-    run_attempt: int
-    created_at: datetime | None
-
-
-@dataclass(frozen=True)
-class OwedAttempt:
-    """A completed attempt whose jobs are not listed as of its `updated_at`."""
-
-    run_id: int
-    run_attempt: int
-    repository_id: int
-    updated_at: datetime | None
-
-
-@dataclass(frozen=True)
-class JobListing:
-    """The jobs of an attempt were listed, completely."""
-
-    attempt: OwedAttempt
-    total_count: int
-    row_count: int
 
 
 def unresolved_selections(connection: Connection[Any]) -> list[str]:
@@ -224,156 +192,6 @@ def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, st
     return dict(rows)
 
 
-def stored_hashes(
-    connection: Connection[Any], table: Table, keys: Iterable[tuple[int, ...]]
-) -> dict[tuple[int, ...], str]:
-    """The content hashes of those rows that are stored, by key."""
-    columns = list(zip(*keys, strict=True))
-    query = sql.SQL(
-        "select {key}, {hash} from {table} where ({key}) in (select * from unnest({arrays}))"
-    ).format(
-        key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
-        hash=sql.Identifier(CONTENT_HASH),
-        table=sql.Identifier("raw", table.name),
-        arrays=sql.SQL(", ").join([sql.SQL("%s::bigint[]")] * len(table.key)),
-    )
-    rows = connection.execute(query, [list(column) for column in columns]).fetchall()
-    return {row[:-1]: row[-1] for row in rows}
-
-
-def changed_by_load(connection: Connection[Any], table: Table, load_id: str) -> dict[int, int]:
-    """How many rows of each repository a load inserted or changed."""
-    query = sql.SQL(
-        "select repository_id, count(*) from {table} where {load_id} = %s group by repository_id"
-    ).format(table=sql.Identifier("raw", table.name), load_id=sql.Identifier(LOAD_ID))
-    return dict(connection.execute(query, [load_id]).fetchall())
-
-
-def open_runs(connection: Connection[Any], repository_id: int) -> list[OpenRun]:
-    """Runs whose newest stored attempt can still change, newest first."""
-    cursor = connection.cursor(row_factory=class_row(OpenRun))
-    return cursor.execute(
-        """
-        select run_id, run_attempt, created_at from raw.workflow_runs as attempt
-        where repository_id = %s
-            and (status is distinct from 'completed' or conclusion = 'action_required')
-            and not exists (
-                select from raw.workflow_runs as later
-                where later.run_id = attempt.run_id and later.run_attempt > attempt.run_attempt
-            )
-            and not exists (
-                select from raw.missing_attempts as missing
-                where missing.run_id = attempt.run_id and missing.run_attempt = attempt.run_attempt
-            )
-        order by created_at desc
-        """,
-        [repository_id],
-    ).fetchall()
-
-
-def stored_attempts(
-    connection: Connection[Any], run_ids: Collection[int]
-) -> dict[Attempt, tuple[str, bool]]:
-    """Content hash, and whether it is final, of every stored attempt of these runs."""
-    rows = connection.execute(
-        """
-        select run_id, run_attempt, content_hash,
-            status = 'completed' and conclusion is distinct from 'action_required'
-        from raw.workflow_runs where run_id = any(%s)
-        """,
-        [list(run_ids)],
-    ).fetchall()
-    return {(run, attempt): (digest, bool(final)) for run, attempt, digest, final in rows}
-
-
-def missing_attempts(connection: Connection[Any], run_ids: Collection[int]) -> set[Attempt]:
-    """Attempts of these runs that GitHub does not have any more."""
-    rows = connection.execute(
-        "select run_id, run_attempt from raw.missing_attempts where run_id = any(%s)",
-        [list(run_ids)],
-    ).fetchall()
-    return {(run, attempt) for run, attempt in rows}
-
-
-def save_missing_attempts(
-    connection: Connection[Any],
-    repository_id: int,
-    attempts: Iterable[tuple[Attempt, int]],
-    noted_at: datetime,
-) -> None:
-    """Note attempts that GitHub does not have, with the status of its answer: never ask again."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            insert into raw.missing_attempts (
-                run_id, run_attempt, repository_id, noted_at, status_code
-            ) values (%s, %s, %s, %s, %s)
-            on conflict do nothing
-            """,
-            [(*attempt, repository_id, noted_at, status) for attempt, status in attempts],
-        )
-
-
-def owed_attempts(
-    connection: Connection[Any], repository_ids: Collection[int]
-) -> list[OwedAttempt]:
-    """Completed attempts whose jobs are to be listed, of the newest day first."""
-    with connection.cursor(row_factory=class_row(OwedAttempt)) as cursor:
-        cursor.execute(
-            """
-            select run_id, run_attempt, attempt.repository_id, attempt.updated_at
-            from raw.workflow_runs as attempt
-            left join raw.job_listings as listing using (run_id, run_attempt)
-            where attempt.repository_id = any(%s)
-                and attempt.status = 'completed'
-                and (
-                    listing.run_id is null
-                    or listing.run_updated_at is distinct from attempt.updated_at
-                )
-                and not exists (
-                    select from raw.missing_attempts as missing
-                    where missing.run_id = attempt.run_id
-                        and missing.run_attempt = attempt.run_attempt
-                )
-            order by date_trunc('day', attempt.created_at) desc, run_id desc, run_attempt
-            """,
-            [list(repository_ids)],
-        )
-        return cursor.fetchall()
-
-
-def save_job_listings(
-    connection: Connection[Any], listings: Iterable[JobListing], listed_at: datetime
-) -> None:
-    """Note that the jobs of these attempts were listed and their load has committed."""
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(
-            """
-            insert into raw.job_listings as listing (
-                run_id, run_attempt, repository_id, run_updated_at, listed_at,
-                total_count, row_count
-            ) values (%s, %s, %s, %s, %s, %s, %s)
-            on conflict (run_id, run_attempt) do update set
-                run_updated_at = excluded.run_updated_at,
-                listed_at = excluded.listed_at,
-                total_count = excluded.total_count,
-                row_count = excluded.row_count
-            """,
-            [
-                (
-                    listing.attempt.run_id,
-                    listing.attempt.run_attempt,
-                    listing.attempt.repository_id,
-                    listing.attempt.updated_at,
-                    listed_at,
-                    listing.total_count,
-                    listing.row_count,
-                )
-                for listing in listings
-            ],
-        )
-
-
 def still_monitored(connection: Connection[Any], repository_ids: Collection[int]) -> set[int]:
     """Which of these repositories nobody has removed meanwhile."""
     rows = connection.execute(
@@ -384,8 +202,3 @@ def still_monitored(connection: Connection[Any], repository_ids: Collection[int]
         [list(repository_ids)],
     ).fetchall()
     return {repository_id for (repository_id,) in rows}
-
-
-def unchanged(stored: dict[tuple[int, ...], str], key: tuple[int, ...], row: Row) -> bool:
-    """Whether a row is stored exactly so."""
-    return stored.get(key) == str(row[CONTENT_HASH])
