@@ -120,7 +120,6 @@ def environment(settings: Settings) -> dict[str, str]:
         **inherited,
         **settings.environment(),
         "ACTIONSIGHT_DAGSTER_DATABASE_URL": dagster_database_url(str(settings.database_url)),
-        "ACTIONSIGHT_RUN_LOGS": str(folder / "dagster" / "run-logs"),
         "DAGSTER_HOME": str(home),
         "DBT_TARGET_PATH": str(folder / "dbt" / "target"),
         "DBT_LOG_PATH": str(folder / "dbt" / "logs"),

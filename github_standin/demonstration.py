@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from github_standin import recording
+from github_standin import SYNTHESISED, recording
 from github_standin.recording import Recording
 from github_standin.world import World
 
@@ -73,6 +73,7 @@ def status(world: World, shown: list[Shown]) -> dict[str, Any]:
     return {
         "now": now.isoformat(),
         "repositories": [of.recording.full_name for of in shown],
+        "synthesised": list(SYNTHESISED),
         "recordings": [
             {
                 "name": of.recording.name,
