@@ -4,20 +4,20 @@ with source as (
 
 select
     repository_id,
-    nullif(full_name, '') as full_name,
-    nullif(name, '') as name,
+    nullif(full_name, '')::text as full_name,
+    nullif(name, '')::text as name,
     owner_id,
-    nullif(owner_login, '') as owner_login,
-    nullif(owner_type, '') as owner_type,
+    nullif(owner_login, '')::text as owner_login,
+    nullif(owner_type, '')::text as owner_type,
     coalesce(
-        nullif(visibility, ''), case private when true then 'private' when false then 'public' end
+        nullif(visibility, '')::text, case private when true then 'private' when false then 'public' end
     ) as visibility,
-    nullif(default_branch, '') as default_branch,
+    nullif(default_branch, '')::text as default_branch,
     archived as is_archived,
     disabled as is_disabled,
     fork as is_fork,
-    nullif(html_url, '') as html_url,
+    nullif(html_url, '')::text as html_url,
     created_at,
-    content_hash,
-    _dlt_load_id as load_id
+    content_hash::text as content_hash,
+    _dlt_load_id::text as load_id
 from source

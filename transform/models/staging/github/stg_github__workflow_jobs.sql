@@ -7,26 +7,26 @@ select
     run_id,
     run_attempt,
     repository_id,
-    nullif(name, '') as name,
-    nullif(workflow_name, '') as workflow_name,
-    nullif(status, '') as status,
-    nullif(conclusion, '') as conclusion,
+    nullif(name, '')::text as name,
+    nullif(workflow_name, '')::text as workflow_name,
+    nullif(status, '')::text as status,
+    nullif(conclusion, '')::text as conclusion,
     created_at,
     started_at,
     completed_at,
-    nullif(head_branch, '') as head_branch,
-    nullif(head_sha, '') as head_sha,
+    nullif(head_branch, '')::text as head_branch,
+    nullif(head_sha, '')::text as head_sha,
     case
         when jsonb_typeof(labels) = 'array' then array(select jsonb_array_elements_text(labels))
     end as labels,
     runner_id,
-    nullif(runner_name, '') as runner_name,
+    nullif(runner_name, '')::text as runner_name,
     runner_group_id,
-    nullif(runner_group_name, '') as runner_group_name,
+    nullif(runner_group_name, '')::text as runner_group_name,
     steps,
-    nullif(html_url, '') as html_url,
+    nullif(html_url, '')::text as html_url,
     -- The order of the newest state: status rank, completed_at, content hash.
     {{ status_rank('status') }} as status_rank,
-    content_hash,
-    _dlt_load_id as load_id
+    content_hash::text as content_hash,
+    _dlt_load_id::text as load_id
 from source

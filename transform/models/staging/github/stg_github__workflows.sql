@@ -5,13 +5,13 @@ with source as (
 select
     workflow_id,
     repository_id,
-    nullif(name, '') as name,
-    nullif(path, '') as path,
-    nullif(state, '') as state,
-    nullif(html_url, '') as html_url,
+    nullif(name, '')::text as name,
+    nullif(path, '')::text as path,
+    nullif(state, '')::text as state,
+    nullif(html_url, '')::text as html_url,
     created_at,
     updated_at,
     deleted_at,
-    content_hash,
-    _dlt_load_id as load_id
+    content_hash::text as content_hash,
+    _dlt_load_id::text as load_id
 from source

@@ -1,0 +1,51 @@
+"""Runs dbt: in this process where only the result counts, else as a child that can be killed."""
+
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from actionsight.settings import ROOT
+
+DBT = Path(sys.executable).with_name("dbt")
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+
+
+class Project:
+    """The project at the root, as the environment's variables direct it."""
+
+    def invoke(self, *arguments: str, callbacks: tuple[Callable[[Any], None], ...] = ()) -> Any:
+        """Run dbt in this process; the result has `success`, `exception` and `result`."""
+        # dbt's own modules warn while they are imported, which is not ours to mend.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from dbt.cli.main import dbtRunner
+
+            places = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+            return dbtRunner(callbacks=list(callbacks)).invoke([*arguments, "--quiet", *places])
+
+    def run(self, *arguments: str) -> None:
+        """Build seeds and models without their tests, and insist that it works."""
+        outcome = self.invoke("build", *WITHOUT_TESTS, *arguments)
+        assert outcome.success, outcome.exception or _failures(outcome)
+
+    def build(self, *arguments: str) -> None:
+        """`dbt build`, and insist that it works."""
+        outcome = self.invoke("build", *arguments)
+        assert outcome.success, outcome.exception or _failures(outcome)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start dbt as a process of its own, as `dbt …` at the root would."""
+        return subprocess.Popen(
+            [DBT, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def _failures(outcome: Any) -> list[str]:
+    return [f"{each.node.name}: {each.message}" for each in outcome.result if each.status != "success"]

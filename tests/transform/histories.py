@@ -1,0 +1,158 @@
+"""Random but plausible histories of CI, with the shapes that a naive reading gets wrong."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.transform.raw_rows import Row
+
+START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
+CONCLUSIONS = ["success"] * 5 + [
+    "failure", "failure", "timed_out", "cancelled", "cancelled", "skipped", "startup_failure",
+    "action_required", "neutral", "stale", "", None, "brand_new",
+]  # fmt: skip
+LABELS: list[Any] = [
+    ["ubuntu-latest"], ["Ubuntu-24.04-arm"], ["self-hosted", "linux"], ["windows-2022"], ["macos-15-xlarge"],
+    ["ubuntu-22.04-16-cores"], ["our-own-runner"], [], None,
+]  # fmt: skip
+REPOSITORIES = [101, 102, 103]
+# The last workflow and the last repository are known from their runs alone.
+WORKFLOWS = {201: 101, 202: 101, 203: 102, 204: 103}
+
+
+class History:
+    """One random history: rows in the order in which collection might see them."""
+
+    def __init__(self, seed: int, run_count: int = 40) -> None:
+        self._random = random.Random(seed)  # noqa: S311 reproducible, not secret
+        self._job_id = 9000
+        self.observations: list[tuple[str, Row]] = []
+        for repository_id in REPOSITORIES[:-1]:
+            self._see("repositories", repository(repository_id, "private"))
+        self._see("repositories", repository(REPOSITORIES[0], "public"))
+        for workflow_id in list(WORKFLOWS)[:-1]:
+            self._see("workflows", workflow(workflow_id, WORKFLOWS[workflow_id]))
+        for number in range(run_count):
+            self._add_run(5000 + number)
+        self._random.shuffle(self.observations)
+
+    def batches(self, count: int) -> list[dict[str, list[Row]]]:
+        """The observations, dealt out to loads; a key at most once in each."""
+        loads: list[dict[str, dict[Any, Row]]] = [{} for _ in range(count)]
+        for table, row in self.observations:
+            key = tuple(value for name, value in row.items() if name in _KEY_COLUMNS[table])
+            loads[self._random.randrange(count)].setdefault(table, {})[key] = row
+        return [{table: list(rows.values()) for table, rows in each.items()} for each in loads]
+
+    def _see(self, table: str, row: Row) -> None:
+        self.observations.append((table, row))
+
+    def _add_run(self, run_id: int) -> None:
+        choose = self._random.choice
+        workflow_id = choose(list(WORKFLOWS))
+        created_at = START + timedelta(minutes=self._random.randrange(3 * 24 * 60))
+        executed: list[Row] = []
+        common = {
+            "run_id": run_id,
+            "repository_id": WORKFLOWS[workflow_id],
+            "workflow_id": workflow_id,
+            "name": choose(["CI", "", None]),
+            "path": choose([".github/workflows/ci.yml@main", ".github/workflows/ci.yml", None]),
+            "run_number": run_id - 4999,
+            "event": choose(["push", "pull_request"]),
+            "head_branch": choose(["main", "topic"]),
+            "head_sha": choose(["aaa", "bbb", "ccc", None]),
+            "head_repository_id": choose([WORKFLOWS[workflow_id], 999, None]),
+        }
+        attempts = choose([1, 1, 1, 2, 2, 3])
+        known = [number for number in range(1, attempts + 1) if self._random.random() < 0.9]
+        for attempt in range(1, attempts + 1):
+            # An attempt may be created a day after the run, and started a little before that.
+            started_at = created_at + timedelta(seconds=self._random.randrange(-5, 60))
+            status = choose(["completed"] * 8 + ["in_progress", "queued"])
+            row = {
+                **common,
+                "run_attempt": attempt,
+                "status": status,
+                "conclusion": choose(CONCLUSIONS) if status == "completed" else "",
+                "created_at": created_at if self._random.random() < 0.97 else None,
+                "updated_at": started_at + timedelta(seconds=self._random.randrange(4000)),
+                "run_started_at": choose([started_at] * 9 + [None]),
+            }
+            if attempt in known:
+                if self._random.random() < 0.5:
+                    self._see("workflow_runs", {**row, "status": "queued", "conclusion": ""})
+                self._see("workflow_runs", row)
+            executed += self._add_jobs(run_id, attempt, common, started_at, executed)
+            created_at += timedelta(hours=self._random.randrange(1, 30))
+
+    def _add_jobs(
+        self, run_id: int, attempt: int, common: Row, started_at: datetime, executed: list[Row]
+    ) -> list[Row]:
+        choose = self._random.choice
+        found = []
+        for original in executed:
+            if self._random.random() < 0.4:
+                copy_created = started_at + timedelta(seconds=2)
+                copy = {"run_attempt": attempt, "created_at": copy_created}
+                runner: Row = choose([{"runner_id": 0, "runner_name": ""}, {}])
+                self._add_job({**original, **copy, **runner})
+        for _ in range(self._random.randrange(4)):
+            created_at = started_at + timedelta(seconds=self._random.randrange(30))
+            job_started = created_at + timedelta(seconds=self._random.randrange(-3, 200))
+            status = choose(["completed"] * 6 + ["in_progress", "queued", "waiting"])
+            completed = job_started + timedelta(seconds=choose([-90, 0, 1, 59, 60, 61, 3600]))
+            runner_id, runner_name = choose([(7, "a"), (7, ""), (0, "b"), (0, ""), (None, None)])
+            row = {
+                "run_id": run_id,
+                "run_attempt": attempt,
+                "repository_id": common["repository_id"],
+                "name": choose(["build", "test", "lint", "", None]),
+                "status": status,
+                "conclusion": choose(CONCLUSIONS) if status == "completed" else None,
+                "created_at": choose([created_at] * 9 + [None]),
+                "started_at": choose([job_started] * 9 + [None]),
+                "completed_at": completed if status == "completed" else None,
+                "labels": choose(LABELS),
+                "runner_id": runner_id,
+                "runner_name": runner_name,
+            }
+            self._add_job(row)
+            found.append(row)
+        return found
+
+    def _add_job(self, row: Row) -> None:
+        self._job_id += 1
+        row = {"job_id": self._job_id, **row}
+        if self._random.random() < 0.3:
+            earlier = {"status": "queued", "conclusion": "", "completed_at": None}
+            self._see("workflow_jobs", {**row, **earlier})
+        self._see("workflow_jobs", row)
+
+
+def repository(repository_id: int, visibility: str) -> Row:
+    return {
+        "repository_id": repository_id,
+        "full_name": f"owner/repository-{repository_id}",
+        "name": f"repository-{repository_id}",
+        "private": visibility != "public",
+        "visibility": visibility,
+    }
+
+
+def workflow(workflow_id: int, repository_id: int) -> Row:
+    return {
+        "workflow_id": workflow_id,
+        "repository_id": repository_id,
+        "name": "" if workflow_id % 2 else f"Workflow {workflow_id}",
+        "path": f".github/workflows/{workflow_id}.yml",
+        "state": "active",
+    }
+
+
+_KEY_COLUMNS = {
+    "repositories": {"repository_id"},
+    "workflows": {"workflow_id"},
+    "workflow_runs": {"run_id", "run_attempt"},
+    "workflow_jobs": {"job_id"},
+}
