@@ -4,6 +4,10 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
+
+from tests.transform import truth
+from tests.transform.raw_rows import Row
 
 KEYS = {
     "repositories": "repository_id",
@@ -23,6 +27,33 @@ def read(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]
 def versions(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
     """Which transaction wrote each row: equal before and after means that nothing was written."""
     return {mart: _rows(connection, mart, "xmin::text, ctid::text") for mart in KEYS}
+
+
+def differences(
+    connection: psycopg.Connection[Any], attempts: list[Row], jobs: list[Row]
+) -> list[tuple[str, Any, str, Any, Any]]:
+    """Every (mart, key, column, stored, true) in which the marts depart from the definitions."""
+    found = []
+    for mart, true_rows in truth.compute(attempts, jobs).items():
+        with connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(sql.SQL(f"select * from marts.{mart}"))  # type: ignore[arg-type]  # noqa: S608
+            stored = {_key(mart, row): row for row in cursor}
+        for key in stored.keys() | true_rows.keys():
+            there, true = stored.get(key), true_rows.get(key)
+            if there is None or true is None:
+                found.append((mart, key, "", there, true))
+                continue
+            found += [
+                (mart, key, column, there[column], true[column])
+                for column in there.keys() & true.keys()
+                if there[column] != true[column]
+            ]
+    return found
+
+
+def _key(mart: str, row: Row) -> Any:
+    names = KEYS[mart].split(", ")
+    return tuple(row[name] for name in names) if len(names) > 1 else row[names[0]]
 
 
 def _rows(connection: psycopg.Connection[Any], mart: str, columns: str) -> list[tuple[Any, ...]]:
