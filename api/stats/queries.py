@@ -13,6 +13,7 @@ from psycopg import sql
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import DAY, TEXT, WHOLE_NUMBER, Key, KeyKind
+from api.schemas import COUNT
 from api.stats.terms import (
     COMMIT_TERMS,
     JOB_PERCENTILES,
@@ -139,11 +140,14 @@ def _read(
 
 
 def _nothing() -> dict[str, Any]:
-    """What a group has to say about jobs and commits when it has none; the order of the terms."""
-    counts: dict[str, Any] = {term.name: 0 for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)}
+    """The terms over nothing, in their order: what a group says of jobs when it has none."""
+    values: dict[str, Any] = {
+        term.name: 0 if term.schema is COUNT else None
+        for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)
+    }
     for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
-        counts.update(dict.fromkeys(percentiles.names))
-    return counts
+        values.update(dict.fromkeys(percentiles.names))
+    return values
 
 
 def _aggregate(
@@ -201,54 +205,52 @@ def _jobs(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts
     return _facts(source, _OF_RUNS, run_filter, group_by, span)
 
 
+# A run says itself how its newest attempt ended; only re-run runs have others to look up.
+_COMMITS = """
+    (
+        select
+            {names}
+            bool_or(conclusion = 'success') as succeeded,
+            bool_or(conclusion <> 'success') as failed,
+            bool_or(conclusion = 'success' and is_newest) as newest_succeeded,
+            bool_or(conclusion <> 'success' and is_newest) as newest_failed
+        from (
+            select {keys} runs.workflow_id, runs.head_sha, runs.conclusion, true as is_newest
+            from {source}
+            where {where} and runs.status = 'completed'
+            union all
+            select {keys} runs.workflow_id, runs.head_sha, attempts.conclusion, false
+            from {source}
+            inner join marts.workflow_run_attempts as attempts
+                on runs.run_id = attempts.run_id and runs.run_attempt > attempts.run_attempt
+            where {where} and runs.run_attempt > 1 and attempts.status = 'completed'
+        ) as attempts
+        where conclusion in ('success', 'failure', 'timed_out') and head_sha is not null
+        group by {names} workflow_id, head_sha
+    ) as commits
+"""
+
+
 def _commits(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
     """The commits that both failed and succeeded in one workflow, within the group."""
-    attempts = _facts(
-        sql.SQL(
-            "marts.workflow_runs as runs "
-            "inner join marts.workflow_run_attempts as attempts using (run_id)"
+    runs = _runs(run_filter, group_by, span)
+    names = [sql.Identifier(f"key_{number}") for number in range(len(runs.keys))]
+    source = sql.SQL(_COMMITS).format(
+        names=sql.Composed([sql.SQL("{}, ").format(name) for name in names]),
+        keys=sql.Composed(
+            [
+                sql.SQL("{} as {}, ").format(key, name)
+                for key, name in zip(runs.keys, names, strict=True)
+            ]
         ),
-        _OF_RUNS,
-        run_filter,
-        group_by,
-        span,
-    )
-    names = [sql.Identifier(f"key_{number}") for number in range(len(attempts.keys))]
-    source = sql.SQL(
-        """
-        (
-            select
-                {keys}
-                bool_or(attempts.conclusion = 'success') as succeeded,
-                bool_or(attempts.conclusion <> 'success') as failed,
-                bool_or(
-                    attempts.conclusion = 'success' and attempts.run_attempt = runs.run_attempt
-                ) as newest_succeeded,
-                bool_or(
-                    attempts.conclusion <> 'success' and attempts.run_attempt = runs.run_attempt
-                ) as newest_failed
-            from {source}
-            where {where}
-                and attempts.status = 'completed'
-                and attempts.conclusion in ('success', 'failure', 'timed_out')
-                and attempts.head_sha is not null
-            group by {groups} attempts.workflow_id, attempts.head_sha
-        ) as commits
-        """
-    ).format(
-        keys=sql.SQL("").join(
-            sql.SQL("{} as {}, ").format(key, name)
-            for key, name in zip(attempts.keys, names, strict=True)
-        ),
-        groups=sql.SQL("").join(sql.SQL("{}, ").format(key) for key in attempts.keys),
-        source=attempts.source,
-        where=attempts.where,
+        source=runs.source,
+        where=runs.where,
     )
     return _Facts(
         source,
         sql.SQL("commits.succeeded and commits.failed"),
         [sql.Composed([name]) for name in names],
-        attempts.parameters,
+        runs.parameters,
     )
 
 

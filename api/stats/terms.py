@@ -7,7 +7,7 @@ of one commit in one workflow). The answer's schema is made from the same table.
 from dataclasses import dataclass, field
 
 from api.parameters import Schema
-from api.schemas import COUNT, described
+from api.schemas import COUNT, described, nullable
 
 CONCLUSIONS = (
     "success",
@@ -20,8 +20,10 @@ CONCLUSIONS = (
     "stale",
     "startup_failure",
 )
+_KNOWN = "(" + ", ".join(f"'{conclusion}'" for conclusion in CONCLUSIONS) + ")"
 DECISIVE = "('success', 'failure', 'timed_out', 'startup_failure')"
 
+MINUTES: Schema = nullable(COUNT)
 RATE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 SECONDS: Schema = {"type": ["number", "null"]}
 
@@ -72,12 +74,14 @@ def _rate(part: str, whole: str) -> str:
 
 
 def _sum(column: str) -> str:
-    return f"coalesce(sum({column}), 0)::bigint"
+    return f"sum({column})::bigint"
 
 
 _COMPLETED = "runs.status = 'completed'"
 _DECISIVE_COUNT = _count(f"{_COMPLETED} and runs.conclusion in {DECISIVE}")
 _SUCCESS_COUNT = _count(f"{_COMPLETED} and runs.conclusion = 'success'")
+_FIRST_SUCCESS_COUNT = _count("runs.first_attempt_conclusion = 'success'")
+_FIRST_DECISIVE_COUNT = _count(f"runs.first_attempt_conclusion in {DECISIVE}")
 _RERUN_COUNT = _count("runs.run_attempt > 1")
 
 RUN_TERMS = (
@@ -92,18 +96,30 @@ RUN_TERMS = (
         for conclusion in CONCLUSIONS
     ),
     Term(
+        "other_conclusion_count",
+        "Completed runs with any other conclusion, or none.",
+        _count(f"{_COMPLETED} and (runs.conclusion in {_KNOWN}) is not true"),
+    ),
+    Term(
         "decisive_count",
         "Completed runs that ended success, failure, timed_out or startup_failure.",
         _DECISIVE_COUNT,
     ),
     Term("success_rate", "Success ÷ decisive.", _rate(_SUCCESS_COUNT, _DECISIVE_COUNT), RATE),
     Term(
+        "first_attempt_success_count",
+        "Runs whose first attempt ended `success`.",
+        _FIRST_SUCCESS_COUNT,
+    ),
+    Term(
+        "first_attempt_decisive_count",
+        "Runs whose first attempt ended decisively.",
+        _FIRST_DECISIVE_COUNT,
+    ),
+    Term(
         "first_attempt_success_rate",
-        "The same over first attempts.",
-        _rate(
-            _count("runs.first_attempt_conclusion = 'success'"),
-            _count(f"runs.first_attempt_conclusion in {DECISIVE}"),
-        ),
+        "The part of success in them.",
+        _rate(_FIRST_SUCCESS_COUNT, _FIRST_DECISIVE_COUNT),
         RATE,
     ),
     Term(
@@ -113,7 +129,11 @@ RUN_TERMS = (
         RATE,
     ),
     Term("rerun_count", "Runs with more than one attempt.", _RERUN_COUNT),
-    Term("extra_attempt_count", "Attempts beyond the first.", _sum("runs.run_attempt - 1")),
+    Term(
+        "extra_attempt_count",
+        "Attempts beyond the first.",
+        "coalesce(sum(runs.run_attempt - 1), 0)::bigint",
+    ),
     Term("rerun_rate", "Re-run runs ÷ runs.", _rate(_RERUN_COUNT, "count(*)"), RATE),
     Term(
         "flaky_run_count",
@@ -139,6 +159,11 @@ JOB_TERMS = (
     Term("jobs_listed", "Jobs as listed under all attempts.", "count(*)"),
     Term("jobs_executed", "Jobs that a runner executed.", _count("jobs.is_executed")),
     Term(
+        "jobs_carried_over",
+        "Jobs that a re-run lists again without executing them.",
+        _count("jobs.is_carried_over"),
+    ),
+    Term(
         "impossible_queue_count",
         "Jobs that started before they were created: left out of queue times.",
         _count("jobs.is_impossible_queue"),
@@ -150,13 +175,15 @@ JOB_TERMS = (
     ),
     Term(
         "billable_minutes",
-        "Minutes on GitHub's runners, each job rounded up.",
+        "Minutes on GitHub's runners, each job rounded up; null without any such job.",
         _sum("jobs.billable_minutes"),
+        MINUTES,
     ),
     Term(
         "self_hosted_minutes",
         "The same on one's own runners.",
         _sum("jobs.self_hosted_minutes"),
+        MINUTES,
     ),
 )
 

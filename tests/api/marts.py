@@ -74,6 +74,7 @@ create table marts.jobs (
     day date not null,
     run_created_at timestamptz not null,
     is_executed boolean not null,
+    is_carried_over boolean not null default false,
     queue_seconds bigint,
     is_impossible_queue boolean not null default false,
     duration_seconds bigint,

@@ -39,9 +39,12 @@ def test_a_route_without_a_declaration_is_closed(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("path", PROTECTED)
-@pytest.mark.parametrize(
-    "authorization",
-    [
+def test_without_a_valid_token_there_is_no_data(
+    marts: Marts, client: ValidatingClient, token: str, path: str
+) -> None:
+    marts.repository(1, "acme/secret")
+    marts.workflow(11, 1, "Build")
+    for authorization in (
         None,
         "",
         "Bearer",
@@ -49,24 +52,17 @@ def test_a_route_without_a_declaration_is_closed(app: Flask) -> None:
         "Bearer as_unknown",
         "Bearer \xff\xfe",
         "Basic dXNlcjpwYXNz",
-        "Token {token}",
-        "Bearer {token}x",
-        "Bearer {token}, Bearer {token}",
-        "{token}",
-    ],
-)
-def test_without_a_valid_token_there_is_no_data(
-    marts: Marts, client: ValidatingClient, token: str, path: str, authorization: str | None
-) -> None:
-    marts.repository(1, "acme/secret")
-    marts.workflow(11, 1, "Build")
-    headers = {} if authorization is None else {"Authorization": authorization.format(token=token)}
-    response = client.get(f"{path}?nonsense=1", headers=headers)
-    assert response.status_code == 401
-    assert response.headers["WWW-Authenticate"].startswith('Bearer realm="actionsight"')
-    assert response.json["title"] == "Unauthorized"  # type: ignore[index]
-    assert "secret" not in response.text and "nonsense" not in response.text
-    assert token not in response.text
+        f"Token {token}",
+        f"Bearer {token}x",
+        f"Bearer {token}, Bearer {token}",
+        token,
+    ):
+        headers = {} if authorization is None else {"Authorization": authorization}
+        response = client.get(f"{path}?nonsense=1", headers=headers)
+        assert response.status_code == 401, authorization
+        assert response.headers["WWW-Authenticate"].startswith('Bearer realm="actionsight"')
+        for word in ("secret", "nonsense", token):
+            assert word not in response.text
 
 
 def test_a_revoked_token_opens_nothing_from_then_on(

@@ -39,7 +39,7 @@ def history(marts: Marts) -> Marts:
     run(201, 21, "2026-02-01 08:00", duration_seconds=30, head_branch="trunk")
     job(1, 101, queue_seconds=4, duration_seconds=61, billable_minutes=2)
     job(2, 101, queue_seconds=6, duration_seconds=9, self_hosted_minutes=1)
-    job(3, 104, is_executed=False)
+    job(3, 104, is_executed=False, is_carried_over=True)
     job(4, 104, is_impossible_queue=True, duration_seconds=5, billable_minutes=1, run_attempt=3)
     job(5, 104, is_impossible_duration=True, queue_seconds=11)
     job(6, 201, queue_seconds=1, duration_seconds=1, billable_minutes=1)
@@ -64,8 +64,11 @@ def test_every_term_of_all_history(history: Marts, client: ValidatingClient, tok
         "action_required_count": 0,
         "stale_count": 0,
         "startup_failure_count": 0,
+        "other_conclusion_count": 0,
         "decisive_count": 4,
         "success_rate": 3 / 4,
+        "first_attempt_success_count": 2,
+        "first_attempt_decisive_count": 4,
         # first attempts: success, success, failure, failure; cancelled and running do not count
         "first_attempt_success_rate": 2 / 4,
         "success_rate_completed": 3 / 5,
@@ -77,6 +80,7 @@ def test_every_term_of_all_history(history: Marts, client: ValidatingClient, tok
         "flaky_commit_latest_count": 1,
         "jobs_listed": 5,
         "jobs_executed": 4,
+        "jobs_carried_over": 1,
         "impossible_queue_count": 1,
         "impossible_duration_count": 1,
         "billable_minutes": 3,
@@ -111,12 +115,21 @@ def test_percentiles_are_interpolated_over_the_whole_range(
         assert percentiles[prefix] == pytest.approx(values), prefix
 
 
-def test_nothing_has_counts_of_zero_and_no_rates(
+def test_a_conclusion_that_nobody_knows_yet_is_counted_apart(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    history.run(300, 12, "2026-01-08 00:00", attempts=["brand_new"])
+    statistics = data(client, token, "/stats?from=2026-01-08&workflow=12")
+    assert (statistics["completed_count"], statistics["other_conclusion_count"]) == (1, 1)
+    assert (statistics["decisive_count"], statistics["success_rate"]) == (0, None)
+
+
+def test_nothing_has_counts_of_zero_and_no_rates_or_sums(
     marts: Marts, client: ValidatingClient, token: str
 ) -> None:
     statistics = data(client, token, "/stats")
     for name, value in statistics.items():
-        counts = name.endswith(("_count", "_minutes")) or name.startswith("jobs_")
+        counts = name.endswith("_count") or name.startswith("jobs_")
         assert value == (0 if counts else None), name
 
 

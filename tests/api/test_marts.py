@@ -1,0 +1,43 @@
+"""The marts that these tests make by hand have no column that the real ones lack."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from psycopg import Connection
+
+from api.stats.terms import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
+from tests.api.marts import Marts
+
+pytestmark = pytest.mark.integration
+
+MODELS = Path(__file__).parents[2] / "transform/models/marts"
+
+
+def columns_under_contract() -> dict[str, dict[str, str]]:
+    """The type of each column of each mart, as its contract has it."""
+    return {
+        model["name"]: {column["name"]: column["data_type"] for column in model["columns"]}
+        for path in MODELS.glob("*.yml")
+        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+    }
+
+
+def test_marts_made_by_hand_are_a_part_of_the_real_ones(
+    marts: Marts, connection: Connection[Any]
+) -> None:
+    real = columns_under_contract()
+    columns = connection.execute(
+        "select table_name, column_name, data_type from information_schema.columns "
+        "where table_schema = 'marts'"
+    ).fetchall()
+    assert columns
+    for table, column, data_type in columns:
+        assert real[table].get(column) == data_type, f"{table}.{column}"
+
+
+def test_statistics_are_called_by_the_names_that_the_daily_mart_gives_them() -> None:
+    terms = {term.name for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)}
+    daily = columns_under_contract()["workflow_statistics_by_day"].keys()
+    assert terms == daily - {"workflow_id", "repository_id", "day"}
