@@ -14,6 +14,22 @@ from actionsight.settings import Settings, load
 from api.app import create_app
 from tests.api.client import ValidatingClient
 from tests.api.marts import Marts
+from tests.support.services import Databases
+
+
+@pytest.fixture(scope="session")
+def shared_database_url(postgres_server: Databases) -> Iterator[str]:
+    with postgres_server.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(shared_database_url: str) -> str:
+    """One database for this folder, emptied: a clone per test would cost more than the tests."""
+    with connect(shared_database_url, autocommit=True) as connection:
+        connection.execute("drop schema if exists marts cascade")
+        connection.execute("truncate app.api_tokens, app.repositories cascade")
+    return shared_database_url
 
 
 @pytest.fixture
