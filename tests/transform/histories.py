@@ -17,13 +17,13 @@ LABELS: list[Any] = [
 ]  # fmt: skip
 REPOSITORIES = [101, 102, 103]
 # The last workflow and the last repository are known from their runs alone.
-WORKFLOWS = {201: 101, 202: 101, 203: 102, 204: 103}
+WORKFLOWS = {201: 101, 202: 101, 203: 101, 204: 102, 205: 102, 206: 103}
 
 
 class History:
     """One random history: rows in the order in which collection might see them."""
 
-    def __init__(self, seed: int, run_count: int = 40) -> None:
+    def __init__(self, seed: int, run_count: int = 120) -> None:
         self._random = random.Random(seed)  # noqa: S311 reproducible, not secret
         self._job_id = 9000
         self.observations: list[tuple[str, Row]] = []
@@ -50,7 +50,7 @@ class History:
     def _add_run(self, run_id: int) -> None:
         choose = self._random.choice
         workflow_id = choose(list(WORKFLOWS))
-        created_at = START + timedelta(minutes=self._random.randrange(3 * 24 * 60))
+        created_at = START + timedelta(minutes=self._random.randrange(20 * 24 * 60))
         executed: list[Row] = []
         common = {
             "run_id": run_id,
@@ -77,7 +77,7 @@ class History:
                 "conclusion": choose(CONCLUSIONS) if status == "completed" else "",
                 "created_at": created_at if self._random.random() < 0.97 else None,
                 "updated_at": started_at + timedelta(seconds=self._random.randrange(4000)),
-                "run_started_at": choose([started_at] * 9 + [None]),
+                "run_started_at": choose([started_at] * 4 + [None]),
             }
             if attempt in known:
                 if self._random.random() < 0.5:
@@ -100,9 +100,9 @@ class History:
         for _ in range(self._random.randrange(4)):
             created_at = started_at + timedelta(seconds=self._random.randrange(30))
             job_started = created_at + timedelta(seconds=self._random.randrange(-3, 200))
-            status = choose(["completed"] * 6 + ["in_progress", "queued", "waiting"])
+            status = choose(["completed"] * 9 + ["in_progress", "queued", "waiting"])
             completed = job_started + timedelta(seconds=choose([-90, 0, 1, 59, 60, 61, 3600]))
-            runner_id, runner_name = choose([(7, "a"), (7, ""), (0, "b"), (0, ""), (None, None)])
+            runner_id, runner_name = choose([(7, "a"), (7, ""), (0, "b"), (8, None), (0, ""), (None, None)])
             row = {
                 "run_id": run_id,
                 "run_attempt": attempt,
