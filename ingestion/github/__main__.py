@@ -99,14 +99,16 @@ def _end_with(troubles: dict[str, str]) -> None:
     for name, trouble in troubles.items():
         click.echo(f"{name}: {trouble}", err=True)
     if troubles:
-        sys.exit(TROUBLE)
+        raise click.exceptions.Exit(TROUBLE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when all went well, 1 after saying what did not, 130 on Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        cli.main(args=arguments, prog_name="python -m ingestion.github", standalone_mode=False)
+        code = cli.main(
+            args=arguments, prog_name="python -m ingestion.github", standalone_mode=False
+        )
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -119,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except psycopg.OperationalError as error:
         click.echo(f"PostgreSQL: {error}", err=True)
         return TROUBLE
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _interrupt(_number: int, _frame: object) -> None:

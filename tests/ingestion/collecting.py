@@ -1,0 +1,212 @@
+"""A small world at the stand-in, an installation that collects it, and what must come of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from werkzeug.wrappers import Request, Response
+
+from actionsight.database import connect
+from actionsight.repositories import add_selections
+from actionsight.settings import Settings
+from github_standin.model import Job, Run, Runner, Step, Workflow
+from github_standin.server import Server, serving
+from github_standin.world import World
+from ingestion.github.client import GitHubClient, Patience
+from ingestion.github.cycle import Cycle, StageResult, cycle
+
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Clock:
+    """The time of the world and of the installation."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@dataclass
+class Installation:
+    """An installation that polls the stand-in."""
+
+    settings: Settings
+    server: Server
+    world: World
+    clock: Clock
+    waits: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def cycle(self) -> Iterator[Cycle]:
+        """A cycle at the world's time."""
+        client = GitHubClient(self.server.url, patience=Patience(tries=2, sleep=self.waits.append))
+        with cycle(self.settings, client=client, clock=self.clock) as under_way:
+            yield under_way
+        client.close()
+
+    def collect(self, since: datetime | None = None) -> tuple[StageResult, ...]:
+        """One whole poll."""
+        with self.cycle() as under_way:
+            return (
+                under_way.collect_repositories(),
+                under_way.collect_runs(since),
+                under_way.collect_jobs(),
+            )
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        assert self.settings.database_url is not None
+        return connect(self.settings.database_url, autocommit=True)
+
+    def monitor(self, *names: str) -> None:
+        """Select repositories, as the operator does."""
+        with self.connect() as connection:
+            add_selections(connection, names, again=True)
+
+    def query(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+        """Rows of a query."""
+        with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
+    def attempts(self) -> set[tuple[Any, ...]]:
+        """What is stored of attempts: id, number, status, conclusion."""
+        rows = self.query("select run_id, run_attempt, status, conclusion from raw.workflow_runs")
+        return {tuple(row.values()) for row in rows}
+
+    def jobs(self) -> set[tuple[Any, ...]]:
+        """What is stored of jobs: id, run, attempt, status, conclusion, times."""
+        rows = self.query(
+            """
+            select job_id, run_id, run_attempt, status, conclusion, created_at, started_at,
+                completed_at from raw.workflow_jobs
+            """
+        )
+        return {tuple(row.values()) for row in rows}
+
+    def everything(self) -> dict[str, list[dict[str, Any]]]:
+        """All raw rows, without the ids of the loads that brought them."""
+        tables = ("repositories", "workflows", "workflow_runs", "workflow_jobs")
+        return {
+            table: [
+                {name: value for name, value in row.items() if name != "_dlt_load_id"}
+                for row in self.query(f"select * from raw.{table} order by 1, 2")  # noqa: S608
+            ]
+            for table in tables
+        }
+
+    def loads(self) -> set[str]:
+        """Loads that a build may owe."""
+        return {row["load_id"] for row in self.query("select load_id from raw.loads")}
+
+    def repository(self, name: str) -> dict[str, Any]:
+        """A row of app.repositories."""
+        (row,) = self.query("select * from app.repositories where full_name = %s", name)
+        return row
+
+    def polls(self, loop: str) -> list[dict[str, Any]]:
+        """Rows of raw.polls, oldest first."""
+        return self.query("select * from raw.polls where loop = %s order by started_at", loop)
+
+    def paths(self) -> list[str]:
+        """The requests since the last call."""
+        paths = self.server.paths()
+        self.server.requests.clear()
+        return paths
+
+
+@contextmanager
+def installation(settings: Settings) -> Iterator[Installation]:
+    """An installation that monitors nothing yet, and an empty world."""
+    clock = Clock()
+    world = World(clock)
+    with serving(world) as server:
+        own = replace(settings, github_api_url=server.url, backfill_days=30)
+        yield Installation(own, server, world, clock)
+
+
+def workflow(world: World, name: str = "octo/hello") -> Workflow:
+    """A repository with one workflow."""
+    return world.add_workflow(world.add_repository(name))
+
+
+def job(
+    name: str,
+    begins: datetime,
+    *,
+    conclusion: str = "success",
+    lasts: timedelta = 2 * MINUTE,
+) -> Job:
+    """A job of one step, which waits for 5 seconds."""
+    start = begins + timedelta(seconds=5)
+    return Job(
+        0,
+        name,
+        begins,
+        start,
+        start + lasts,
+        conclusion,
+        runner=Runner(7, "GitHub Actions 7"),
+        steps=(Step(1, "Set up", conclusion, start, start + lasts),),
+    )
+
+
+def run(of: Workflow, world: World, at: datetime, **fields: Any) -> Run:
+    """A run of two jobs that begins at a time."""
+    return world.add_run(of, at, [job("build", at), job("test", at)], **fields)
+
+
+def failing(path_part: str, status: int = 500, times: int = 1_000) -> Any:
+    """A fault of the stand-in: requests whose path contains a text fail so many times."""
+    left = [times]
+
+    def fault(request: Request) -> Response | None:
+        if path_part in request.path and left[0] > 0:
+            left[0] -= 1
+            return Response('{"message": "broken on purpose"}', status=status)
+        return None
+
+    return fault
+
+
+def attempts_of(*runs: Run) -> set[tuple[Any, ...]]:
+    """Completed attempts as they must be stored; their conclusion is that of their worst job."""
+    return {
+        (
+            each.id,
+            attempt.number,
+            "completed",
+            "failure" if any(j.conclusion == "failure" for j in attempt.jobs) else "success",
+        )
+        for each in runs
+        for attempt in each.attempts
+        if not attempt.is_missing
+    }
+
+
+def jobs_of(*runs: Run) -> set[tuple[Any, ...]]:
+    """Completed jobs as they must be stored."""
+    return {
+        (
+            each.id,
+            of_run.id,
+            attempt.number,
+            "completed",
+            each.conclusion,
+            each.created_at,
+            each.started_at,
+            each.completed_at,
+        )
+        for of_run in runs
+        for attempt in of_run.attempts
+        if not attempt.is_missing
+        for each in attempt.jobs
+    }

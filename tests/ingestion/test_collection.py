@@ -1,0 +1,392 @@
+"""Polls of a world whose every row is known: all of it is stored, once, and as it last was."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from actionsight.repositories import remove_selection
+from ingestion.github.errors import RateLimitError
+from tests.ingestion.collecting import (
+    MINUTE,
+    START,
+    Installation,
+    attempts_of,
+    failing,
+    job,
+    jobs_of,
+    run,
+    workflow,
+)
+
+pytestmark = pytest.mark.integration
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def test_the_first_poll_stores_everything_exactly(own: Installation) -> None:
+    hello, other = workflow(own.world), workflow(own.world, "octo/other")
+    runs = [run(hello, own.world, START - number * DAY) for number in range(1, 6)]
+    runs += [run(other, own.world, START - number * 7 * HOUR) for number in range(1, 4)]
+    run(hello, own.world, START - 40 * DAY)  # before the history that is asked for
+    own.monitor("Octo/Hello", "octo/other", "octo/nowhere")
+
+    repositories, collected, jobs = own.collect()
+
+    assert own.attempts() == attempts_of(*runs)
+    assert own.jobs() == jobs_of(*runs)
+    assert collected.rows_changed == {"workflow_runs": 8}
+    assert jobs.rows_changed == {"workflow_jobs": 16}
+    assert jobs.rate_limit is not None
+    assert jobs.troubles == {}
+    assert list(repositories.refused) == ["octo/nowhere"]
+    (refused,) = own.query("select * from app.repository_selections where repository_id is null")
+    assert "may not read it" in refused["last_error"]
+    state = own.repository("octo/hello")
+    assert state["visibility"] == "public"
+    assert state["head_cursor"] == START - DAY
+    assert state["backfilled_from"] == START - 30 * DAY
+    listings = own.query("select distinct total_count, row_count from raw.job_listings")
+    assert listings == [{"total_count": 2, "row_count": 2}]
+    (steps,) = own.query("select distinct jsonb_array_length(steps) as n from raw.workflow_jobs")
+    assert steps["n"] == 1
+
+
+def test_a_poll_that_finds_nothing_new_owes_nothing(own: Installation) -> None:
+    hello = workflow(own.world)
+    run(hello, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    before, rows, loads = own.loads(), own.everything(), own.query("select * from raw._dlt_loads")
+    own.paths()
+    own.clock.advance(10 * MINUTE)
+
+    results = own.collect()
+
+    assert own.paths() == [
+        "/repos/octo/hello",
+        "/repos/octo/hello/actions/workflows",
+        "/repos/octo/hello/actions/runs",
+    ]
+    assert own.everything() == rows
+    assert own.loads() == before
+    assert own.query("select * from raw._dlt_loads") == loads
+    assert [result.load_ids for result in results] == [(), (), ()]
+    head = own.polls("head")[-1]
+    assert (head["seen"], head["changed"], head["request_count"], head["load_ids"]) == (1, 0, 1, [])
+    assert head["ended_at"] == own.clock.now
+
+
+def test_every_loop_writes_what_it_saw_and_changed(own: Installation) -> None:
+    run(workflow(own.world), own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    polls = own.query("select * from raw.polls")
+    assert {poll["loop"] for poll in polls} == {"repository", "backfill", "head", "open", "jobs"}
+    assert len({poll["poll_id"] for poll in polls}) == 1
+    by_loop = {poll["loop"]: poll for poll in polls}
+    assert by_loop["repository"]["changed"] == 2
+    assert by_loop["backfill"]["changed"] == 1
+    assert by_loop["jobs"]["changed"] == 2
+    assert {load for poll in polls for load in poll["load_ids"]} == own.loads()
+    assert sum(poll["request_count"] for poll in polls) + 1 == len(own.paths())
+
+
+def test_a_window_with_more_runs_than_a_listing_shows_is_halved(own: Installation) -> None:
+    hello = workflow(own.world)
+    moment = START - 20 * DAY
+    runs = [
+        own.world.add_run(hello, moment + n * 9 * MINUTE, ended_at=START - MINUTE)
+        for n in range(1_450)
+    ]
+    own.monitor("octo/hello")
+    with own.cycle() as under_way:
+        under_way.collect_repositories()
+        result = under_way.collect_runs()
+    assert {row[0] for row in own.attempts()} == {each.id for each in runs}
+    assert result.rows_changed["workflow_runs"] == 1_450
+    # One probe of the whole, then pages of 100 of two or more halves; and the head.
+    assert 16 <= own.polls("backfill")[0]["request_count"] <= 20
+
+
+def test_a_second_with_more_runs_than_a_listing_shows_is_said_loudly(
+    own: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    hello = workflow(own.world)
+    for _ in range(1_005):
+        own.world.add_run(hello, START - HOUR, ended_at=START)
+    own.monitor("octo/hello")
+    own.settings = replace(own.settings, backfill_days=1)
+    with own.cycle() as under_way:
+        under_way.collect_repositories()
+        under_way.collect_runs()
+    assert len(own.attempts()) == 1_000
+    assert "1005 runs were created in the second 2026-03-02T11:00:00Z" in caplog.text
+
+
+def test_an_open_run_is_seen_to_its_end_however_late(own: Installation) -> None:
+    hello = workflow(own.world)
+    late = own.world.add_run(
+        hello, START - MINUTE, [job("long", START - MINUTE, lasts=timedelta(hours=40))]
+    )
+    own.monitor("octo/hello")
+    own.collect()
+    assert own.attempts() == {(late.id, 1, "in_progress", None)}
+    assert own.jobs() == set()
+    own.clock.advance(20 * HOUR)
+    quick = run(hello, own.world, own.clock.now - 5 * MINUTE)
+    own.collect()
+    own.clock.advance(21 * HOUR)
+    own.collect()
+    assert own.attempts() == attempts_of(late, quick)
+    assert own.jobs() == jobs_of(late, quick)
+
+
+def test_earlier_attempts_are_stored_once_as_final_and_carried_over_jobs_as_listed(
+    own: Installation,
+) -> None:
+    hello = workflow(own.world)
+    at = START - 3 * HOUR
+    again = own.world.add_run(hello, at, [job("build", at), job("test", at, conclusion="failure")])
+    own.world.add_attempt(again, at + HOUR, [job("test", at + HOUR, conclusion="failure")])
+    own.world.add_attempt(again, at + 2 * HOUR, [job("test", at + 2 * HOUR)])
+    own.monitor("octo/hello")
+    own.collect()
+    assert own.attempts() == attempts_of(again)
+    assert own.jobs() == jobs_of(again)
+    assert len(own.jobs()) == 6
+    carried = own.query(
+        "select * from raw.workflow_jobs where runner_id = 0 and run_attempt > 1 and name = 'build'"
+    )
+    assert [row["runner_name"] for row in carried] == [None, None]
+    # All three attempts in one listing.
+    assert [path for path in own.paths() if path.endswith("/jobs")] == [
+        f"/repos/octo/hello/actions/runs/{again.id}/jobs"
+    ]
+    own.collect()
+    assert not [path for path in own.paths() if "attempts" in path or path.endswith("/jobs")]
+
+
+def test_a_new_attempt_of_a_stored_run_brings_the_missed_ones_between(own: Installation) -> None:
+    hello = workflow(own.world)
+    at = START - 30 * MINUTE
+    again = run(hello, own.world, at)
+    own.monitor("octo/hello")
+    own.collect()
+    own.paths()
+    for number in (1, 2):
+        moment = START + number * 10 * MINUTE
+        own.world.add_attempt(again, moment, [job("test", moment)])
+    own.clock.advance(HOUR)
+    own.collect()
+    assert own.attempts() == attempts_of(again)
+    assert own.jobs() == jobs_of(again)
+    asked = [path for path in own.paths() if "/attempts/" in path and "jobs" not in path]
+    assert asked == [f"/repos/octo/hello/actions/runs/{again.id}/attempts/2"]
+
+
+def test_attempts_that_github_has_lost_are_asked_for_once(own: Installation) -> None:
+    hello = workflow(own.world)
+    at = START - 3 * HOUR
+    again = run(hello, own.world, at)
+    own.world.add_attempt(again, at + HOUR, [job("test", at + HOUR)])
+    own.world.lose_attempt(again, 1)
+    own.monitor("octo/hello")
+    results = own.collect()
+    assert results[-1].troubles == {}
+    assert own.attempts() == attempts_of(again)
+    assert own.jobs() == jobs_of(again)
+    (missing,) = own.query("select * from raw.missing_attempts")
+    assert (missing["run_id"], missing["run_attempt"], missing["status_code"]) == (again.id, 1, 404)
+    own.paths()
+    own.collect()
+    assert not [path for path in own.paths() if "attempts" in path]
+
+
+def test_an_open_run_that_was_deleted_breaks_nothing(own: Installation) -> None:
+    hello = workflow(own.world)
+    gone = own.world.add_run(
+        hello, START - 2 * DAY, [job("long", START - 2 * DAY, lasts=timedelta(days=9))]
+    )
+    other = run(hello, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    own.world.delete_run(gone)
+    results = own.collect()
+    assert results[-1].troubles == {}
+    assert own.attempts() == {(gone.id, 1, "in_progress", None)} | attempts_of(other)
+    own.paths()
+    own.collect()
+    assert f"/repos/octo/hello/actions/runs/{gone.id}" not in own.paths()
+
+
+def test_jobs_of_a_large_matrix_come_on_three_pages(own: Installation) -> None:
+    hello = workflow(own.world)
+    at = START - HOUR
+    wide = own.world.add_run(hello, at, [job(f"test ({n})", at) for n in range(256)])
+    own.monitor("octo/hello")
+    own.collect()
+    assert own.jobs() == jobs_of(wide)
+    assert len([path for path in own.paths() if path.endswith("/jobs")]) == 3
+
+
+def test_jobs_that_are_not_complete_yet_are_listed_again(own: Installation) -> None:
+    hello = workflow(own.world)
+    at = START - 10 * MINUTE
+    early = own.world.add_run(
+        hello,
+        at,
+        [job("build", at), job("slow", at, lasts=HOUR)],
+        ended_at=START - MINUTE,
+        conclusion="success",
+        updated_at=START - MINUTE,
+    )
+    own.monitor("octo/hello")
+    own.collect()
+    assert {row[3] for row in own.jobs()} == {"completed", "in_progress"}
+    assert own.query("select * from raw.job_listings") == []
+    own.clock.advance(2 * HOUR)
+    own.collect()
+    assert own.jobs() == jobs_of(early)
+    assert len(own.query("select * from raw.job_listings")) == 1
+
+
+def test_a_renamed_repository_keeps_its_rows_and_takes_its_new_name(own: Installation) -> None:
+    hello = workflow(own.world)
+    first = run(hello, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    own.world.rename_repository(own.world.repositories[hello.repository_id], "octo/goodbye")
+    impostor = workflow(own.world, "octo/hello")
+    run(impostor, own.world, START)
+    own.clock.advance(HOUR)
+    second = run(hello, own.world, own.clock.now - 10 * MINUTE)
+    results = own.collect()
+    assert results[-1].troubles == {}
+    assert own.attempts() == attempts_of(first, second)
+    assert own.repository("octo/goodbye")["repository_id"] == hello.repository_id
+    assert [row["full_name"] for row in own.query("select * from raw.repositories")] == [
+        "octo/goodbye"
+    ]
+
+
+def test_one_repositorys_trouble_does_not_stop_the_others_and_heals(own: Installation) -> None:
+    bad, good = workflow(own.world, "octo/bad"), workflow(own.world, "octo/good")
+    of_bad, of_good = run(bad, own.world, START - HOUR), run(good, own.world, START - HOUR)
+    own.monitor("octo/bad", "octo/good")
+    own.server.fault = failing("octo/bad/actions/runs")
+    results = own.collect()
+    assert own.attempts() == attempts_of(of_good)
+    assert own.jobs() == jobs_of(of_good)
+    assert list(results[-1].troubles) == ["octo/bad"]
+    trouble = own.repository("octo/bad")
+    assert "status 500" in trouble["trouble"]
+    assert trouble["trouble_since"] is not None
+    (poll,) = [p for p in own.polls("backfill") if p["repository_id"] == bad.repository_id]
+    assert (poll["ended_at"], poll["error"]) == (None, trouble["trouble"])
+    own.server.fault = None
+    results = own.collect()
+    assert results[-1].troubles == {}
+    assert own.attempts() == attempts_of(of_bad, of_good)
+    healed = own.repository("octo/bad")
+    assert (healed["trouble"], healed["trouble_since"]) == (None, None)
+
+
+def test_a_repository_that_cannot_be_read_any_more_is_hidden_and_keeps_its_rows(
+    own: Installation,
+) -> None:
+    hello = workflow(own.world)
+    first = run(hello, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    own.server.fault = failing("octo/hello", status=404)
+    results = own.collect()
+    assert "404" in results[-1].troubles["octo/hello"]
+    assert own.repository("octo/hello")["visibility"] == "private"
+    assert own.attempts() == attempts_of(first)
+    own.server.fault = None
+    own.collect()
+    assert own.repository("octo/hello")["visibility"] == "public"
+
+
+def test_one_attempt_whose_jobs_fail_does_not_hold_up_the_jobs_of_others(
+    own: Installation,
+) -> None:
+    hello = workflow(own.world)
+    stuck, fine = run(hello, own.world, START - HOUR), run(hello, own.world, START - 2 * DAY)
+    own.monitor("octo/hello")
+    own.server.fault = failing(f"{stuck.id}/attempts/1/jobs")
+    results = own.collect()
+    assert own.jobs() == jobs_of(fine)
+    assert "octo/hello" in results[-1].troubles
+    own.server.fault = None
+    own.collect()
+    assert own.jobs() == jobs_of(stuck, fine)
+
+
+def test_the_head_does_not_move_past_what_failed(own: Installation) -> None:
+    hello = workflow(own.world)
+    run(hello, own.world, START - 10 * HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    own.clock.advance(10 * HOUR)
+    at = START + HOUR
+    again = run(hello, own.world, at)
+    own.world.add_attempt(again, at + HOUR, [job("test", at + HOUR)])
+    run(hello, own.world, START + 8 * HOUR)
+    own.server.fault = failing(f"{again.id}/attempts/1")
+    own.collect()
+    assert own.repository("octo/hello")["head_cursor"] == START - 10 * HOUR
+    assert again.id not in {row[0] for row in own.attempts()}
+    own.server.fault = None
+    own.collect()
+    assert {row[:2] for row in own.attempts()} >= {(again.id, 1), (again.id, 2)}
+    assert own.repository("octo/hello")["head_cursor"] == START + 8 * HOUR
+
+
+def test_history_further_back_is_collected_on_demand_and_only_that(own: Installation) -> None:
+    hello = workflow(own.world)
+    recent, old = run(hello, own.world, START - DAY), run(hello, own.world, START - 60 * DAY)
+    own.monitor("octo/hello")
+    own.collect()
+    assert own.attempts() == attempts_of(recent)
+    own.collect(since=START - 90 * DAY)
+    assert own.attempts() == attempts_of(recent, old)
+    assert own.repository("octo/hello")["backfilled_from"] == START - 90 * DAY
+    assert own.repository("octo/hello")["head_cursor"] == START - DAY
+    backfill = own.polls("backfill")[-1]
+    assert (backfill["seen"], backfill["request_count"]) == (1, 1)
+
+
+def test_nothing_is_asked_of_a_repository_that_was_removed(own: Installation) -> None:
+    hello = workflow(own.world)
+    run(hello, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    with own.connect() as connection:
+        remove_selection(connection, "octo/hello")
+    own.paths()
+    own.collect()
+    assert own.paths() == []
+
+
+def test_a_used_up_rate_limit_keeps_what_was_collected(own: Installation) -> None:
+    hello = workflow(own.world)
+    runs = [run(hello, own.world, START - number * HOUR) for number in range(1, 9)]
+    own.monitor("octo/hello")
+    own.server.rate_limit = 9
+    with pytest.raises(RateLimitError, match="used up"):
+        own.collect()
+    assert own.attempts() == attempts_of(*runs)
+    assert 0 < len(own.jobs()) < 16
+    stored = own.query("select run_id from raw.job_listings")
+    own.clock.advance(2 * HOUR)
+    own.server.rate_limit = 1000
+    own.paths()
+    own.collect()
+    assert own.jobs() == jobs_of(*runs)
+    listed_again = {row["run_id"] for row in stored} & {
+        int(path.split("/")[6]) for path in own.paths() if path.endswith("/jobs")
+    }
+    assert listed_again == set()

@@ -1,0 +1,198 @@
+"""Collection that is killed, or that runs twice at once, ends with the rows of an undisturbed one.
+
+The killed process is the real command; it is killed by the stand-in at a request, or while it waits
+for a lock on a table that it loads.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Request
+
+from actionsight.settings import ROOT
+from github_standin.model import Run
+from tests.ingestion.collecting import (
+    MINUTE,
+    Installation,
+    attempts_of,
+    job,
+    jobs_of,
+    run,
+    workflow,
+)
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_SECONDS = 60
+
+
+def start(own: Installation, *arguments: str) -> "subprocess.Popen[str]":
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "ingestion.github", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **own.settings.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def some_history(own: Installation) -> list[Run]:
+    """Runs of two repositories, one of them run twice; monitored, not collected."""
+    own.clock.now = datetime.now(UTC).replace(microsecond=0)
+    hello, other = workflow(own.world), workflow(own.world, "octo/other")
+    runs = [
+        run(of, own.world, own.clock.now - number * 90 * MINUTE)
+        for of in (hello, other)
+        for number in range(1, 7)
+    ]
+    again = own.clock.now - 20 * MINUTE
+    own.world.add_attempt(runs[2], again, [job("test", again)])
+    own.monitor("octo/hello", "octo/other")
+    return runs
+
+
+def kill_at_request(own: Installation, number: int) -> None:
+    """Run a poll that is killed when it makes its nth request."""
+    count = 0
+    killed = None
+
+    def fault(_request: Request) -> None:
+        nonlocal count
+        count += 1
+        if count == number and killed is not None:
+            killed.kill()
+
+    own.server.fault = fault
+    killed = start(own, "poll")
+    killed.communicate(timeout=PATIENCE_SECONDS)
+    own.server.fault = None
+    assert killed.returncode == -signal.SIGKILL
+
+
+@contextmanager
+def locked(own: Installation, table: str) -> Iterator[None]:
+    """Nobody else can write a table for so long."""
+    with own.connect() as connection, connection.transaction():
+        connection.execute(f"lock table {table} in exclusive mode")
+        yield
+
+
+def kill_in_load(own: Installation, table: str) -> None:
+    """Run a poll that is killed while it waits to load into a table."""
+    with locked(own, table):
+        killed = start(own, "poll")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        waiting = """
+            select from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'
+                and wait_event = 'relation'
+        """
+        while not own.query(waiting) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        killed.kill()
+        killed.communicate(timeout=PATIENCE_SECONDS)
+    assert killed.returncode == -signal.SIGKILL
+
+
+def assert_exact(own: Installation, runs: list[Run]) -> None:
+    assert own.attempts() == attempts_of(*runs)
+    assert own.jobs() == jobs_of(*runs)
+    for table, key in (("workflow_runs", "run_id, run_attempt"), ("workflow_jobs", "job_id")):
+        doubled = own.query(f"select {key} from raw.{table} group by {key} having count(*) > 1")  # noqa: S608
+        assert doubled == []
+    assert len(own.query("select * from raw.repositories")) == 2
+    assert len(own.query("select * from raw.workflows")) == 2
+
+
+def test_killed_again_and_again_while_it_asks_github(own: Installation) -> None:
+    runs = some_history(own)
+    for number in (3, 9, 15):
+        kill_at_request(own, number)
+    results = own.collect()
+    assert results[-1].troubles == {}
+    assert_exact(own, runs)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "raw_staging_runs.workflow_runs",
+        "raw.workflow_jobs",
+    ],
+)
+def test_killed_while_it_loads(
+    own: Installation, table: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    runs = some_history(own)
+    kill_in_load(own, table)
+    results = own.collect()
+    assert "left behind" in caplog.text
+    assert results[-1].troubles == {}
+    assert_exact(own, runs)
+    own.paths()
+    own.collect()
+    assert not [path for path in own.paths() if path.endswith("/jobs")]
+
+
+@pytest.mark.parametrize("damage", ["state.json", "schemas/github_runs.schema.json", "everything"])
+def test_a_damaged_local_folder_heals(own: Installation, damage: str) -> None:
+    runs = some_history(own)
+    own.collect()
+    folder = own.settings.data_dir / "dlt" / "github_runs"
+    for path in [folder / damage] if damage != "everything" else folder.rglob("*.json"):
+        path.write_text("{", encoding="utf-8")
+    own.clock.advance(60 * MINUTE)
+    runs.append(
+        run(next(iter(own.world.workflows.values())), own.world, own.clock.now - 9 * MINUTE)
+    )
+    results = own.collect()
+    assert results[-1].troubles == {}
+    assert_exact(own, runs)
+
+
+def test_two_polls_at_once_wait_for_each_other(own: Installation) -> None:
+    runs = some_history(own)
+    processes = [start(own, "poll"), start(own, "poll")]
+    outputs = [process.communicate(timeout=PATIENCE_SECONDS)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert_exact(own, runs)
+    cycles = own.query(
+        """
+        select min(started_at) as began, max(ended_at) as ended from raw.polls
+        group by poll_id order by 1
+        """
+    )
+    assert len(cycles) == 2
+    assert cycles[0]["ended"] <= cycles[1]["began"]
+    changed: list[dict[str, Any]] = own.query(
+        "select sum(changed) as rows from raw.polls where loop = 'jobs' group by poll_id"
+    )
+    assert sorted(row["rows"] for row in changed) == [0, len(jobs_of(*runs))]
+
+
+def test_ctrl_c_ends_it_with_one_sentence(own: Installation) -> None:
+    some_history(own)
+    process: subprocess.Popen[str] | None = None
+
+    def fault(request: Request) -> None:
+        if request.path.endswith("/jobs") and process is not None:
+            process.send_signal(signal.SIGINT)
+
+    own.server.fault = fault
+    process = start(own, "--quiet", "poll")
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert (process.returncode, errors.strip()) == (
+        130,
+        "stopped; the next collection goes on from here",
+    )
