@@ -12,8 +12,10 @@ import psycopg
 from actionsight.database import connect
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
-from ingestion.github.errors import GitHubError
+from ingestion.github.errors import GitHubError, LoadError
 from ingestion.github.prepare import prepare
+
+logger = logging.getLogger(__name__)
 
 TROUBLE = 1
 INTERRUPTED = 130
@@ -89,8 +91,8 @@ def _collect(settings: Settings, names: Sequence[str], since: datetime | None) -
     for result in results:
         for table, seen in result.rows_seen.items():
             changed = result.rows_changed.get(table, 0)
-            click.echo(f"{table}: {seen:,} seen, {changed:,} new or changed", err=True)
-    click.echo(f"{sum(result.request_count for result in results):,} requests", err=True)
+            logger.info("%s: %s seen, %s new or changed", table, f"{seen:,}", f"{changed:,}")
+    logger.info("%s requests", f"{sum(result.request_count for result in results):,}")
     not_monitored = dict.fromkeys(sorted(unknown), "is not monitored")
     _end_with(results[-1].troubles | results[0].refused | not_monitored)
 
@@ -115,13 +117,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped; the next collection goes on from here", err=True)
         return INTERRUPTED
-    except (GitHubError, SettingsError, ValueError) as error:
+    except (GitHubError, LoadError, SettingsError, ValueError) as error:
         click.echo(str(error), err=True)
         return TROUBLE
-    except psycopg.OperationalError as error:
-        click.echo(f"PostgreSQL: {error}", err=True)
+    except psycopg.errors.UndefinedTable as error:
+        click.echo(f"{_first_line(error)}. Run `actionsight migrate` first", err=True)
+        return TROUBLE
+    except psycopg.Error as error:
+        click.echo(f"PostgreSQL: {_first_line(error)}", err=True)
         return TROUBLE
     return code if isinstance(code, int) else 0
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -234,6 +234,7 @@ def cycle(
 
     Raises:
         GitHubError: what stops everything: a refused credential, a used-up rate limit.
+        LoadError: PostgreSQL did not take the rows.
         psycopg.OperationalError: PostgreSQL cannot be reached.
     """
     if settings.database_url is None:

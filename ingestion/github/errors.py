@@ -33,5 +33,9 @@ class UnexpectedAnswerError(GitHubError):
     """An answer of a form that GitHub's contract does not allow."""
 
 
+class LoadError(Exception):
+    """PostgreSQL did not take the rows; the cursors still stand before them."""
+
+
 # These concern every repository: the cycle ends. Any other is one repository's trouble.
 STOPPING = (BadCredentialError, RateLimitError)

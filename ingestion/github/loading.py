@@ -6,7 +6,7 @@ holds the collection lock: two pipelines on one staging dataset would lose rows.
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,9 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 import dlt
 import psycopg2
 from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.pipeline.exceptions import PipelineStepFailed
 from psycopg import Connection
 
 from ingestion.github import stored
+from ingestion.github.errors import LoadError
 from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Row, Table
 from ingestion.github.source import github_source
 
@@ -82,8 +84,8 @@ class Loader:
         """Load what differs from the stored rows; give dlt's load id, None when nothing does.
 
         Raises:
-            dlt.pipeline.exceptions.PipelineStepFailed: PostgreSQL refused; nothing is lost, since
-                no cursor moves before its rows are in.
+            LoadError: PostgreSQL refused; nothing is lost, since no cursor moves before its rows
+                are in.
         """
         changed: dict[Table, list[Row]] = {}
         for table, rows in batch.items():
@@ -93,10 +95,19 @@ class Loader:
         return self.load_rows(pipeline_name, changed) if changed else None
 
     def load_rows(self, pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> str:
-        """Load these rows, even if there are none, and give dlt's load id."""
+        """Load these rows, even if there are none, and give dlt's load id.
+
+        Raises:
+            LoadError: PostgreSQL refused.
+        """
         batches = {table: table.to_arrow(group) for table, group in rows.items()}
         source = github_source(pipeline_name, batches)
-        info = self._pipeline(pipeline_name).run(source, loader_file_format="csv")
+        try:
+            info = self._pipeline(pipeline_name).run(source, loader_file_format="csv")
+        except PipelineStepFailed as error:
+            reason = str(_root(error)).partition("\n")[0]
+            raise LoadError(f"PostgreSQL did not take rows of {pipeline_name}: {reason}") from error
+        self._forget_packages(pipeline_name)
         return str(info.loads_ids[0])
 
     def load_pending(self) -> list[str]:
@@ -113,6 +124,7 @@ class Loader:
             logger.info("%s: loading what an interrupted collection left behind", name)
             pipeline.normalize()
             info = pipeline.load()
+            self._forget_packages(name)
             return list(info.loads_ids) if info else []
         except Exception as error:
             if _is_connection_lost(error):
@@ -123,6 +135,10 @@ class Loader:
             self._pipelines.pop(name, None)
             shutil.rmtree(self._folder / name, ignore_errors=True)
             return []
+
+    def _forget_packages(self, name: str) -> None:
+        # dlt keeps the files of every load for ever.
+        shutil.rmtree(self._folder / name / "load" / "loaded", ignore_errors=True)
 
     def _pipeline(self, name: str) -> dlt.Pipeline:
         if name not in self._pipelines:
@@ -139,12 +155,19 @@ class Loader:
         return self._pipelines[name]
 
 
-def _is_connection_lost(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, _CONNECTION_LOST):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _root(error: BaseException) -> BaseException:
+    return list(_causes(error))[-1]
+
+
+def _is_connection_lost(error: BaseException) -> bool:
+    return any(isinstance(cause, _CONNECTION_LOST) for cause in _causes(error))
 
 
 def _with_password(url: str) -> str:

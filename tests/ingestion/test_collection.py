@@ -71,6 +71,7 @@ def test_a_poll_that_finds_nothing_new_owes_nothing(own: Installation) -> None:
     ]
     assert own.everything() == rows
     assert own.loads() == before
+    assert [str(path) for path in own.settings.data_dir.glob("dlt/*/load/loaded/*")] == []
     assert own.query("select * from raw._dlt_loads") == loads
     assert [result.load_ids for result in results] == [(), (), ()]
     head = own.polls("head")[-1]

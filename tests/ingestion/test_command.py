@@ -14,11 +14,11 @@ pytestmark = pytest.mark.integration
 @pytest.fixture
 def command(own: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """The installation's settings as the environment; nothing stays of the log's set-up."""
-    own.clock.now = own.clock.now.replace(year=2026)
     for name, value in own.settings.environment().items():
         monkeypatch.setenv(name, value)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
     yield own
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -72,3 +72,11 @@ def test_a_wrong_repository_name_is_refused(
 ) -> None:
     assert main(["resolve", "hello"]) == 1
     assert "'hello' is not a repository" in capsys.readouterr().err
+
+
+def test_a_database_that_is_not_migrated_is_named_with_its_remedy(
+    empty_database_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", empty_database_url)
+    assert main(["poll"]) == 1
+    assert "actionsight migrate" in capsys.readouterr().err
