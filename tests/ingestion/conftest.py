@@ -1,26 +1,14 @@
 """An installation that collects from the stand-in."""
 
-import importlib
-import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
 from actionsight.settings import Settings
-
-if TYPE_CHECKING:
-    from tests.ingestion.collecting import Installation
-
-with warnings.catch_warnings():
-    # dlt imports sqlglot, whose accelerator (installed for dagster-dbt) deprecates itself.
-    warnings.filterwarnings("ignore", "sqlglotrs is deprecated", DeprecationWarning)
-    importlib.import_module("dlt")
+from tests.ingestion.collecting import Installation, installation
 
 
 @pytest.fixture
-def own(settings: Settings) -> "Iterator[Installation]":
-    from tests.ingestion.collecting import installation
-
+def own(settings: Settings) -> Iterator[Installation]:
     with installation(settings) as made:
         yield made
