@@ -19,8 +19,18 @@ def connect(url: str, *, autocommit: bool = False, **options: Any) -> psycopg.Co
 
 
 def pool(url: str, *, max_size: int, **options: Any) -> ConnectionPool[psycopg.Connection[Any]]:
-    """Make a pool of such connections, not yet open: the process that uses it opens it."""
-    return ConnectionPool(url, kwargs=_session(options), min_size=0, max_size=max_size, open=False)
+    """Make a pool of such connections, not yet open: the process that uses it opens it.
+
+    A connection is tried before it is lent, so that a restart of the server costs no answer.
+    """
+    return ConnectionPool(
+        url,
+        kwargs=_session(options),
+        min_size=0,
+        max_size=max_size,
+        open=False,
+        check=ConnectionPool.check_connection,
+    )
 
 
 def with_database(url: str, name: str) -> str:

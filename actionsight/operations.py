@@ -3,7 +3,6 @@
 The parts are started as processes, so that the shared core imports none of them.
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -51,11 +50,10 @@ def sync(settings: Settings) -> None:
         OperationError: not all of what GitHub has is in the marts; says what is missing.
     """
     started_at = _now(settings)
-    tags = json.dumps({"actionsight/started_by": "sync"})
     _run(
         settings,
         "dagster",
-        ["job", "execute", "--module-name=orchestration.definitions", "--job=sync", "--tags", tags],
+        ["job", "execute", "--module-name=orchestration.definitions", "--job=sync"],
         "the poll or the build failed (Dagster shows the run)",
     )
     troubles = _troubles(settings, started_at)

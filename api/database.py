@@ -75,26 +75,16 @@ class Database:
 
     def close(self) -> None:
         """Close the pools of this process; the next use opens them again."""
-        for key in self._own():
-            self._pools.pop(key).close()
+        with self._lock:
+            own = [key for key in self._pools if key[0] == os.getpid()]
+            for key in own:
+                self._pools.pop(key).close()
 
     @contextmanager
     def _connection(self, kind: str) -> Iterator[Connection]:
         pool = self._pool(kind)
-        try:
-            with pool.connection(timeout=POOL_TIMEOUT_SECONDS) as connection:
-                yield connection
-        except psycopg.errors.QueryCanceled:
-            raise
-        except psycopg.OperationalError:
-            # A server that restarted has cut all idle connections: drop them at once.
-            for key in self._own():
-                self._pools[key].check()
-            raise
-
-    def _own(self) -> list[tuple[int, str]]:
-        with self._lock:
-            return [key for key in self._pools if key[0] == os.getpid()]
+        with pool.connection(timeout=POOL_TIMEOUT_SECONDS) as connection:
+            yield connection
 
     def _pool(self, kind: str) -> ConnectionPool[Connection]:
         key = (os.getpid(), kind)

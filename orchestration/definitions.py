@@ -12,6 +12,8 @@ sync = define_asset_job(
     "sync",
     selection=AssetSelection.assets(polled_tables, models),
     description="One poll and the build of all that it brought; `actionsight sync` runs it.",
+    # For the person who watches: progress, without Dagster's own steps.
+    config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
 )
 
 defs = Definitions(

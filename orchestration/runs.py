@@ -29,7 +29,7 @@ def sign(context: AssetExecutionContext) -> None:
     would be under way for ever, and hold back all that waits for it.
     """
     process = f"{os.getpid()}:{_started(os.getpid())}"
-    context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process})
+    context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process})
 
 
 def under_way(instance: DagsterInstance, job_names: Iterable[str]) -> list[DagsterRun]:

@@ -46,7 +46,7 @@ def polled_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[
     sign(context)
     settings = load()
     prepare(settings)
-    with cycle(settings, poll_id=UUID(context.run_id)) as under_way:
+    with cycle(settings, poll_id=UUID(context.run.run_id)) as under_way:
         repositories = under_way.collect_repositories()
         yield _collected("repositories", repositories)
         yield _collected("workflows", repositories)

@@ -69,3 +69,18 @@ def test_a_model_that_is_swapped_during_an_answer_is_not_read_as_empty(
     swapping.join()
     with database.reading() as reader:
         assert reader.execute("select job_id from marts.jobs").fetchall() == [{"job_id": 1}]
+
+
+def test_sessions_that_the_server_ended_cost_no_answer(
+    marts: Marts, database: Database, connection: Connection[Any]
+) -> None:
+    with database.reading() as reader:
+        reader.execute("select from marts.jobs")
+    connection.execute(
+        """
+        select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()
+        """
+    )
+    with database.reading() as reader:
+        assert reader.execute("select 1 as one").fetchall() == [{"one": 1}]

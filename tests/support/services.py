@@ -66,7 +66,7 @@ def migrate(database_url: str, data_dir: Path) -> None:
             "ACTIONSIGHT_DATABASE_URL": database_url,
             "ACTIONSIGHT_DATA_DIR": str(data_dir),
         },
-        check=(ROOT / 'ingestion/github/__main__.py').exists(),
+        check=True,
     )
 
 

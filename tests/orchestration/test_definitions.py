@@ -1,0 +1,67 @@
+"""The code location loads as the server loads it, and its lineage is one connected graph."""
+
+import pytest
+from dagster import AssetKey, Definitions
+
+from orchestration.definitions import defs
+
+pytestmark = pytest.mark.unit
+
+# Whoever renames one of these breaks links, alerts and people's habits: change it on purpose.
+ASSETS = {
+    "github/rest",
+    "raw/repositories",
+    "raw/workflows",
+    "raw/workflow_runs",
+    "raw/workflow_jobs",
+    "raw/polls",
+    "staging/stg_github__repositories",
+    "staging/stg_github__workflows",
+    "staging/stg_github__workflow_runs",
+    "staging/stg_github__workflow_jobs",
+    "marts/repositories",
+    "marts/workflows",
+    "marts/workflow_runs",
+    "marts/workflow_run_attempts",
+    "marts/jobs",
+    "marts/workflow_statistics_by_day",
+}
+
+
+def test_the_definitions_are_loadable() -> None:
+    Definitions.validate_loadable(defs)
+
+
+def test_the_assets_are_exactly_the_known_ones() -> None:
+    keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == ASSETS
+
+
+def test_every_raw_table_and_every_mart_descends_from_github() -> None:
+    graph = defs.resolve_asset_graph()
+    github = AssetKey(["github", "rest"])
+    for key in graph.get_all_asset_keys():
+        if key.path[0] in {"raw", "marts"}:
+            assert github in graph.get_ancestor_asset_keys(key), key.to_user_string()
+
+
+def test_the_lineage_is_one_connected_graph() -> None:
+    graph = defs.resolve_asset_graph()
+    found: set[AssetKey] = set()
+    ahead = {AssetKey(["github", "rest"])}
+    while ahead:
+        key = ahead.pop()
+        found.add(key)
+        ahead |= (graph.get(key).parent_keys | graph.get(key).child_keys) - found
+    assert found == set(graph.get_all_asset_keys())
+
+
+def test_every_mart_shows_its_dbt_tests_as_checks() -> None:
+    checked = {key.asset_key for key in defs.resolve_asset_graph().asset_check_keys}
+    marts = {AssetKey(name.split("/")) for name in ASSETS if name.startswith("marts/")}
+    assert marts <= checked
+
+
+def test_the_jobs_people_call_by_name_exist() -> None:
+    jobs = {job.name for job in defs.resolve_all_job_defs()}
+    assert {"collect", "build", "sync"} <= jobs

@@ -1,0 +1,51 @@
+"""Polls happen every so many minutes, whatever the number, and never pile up."""
+
+from pathlib import Path
+
+import pytest
+from dagster import (
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    RunRequest,
+    SkipReason,
+    build_schedule_context,
+)
+
+from orchestration.polling.schedules import collect, cron_expressions, polling_schedule
+
+pytestmark = pytest.mark.unit
+
+
+def minutes_of_a_day(expressions: list[str]) -> list[int]:
+    """The minutes of a day that cron expressions name, sorted."""
+    found = []
+    for expression in expressions:
+        minutes, hours, *rest = expression.split()
+        assert rest == ["*", "*", "*"]
+        found += [int(h) * 60 + int(m) for h in hours.split(",") for m in minutes.split(",")]
+    return sorted(found)
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 7, 45, 60, 90, 1000, 1440])
+def test_every_interval_is_kept_from_midnight_on(minutes: int) -> None:
+    assert minutes_of_a_day(cron_expressions(minutes)) == list(range(0, 1440, minutes))
+
+
+def test_a_poll_is_requested_when_none_is_under_way(tmp_path: Path) -> None:
+    with (
+        DagsterInstance.local_temp(str(tmp_path)) as instance,
+        build_schedule_context(instance) as context,
+    ):
+        assert isinstance(polling_schedule(5)(context), RunRequest)
+
+
+def test_no_poll_is_requested_while_one_is_under_way(tmp_path: Path) -> None:
+    with (
+        DagsterInstance.local_temp(str(tmp_path)) as instance,
+        build_schedule_context(instance) as context,
+    ):
+        instance.add_run(DagsterRun(job_name=collect.name, status=DagsterRunStatus.STARTED))
+        skipped = polling_schedule(5)(context)
+        assert isinstance(skipped, SkipReason)
+        assert "still under way" in str(skipped.skip_message)
