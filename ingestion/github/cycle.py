@@ -72,7 +72,10 @@ class Tally:
 
 
 class Cycle:
-    """The collection under way; made by `cycle`, which holds the lock."""
+    """The collection under way; made by `cycle`, which holds the lock.
+
+    The stages are imported where they are called, since each of them works on a cycle.
+    """
 
     def __init__(
         self,

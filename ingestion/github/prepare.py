@@ -5,6 +5,7 @@ here can be repeated, and two at once wait for each other.
 """
 
 import logging
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection, sql
@@ -32,7 +33,7 @@ def prepare(settings: Settings) -> None:
         if _is_prepared(connection):
             return
         take_lock(connection, COLLECTION_LOCK, "a collection is under way: waiting for it")
-        _make_tables(connection, settings)
+        _make_tables(connection, settings.database_url, settings.data_dir / "dlt")
         for table in TABLES:
             _make_key(connection, table)
         for name, definition in _indexes():
@@ -41,7 +42,7 @@ def prepare(settings: Settings) -> None:
         logger.info("the raw tables are ready")
 
 
-def _make_tables(connection: Connection[Any], settings: Settings) -> None:
+def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -> None:
     missing = {
         pipeline: tables
         for pipeline, tables in PIPELINES.items()
@@ -52,8 +53,7 @@ def _make_tables(connection: Connection[Any], settings: Settings) -> None:
     # dlt takes more than a second to import.
     from ingestion.github.loading import Loader
 
-    assert settings.database_url is not None  # noqa: S101 checked by prepare
-    loader = Loader(connection, settings.database_url, settings.data_dir / "dlt")
+    loader = Loader(connection, database_url, folder)
     for pipeline, tables in missing.items():
         loader.load_rows(pipeline, {table: [] for table in tables})
 
