@@ -37,9 +37,9 @@ class Project:
         assert outcome.success, outcome.exception or _failures(outcome)
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start dbt as a process of its own, as `dbt …` at the root would."""
+        """Start what `run` does as a process of its own."""
         return subprocess.Popen(
-            [DBT, *arguments],
+            [DBT, "build", *WITHOUT_TESTS, *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -48,4 +48,6 @@ class Project:
 
 
 def _failures(outcome: Any) -> list[str]:
-    return [f"{each.node.name}: {each.message}" for each in outcome.result if each.status != "success"]
+    return [
+        f"{each.node.name}: {each.message}" for each in outcome.result if each.status != "success"
+    ]

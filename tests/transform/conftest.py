@@ -12,9 +12,7 @@ from tests.transform.building import Project
 
 
 @pytest.fixture
-def project(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Project:
+def project(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """The dbt project, on a migrated database, writing to a folder of its own."""
     monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
     monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))

@@ -12,8 +12,8 @@ CONCLUSIONS = ["success"] * 5 + [
     "action_required", "neutral", "stale", "", None, "brand_new",
 ]  # fmt: skip
 LABELS: list[Any] = [
-    ["ubuntu-latest"], ["Ubuntu-24.04-arm"], ["self-hosted", "linux"], ["windows-2022"], ["macos-15-xlarge"],
-    ["ubuntu-22.04-16-cores"], ["our-own-runner"], [], None,
+    ["ubuntu-latest"], ["Ubuntu-24.04-arm"], ["self-hosted", "linux"], ["windows-2022"],
+    ["macos-15-xlarge"], ["ubuntu-22.04-16-cores"], ["our-own-runner"], [], None,
 ]  # fmt: skip
 REPOSITORIES = [101, 102, 103]
 # The last workflow and the last repository are known from their runs alone.
@@ -102,7 +102,9 @@ class History:
             job_started = created_at + timedelta(seconds=self._random.randrange(-3, 200))
             status = choose(["completed"] * 9 + ["in_progress", "queued", "waiting"])
             completed = job_started + timedelta(seconds=choose([-90, 0, 1, 59, 60, 61, 3600]))
-            runner_id, runner_name = choose([(7, "a"), (7, ""), (0, "b"), (8, None), (0, ""), (None, None)])
+            runner_id, runner_name = choose(
+                [(7, "a"), (7, ""), (0, "b"), (8, None), (0, ""), (None, None)]
+            )
             row = {
                 "run_id": run_id,
                 "run_attempt": attempt,

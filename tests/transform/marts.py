@@ -24,16 +24,22 @@ def read(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]
     return {mart: _rows(connection, mart, "*") for mart in KEYS}
 
 
+def read_one(connection: psycopg.Connection[Any], mart: str) -> list[tuple[Any, ...]]:
+    """Every row of one mart."""
+    return _rows(connection, mart, "*")
+
+
 def versions(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
     """Which transaction wrote each row: equal before and after means that nothing was written."""
     return {mart: _rows(connection, mart, "xmin::text, ctid::text") for mart in KEYS}
 
 
-def differences(
-    connection: psycopg.Connection[Any], attempts: list[Row], jobs: list[Row]
-) -> list[tuple[str, Any, str, Any, Any]]:
+def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str, Any, Any]]:
     """Every (mart, key, column, stored, true) in which the marts depart from the definitions."""
-    found = []
+    found: list[tuple[str, Any, str, Any, Any]] = []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        attempts = cursor.execute("select * from raw.workflow_runs").fetchall()
+        jobs = cursor.execute("select * from raw.workflow_jobs").fetchall()
     for mart, true_rows in truth.compute(attempts, jobs).items():
         with connection.cursor(row_factory=dict_row) as cursor:
             cursor.execute(sql.SQL(f"select * from marts.{mart}"))  # type: ignore[arg-type]  # noqa: S608
@@ -49,6 +55,15 @@ def differences(
                 if there[column] != true[column]
             ]
     return found
+
+
+def foreign_key_count(connection: psycopg.Connection[Any]) -> int:
+    """Validated foreign keys between the marts."""
+    row = connection.execute(
+        "select count(*) from pg_constraint "
+        "where contype = 'f' and convalidated and connamespace = 'marts'::regnamespace"
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _key(mart: str, row: Row) -> Any:

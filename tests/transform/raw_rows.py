@@ -20,7 +20,9 @@ KEYS = {
 }
 
 
-def load(connection: psycopg.Connection[Any], load_id: str, rows: Rows, *, commit: bool = True) -> None:
+def load(
+    connection: psycopg.Connection[Any], load_id: str, rows: Rows, *, commit: bool = True
+) -> None:
     """Upsert `{table: rows}` as one committed load; rows that did not change keep their load.
 
     Without `commit` the caller's transaction decides when the load becomes visible.

@@ -29,8 +29,16 @@ Always in this order, and each connection holds one model's lock only: no deadlo
     {%- endif %}
 {%- endmacro %}
 
+{#- Asks the catalogue by a query: to_regclass may answer what it answered before a lock was waited for. -#}
 {% macro table_exists(relation) %}
-    {%- set query = "select to_regclass('" ~ relation.schema ~ "." ~ relation.identifier ~ "') is not null" %}
+    {%- set query %}
+        select exists (
+            select
+            from pg_class
+            inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+            where pg_namespace.nspname = '{{ relation.schema }}' and pg_class.relname = '{{ relation.identifier }}'
+        )
+    {%- endset %}
     {%- do return(run_query(query).rows[0][0]) %}
 {%- endmacro %}
 

@@ -1,0 +1,103 @@
+"""Builds that die, and builds that meet."""
+
+import subprocess
+import time
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.transform import marts
+from tests.transform.building import Project
+from tests.transform.histories import History
+from tests.transform.raw_rows import load
+from tests.transform.test_recording import owed
+
+pytestmark = pytest.mark.integration
+
+PATIENCE_SECONDS = 60
+
+
+def _wait_until_blocked(database: psycopg.Connection[Any], build: "subprocess.Popen[str]") -> None:
+    """Until a session of the build waits for a lock that we hold."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    query = (
+        "select exists (select from pg_locks inner join pg_database on database = pg_database.oid "
+        "where datname = current_database() and not granted)"
+    )
+    while database.execute(query).fetchone() != (True,):
+        assert build.poll() is None, build.communicate()[0]
+        assert time.monotonic() < deadline, "the build never reached the table"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "arguments, table",
+    [([], "workflow_runs"), (["--full-refresh"], "jobs"), ([], "built_loads")],
+    ids=["between two models", "in a full refresh", "before the set is recorded"],
+)
+def test_a_build_that_is_killed_is_made_good_by_the_next(
+    project: Project,
+    database: psycopg.Connection[Any],
+    database_url: str,
+    arguments: list[str],
+    table: str,
+) -> None:
+    first, second = History(6).batches(2)
+    load(database, "load 1", first)
+    project.run()
+    load(database, "load 2", second)
+
+    with psycopg.connect(database_url) as blocker:
+        # Readers may pass, writers wait: the build stops where it would write this table.
+        blocker.execute(
+            sql.SQL("lock table marts.{} in exclusive mode").format(sql.Identifier(table))
+        )
+        with project.start(*arguments) as build:
+            _wait_until_blocked(database, build)
+            assert owed(database) == ["load 2"]
+            build.kill()
+    project.run()
+
+    assert owed(database) == []
+    assert marts.differences(database) == []
+
+
+def test_what_a_killed_swap_left_does_not_stop_the_next_build(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", History(7, run_count=5).batches(1)[0])
+    project.run()
+    for leftover in ("jobs__dbt_tmp", "jobs__dbt_backup", "workflow_runs__dbt_backup"):
+        database.execute(f"create table marts.{leftover} (like marts.jobs including all)")
+
+    project.run("--full-refresh")
+
+    left = database.execute(
+        "select count(*) from pg_tables where schemaname = 'marts' and tablename like '%dbt%'"
+    )
+    assert left.fetchone() == (0,)
+
+
+def test_two_first_builds_at_once_leave_what_one_would(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    first, second = History(8).batches(2)
+    load(database, "load 1", first)
+    _run_at_once(project, [], [])
+    assert owed(database) == []
+
+    load(database, "load 2", second)
+    _run_at_once(project, [], ["--full-refresh"])
+
+    assert owed(database) == []
+    assert marts.differences(database) == []
+    assert marts.foreign_key_count(database) == 11
+
+
+def _run_at_once(project: Project, *builds: list[str]) -> None:
+    running = [project.start(*arguments) for arguments in builds]
+    for build in running:
+        output = build.communicate(timeout=PATIENCE_SECONDS)[0]
+        assert build.returncode == 0, output

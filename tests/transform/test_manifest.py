@@ -1,0 +1,63 @@
+"""Rules that every model keeps, read from dbt's manifest."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.transform.building import Project
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def nodes(project: Project) -> dict[str, Any]:
+    outcome = project.invoke("parse")
+    assert outcome.success, outcome.exception
+    found: dict[str, Any] = outcome.result.nodes
+    return found
+
+
+def test_the_models_keep_the_rules(nodes: dict[str, Any]) -> None:
+    models = [node for node in nodes.values() if node.resource_type == "model"]
+    tests = [node for node in nodes.values() if node.resource_type == "test"]
+    assert len(models) > 10
+    broken = []
+    for model in models:
+        layer = Path(model.original_file_path).relative_to("transform/models").parts[0]
+        reads_sources = any(parent.startswith("source.") for parent in model.depends_on.nodes)
+        if reads_sources != (layer == "staging"):
+            broken.append(
+                f"{model.name}: only staging reads sources, and staging reads nothing else"
+            )
+        if not model.description or not all(each.description for each in model.columns.values()):
+            broken.append(f"{model.name}: a description is missing")
+        if layer != "intermediate" and not _has_tested_key(model, tests):
+            broken.append(f"{model.name}: its key is not tested to be unique")
+        if layer == "marts":
+            broken += [f"{model.name}: {problem}" for problem in _broken_mart_rules(model)]
+    assert broken == []
+
+
+def _broken_mart_rules(model: Any) -> list[str]:
+    problems = []
+    if not model.config.contract.enforced:
+        problems.append("it has no enforced contract")
+    if not any(constraint.type == "primary_key" for constraint in model.constraints):
+        problems.append("it has no primary key")
+    if not model.config.get("indexes"):
+        problems.append("it has no index")
+    if model.config.materialized != "incremental" or "take_turn()" not in model.raw_code:
+        problems.append("it does not take its turn")
+    if " now()" in model.raw_code or "current_" in model.raw_code:
+        problems.append("it looks at the clock")
+    return problems
+
+
+def _has_tested_key(model: Any, tests: list[Any]) -> bool:
+    return any(
+        test.attached_node == model.unique_id
+        and test.test_metadata.name in ("unique", "unique_together")
+        for test in tests
+        if hasattr(test, "test_metadata")
+    )

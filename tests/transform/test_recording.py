@@ -1,0 +1,162 @@
+"""What a build records, and what it leaves owed."""
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.transform import marts
+from tests.transform.building import Project
+from tests.transform.histories import History, repository, workflow
+from tests.transform.raw_rows import Row, load
+
+pytestmark = pytest.mark.integration
+
+
+def run_row(run_id: int, attempt: int, created_at: str, **changes: Any) -> Row:
+    return {
+        "run_id": run_id,
+        "run_attempt": attempt,
+        "repository_id": 101,
+        "workflow_id": 201,
+        "status": "completed",
+        "conclusion": "success",
+        "created_at": created_at,
+        "run_started_at": created_at,
+        "updated_at": created_at,
+        **changes,
+    }
+
+
+def owed(database: psycopg.Connection[Any]) -> list[str]:
+    rows = database.execute(
+        "select load_id from raw.loads except select load_id from marts.built_loads order by 1"
+    )
+    return [load_id for (load_id,) in rows]
+
+
+def data_versions(database: psycopg.Connection[Any]) -> dict[int, int]:
+    return dict(
+        database.execute("select repository_id, version from marts.data_versions").fetchall()
+    )
+
+
+def test_a_build_of_an_empty_database_passes_with_all_its_tests(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    project.build()
+
+    assert {mart: len(rows) for mart, rows in marts.read(database).items()} == dict.fromkeys(
+        marts.KEYS, 0
+    )
+
+
+def test_a_build_with_nothing_new_writes_no_row_and_raises_no_version(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", History(4).batches(1)[0])
+    project.build()
+    before, versions = marts.versions(database), data_versions(database)
+
+    project.run()
+    unchanged = marts.versions(database)
+    # The same loads worked on again: everything is computed, nothing differs.
+    database.execute("delete from marts.built_loads")
+    project.run()
+
+    assert versions == {101: 1, 102: 1, 103: 1}
+    assert unchanged == before
+    assert marts.versions(database) == before
+
+
+def test_a_load_that_commits_late_is_built_however_small_its_id(
+    project: Project, database: psycopg.Connection[Any], database_url: str
+) -> None:
+    load(
+        database, "load 0", {"repositories": [repository(101, "public"), repository(102, "public")]}
+    )
+    with psycopg.connect(database_url) as slow:
+        early = {"workflow_runs": [run_row(1, 1, "2026-03-01T10:00:00Z")]}
+        load(slow, "load 1", early, commit=False)
+        load(database, "load 2", {"workflow_runs": [run_row(2, 1, "2026-03-02T10:00:00Z")]})
+        project.run()
+        assert [row[0] for row in marts.read(database)["workflow_runs"]] == [2]
+        slow.commit()
+
+    assert owed(database) == ["load 1"]
+    project.run()
+
+    assert owed(database) == []
+    assert [row[0] for row in marts.read(database)["workflow_runs"]] == [1, 2]
+    assert data_versions(database) == {101: 2, 102: 1}
+
+
+def test_a_build_of_some_models_records_nothing(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", {"workflow_runs": [run_row(1, 1, "2026-03-01T10:00:00Z")]})
+
+    project.run("--select", "+workflow_runs")
+
+    assert len(marts.read_one(database, "workflow_runs")) == 1
+    assert owed(database) == ["load 1"]
+    assert database.execute("select count(*) from marts.claimed_loads").fetchone() == (0,)
+
+
+def test_a_model_that_fails_leaves_the_loads_owed_until_a_build_succeeds(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", {"workflow_runs": [run_row(1, 1, "2026-03-01T10:00:00Z")]})
+    project.run()
+    database.execute("alter table marts.jobs rename column labels to labels_gone")
+    load(database, "load 2", {"workflow_runs": [run_row(2, 1, "2026-03-01T10:00:00Z")]})
+
+    outcome = project.invoke("run")
+
+    assert not outcome.success
+    assert owed(database) == ["load 2"]
+    assert data_versions(database) == {101: 2}
+    database.execute("alter table marts.jobs rename column labels_gone to labels")
+    project.run()
+    assert owed(database) == []
+
+
+def test_a_run_moves_to_an_earlier_day_when_its_first_attempt_becomes_known(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", {"workflows": [workflow(201, 101)]})
+    load(database, "load 2", {"workflow_runs": [run_row(1, 2, "2026-03-02T01:00:00Z")]})
+    project.run()
+    before = _days(database)
+
+    load(database, "load 3", {"workflow_runs": [run_row(1, 1, "2026-03-01T23:00:00Z")]})
+    project.run()
+
+    assert before == ["2026-03-02"]
+    assert _days(database) == ["2026-03-01"]
+
+
+def test_the_foreign_keys_return_after_a_parent_is_refreshed_alone(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", History(5).batches(1)[0])
+    project.run()
+    before = _foreign_keys(database)
+
+    project.run("--full-refresh", "--select", "workflow_runs")
+
+    assert len(before) == 11
+    assert _foreign_keys(database) == before
+
+
+def _days(database: psycopg.Connection[Any]) -> list[str]:
+    rows = database.execute("select day::text from marts.workflow_statistics_by_day order by day")
+    return [day for (day,) in rows]
+
+
+def _foreign_keys(database: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    return database.execute(
+        "select conrelid::regclass::text, confrelid::regclass::text, conname, convalidated "
+        "from pg_constraint where contype = 'f' and connamespace = 'marts'::regnamespace "
+        "order by 1, 3"
+    ).fetchall()
