@@ -36,6 +36,9 @@ def build(
     )
     arguments = [
         "build",
+        # They test the code, not the data; `dbt build` and `make test` run them.
+        "--exclude-resource-type",
+        "unit_test",
         *selected.selection_args,
         *(
             ["--indirect-selection", selected.indirect_selection]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from actionsight.database import connect
 from actionsight.settings import ROOT
@@ -80,10 +81,12 @@ class Installation:
 
     def marts(self) -> dict[str, list[str]]:
         """Every row of every mart, as text."""
-        return {
-            mart: [row for (row,) in self.rows(f"select t::text from marts.{mart} as t order by 1")]
-            for mart in MARTS
-        }
+        query = sql.SQL("select mart::text from marts.{} as mart order by 1")
+        with connect(self.database_url) as connection:
+            return {
+                mart: [row for (row,) in connection.execute(query.format(sql.Identifier(mart)))]
+                for mart in MARTS
+            }
 
 
 def kill(process: "subprocess.Popen[str]") -> None:

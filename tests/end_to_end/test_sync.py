@@ -25,7 +25,7 @@ def test_two_at_once_do_no_harm(installation: Installation, synced: Installation
     both = [installation.start("sync") for _ in range(2)]
     outputs = [process.communicate()[0] for process in both]
     for process, output in zip(both, outputs, strict=True):
-        assert process.returncode == 0, output[-5000:]
+        assert process.returncode == 0, output[-20000:]
     assert installation.marts() == synced.marts()
 
 

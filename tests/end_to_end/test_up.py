@@ -1,0 +1,185 @@
+"""`actionsight up` on a bare machine: real numbers, one lineage, a clean end, and on it goes."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actionsight.settings import ROOT
+from tests.end_to_end.conftest import ACTIONSIGHT
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(420)]
+
+PATIENCE_SECONDS = 180
+ASSETS = """
+{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp }
+    assetChecksOrError { ... on AssetChecks { checks { executionForLatestMaterialization {
+        status } } } } } }
+"""
+
+
+class Demonstration:
+    """An installation without a credential, in a folder and on ports of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.api_port, self.dagster_port = free_ports(2)
+        self.output = ""
+
+    @contextmanager
+    def up(self) -> Iterator["subprocess.Popen[str]"]:
+        """`actionsight up`, from its word that all is ready until the context ends."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
+        environment |= {
+            "ACTIONSIGHT_DATA_DIR": str(self.folder),
+            "ACTIONSIGHT_API_PORT": str(self.api_port),
+            "ACTIONSIGHT_DAGSTER_PORT": str(self.dagster_port),
+        }
+        with subprocess.Popen(
+            [ACTIONSIGHT, "up"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                self.output = ""
+                for line in process.stdout:
+                    self.output += line
+                    if line.startswith("Ctrl-C"):
+                        break
+                assert "Ready after" in self.output, self.output
+                yield process
+            finally:
+                process.send_signal(signal.SIGINT)
+                self.output += process.stdout.read()
+
+    def ask(self, path: str) -> Any:
+        """An answer of the API, with the token that `up` printed."""
+        [token] = set(re.findall(r"Bearer (\S+)\"", self.output))
+        request = urllib.request.Request(f"http://127.0.0.1:{self.api_port}{path}")
+        request.add_header("Authorization", f"Bearer {token}")
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def assets(self) -> dict[str, Any]:
+        """Dagster's assets by key, each with its newest materialisation and its checks."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.dagster_port}/graphql",
+            data=json.dumps({"query": ASSETS}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            nodes = json.load(response)["data"]["assetNodes"]
+        return {"/".join(node["assetKey"]["path"]): node for node in nodes}
+
+    def processes(self) -> list[str]:
+        """Command lines of all processes that work for this installation."""
+        mark = os.fsencode(self.folder)
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (process / "cmdline").read_bytes()
+                if mark in command or mark in (process / "environ").read_bytes():
+                    found.append(command.replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return found
+
+
+def free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [int(probe.getsockname()[1]) for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def eventually(check: Callable[[], bool]) -> None:
+    """Return once the check holds; fail when it does not in time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if check():
+                return
+        except urllib.error.HTTPError as error:
+            assert error.code == 503, error  # the marts are not built yet
+        time.sleep(0.5)
+    pytest.fail("it did not come true")
+
+
+def is_materialised_and_checked(asset: Any) -> bool:
+    checks = asset["assetChecksOrError"].get("checks", [])
+    executions = [check["executionForLatestMaterialization"] for check in checks]
+    return bool(asset["assetMaterializations"]) and all(
+        execution is not None and execution["status"] == "SUCCEEDED" for execution in executions
+    )
+
+
+def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_folder: Path) -> None:
+    demonstration = Demonstration(services_folder / "up")
+    with demonstration.up() as process:
+        assert "this is the demonstration" in demonstration.output
+        eventually(lambda: demonstration.ask("/stats")["data"]["run_count"] > 100)
+        eventually(lambda: all(map(is_materialised_and_checked, demonstration.assets().values())))
+        workflows = demonstration.ask("/workflows")["data"]
+        assert {w["repository_full_name"] for w in workflows} >= {"bitcoin/bitcoin"}
+        assert all(w["latest_run_status"] for w in workflows)
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
+    assert process.returncode == 0, demonstration.output
+    assert demonstration.processes() == []
+
+    with demonstration.up() as process:
+        assert demonstration.ask("/stats")["data"]["run_count"] > 100
+        refused = subprocess.run(
+            [ACTIONSIGHT, "up"],
+            cwd=ROOT,
+            env={**os.environ, "ACTIONSIGHT_DATA_DIR": str(demonstration.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert refused.returncode == 1
+        assert "runs already" in refused.stderr
+    assert process.returncode == 0, demonstration.output
+    assert demonstration.processes() == []
+
+
+def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        refused = subprocess.run(
+            [ACTIONSIGHT, "up"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "ACTIONSIGHT_DATA_DIR": str(tmp_path),
+                "ACTIONSIGHT_API_PORT": port,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert refused.returncode == 1
+    assert f"port {port}" in refused.stderr
+    assert "ACTIONSIGHT_API_PORT" in refused.stderr
+    assert "Traceback" not in refused.stderr
