@@ -13,6 +13,7 @@ from dagster import AssetExecutionContext, Failure
 from dagster_dbt import DagsterDbtTranslator, DbtProject
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from dagster_dbt.dbt_manifest import validate_manifest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
 from google.protobuf.json_format import MessageToDict
@@ -31,9 +32,8 @@ def build(
     Raises:
         Failure: dbt could not start, or a model or a blocking test failed; names them.
     """
-    selected = get_updated_cli_invocation_params_for_context(
-        context, project.manifest_path, translator
-    )
+    manifest = validate_manifest(project.manifest_path)
+    selected = get_updated_cli_invocation_params_for_context(context, manifest, translator)
     arguments = [
         "build",
         # They test the code, not the data; `dbt build` and `make test` run them.
@@ -69,7 +69,7 @@ def build(
                     event_history_metadata={},
                 )
                 yield from message.to_default_asset_events(
-                    manifest=project.manifest_path,
+                    manifest=manifest,
                     dagster_dbt_translator=translator,
                     context=context,
                     project=project,

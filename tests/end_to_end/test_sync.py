@@ -66,4 +66,4 @@ def _is_building(installation: Installation) -> bool:
         "select count(*) from pg_tables where schemaname = 'marts' "
         "and tablename in ('repositories', 'workflows', 'workflow_runs', 'jobs')"
     )
-    return 0 < made < 4
+    return 0 < int(made) < 4

@@ -50,9 +50,7 @@ class Databases:
 
     def _execute(self, statement: str, *names: str) -> None:
         with connect(self.server_url, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL(statement).format(*map(sql.Identifier, names))  # type: ignore[arg-type]
-            )
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def migrate(database_url: str, data_dir: Path) -> None:
