@@ -7,9 +7,9 @@ from typing import Any
 from tests.transform.raw_rows import Row
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
-CONCLUSIONS = ["success"] * 5 + [
-    "failure", "failure", "timed_out", "cancelled", "cancelled", "skipped", "startup_failure",
-    "action_required", "neutral", "stale", "", None, "brand_new",
+CONCLUSIONS = ["success"] * 4 + [
+    "failure", "failure", "timed_out", "cancelled", "cancelled", "cancelled", "cancelled",
+    "skipped", "startup_failure", "action_required", "neutral", "stale", "", None, "brand_new",
 ]  # fmt: skip
 LABELS: list[Any] = [
     ["ubuntu-latest"], ["Ubuntu-24.04-arm"], ["self-hosted", "linux"], ["windows-2022"],
@@ -59,10 +59,10 @@ class History:
             "name": choose(["CI", "", None]),
             "path": choose([".github/workflows/ci.yml@main", ".github/workflows/ci.yml", None]),
             "run_number": run_id - 4999,
-            "event": choose(["push", "pull_request"]),
-            "head_branch": choose(["main", "topic"]),
+            "event": choose(["push", "push", "push", "pull_request"]),
+            "head_branch": choose(["main", "main", "main", "topic", None]),
             "head_sha": choose(["aaa", "bbb", "ccc", None]),
-            "head_repository_id": choose([WORKFLOWS[workflow_id], 999, None]),
+            "head_repository_id": choose([WORKFLOWS[workflow_id]] * 4 + [999, None]),
         }
         attempts = choose([1, 1, 1, 2, 2, 3])
         known = [number for number in range(1, attempts + 1) if self._random.random() < 0.9]
@@ -97,11 +97,11 @@ class History:
                 copy = {"run_attempt": attempt, "created_at": copy_created}
                 runner: Row = choose([{"runner_id": 0, "runner_name": ""}, {}])
                 self._add_job({**original, **copy, **runner})
-        for _ in range(self._random.randrange(4)):
+        for _ in range(self._random.randrange(5)):
             created_at = started_at + timedelta(seconds=self._random.randrange(30))
             job_started = created_at + timedelta(seconds=self._random.randrange(-3, 200))
             status = choose(["completed"] * 9 + ["in_progress", "queued", "waiting"])
-            completed = job_started + timedelta(seconds=choose([-90, 0, 1, 59, 60, 61, 3600]))
+            completed = job_started + timedelta(seconds=choose([-90, 0, 1, 59, 60, 61, 400_000]))
             runner_id, runner_name = choose(
                 [(7, "a"), (7, ""), (0, "b"), (8, None), (0, ""), (None, None)]
             )

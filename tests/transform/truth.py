@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.transform.raw_rows import Row
+from tests.transform.truth_of_cost import judge, total, totals
 
 DECISIVE = {"success", "failure", "timed_out", "startup_failure"}
 FAILED = {"failure", "timed_out"}
@@ -23,7 +24,9 @@ CLASSES = {
 }
 
 
-def compute(raw_attempts: list[Row], raw_jobs: list[Row]) -> dict[str, dict[Any, Row]]:
+def compute(
+    raw_attempts: list[Row], raw_jobs: list[Row], visibility: dict[int, str | None]
+) -> dict[str, dict[Any, Row]]:
     """Give `{mart: {key: {column: value}}}` for the columns that are computed, not copied."""
     attempts = {(row["run_id"], row["run_attempt"]): row for row in map(_known, raw_attempts)}
     jobs = [_known(row) for row in raw_jobs]
@@ -40,6 +43,7 @@ def compute(raw_attempts: list[Row], raw_jobs: list[Row]) -> dict[str, dict[Any,
     filed = {job["job_id"]: job for job in jobs if job["run_id"] in runs}
     for job in filed.values():
         job["day"] = runs[job["run_id"]]["day"]
+    judge(list(filed.values()), runs, visibility)
     days = defaultdict(list)
     for run in runs.values():
         days[run["workflow_id"], run["day"]].append(run)
@@ -171,18 +175,14 @@ def _statistics(runs: list[Row], attempts: dict[Any, Row], jobs: dict[Any, Row])
         "jobs_carried_over": sum(job["is_carried_over"] for job in own_jobs),
         "impossible_queue_count": sum(job["is_impossible_queue"] for job in own_jobs),
         "impossible_duration_count": sum(job["is_impossible_duration"] for job in own_jobs),
-        "billable_minutes": _total(own_jobs, "billable_minutes"),
-        "self_hosted_minutes": _total(own_jobs, "self_hosted_minutes"),
+        "billable_minutes": total(own_jobs, "billable_minutes"),
+        "self_hosted_minutes": total(own_jobs, "self_hosted_minutes"),
+        **totals(own_jobs),
     }
 
 
 def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _total(rows: list[Row], name: str) -> int | None:
-    values = [row[name] for row in rows if row[name] is not None]
-    return sum(values) if values else None
 
 
 def _flaky_commits(rows: list[Row]) -> int:

@@ -40,3 +40,17 @@
         "stale",
     ]) %}
 {%- endmacro %}
+
+{#- Why minutes were wasted; a job counts under the first that fits. -#}
+{% macro waste_causes() %}
+    {%- do return(["rerun", "superseded", "timed_out", "cancelled"]) %}
+{%- endmacro %}
+
+{#- A cancelled run, and a newer one of the same kind that was created before it ended. -#}
+{% macro supersedes(newer, cancelled, created_at) -%}
+    {{ newer }}.workflow_id = {{ cancelled }}.workflow_id
+    and {{ newer }}.head_repository_id = {{ cancelled }}.head_repository_id
+    and {{ newer }}.head_branch = {{ cancelled }}.head_branch
+    and {{ newer }}.event = {{ cancelled }}.event
+    and {{ created_at }} < coalesce({{ cancelled }}.ended_at, {{ cancelled }}.updated_at)
+{%- endmacro %}

@@ -8,6 +8,7 @@
             {'columns': ['status', 'created_at']},
             {'columns': ['conclusion', 'created_at']},
             {'columns': ['workflow_id', 'head_sha']},
+            {'columns': ['workflow_id', 'head_branch', 'conclusion']},
             {'columns': ['run_id', 'run_attempt']},
             {'columns': ['head_repository_id']},
             {'columns': ['actor_id']},

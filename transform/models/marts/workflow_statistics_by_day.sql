@@ -15,6 +15,10 @@ touched_runs as (
     select run_id from {{ ref('int_github__touched_runs') }}
 ),
 
+neighbours as (
+    select workflow_id, day from {{ ref('int_github__superseded_neighbours') }}
+),
+
 all_attempts as (
     select * from {{ ref('workflow_run_attempts') }}
 ),
@@ -30,12 +34,17 @@ all_jobs as (
 -- Every day under which a touched run is, was or could have been filed, so that a day which a run
 -- has left is computed too, whatever a build before this one got to do.
 touched as (
-    select distinct
+    select
         all_attempts.workflow_id,
         (all_attempts.created_at at time zone 'UTC')::date as day
     from all_attempts
     inner join touched_runs on all_attempts.run_id = touched_runs.run_id
     where all_attempts.created_at is not null
+    union
+    select
+        workflow_id,
+        day
+    from neighbours
 ),
 
 runs as (
@@ -113,7 +122,17 @@ job_totals as (
         count(*) filter (where jobs.is_impossible_queue) as impossible_queue_count,
         count(*) filter (where jobs.is_impossible_duration) as impossible_duration_count,
         sum(jobs.billable_minutes)::bigint as billable_minutes,
-        sum(jobs.self_hosted_minutes)::bigint as self_hosted_minutes
+        sum(jobs.self_hosted_minutes)::bigint as self_hosted_minutes,
+        {%- for cause in waste_causes() %}
+        sum(jobs.wasted_minutes) filter (where jobs.waste_cause = '{{ cause }}')::bigint
+            as {{ cause }}_wasted_minutes,
+        {%- endfor %}
+        sum(jobs.wasted_minutes)::bigint as wasted_minutes,
+        sum(jobs.estimated_cost_usd)::numeric(18, 6) as estimated_cost_usd,
+        sum(jobs.list_price_usd)::numeric(18, 6) as list_price_usd,
+        count(*) filter (
+            where jobs.billable_minutes is not null and jobs.estimated_cost_usd is null
+        ) as unpriced_job_count
     from runs
     inner join all_jobs as jobs on runs.run_id = jobs.run_id
     group by runs.workflow_id, runs.day
@@ -148,7 +167,18 @@ select
     coalesce(job_totals.impossible_queue_count, 0) as impossible_queue_count,
     coalesce(job_totals.impossible_duration_count, 0) as impossible_duration_count,
     job_totals.billable_minutes,
-    job_totals.self_hosted_minutes
+    job_totals.self_hosted_minutes,
+    job_totals.wasted_minutes,
+    {%- for cause in waste_causes() %}
+    case
+        when job_totals.wasted_minutes is not null
+            then coalesce(job_totals.{{ cause }}_wasted_minutes, 0)
+    end as {{ cause }}_wasted_minutes,
+    {%- endfor %}
+    job_totals.estimated_cost_usd,
+    job_totals.list_price_usd,
+    coalesce(job_totals.unpriced_job_count, 0) as unpriced_job_count,
+    coalesce(job_totals.unpriced_job_count > 0, false) as is_lower_bound
 from touched
 inner join workflows on touched.workflow_id = workflows.workflow_id
 left join run_totals on touched.workflow_id = run_totals.workflow_id and touched.day = run_totals.day

@@ -1,0 +1,41 @@
+{#-
+Cancelled runs that this build's loads did not bring, but that a touched run supersedes, or did before
+its earliest attempt became known: every creation time that the touched run can have had counts.
+-#}
+with touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
+runs as (
+    select * from {{ ref('workflow_runs') }}
+),
+
+attempts as (
+    select run_id, created_at from {{ ref('workflow_run_attempts') }}
+),
+
+touched as (
+    select distinct
+        runs.run_id,
+        runs.workflow_id,
+        runs.head_repository_id,
+        runs.head_branch,
+        runs.event,
+        attempts.created_at
+    from runs
+    inner join touched_runs on runs.run_id = touched_runs.run_id
+    inner join attempts on runs.run_id = attempts.run_id
+)
+
+select distinct
+    cancelled.run_id,
+    cancelled.workflow_id,
+    cancelled.day
+from touched
+inner join runs as cancelled
+    on
+        cancelled.conclusion = 'cancelled'
+        and cancelled.is_completed
+        and cancelled.created_at <= touched.created_at
+        and {{ supersedes('touched', 'cancelled', 'touched.created_at') }}
+where cancelled.run_id not in (select touched_runs.run_id from touched_runs)
