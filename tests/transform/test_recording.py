@@ -7,25 +7,10 @@ import pytest
 
 from tests.transform import marts
 from tests.transform.building import Project
-from tests.transform.histories import History, repository, workflow
-from tests.transform.raw_rows import Row, load
+from tests.transform.histories import History, repository, run_row, workflow
+from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration
-
-
-def run_row(run_id: int, attempt: int, created_at: str, **changes: Any) -> Row:
-    return {
-        "run_id": run_id,
-        "run_attempt": attempt,
-        "repository_id": 101,
-        "workflow_id": 201,
-        "status": "completed",
-        "conclusion": "success",
-        "created_at": created_at,
-        "run_started_at": created_at,
-        "updated_at": created_at,
-        **changes,
-    }
 
 
 def owed(database: psycopg.Connection[Any]) -> list[str]:

@@ -48,9 +48,9 @@
 
 {#- A cancelled run, and a newer one of the same kind that was created before it ended. -#}
 {% macro supersedes(newer, cancelled, created_at) -%}
-    {{ newer }}.workflow_id = {{ cancelled }}.workflow_id
-    and {{ newer }}.head_repository_id = {{ cancelled }}.head_repository_id
-    and {{ newer }}.head_branch = {{ cancelled }}.head_branch
-    and {{ newer }}.event = {{ cancelled }}.event
+    {{ cancelled }}.workflow_id = {{ newer }}.workflow_id
+    and {{ cancelled }}.head_repository_id = {{ newer }}.head_repository_id
+    and {{ cancelled }}.head_branch = {{ newer }}.head_branch
+    and {{ cancelled }}.event = {{ newer }}.event
     and {{ created_at }} < coalesce({{ cancelled }}.ended_at, {{ cancelled }}.updated_at)
 {%- endmacro %}

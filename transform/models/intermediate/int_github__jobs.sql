@@ -38,7 +38,7 @@ newest as (
         html_url
     from observed
     order by
-        job_id,
+        job_id asc,
         status_rank desc,
         completed_at desc nulls last,
         content_hash desc
@@ -111,8 +111,10 @@ measured as (
             as is_impossible_duration,
         case when is_executed then {{ seconds_between('created_at', 'started_at') }} end
             as queue_seconds,
-        case when is_executed_and_completed then {{ seconds_between('started_at', 'completed_at') }} end
-            as duration_seconds,
+        case
+            when is_executed_and_completed
+                then {{ seconds_between('started_at', 'completed_at') }}
+        end as duration_seconds,
         -- From the exact times: 60.5 seconds are two minutes.
         case
             when is_executed_and_completed

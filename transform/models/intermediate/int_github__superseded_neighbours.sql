@@ -36,6 +36,6 @@ inner join runs as cancelled
     on
         cancelled.conclusion = 'cancelled'
         and cancelled.is_completed
-        and cancelled.created_at <= touched.created_at
+        and touched.created_at >= cancelled.created_at
         and {{ supersedes('touched', 'cancelled', 'touched.created_at') }}
 where cancelled.run_id not in (select touched_runs.run_id from touched_runs)

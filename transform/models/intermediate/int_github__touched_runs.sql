@@ -1,4 +1,4 @@
-{#- Runs that this build computes anew: those whose own rows, jobs or repository its loads brought. -#}
+{#- Runs that this build computes anew: its loads brought their own rows, jobs or repository. -#}
 with runs as (
     select run_id, repository_id, load_id from {{ ref('stg_github__workflow_runs') }}
 ),
@@ -19,5 +19,7 @@ select run_id
 from runs
 where
     repository_id in (
-        select repository_id from repositories where load_id in {{ claimed_loads() }}
+        select repositories.repository_id
+        from repositories
+        where repositories.load_id in {{ claimed_loads() }}
     )

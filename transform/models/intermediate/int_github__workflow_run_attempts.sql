@@ -35,8 +35,8 @@ select distinct on (run_id, run_attempt)
     coalesce(status = 'completed', false) as is_completed
 from observed
 order by
-    run_id,
-    run_attempt,
+    run_id asc,
+    run_attempt asc,
     is_final desc,
     updated_at desc nulls last,
     status_rank desc,

@@ -32,7 +32,7 @@ attempts as (
 newest_attempts as (
     select distinct on (run_id) *
     from attempts
-    order by run_id, run_attempt desc
+    order by run_id asc, run_attempt desc
 ),
 
 -- The earliest attempt that is known dates the run.

@@ -69,7 +69,13 @@ run_totals as (
         {%- endfor %}
         count(*) filter (
             where is_completed
-            and (conclusion in ('{{ run_conclusions() | join("', '") }}')) is not true
+            and (
+                conclusion in (
+                    {%- for conclusion in run_conclusions() %}
+                    '{{ conclusion }}'{{ ',' if not loop.last }}
+                    {%- endfor %}
+                )
+            ) is not true
         ) as other_conclusion_count,
         count(*) filter (where is_decisive) as decisive_count,
         count(*) filter (where first_attempt_conclusion = 'success') as first_attempt_success_count,
@@ -181,10 +187,12 @@ select
     coalesce(job_totals.unpriced_job_count > 0, false) as is_lower_bound
 from touched
 inner join workflows on touched.workflow_id = workflows.workflow_id
-left join run_totals on touched.workflow_id = run_totals.workflow_id and touched.day = run_totals.day
+left join run_totals
+    on touched.workflow_id = run_totals.workflow_id and touched.day = run_totals.day
 left join commit_totals
     on touched.workflow_id = commit_totals.workflow_id and touched.day = commit_totals.day
-left join job_totals on touched.workflow_id = job_totals.workflow_id and touched.day = job_totals.day
+left join job_totals
+    on touched.workflow_id = job_totals.workflow_id and touched.day = job_totals.day
 {% if not is_incremental() -%}
 where run_totals.run_count > 0
 {%- endif %}

@@ -10,7 +10,8 @@ select
     nullif(owner_login, '')::text as owner_login,
     nullif(owner_type, '')::text as owner_type,
     coalesce(
-        nullif(visibility, '')::text, case private when true then 'private' when false then 'public' end
+        nullif(visibility, '')::text,
+        case private when true then 'private' when false then 'public' end
     ) as visibility,
     nullif(default_branch, '')::text as default_branch,
     archived as is_archived,
