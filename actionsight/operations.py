@@ -33,12 +33,14 @@ def migrate(settings: Settings) -> None:
         add_selections(connection, settings.repositories)
         row = connection.execute("select to_regclass('raw.loads')").fetchone()
     if row == (None,):
-        _run(settings, "ingestion.github", ["prepare"], "the raw tables could not be made")
+        _run_quietly(settings, "ingestion.github", ["prepare"], "the raw tables could not be made")
     # Two processes that open a fresh Dagster storage at once break it: it is made here, once.
     with connect(migrations.with_dagster_database(database_url)) as connection:
         row = connection.execute("select to_regclass('public.runs')").fetchone()
     if row == (None,):
-        _run(settings, "dagster", ["instance", "migrate"], "Dagster's tables could not be made")
+        _run_quietly(
+            settings, "dagster", ["instance", "migrate"], "Dagster's tables could not be made"
+        )
 
 
 def sync(settings: Settings) -> None:
@@ -95,6 +97,21 @@ def _run(settings: Settings, module: str, arguments: list[str], failure: str) ->
     )
     if done.returncode:
         raise OperationError(failure)
+
+
+def _run_quietly(settings: Settings, module: str, arguments: list[str], failure: str) -> None:
+    """Run a module to its end; its output is shown only when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=environment(settings),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise OperationError(f"{failure}:\n{done.stdout}{done.stderr}")
 
 
 def _now(settings: Settings) -> datetime:

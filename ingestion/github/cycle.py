@@ -28,7 +28,7 @@ from ingestion.github.errors import STOPPING, GitHubError, MissingError
 from ingestion.github.loading import Batch, Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.rows import UnreadablePayloadError
-from ingestion.github.schema import PIPELINES
+from ingestion.github.schema import PIPELINES, TABLES
 from ingestion.github.state import Poll, Repository
 
 logger = logging.getLogger(__name__)
@@ -44,13 +44,14 @@ def _utc_now() -> datetime:
 class StageResult:
     """What a stage did: counts by table, dlt's load ids, requests, GitHub's limit as last seen.
 
-    `troubles`: by repository, what the cycle has met so far; `refused`: selections that GitHub
+    `versions`: the load that changed each raw table last, in this cycle or before. `troubles`: by repository, what the cycle has met so far; `refused`: selections that GitHub
     does not know.
     """
 
     rows_seen: dict[str, int]
     rows_changed: dict[str, int]
     load_ids: tuple[str, ...]
+    versions: dict[str, str | None]
     request_count: int
     rate_limit: RateLimit | None
     troubles: dict[str, str]
@@ -206,6 +207,9 @@ class Cycle:
             rows_seen=tally.rows_seen,
             rows_changed=tally.rows_changed,
             load_ids=tuple(tally.load_ids),
+            versions={
+                table.name: stored.newest_load_id(self.connection, table) for table in TABLES
+            },
             request_count=self.client.request_count - before,
             rate_limit=self.client.rate_limit,
             refused=tally.refused,

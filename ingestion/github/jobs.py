@@ -22,7 +22,8 @@ logger = logging.getLogger(__name__)
 # A load costs some 0.2 s and a transaction; what it holds is lost to a kill, and held in memory.
 ATTEMPTS_PER_LOAD = 300
 JOBS_PER_LOAD = 5_000
-# A completed attempt whose jobs are not all completed is listed again for so long.
+# A completed attempt whose jobs are not all completed is listed again for so long, by our clock:
+# how old the attempt is says nothing about when we first saw it.
 SETTLED_AFTER = timedelta(days=1)
 # So many runs in a row may fail before a repository is left for this cycle.
 _FAILURES = 3
@@ -112,8 +113,9 @@ def _read_run(
                 )
                 continue
         count += sum([chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
-        if _is_settled(cycle, attempt, rows):
-            chunk.listings.append(JobListing(attempt, total_count=total, row_count=len(rows)))
+        chunk.listings.append(
+            JobListing(attempt, total, len(rows), is_settled=_is_settled(cycle, attempt, rows))
+        )
     return count
 
 
@@ -148,7 +150,8 @@ def _listed(
 def _is_settled(cycle: Cycle, attempt: OwedAttempt, rows: list[Row]) -> bool:
     if all(row["status"] == "completed" for row in rows):
         return True
-    return attempt.updated_at is None or attempt.updated_at < cycle.clock() - SETTLED_AFTER
+    since = attempt.unsettled_since
+    return since is not None and since < cycle.clock() - SETTLED_AFTER
 
 
 def _load(cycle: Cycle, chunk: _Chunk, polls: dict[int, Poll], tally: Tally) -> None:

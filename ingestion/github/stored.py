@@ -27,21 +27,26 @@ class OpenRun:
 
 @dataclass(frozen=True)
 class OwedAttempt:
-    """A completed attempt whose jobs are not listed as of its `updated_at`."""
+    """A completed attempt whose jobs are not listed as of its `updated_at`.
+
+    `unsettled_since`: when its jobs were first listed, if some of them had not completed then.
+    """
 
     run_id: int
     run_attempt: int
     repository_id: int
     updated_at: datetime | None
+    unsettled_since: datetime | None
 
 
 @dataclass(frozen=True)
 class JobListing:
-    """The jobs of an attempt were listed, completely."""
+    """The jobs of an attempt were listed; unless settled, they are to be listed again."""
 
     attempt: OwedAttempt
     total_count: int
     row_count: int
+    is_settled: bool
 
 
 def stored_hashes(
@@ -59,6 +64,15 @@ def stored_hashes(
     )
     rows = connection.execute(query, [list(column) for column in columns]).fetchall()
     return {row[:-1]: row[-1] for row in rows}
+
+
+def newest_load_id(connection: Connection[Any], table: Table) -> str | None:
+    """The load that changed a table last; None while it is empty."""
+    query = sql.SQL("select max({load_id}) from {table}").format(
+        load_id=sql.Identifier(LOAD_ID), table=sql.Identifier("raw", table.name)
+    )
+    [(load_id,)] = connection.execute(query).fetchall()
+    return None if load_id is None else str(load_id)
 
 
 def changed_by_load(connection: Connection[Any], table: Table, load_id: str) -> dict[int, int]:
@@ -141,7 +155,13 @@ def owed_attempts(
     with connection.cursor(row_factory=class_row(OwedAttempt)) as cursor:
         cursor.execute(
             """
-            select run_id, run_attempt, attempt.repository_id, attempt.updated_at
+            select
+                run_id,
+                run_attempt,
+                attempt.repository_id,
+                attempt.updated_at,
+                case when listing.run_updated_at is null then listing.listed_at end
+                    as unsettled_since
             from raw.workflow_runs as attempt
             left join raw.job_listings as listing using (run_id, run_attempt)
             where attempt.repository_id = any(%s)
@@ -175,7 +195,11 @@ def save_job_listings(
             ) values (%s, %s, %s, %s, %s, %s, %s)
             on conflict (run_id, run_attempt) do update set
                 run_updated_at = excluded.run_updated_at,
-                listed_at = excluded.listed_at,
+                listed_at = case
+                    when coalesce(listing.run_updated_at, excluded.run_updated_at) is null
+                        then listing.listed_at
+                    else excluded.listed_at
+                end,
                 total_count = excluded.total_count,
                 row_count = excluded.row_count
             """,
@@ -184,7 +208,7 @@ def save_job_listings(
                     listing.attempt.run_id,
                     listing.attempt.run_attempt,
                     listing.attempt.repository_id,
-                    listing.attempt.updated_at,
+                    listing.attempt.updated_at if listing.is_settled else None,
                     listed_at,
                     listing.total_count,
                     listing.row_count,

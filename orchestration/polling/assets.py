@@ -8,6 +8,7 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     AssetSpec,
+    DataVersion,
     Failure,
     MaterializeResult,
     multi_asset,
@@ -63,9 +64,14 @@ def polled_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[
 
 
 def _collected(table: str, stage: StageResult) -> MaterializeResult[None]:
-    """A table's materialisation, with what the stage saw and what of it was new or changed."""
+    """A table's materialisation, with what the stage saw and what of it was new or changed.
+
+    Its data version is the load that changed it last: a poll that changed nothing leaves the models
+    as fresh as they were.
+    """
     return MaterializeResult(
         asset_key=["raw", table],
+        data_version=DataVersion(str(stage.versions[table])),
         metadata={
             "rows_seen": stage.rows_seen.get(table, 0),
             "rows_changed": stage.rows_changed.get(table, 0),

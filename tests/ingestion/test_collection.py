@@ -246,11 +246,33 @@ def test_jobs_that_are_not_complete_yet_are_listed_again(own: Installation) -> N
     own.monitor("octo/hello")
     own.collect()
     assert {row[3] for row in own.jobs()} == {"completed", "in_progress"}
-    assert own.query("select * from raw.job_listings") == []
     own.clock.advance(2 * HOUR)
     own.collect()
     assert own.jobs() == jobs_of(early)
-    assert len(own.query("select * from raw.job_listings")) == 1
+    asked = len(own.paths())
+    own.collect()
+    assert not [path for path in own.paths()[asked:] if path.endswith("/jobs")]
+
+
+def test_a_job_that_never_completes_is_given_up_a_day_after_it_was_first_seen(
+    own: Installation,
+) -> None:
+    """However old its run is: history that is read late deserves the same patience."""
+    hello = workflow(own.world)
+    at = START - 30 * DAY
+    own.world.add_run(
+        hello, at, [job("stuck", at, lasts=365 * DAY)], ended_at=at + HOUR, conclusion="cancelled"
+    )
+    own.monitor("octo/hello")
+
+    def job_listings() -> int:
+        asked = len(own.paths())
+        own.collect()
+        return len([path for path in own.paths()[asked:] if path.endswith("/jobs")])
+
+    assert [job_listings(), job_listings()] == [1, 1]
+    own.clock.advance(DAY + HOUR)
+    assert [job_listings(), job_listings()] == [1, 0]
 
 
 def test_a_renamed_repository_keeps_its_rows_and_takes_its_new_name(own: Installation) -> None:
