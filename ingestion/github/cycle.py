@@ -44,8 +44,8 @@ def _utc_now() -> datetime:
 class StageResult:
     """What a stage did: counts by table, dlt's load ids, requests, GitHub's limit as last seen.
 
-    `versions`: the load that changed each raw table last, in this cycle or before. `troubles`: by repository, what the cycle has met so far; `refused`: selections that GitHub
-    does not know.
+    `versions`: the load that changed each raw table last, in this cycle or before. `troubles`: by
+    repository, what the cycle has met so far. `refused`: selections that GitHub does not know.
     """
 
     rows_seen: dict[str, int]
