@@ -1,0 +1,84 @@
+"""`actionsight doctor` says what is wrong, and what to do."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from actionsight.database import connect
+from actionsight.doctor import Finding, examine
+from actionsight.repositories import add_selections
+from actionsight.settings import Settings
+from github_standin.server import Server, serving
+from github_standin.world import World
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def github() -> Iterator[Server]:
+    with serving(World(), token="right") as server:
+        yield server
+
+
+@pytest.fixture
+def well(settings: Settings, github: Server) -> Settings:
+    with connect(str(settings.database_url)) as connection:
+        add_selections(connection, ["octo/app"])
+    return dataclasses.replace(settings, github_api_url=github.url, github_token="right")
+
+
+def findings(settings: Settings) -> dict[str, Finding]:
+    return {finding.subject: finding for finding in examine(settings)}
+
+
+def test_a_working_installation_has_nothing_wrong(well: Settings) -> None:
+    found = findings(well)
+    assert [finding.line() for finding in found.values() if finding.is_wrong] == []
+    assert "requests left" in found["GitHub"].says
+    assert found["octo/app"].says == "not collected yet"
+
+
+def test_a_wrong_token_is_named(well: Settings) -> None:
+    found = findings(dataclasses.replace(well, github_token="wrong"))
+    assert found["GitHub"].is_wrong
+    assert "make a new one" in found["GitHub"].says
+
+
+def test_an_unreachable_github_is_named_with_its_setting(well: Settings) -> None:
+    found = findings(dataclasses.replace(well, github_api_url="http://127.0.0.1:1"))
+    assert "ACTIONSIGHT_GITHUB_API_URL" in found["GitHub"].says
+
+
+def test_an_unreachable_database_and_cache_are_wrong(well: Settings) -> None:
+    found = findings(
+        dataclasses.replace(
+            well, database_url="postgresql://u:p@127.0.0.1:1/d", cache_url="redis://127.0.0.1:1"
+        )
+    )
+    assert found["PostgreSQL"].is_wrong
+    assert found["Cache"].is_wrong
+
+
+def test_a_database_that_was_never_migrated_says_what_to_run(
+    well: Settings, empty_database_url: str
+) -> None:
+    found = findings(dataclasses.replace(well, database_url=empty_database_url))
+    assert "actionsight migrate" in found["Schema"].says
+
+
+def test_one_server_for_both_roles_is_a_warning(well: Settings) -> None:
+    found = findings(dataclasses.replace(well, cache_url=well.redis_url))
+    assert found["Redis"].is_warning
+    assert not found["Redis"].is_wrong
+
+
+def test_the_trouble_of_a_repository_shows(well: Settings) -> None:
+    with connect(str(well.database_url)) as connection:
+        connection.execute("update app.repository_selections set last_error = 'no such thing'")
+    assert findings(well)["octo/app"].says == "no such thing"
+
+
+def test_no_secret_stands_in_a_finding(well: Settings) -> None:
+    shown = "\n".join(finding.line() for finding in examine(well))
+    assert "right" not in shown

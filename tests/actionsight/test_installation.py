@@ -1,0 +1,74 @@
+"""Which installation a command means: the demonstration or the real one, never a mixture."""
+
+from pathlib import Path
+
+import pytest
+
+from actionsight.installation import (
+    AlreadyRunningError,
+    claimed_by_up,
+    environment,
+    services,
+    shows_demonstration,
+)
+from actionsight.settings import Settings, load
+
+pytestmark = pytest.mark.integration
+
+
+def settings_in(folder: Path, **values: str) -> Settings:
+    given = {f"ACTIONSIGHT_{name.upper()}": value for name, value in values.items()}
+    return load(environ={"ACTIONSIGHT_DATA_DIR": str(folder), **given})
+
+
+def test_without_credential_and_address_the_demonstration_is_shown(tmp_path: Path) -> None:
+    assert shows_demonstration(settings_in(tmp_path))
+    assert not shows_demonstration(settings_in(tmp_path, github_token="t"))
+    assert not shows_demonstration(settings_in(tmp_path, github_api_url="http://127.0.0.1:1"))
+
+
+def test_a_running_up_decides_for_the_commands_beside_it(tmp_path: Path) -> None:
+    real = settings_in(tmp_path, github_token="t")
+    with claimed_by_up(real, demonstration=True):
+        assert shows_demonstration(real)
+    assert not shows_demonstration(real)
+
+
+def test_a_data_folder_has_one_up(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    with (
+        claimed_by_up(settings, demonstration=False),
+        pytest.raises(AlreadyRunningError, match="ACTIONSIGHT_DATA_DIR"),
+        claimed_by_up(settings, demonstration=False),
+    ):
+        pass
+
+
+def test_the_demonstration_never_touches_what_is_configured(services_folder: Path) -> None:
+    configured = settings_in(
+        services_folder / "mixture",
+        github_token="t",
+        database_url="postgresql://u:p@127.0.0.1:1/real",
+        redis_url="redis://127.0.0.1:1",
+        repositories="octo/app",
+    )
+    with services(configured, demonstration=True) as shown:
+        assert shown.data_dir == configured.data_dir / "demonstration"
+        assert shown.github_token is None
+        assert shown.github_api_url.startswith("http://127.0.0.1:")
+        assert "octo/app" not in shown.repositories
+        assert "/real" not in str(shown.database_url)
+        told = environment(shown)
+        link = configured.data_dir / "socket" / ".s.PGSQL.5432"
+        assert link.exists()
+    assert told["ACTIONSIGHT_GITHUB_TOKEN"] == ""
+    assert told["DAGSTER_HOME"].startswith(str(shown.data_dir))
+
+
+def test_no_process_of_ours_calls_home(settings: Settings) -> None:
+    told = environment(settings)
+    assert told["DO_NOT_TRACK"] == "1"
+    assert told["DBT_SEND_ANONYMOUS_USAGE_STATS"] == "false"
+    assert told["RUNTIME__DLTHUB_TELEMETRY"] == "false"
+    home = Path(told["DAGSTER_HOME"]) / "dagster.yaml"
+    assert "telemetry:\n  enabled: false" in home.read_text()
