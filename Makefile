@@ -50,7 +50,7 @@ clean: ## remove .venv and caches; data (var/) stays
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' || \
-	  { echo "Actionsight needs Python 3.11 to 3.14, and the PATH has none ($$(python3 --version 2>&1)): install one, or run make PYTHON=/path/to/python3 …" >&2; exit 1; }
+	  { echo "Actionsight needs Python 3.11 to 3.14; here is $$($(or $(PYTHON),python3) --version 2>&1 || echo none): install one, or run make PYTHON=/path/to/python3 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: the package python3-venv)" >&2; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version) …"
