@@ -3,13 +3,40 @@ The set of loads that a build works on. A claim is this build's alone (by its in
 builds at once may both do the same loads: the second one finds nothing to write.
 -#}
 
-{#- A subquery: the loads that this build has claimed. -#}
-{% macro claimed_loads() -%}
-    (
+{#-
+The loads that this build has claimed, in parentheses. As literals while they are few, because then
+PostgreSQL knows how few rows they mean and reads those by an index.
+-#}
+{% macro claimed_loads() %}
+    {%- set claim %}
         select claimed.load_id
         from marts.claimed_loads as claimed
         where claimed.invocation_id = '{{ invocation_id }}'
-    )
+    {%- endset %}
+    {%- do return(literals_or_query(claim)) %}
+{%- endmacro %}
+
+{#- The repositories whose own row these loads brought, in parentheses. -#}
+{% macro claimed_repositories() %}
+    {%- set brought %}
+        select repository_id from {{ ref('stg_github__repositories') }} where load_id in {{ claimed_loads() }}
+    {%- endset %}
+    {%- do return(literals_or_query(brought)) %}
+{%- endmacro %}
+
+{% macro literals_or_query(query) %}
+    {%- if not builds_models() %}
+        {%- do return("(" ~ query ~ ")") %}
+    {%- endif %}
+    {%- set values = run_query(query ~ " limit 201").columns[0].values() %}
+    {%- if values | length > 200 %}
+        {%- do return("(" ~ query ~ ")") %}
+    {%- endif %}
+    {%- set literals = [] %}
+    {%- for value in values %}
+        {%- do literals.append("'" ~ (value | string | replace("'", "''")) ~ "'") %}
+    {%- endfor %}
+    {%- do return("(" ~ (literals | join(", ") or "null") ~ ")") %}
 {%- endmacro %}
 
 {#- Every incremental model of this project. -#}
@@ -100,7 +127,9 @@ each repository that the set brought rows of rises as soon as one did.
         {%- endif %}
         {%- if ran | length == wanted | length %}
         insert into marts.built_loads (load_id)
-        select claimed.load_id from {{ claimed_loads() }} as claimed
+        select claimed.load_id
+        from marts.claimed_loads as claimed
+        where claimed.invocation_id = '{{ invocation_id }}'
         order by claimed.load_id
         on conflict (load_id) do nothing;
         {%- endif %}

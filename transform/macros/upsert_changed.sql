@@ -33,3 +33,21 @@ computed rows), rows that meet it are not written, and removed where they stood.
         (stored.{{ others | join(", stored.") }})
         is distinct from (excluded.{{ others | join(", excluded.") }})
 {% endmacro %}
+
+{#-
+Post-hook of every incremental model: where this transaction wrote a tenth of the table or more, the
+planner's statistics are renewed, so that the next model does not plan for the table as it was.
+-#}
+{% macro analyze_what_grew() %}
+    {%- if execute %}
+        {%- set grew %}
+            select coalesce(bool_or(written.n_tup_ins + written.n_tup_upd > class.reltuples * 0.1), false)
+            from pg_stat_xact_user_tables as written
+            inner join pg_class as class on written.relid = class.oid
+            where written.schemaname = '{{ this.schema }}' and written.relname = '{{ this.identifier }}'
+        {%- endset %}
+        {%- if run_query(grew).rows[0][0] %}
+            analyze {{ this }}
+        {%- endif %}
+    {%- endif %}
+{%- endmacro %}

@@ -6,7 +6,7 @@ with touched_runs as (
     select run_id from {{ ref('int_github__touched_runs') }}
 ),
 
-runs as (
+runs as not materialized (
     select * from {{ ref('workflow_runs') }}
 ),
 
@@ -38,4 +38,7 @@ inner join runs as cancelled
         and cancelled.is_completed
         and touched.created_at >= cancelled.created_at
         and {{ supersedes('touched', 'cancelled', 'touched.created_at') }}
-where cancelled.run_id not in (select touched_runs.run_id from touched_runs)
+where
+    not exists (
+        select from touched_runs where touched_runs.run_id = cancelled.run_id
+    )

@@ -32,7 +32,7 @@ neighbours as (
     select run_id from {{ ref('int_github__superseded_neighbours') }}
 ),
 
-all_runs as (
+all_runs as not materialized (
     select * from {{ ref('workflow_runs') }}
 ),
 

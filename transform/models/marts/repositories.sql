@@ -6,7 +6,7 @@
 }}
 {{- take_turn() -}}
 
-with repositories as (
+with repositories as not materialized (
     select * from {{ ref('stg_github__repositories') }}
 ),
 

@@ -19,11 +19,11 @@ neighbours as (
     select workflow_id, day from {{ ref('int_github__superseded_neighbours') }}
 ),
 
-all_attempts as (
+all_attempts as not materialized (
     select * from {{ ref('workflow_run_attempts') }}
 ),
 
-all_runs as (
+all_runs as not materialized (
     select * from {{ ref('workflow_runs') }}
 ),
 

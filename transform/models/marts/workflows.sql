@@ -10,11 +10,11 @@ with repositories as (
     select repository_id from {{ ref('repositories') }}
 ),
 
-workflows as (
+workflows as not materialized (
     select * from {{ ref('stg_github__workflows') }}
 ),
 
-runs as (
+runs as not materialized (
     select * from {{ ref('stg_github__workflow_runs') }}
 ),
 

@@ -1,7 +1,3 @@
-with source as (
-    select * from {{ source('raw', 'repositories') }}
-)
-
 select
     repository_id,
     nullif(full_name, '')::text as full_name,
@@ -21,4 +17,4 @@ select
     created_at,
     content_hash::text as content_hash,
     _dlt_load_id::text as load_id
-from source
+from {{ source('raw', 'repositories') }}

@@ -1,7 +1,3 @@
-with source as (
-    select * from {{ source('raw', 'workflow_jobs') }}
-)
-
 select
     job_id,
     run_id,
@@ -29,4 +25,4 @@ select
     {{ status_rank('status') }} as status_rank,
     content_hash::text as content_hash,
     _dlt_load_id::text as load_id
-from source
+from {{ source('raw', 'workflow_jobs') }}

@@ -1,7 +1,3 @@
-with source as (
-    select * from {{ source('raw', 'workflows') }}
-)
-
 select
     workflow_id,
     repository_id,
@@ -14,4 +10,4 @@ select
     deleted_at,
     content_hash::text as content_hash,
     _dlt_load_id::text as load_id
-from source
+from {{ source('raw', 'workflows') }}
