@@ -33,14 +33,14 @@ def migrate(settings: Settings) -> None:
         add_selections(connection, settings.repositories)
         row = connection.execute("select to_regclass('raw.loads')").fetchone()
     if row == (None,):
-        _run_quietly(settings, "ingestion.github", ["prepare"], "the raw tables could not be made")
+        failure = "the raw tables could not be made"
+        _run(settings, "ingestion.github", ["prepare"], failure, quietly=True)
     # Two processes that open a fresh Dagster storage at once break it: it is made here, once.
     with connect(migrations.with_dagster_database(database_url)) as connection:
         row = connection.execute("select to_regclass('public.runs')").fetchone()
     if row == (None,):
-        _run_quietly(
-            settings, "dagster", ["instance", "migrate"], "Dagster's tables could not be made"
-        )
+        failure = "Dagster's tables could not be made"
+        _run(settings, "dagster", ["instance", "migrate"], failure, quietly=True)
 
 
 def sync(settings: Settings) -> None:
@@ -86,32 +86,21 @@ def resolve(settings: Settings, names: Iterable[str]) -> None:
     _run(settings, "ingestion.github", ["resolve", *names], "a repository cannot be read")
 
 
-def _run(settings: Settings, module: str, arguments: list[str], failure: str) -> None:
-    """Run a module to its end; its output is the person's to see."""
+def _run(
+    settings: Settings, module: str, arguments: list[str], failure: str, *, quietly: bool = False
+) -> None:
+    """Run a module to its end; its output is the person's to see, or only when it fails."""
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         env=environment(settings),
         stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    if done.returncode:
-        raise OperationError(failure)
-
-
-def _run_quietly(settings: Settings, module: str, arguments: list[str], failure: str) -> None:
-    """Run a module to its end; its output is shown only when it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        env=environment(settings),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
+        capture_output=quietly,
         text=True,
         check=False,
     )
     if done.returncode:
-        raise OperationError(f"{failure}:\n{done.stdout}{done.stderr}")
+        raise OperationError("\n".join(filter(None, [failure, done.stdout, done.stderr])))
 
 
 def _now(settings: Settings) -> datetime:

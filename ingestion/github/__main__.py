@@ -75,6 +75,7 @@ def backfill_command(names: Sequence[str], since: datetime) -> None:
 
 
 def _collect(settings: Settings, names: Sequence[str], since: datetime | None) -> None:
+    from ingestion.github import stages
     from ingestion.github.cycle import cycle
 
     if settings.database_url is None:
@@ -83,9 +84,9 @@ def _collect(settings: Settings, names: Sequence[str], since: datetime | None) -
         add_selections(connection, settings.repositories)
     with cycle(settings, only=names) as under_way:
         results = [
-            under_way.collect_repositories(),
-            under_way.collect_runs(since),
-            under_way.collect_jobs(),
+            stages.collect_repositories(under_way),
+            stages.collect_runs(under_way, since),
+            stages.collect_jobs(under_way),
         ]
         unknown = {name.lower() for name in names} - under_way.monitored_names()
     for result in results:

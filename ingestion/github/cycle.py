@@ -1,9 +1,9 @@
 """A cycle: one collection of all monitored repositories, stage by stage, one at a time.
 
     with cycle(settings) as under_way:
-        under_way.collect_repositories()
-        under_way.collect_runs()
-        under_way.collect_jobs()
+        stages.collect_repositories(under_way)
+        stages.collect_runs(under_way)
+        stages.collect_jobs(under_way)
 
 Raw rows are committed before any cursor moves, so that a cycle that ends anywhere (also killed) is
 made good by the next one.
@@ -98,24 +98,6 @@ class Cycle:
         self._only = {name.lower() for name in only}
         self.healed_load_ids = loader.load_pending()
 
-    def collect_repositories(self) -> StageResult:
-        """Find new selections, then load repositories and workflows of all monitored ones."""
-        from ingestion.github.repositories import collect_repositories
-
-        return self._stage(lambda tally: collect_repositories(self, tally))
-
-    def collect_runs(self, since: datetime | None = None) -> StageResult:
-        """History that is owed (to `since`, else as the settings say), new runs, open runs."""
-        from ingestion.github.runs import collect_runs
-
-        return self._stage(lambda tally: collect_runs(self, tally, since))
-
-    def collect_jobs(self) -> StageResult:
-        """The jobs of every attempt that has completed since they were listed last."""
-        from ingestion.github.jobs import collect_jobs
-
-        return self._stage(lambda tally: collect_jobs(self, tally))
-
     def repositories(self) -> list[Repository]:
         """The monitored repositories that this cycle has had no trouble with."""
         troubled = state.troubles_of_poll(self.connection, self.poll_id)
@@ -198,7 +180,8 @@ class Cycle:
         except GitHubError as error:
             logger.debug("%s: %s", repository.full_name, error)
 
-    def _stage(self, work: Callable[[Tally], None]) -> StageResult:
+    def stage(self, work: Callable[[Tally], None]) -> StageResult:
+        """Let a stage work, and give what it did."""
         before = self.client.request_count
         tally = Tally()
         work(tally)

@@ -15,6 +15,7 @@ from dagster import (
 )
 
 from actionsight.settings import load
+from ingestion.github import stages
 from ingestion.github.cycle import StageResult, cycle
 from ingestion.github.prepare import prepare
 from orchestration.polling.translator import GITHUB_REST, raw_table
@@ -48,12 +49,12 @@ def polled_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[
     settings = load()
     prepare(settings)
     with cycle(settings, poll_id=UUID(context.run.run_id)) as under_way:
-        repositories = under_way.collect_repositories()
+        repositories = stages.collect_repositories(under_way)
         yield _collected("repositories", repositories)
         yield _collected("workflows", repositories)
-        runs = under_way.collect_runs()
+        runs = stages.collect_runs(under_way)
         yield _collected("workflow_runs", runs)
-        jobs = under_way.collect_jobs()
+        jobs = stages.collect_jobs(under_way)
         yield _collected("workflow_jobs", jobs)
     yield MaterializeResult(
         asset_key=["raw", "polls"],

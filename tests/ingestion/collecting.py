@@ -16,6 +16,7 @@ from actionsight.settings import Settings
 from github_standin.model import Job, Run, Runner, Step, Workflow
 from github_standin.server import Server, serving
 from github_standin.world import World
+from ingestion.github import stages
 from ingestion.github.client import GitHubClient, Patience
 from ingestion.github.cycle import Cycle, StageResult, cycle
 
@@ -58,9 +59,9 @@ class Installation:
         """One whole poll."""
         with self.cycle() as under_way:
             return (
-                under_way.collect_repositories(),
-                under_way.collect_runs(since),
-                under_way.collect_jobs(),
+                stages.collect_repositories(under_way),
+                stages.collect_runs(under_way, since),
+                stages.collect_jobs(under_way),
             )
 
     def connect(self) -> "psycopg.Connection[Any]":

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from actionsight.repositories import remove_selection
+from ingestion.github import stages
 from ingestion.github.errors import RateLimitError
 from tests.ingestion.collecting import (
     MINUTE,
@@ -103,8 +104,8 @@ def test_a_window_with_more_runs_than_a_listing_shows_is_halved(own: Installatio
     ]
     own.monitor("octo/hello")
     with own.cycle() as under_way:
-        under_way.collect_repositories()
-        result = under_way.collect_runs()
+        stages.collect_repositories(under_way)
+        result = stages.collect_runs(under_way)
     assert {row[0] for row in own.attempts()} == {each.id for each in runs}
     assert result.rows_changed["workflow_runs"] == 1_450
     # One probe of the whole, then pages of 100 of two or more halves; and the head.
@@ -120,8 +121,8 @@ def test_a_second_with_more_runs_than_a_listing_shows_is_said_loudly(
     own.monitor("octo/hello")
     own.settings = replace(own.settings, backfill_days=1)
     with own.cycle() as under_way:
-        under_way.collect_repositories()
-        under_way.collect_runs()
+        stages.collect_repositories(under_way)
+        stages.collect_runs(under_way)
     assert len(own.attempts()) == 1_000
     assert "1005 runs were created in the second 2026-03-02T11:00:00Z" in caplog.text
 
