@@ -40,7 +40,7 @@ def test_a_build_with_nothing_new_writes_no_row_and_raises_no_version(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
     load(database, "load 1", History(4).batches(1)[0])
-    project.build()
+    project.run()
     before, versions = marts.versions(database), data_versions(database)
 
     project.run()
