@@ -13,7 +13,6 @@ from psycopg import sql
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import DAY, TEXT, WHOLE_NUMBER, Key, KeyKind
-from api.schemas import COUNT
 from api.stats.terms import (
     COMMIT_TERMS,
     JOB_PERCENTILES,
@@ -142,8 +141,7 @@ def _read(
 def _nothing() -> dict[str, Any]:
     """The terms over nothing, in their order: what a group says of jobs when it has none."""
     values: dict[str, Any] = {
-        term.name: 0 if term.schema is COUNT else None
-        for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)
+        term.name: term.over_nothing for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)
     }
     for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
         values.update(dict.fromkeys(percentiles.names))

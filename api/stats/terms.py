@@ -24,6 +24,8 @@ _KNOWN = "(" + ", ".join(f"'{conclusion}'" for conclusion in CONCLUSIONS) + ")"
 DECISIVE = "('success', 'failure', 'timed_out', 'startup_failure')"
 
 MINUTES: Schema = nullable(COUNT)
+MONEY: Schema = {"type": ["number", "null"], "minimum": 0}
+YES_OR_NO: Schema = {"type": "boolean"}
 RATE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
 SECONDS: Schema = {"type": ["number", "null"]}
 
@@ -36,6 +38,13 @@ class Term:
     meaning: str
     formula: str
     schema: Schema = field(default_factory=lambda: COUNT)
+
+    @property
+    def over_nothing(self) -> int | bool | None:
+        """Its value where there is nothing to count, sum or divide."""
+        if self.schema is COUNT:
+            return 0
+        return False if self.schema is YES_OR_NO else None
 
 
 @dataclass(frozen=True)
@@ -77,9 +86,22 @@ def _sum(column: str) -> str:
     return f"sum({column})::bigint"
 
 
+def _money(column: str) -> str:
+    return f"sum({column})::double precision"
+
+
+def _wasted(cause: str) -> str:
+    """Null only where no executed job has completed: then nothing is known of waste."""
+    return (
+        "case when count(jobs.wasted_minutes) > 0 then coalesce(sum(jobs.wasted_minutes) "
+        f"filter (where jobs.waste_cause = '{cause}'), 0)::bigint end"
+    )
+
+
 _COMPLETED = "runs.status = 'completed'"
 _DECISIVE_COUNT = _count(f"{_COMPLETED} and runs.conclusion in {DECISIVE}")
 _SUCCESS_COUNT = _count(f"{_COMPLETED} and runs.conclusion = 'success'")
+_UNPRICED_COUNT = _count("jobs.billable_minutes is not null and jobs.estimated_cost_usd is null")
 _FIRST_SUCCESS_COUNT = _count("runs.first_attempt_conclusion = 'success'")
 _FIRST_DECISIVE_COUNT = _count(f"runs.first_attempt_conclusion in {DECISIVE}")
 _RERUN_COUNT = _count("runs.run_attempt > 1")
@@ -184,6 +206,45 @@ JOB_TERMS = (
         "The same on one's own runners.",
         _sum("jobs.self_hosted_minutes"),
         MINUTES,
+    ),
+    Term(
+        "wasted_minutes",
+        "Minutes of jobs whose outcome nobody used; the sum of the four causes.",
+        _sum("jobs.wasted_minutes"),
+        MINUTES,
+    ),
+    *(
+        Term(f"{cause}_wasted_minutes", meaning, _wasted(cause), MINUTES)
+        for cause, meaning in (
+            ("rerun", "Of jobs that failed or were cancelled in an attempt that was re-run."),
+            ("superseded", "Of jobs of cancelled runs that a newer run had made pointless."),
+            ("timed_out", "Of the other jobs that timed out."),
+            ("cancelled", "Of the other jobs that were cancelled."),
+        )
+    ),
+    Term(
+        "estimated_cost_usd",
+        "Minutes by the price of the runner on that day; standard runners on public repositories "
+        "cost nothing. An estimate: included minutes and discounts are not known.",
+        _money("jobs.estimated_cost_usd"),
+        MONEY,
+    ),
+    Term(
+        "list_price_usd",
+        "The same without the discount for public repositories.",
+        _money("jobs.list_price_usd"),
+        MONEY,
+    ),
+    Term(
+        "unpriced_job_count",
+        "Jobs whose cost is unknown, because their runner's price or the visibility is.",
+        _UNPRICED_COUNT,
+    ),
+    Term(
+        "is_lower_bound",
+        "Whether the costs are of the priced jobs alone.",
+        f"{_UNPRICED_COUNT} > 0",
+        YES_OR_NO,
     ),
 )
 

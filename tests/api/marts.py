@@ -80,7 +80,11 @@ create table marts.jobs (
     duration_seconds bigint,
     is_impossible_duration boolean not null default false,
     billable_minutes bigint,
-    self_hosted_minutes bigint
+    self_hosted_minutes bigint,
+    waste_cause text,
+    wasted_minutes bigint,
+    estimated_cost_usd numeric(18, 6),
+    list_price_usd numeric(18, 6)
 );
 create index on marts.jobs (run_id);
 create index on marts.jobs (workflow_id, run_created_at);

@@ -16,11 +16,13 @@ MODELS = Path(__file__).parents[2] / "transform/models/marts"
 
 
 def columns_under_contract() -> dict[str, dict[str, str]]:
-    """The type of each column of each mart, as its contract has it."""
+    """The type of each column of each mart, as its contract has it, without a precision."""
     return {
-        model["name"]: {column["name"]: column["data_type"] for column in model["columns"]}
+        model["name"]: {
+            column["name"]: column["data_type"].split("(")[0] for column in model["columns"]
+        }
         for path in MODELS.glob("*.yml")
-        for model in yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
+        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
     }
 
 

@@ -1,6 +1,7 @@
 """The API over the marts that dbt builds: its daily groups are the daily mart's rows."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,10 @@ def test_daily_groups_are_the_daily_mart_and_every_route_answers(
         token = create_token(connection, "test")[1]
         with connection.cursor(row_factory=dict_row) as cursor:
             stored = {
-                (str(row["day"]), row["workflow_id"]): {name: row[name] for name in TERMS}
+                (str(row["day"]), row["workflow_id"]): {
+                    name: float(row[name]) if isinstance(row[name], Decimal) else row[name]
+                    for name in TERMS
+                }
                 for row in cursor.execute("select * from marts.workflow_statistics_by_day")
             }
     answered = client.answer("/stats?group_by=day,workflow_id&limit=500", token)["data"]

@@ -37,10 +37,37 @@ def history(marts: Marts) -> Marts:
     run(106, 11, "2026-01-06 14:00", attempts=[None], actor_login="octocat")
     run(107, 12, "2026-01-06 15:00", attempts=["startup_failure"], head_branch=None)
     run(201, 21, "2026-02-01 08:00", duration_seconds=30, head_branch="trunk")
-    job(1, 101, queue_seconds=4, duration_seconds=61, billable_minutes=2)
-    job(2, 101, queue_seconds=6, duration_seconds=9, self_hosted_minutes=1)
+    job(
+        1,
+        101,
+        queue_seconds=4,
+        duration_seconds=61,
+        billable_minutes=2,
+        wasted_minutes=0,
+        estimated_cost_usd=0.012,
+        list_price_usd=0.012,
+    )
+    job(
+        2,
+        101,
+        queue_seconds=6,
+        duration_seconds=9,
+        self_hosted_minutes=1,
+        waste_cause="timed_out",
+        wasted_minutes=1,
+        list_price_usd=0.5,
+    )
     job(3, 104, is_executed=False, is_carried_over=True)
-    job(4, 104, is_impossible_queue=True, duration_seconds=5, billable_minutes=1, run_attempt=3)
+    job(
+        4,
+        104,
+        is_impossible_queue=True,
+        duration_seconds=5,
+        billable_minutes=1,
+        run_attempt=3,
+        waste_cause="rerun",
+        wasted_minutes=1,
+    )
     job(5, 104, is_impossible_duration=True, queue_seconds=11)
     job(6, 201, queue_seconds=1, duration_seconds=1, billable_minutes=1)
     return marts
@@ -52,7 +79,7 @@ def data(client: ValidatingClient, token: str, path: str) -> Any:
 
 def test_every_term_of_all_history(history: Marts, client: ValidatingClient, token: str) -> None:
     statistics = data(client, token, "/stats?workflow=11")
-    assert {name: value for name, value in statistics.items() if "_p" not in name} == {
+    assert {name: value for name, value in statistics.items() if not name.endswith("_seconds")} == {
         "run_count": 6,
         "completed_count": 5,
         "success_count": 3,
@@ -85,6 +112,16 @@ def test_every_term_of_all_history(history: Marts, client: ValidatingClient, tok
         "impossible_duration_count": 1,
         "billable_minutes": 3,
         "self_hosted_minutes": 1,
+        "wasted_minutes": 2,
+        "rerun_wasted_minutes": 1,
+        "superseded_wasted_minutes": 0,
+        "timed_out_wasted_minutes": 1,
+        "cancelled_wasted_minutes": 0,
+        "estimated_cost_usd": 0.012,
+        "list_price_usd": 0.512,
+        # job 4 has minutes and no price
+        "unpriced_job_count": 1,
+        "is_lower_bound": True,
     }
 
 
@@ -130,7 +167,7 @@ def test_nothing_has_counts_of_zero_and_no_rates_or_sums(
     statistics = data(client, token, "/stats")
     for name, value in statistics.items():
         counts = name.endswith("_count") or name.startswith("jobs_")
-        assert value == (0 if counts else None), name
+        assert value == (0 if counts else False if name == "is_lower_bound" else None), name
 
 
 @pytest.mark.parametrize(

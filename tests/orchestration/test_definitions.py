@@ -15,6 +15,8 @@ ASSETS = {
     "raw/workflow_runs",
     "raw/workflow_jobs",
     "raw/polls",
+    "staging/runner_labels",
+    "staging/runner_prices",
     "staging/stg_github__repositories",
     "staging/stg_github__workflows",
     "staging/stg_github__workflow_runs",
