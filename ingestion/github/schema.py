@@ -136,6 +136,8 @@ WORKFLOW_RUNS = Table(
     ),
     indexes={
         "created": "(repository_id, created_at)",
+        # A workflow that GitHub no longer lists is known by its newest run.
+        "workflow": "(workflow_id, run_id)",
         # What the open loop asks for again: few rows, however long the history.
         "open": (
             "(repository_id) "
