@@ -44,6 +44,11 @@ class Commands(click.Group):
         """Run a command."""
         try:
             return super().invoke(context)
+        except PermissionError as error:
+            raise click.ClickException(
+                f"{error.filename} cannot be written: give this user the right to, or set "
+                "ACTIONSIGHT_DATA_DIR to a folder of its own"
+            ) from error
         except EXPECTED as error:
             raise click.ClickException(str(error).strip()) from error
 

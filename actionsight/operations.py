@@ -6,7 +6,7 @@ The parts are started as processes, so that the shared core imports none of them
 import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from actionsight import migrations
 from actionsight.database import connect
@@ -51,7 +51,7 @@ def sync(settings: Settings) -> None:
     Raises:
         OperationError: not all of what GitHub has is in the marts; says what is missing.
     """
-    started_at = _now(settings)
+    started_at = datetime.now(UTC)
     _run(
         settings,
         "dagster",
@@ -91,7 +91,8 @@ def _run(
 ) -> None:
     """Run a module to its end; its output is the person's to see, or only when it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        # What packages have to say about each other is not for the person who watches.
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
         cwd=ROOT,
         env=environment(settings),
         stdin=subprocess.DEVNULL,
@@ -101,15 +102,6 @@ def _run(
     )
     if done.returncode:
         raise OperationError("\n".join(filter(None, [failure, done.stdout, done.stderr])))
-
-
-def _now(settings: Settings) -> datetime:
-    """The database's clock, by which polls are timed."""
-    with connect(str(settings.database_url)) as connection:
-        row = connection.execute("select clock_timestamp()").fetchone()
-    assert row is not None  # noqa: S101 a select of a function has one row
-    started_at: datetime = row[0]
-    return started_at
 
 
 def _troubles(settings: Settings, since: datetime) -> list[str]:

@@ -95,7 +95,7 @@ class Cycle:
         self.settings = settings
         self.clock = clock
         self._loader = loader
-        self._only = {name.lower() for name in only}
+        self.only = {name.lower() for name in only}
         self.healed_load_ids = loader.load_pending()
 
     def repositories(self) -> list[Repository]:
@@ -105,7 +105,7 @@ class Cycle:
             repository
             for repository in state.monitored(self.connection)
             if repository.repository_id not in troubled
-            and (not self._only or repository.full_name.lower() in self._only)
+            and (not self.only or repository.full_name.lower() in self.only)
         ]
 
     def monitored_names(self) -> set[str]:

@@ -49,7 +49,7 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
 
 def collect_repositories(cycle: Cycle, tally: Tally) -> None:
     """Resolve selections, then load repository and workflows of every monitored repository."""
-    tally.refused = resolve(cycle)
+    tally.refused = resolve(cycle, cycle.only or None)
     batch = Batch()
     polls: dict[int, Poll] = {}
     for repository in cycle.repositories():

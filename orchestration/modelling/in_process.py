@@ -36,6 +36,8 @@ def build(
     selected = get_updated_cli_invocation_params_for_context(context, manifest, translator)
     arguments = [
         "build",
+        "--quiet",
+        "--no-use-colors",
         # They test the code, not the data; `dbt build` and `make test` run them.
         "--exclude-resource-type",
         "unit_test",
@@ -64,10 +66,10 @@ def build(
     try:
         while (event := events.get()) is not None:
             if event.info.name in RESULTS:
-                message = DbtCoreCliEventMessage(
-                    raw_event=MessageToDict(event, preserving_proto_field_name=True),
-                    event_history_metadata={},
-                )
+                told = MessageToDict(event, preserving_proto_field_name=True)
+                if event.info.name == "LogModelResult":
+                    context.log.info(told["info"]["msg"])
+                message = DbtCoreCliEventMessage(raw_event=told, event_history_metadata={})
                 yield from message.to_default_asset_events(
                     manifest=manifest,
                     dagster_dbt_translator=translator,

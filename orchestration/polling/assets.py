@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
     AssetMaterialization,
     AssetSpec,
     DataVersion,
-    Failure,
     MaterializeResult,
     multi_asset,
 )
@@ -20,6 +22,9 @@ from ingestion.github.cycle import StageResult, cycle
 from ingestion.github.prepare import prepare
 from orchestration.polling.translator import GITHUB_REST, raw_table
 from orchestration.runs import sign
+
+POLLS = AssetKey(["raw", "polls"])
+COLLECTED = "every_repository_was_collected"
 
 github_rest = AssetSpec(
     GITHUB_REST,
@@ -38,13 +43,18 @@ github_rest = AssetSpec(
         raw_table("workflow_jobs", "One row per job as listed under an attempt, with its steps."),
         raw_table("polls", "One row per poll, repository and loop: what was seen and changed."),
     ],
+    check_specs=[
+        AssetCheckSpec(
+            COLLECTED,
+            asset=POLLS,
+            description="No repository has had trouble in the last poll; names those that had.",
+        )
+    ],
 )
-def polled_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[None]]:
-    """Collect from GitHub all that is new, and history that is still owed.
-
-    Raises:
-        Failure: nothing could be collected from some repository; the others were.
-    """
+def polled_tables(
+    context: AssetExecutionContext,
+) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+    """Collect from GitHub all that is new, and history that is still owed."""
     sign(context)
     settings = load()
     prepare(settings)
@@ -57,11 +67,11 @@ def polled_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[
         jobs = stages.collect_jobs(under_way)
         yield _collected("workflow_jobs", jobs)
     yield MaterializeResult(
-        asset_key=["raw", "polls"],
+        asset_key=POLLS,
         metadata={"requests": sum(s.request_count for s in (repositories, runs, jobs))},
     )
     context.log_event(_rate_limit(jobs))
-    _raise_if_troubled(repositories.refused | jobs.troubles)
+    yield _every_repository_was_collected(repositories.refused | jobs.troubles)
 
 
 def _collected(table: str, stage: StageResult) -> MaterializeResult[None]:
@@ -98,8 +108,12 @@ def _remaining(stage: StageResult) -> dict[str, int | str]:
     }
 
 
-def _raise_if_troubled(troubles: dict[str, str]) -> None:
-    """All that could be collected is stored by now: a failed run only makes trouble visible."""
-    if troubles:
-        lines = [f"{name}: {trouble}" for name, trouble in troubles.items()]
-        raise Failure("Some repositories could not be collected:\n" + "\n".join(lines))
+def _every_repository_was_collected(troubles: dict[str, str]) -> AssetCheckResult:
+    """Trouble is shown, and stops neither the other repositories nor the build of what came."""
+    return AssetCheckResult(
+        check_name=COLLECTED,
+        asset_key=POLLS,
+        passed=not troubles,
+        severity=AssetCheckSeverity.ERROR,
+        metadata={**troubles},
+    )

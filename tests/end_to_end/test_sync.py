@@ -1,5 +1,6 @@
 """`actionsight sync`: twice at once, killed anywhere, again and again: the same marts."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 
@@ -38,6 +39,18 @@ def test_a_second_sync_changes_nothing_and_is_asked_of_few_pages(
     assert synced.marts() == before
     assert synced.rows("select load_id from marts.built_loads order by 1") == loads
     assert len(github.requests) - asked <= 4
+
+
+def test_one_troubled_repository_stops_neither_the_others_nor_their_build(
+    installation: Installation, synced: Installation
+) -> None:
+    more = {**installation.more, "ACTIONSIGHT_REPOSITORIES": "octo/unknown,bitcoin/bitcoin"}
+    troubled = dataclasses.replace(installation, more=more)
+    with troubled.start("sync") as process:
+        output, _ = process.communicate()
+    assert process.returncode == 1
+    assert "octo/unknown: GitHub has no octo/unknown" in output
+    assert troubled.marts() == synced.marts()
 
 
 def test_killed_during_the_poll_it_heals(

@@ -27,6 +27,7 @@ ASSETS = """
     assetChecksOrError { ... on AssetChecks { checks { executionForLatestMaterialization {
         status } } } } } }
 """
+RUNS = "{ runsOrError { ... on Runs { results { status } } } }"
 
 
 class Demonstration:
@@ -37,19 +38,35 @@ class Demonstration:
         self.api_port, self.dagster_port = free_ports(2)
         self.output = ""
 
-    @contextmanager
-    def up(self) -> Iterator["subprocess.Popen[str]"]:
-        """`actionsight up`, from its word that all is ready until the context ends."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
-        environment |= {
+    @property
+    def environment(self) -> dict[str, str]:
+        """No credential, and nothing that another installation could have."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
+        return {
+            **inherited,
             "ACTIONSIGHT_DATA_DIR": str(self.folder),
             "ACTIONSIGHT_API_PORT": str(self.api_port),
             "ACTIONSIGHT_DAGSTER_PORT": str(self.dagster_port),
         }
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run another command of the same installation to its end."""
+        return subprocess.run(
+            [ACTIONSIGHT, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @contextmanager
+    def up(self) -> Iterator["subprocess.Popen[str]"]:
+        """`actionsight up`, from its word that all is ready until the context ends."""
         with subprocess.Popen(
             [ACTIONSIGHT, "up"],
             cwd=ROOT,
-            env=environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -78,14 +95,21 @@ class Demonstration:
 
     def assets(self) -> dict[str, Any]:
         """Dagster's assets by key, each with its newest materialisation and its checks."""
+        nodes = self._ask_dagster(ASSETS)["assetNodes"]
+        return {"/".join(node["assetKey"]["path"]): node for node in nodes}
+
+    def run_statuses(self) -> list[str]:
+        """The status of every run that Dagster knows."""
+        return [run["status"] for run in self._ask_dagster(RUNS)["runsOrError"]["results"]]
+
+    def _ask_dagster(self, query: str) -> Any:
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.dagster_port}/graphql",
-            data=json.dumps({"query": ASSETS}).encode(),
+            data=json.dumps({"query": query}).encode(),
             headers={"Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as response:
-            nodes = json.load(response)["data"]["assetNodes"]
-        return {"/".join(node["assetKey"]["path"]): node for node in nodes}
+            return json.load(response)["data"]
 
     def processes(self) -> list[str]:
         """Command lines of all processes that work for this installation."""
@@ -148,16 +172,13 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
 
     with demonstration.up() as process:
         assert demonstration.ask("/stats")["data"]["run_count"] > 100
-        refused = subprocess.run(
-            [ACTIONSIGHT, "up"],
-            cwd=ROOT,
-            env={**os.environ, "ACTIONSIGHT_DATA_DIR": str(demonstration.folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        refused = demonstration.run("up")
         assert refused.returncode == 1
         assert "runs already" in refused.stderr
+        # `up` has just begun a poll of its own.
+        beside = demonstration.run("sync")
+        assert beside.returncode == 0, beside.stdout + beside.stderr
+        assert set(demonstration.run_statuses()) <= {"SUCCESS", "STARTED", "STARTING", "QUEUED"}
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
 

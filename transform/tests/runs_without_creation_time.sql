@@ -1,5 +1,10 @@
 {#- Runs that no statistic can file under a day, because GitHub gave no creation time. -#}
-{{ config(severity='warn') }}
+{{
+    config(
+        severity='warn',
+        meta={'dagster': {'ref': {'name': 'workflow_run_attempts'}}},
+    )
+}}
 
 select attempts.run_id, attempts.run_attempt
 from {{ ref('workflow_run_attempts') }} as attempts
