@@ -7,6 +7,7 @@ from orchestration.modelling.assets import models
 from orchestration.modelling.builds import build, models_owed
 from orchestration.polling.assets import github_rest, polled_tables
 from orchestration.polling.schedules import collect, polling_schedule
+from orchestration.retention import forget, forgetting_schedule
 
 sync = define_asset_job(
     "sync",
@@ -18,8 +19,8 @@ sync = define_asset_job(
 
 defs = Definitions(
     assets=[github_rest, polled_tables, models],
-    jobs=[collect, build, sync],
-    schedules=[polling_schedule(load().poll_minutes)],
+    jobs=[collect, build, sync, forget],
+    schedules=[polling_schedule(load().poll_minutes), forgetting_schedule],
     sensors=[models_owed],
     executor=in_process_executor,
 )

@@ -66,4 +66,4 @@ def test_every_mart_shows_its_dbt_tests_as_checks() -> None:
 
 def test_the_jobs_people_call_by_name_exist() -> None:
     jobs = {job.name for job in defs.resolve_all_job_defs()}
-    assert {"collect", "build", "sync"} <= jobs
+    assert {"collect", "build", "sync", "forget"} <= jobs
