@@ -9,7 +9,7 @@ import pytest
 from github_standin.server import Server
 from tests.end_to_end.conftest import Installation, kill
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("synced")]
+pytestmark = pytest.mark.end_to_end
 
 PATIENCE_SECONDS = 120
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.conftest import Installation
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.xdist_group("synced")]
+pytestmark = pytest.mark.end_to_end
 
 EXPECTED = Path(__file__).parents[1] / "data/bitcoin-core-ci/expected_daily_stats.share.json"
 
