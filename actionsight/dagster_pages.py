@@ -1,9 +1,10 @@
 """What `actionsight up` asks of the Dagster webserver, over its GraphQL address."""
 
-import json
-import urllib.error
-import urllib.request
 from typing import Any
+
+import requests
+
+from actionsight import loopback
 
 LOCATION = "actionsight"
 _REPOSITORY = "__repository__"
@@ -24,7 +25,7 @@ class DagsterPages:
     """The webserver on loopback at `port`."""
 
     def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://{loopback.HOST}:{port}"
 
     def location_is_loaded(self) -> bool:
         """Whether the webserver serves and has loaded our code location."""
@@ -55,13 +56,11 @@ class DagsterPages:
         return run_id
 
     def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 our own server
-            f"{self.url}/graphql",
-            data=json.dumps({"query": query, "variables": variables}).encode(),
-            headers={"Content-Type": "application/json"},
-        )
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 as above
-                return json.load(response).get("data") or {}
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            answer = loopback.post(
+                f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=20
+            )
+            data: dict[str, Any] | None = answer.json().get("data")
+        except requests.RequestException:
             return {}
+        return data or {}

@@ -3,14 +3,12 @@
 Looks only: it starts no server and changes nothing.
 """
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psycopg
 import redis
+import requests
 
 from actionsight.database import connect
 from actionsight.embedded import PostgresqlServer, ValkeyServer
@@ -73,21 +71,29 @@ def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
             is_warning=True,
         )
         return
-    request = urllib.request.Request(  # noqa: S310 the address was checked to be http or https
-        f"{settings.github_api_url}/rate_limit", headers={"User-Agent": "actionsight"}
-    )
+    headers = {"User-Agent": "actionsight"}
     if settings.github_token is not None:
-        request.add_header("Authorization", f"Bearer {settings.github_token}")
+        headers["Authorization"] = f"Bearer {settings.github_token}"
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 as above
-            core = json.load(response)["resources"]["core"]
-    except urllib.error.HTTPError as error:
-        remedy = "the token is not valid (any more): make a new one" if error.code == 401 else ""
-        yield Finding("GitHub", f"answers {error.code} {remedy}".strip(), is_wrong=True)
-    except (OSError, ValueError, KeyError) as error:
+        answer = requests.get(
+            f"{settings.github_api_url}/rate_limit",
+            headers=headers,
+            timeout=10,
+            auth=lambda request: request,  # else ~/.netrc would replace the token
+        )
+        if not answer.ok:
+            remedy = ": the token is not valid (any more), make a new one"
+            yield Finding(
+                "GitHub",
+                f"answers {answer.status_code}{remedy if answer.status_code == 401 else ''}",
+                is_wrong=True,
+            )
+            return
+        core = answer.json()["resources"]["core"]
+    except (requests.RequestException, KeyError) as error:
         yield Finding(
             "GitHub",
-            f"{settings.github_api_url} cannot be asked ({error}): "
+            f"{settings.github_api_url} cannot be asked ({type(error).__name__}): "
             "check ACTIONSIGHT_GITHUB_API_URL and this machine's way out",
             is_wrong=True,
         )

@@ -18,6 +18,7 @@ from actionsight.embedded import (
     standin_status,
 )
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.loopback import without_proxy
 from actionsight.settings import ROOT, SETTINGS, Settings
 
 DEMONSTRATION = "demonstration"
@@ -127,6 +128,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
         **NO_TELEMETRY,
+        **without_proxy(inherited),
     }
 
 

@@ -8,21 +8,21 @@ import signal
 import socket
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import requests
 import yaml
 
+from actionsight import loopback
 from actionsight.dagster_pages import LOCATION, DagsterPages
 from actionsight.installation import environment
+from actionsight.loopback import HOST
 from actionsight.processes import Process, ProcessError
 from actionsight.settings import Settings
 
-HOST = "127.0.0.1"
 WATCH_SECONDS = 0.5
 
 
@@ -192,9 +192,8 @@ def _listens(port: int) -> bool:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 our own server
-            return True
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return loopback.get(url).ok
+    except requests.RequestException:
         return False
 
 

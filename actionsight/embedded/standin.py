@@ -1,11 +1,12 @@
 """The stand-in GitHub as a service of the demonstration."""
 
-import json
 import subprocess
 import sys
-import urllib.request
 from typing import Any
 
+import requests
+
+from actionsight import loopback
 from actionsight.embedded.server import EmbeddedServer
 from actionsight.settings import ROOT
 
@@ -38,13 +39,13 @@ class StandinServer(EmbeddedServer):
 
     def url(self, port: int) -> str:
         """The root of its REST API."""
-        return f"http://127.0.0.1:{port}"
+        return f"http://{loopback.HOST}:{port}"
 
     def answers(self, url: str) -> bool:
         """Whether it says what it shows."""
         try:
             standin_status(url)
-        except OSError:
+        except requests.RequestException:
             return False
         return True
 
@@ -53,8 +54,7 @@ def standin_status(url: str) -> dict[str, Any]:
     """What the stand-in at this address shows: repositories, recordings, synthesised fields.
 
     Raises:
-        OSError: nothing answers there.
+        requests.RequestException: nothing answers there.
     """
-    with urllib.request.urlopen(f"{url}/standin", timeout=5) as response:  # noqa: S310 our own
-        status: dict[str, Any] = json.load(response)
+    status: dict[str, Any] = loopback.get(f"{url}/standin").json()
     return status

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from actionsight import loopback
 from actionsight.installation import (
     AlreadyRunningError,
     claimed_by_up,
@@ -12,6 +13,8 @@ from actionsight.installation import (
     shows_demonstration,
 )
 from actionsight.settings import Settings, load
+from github_standin.server import serving
+from github_standin.world import World
 
 pytestmark = pytest.mark.integration
 
@@ -72,3 +75,13 @@ def test_no_process_of_ours_calls_home(settings: Settings) -> None:
     assert told["RUNTIME__DLTHUB_TELEMETRY"] == "false"
     home = Path(told["DAGSTER_HOME"]) / "dagster.yaml"
     assert "telemetry:\n  enabled: false" in home.read_text()
+
+
+def test_requests_to_this_machine_never_go_by_a_proxy(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_proxy", "intranet.example")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert environment(settings)["no_proxy"] == "intranet.example,127.0.0.1,localhost"
+    with serving(World()) as server:
+        assert loopback.get(f"{server.url}/rate_limit").ok
