@@ -16,6 +16,7 @@ from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parents[1]
 PREFIX = "ACTIONSIGHT_"
+_FILE = "_FILE"
 
 
 class SettingsError(ValueError):
@@ -183,6 +184,8 @@ class Settings:
                 values[setting.name] = ",".join(map(str, value))
             else:
                 values[setting.name] = "" if value is None else str(value)
+            if setting.secret:
+                values[setting.name + _FILE] = ""  # read already; `.env` may still name it
         return values
 
 
@@ -212,9 +215,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _read(setting: Setting, environ: Mapping[str, str]) -> str | None:
     text = environ.get(setting.name, "").strip()
-    file_name = environ.get(setting.name + "_FILE", "").strip() if setting.secret else ""
+    file_name = environ.get(setting.name + _FILE, "").strip() if setting.secret else ""
     if text and file_name:
-        raise ValueError(f"is set, and so is {setting.name}_FILE: keep one of the two")
+        raise ValueError(f"is set, and so is {setting.name}{_FILE}: keep one of the two")
     if file_name:
         try:
             text = Path(file_name).read_text(encoding="utf-8").strip()

@@ -76,6 +76,16 @@ def test_a_child_process_reads_the_same_settings_back() -> None:
     assert load(environ=given.environment()) == given
 
 
+def test_a_child_is_not_confused_by_a_secrets_file_that_is_named_in_the_env_file(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-a-file")
+    env_file = {"ACTIONSIGHT_GITHUB_TOKEN_FILE": str(file)}
+    given = load(environ=env_file)
+    assert load(environ={**env_file, **given.environment()}) == given
+
+
 def test_the_table_and_the_fields_are_the_same_list() -> None:
     assert list(Settings.__dataclass_fields__) == [setting.attribute for setting in SETTINGS]
 
