@@ -35,8 +35,8 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
         ]
     else:
         lines += [
-            "The first collection has begun. `.venv/bin/actionsight repositories list` shows how far",
-            "it is, `repositories add OWNER/NAME` adds to what is monitored.",
+            "The first collection has begun; `.venv/bin/actionsight repositories list` shows how",
+            "far it is, and `repositories add OWNER/NAME` adds to what is monitored.",
             "A token for the API: `.venv/bin/actionsight tokens create --name NAME`",
         ]
     return "\n".join([*lines, "", "Ctrl-C ends everything."])
