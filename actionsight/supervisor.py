@@ -18,6 +18,7 @@ import yaml
 
 from actionsight import loopback
 from actionsight.dagster_pages import LOCATION, DagsterPages
+from actionsight.embedded import free_port
 from actionsight.installation import environment
 from actionsight.loopback import HOST
 from actionsight.processes import Process, ProcessError
@@ -44,7 +45,7 @@ class Supervisor:
         self._environment = environment(settings)
         self.pages = DagsterPages(settings.dagster_port)
         logs = settings.data_dir / "logs"
-        code_port = _free_port()
+        code_port = free_port()
         workspace = _write_workspace(settings.data_dir / "dagster", code_port)
         api_url = f"http://{HOST}:{settings.api_port}/healthz"
         python = [sys.executable, "-m"]
@@ -176,12 +177,6 @@ def _write_workspace(folder: Path, port: int) -> Path:
     location = {"host": HOST, "port": port, "location_name": LOCATION}
     path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
     return path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

@@ -7,7 +7,7 @@ is adopted by the next.
 
 from actionsight.embedded.holding import hold
 from actionsight.embedded.postgresql import PostgresqlServer
-from actionsight.embedded.server import EmbeddedServerError
+from actionsight.embedded.server import EmbeddedServerError, free_port
 from actionsight.embedded.standin import StandinServer, standin_status
 from actionsight.embedded.valkey import ValkeyServer
 
@@ -16,6 +16,7 @@ __all__ = [
     "PostgresqlServer",
     "StandinServer",
     "ValkeyServer",
+    "free_port",
     "hold",
     "standin_status",
 ]

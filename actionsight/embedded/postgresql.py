@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from actionsight.database import connect
 from actionsight.embedded.server import EmbeddedServer, EmbeddedServerError
@@ -134,7 +135,7 @@ class PostgresqlServer(EmbeddedServer):
             if f'database "{NAME}" does not exist' not in str(error):
                 return False
             with connect(url, autocommit=True, dbname="postgres") as connection:
-                connection.execute(f"create database {NAME}")
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
         return True
 
     @cached_property

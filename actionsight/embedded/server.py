@@ -74,7 +74,7 @@ class EmbeddedServer(ABC):
         self.prepare()
         deadline = time.monotonic() + START_SECONDS
         state = self._state()
-        port = _free_port(state["port"] if state else 0)
+        port = free_port(state["port"] if state else 0)
         with self.log_file.open("ab") as log:
             # A server that was killed can hold its files for some seconds more: try again.
             while True:
@@ -86,7 +86,7 @@ class EmbeddedServer(ABC):
                     process.wait()
                     raise EmbeddedServerError(f"{self.label} did not start: {self._last_words()}")
                 time.sleep(0.5)
-                port = _free_port(0)
+                port = free_port()
         self._process = process
         self._remember(process.pid, port)
         return self.url(port)
@@ -161,7 +161,7 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int = 0) -> int:
     """`wanted` where it is free on loopback, else any free port."""
     for port in (wanted, 0):
         with socket.socket() as probe:
