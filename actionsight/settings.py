@@ -64,6 +64,13 @@ def _user_ids(value: str) -> tuple[int, ...]:
     return tuple(int(name) for name in names)
 
 
+def _secrets(value: str) -> tuple[str, ...]:
+    secrets = _names(value)
+    if len(secrets) > 2:
+        raise ValueError("must be one secret, or the new and the old one while they are rotated")
+    return secrets
+
+
 def _folder(value: str) -> Path:
     path = Path(value).expanduser()
     return path if path.is_absolute() else ROOT / path
@@ -132,6 +139,13 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "github_webhook_secret",
+        "what GitHub signs webhooks with; the new and the old one, by a comma, while rotating",
+        _secrets,
+        "",
+        secret=True,
+    ),
+    Setting(
         "repositories",
         "what is monitored: owner/name, separated by commas; those never seen are added at a start",
         _repositories,
@@ -163,6 +177,7 @@ class Settings:
     github_api_url: str
     github_url: str
     github_token: str | None = field(repr=False)
+    github_webhook_secret: tuple[str, ...] = field(repr=False)
     repositories: tuple[str, ...]
     backfill_days: int
     poll_minutes: int

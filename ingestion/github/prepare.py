@@ -54,8 +54,17 @@ def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -
     from ingestion.github.loading import Loader
 
     loader = Loader(connection, database_url, folder)
-    for pipeline, tables in missing.items():
+    empty = [
         loader.load_rows(pipeline, {table: [] for table in tables})
+        for pipeline, tables in missing.items()
+    ]
+    # Loads that brought nothing would ask for a build.
+    connection.execute(
+        sql.SQL("delete from {} where load_id = any(%s)").format(
+            sql.Identifier(DATASET, _LOADS_TABLE)
+        ),
+        [empty],
+    )
 
 
 def _make_key(connection: Connection[Any], table: Table) -> None:
@@ -85,21 +94,16 @@ def _indexes() -> list[tuple[str, str]]:
 
 
 def _loads_view() -> sql.Composed:
-    """raw.loads: loads that have committed and brought rows that still carry them."""
-    carried = [
-        sql.SQL("exists (select from {} as carrier where carrier.{} = loads.load_id)").format(
-            sql.Identifier(DATASET, table.name), sql.Identifier(LOAD_ID)
-        )
-        for table in TABLES
-    ]
+    """raw.loads: what has committed and brought rows, of polls and of the drain of webhooks."""
     return sql.SQL(
         "create or replace view {} as "
-        "select loads.load_id::text as load_id, loads.inserted_at as committed_at from {} as loads "
-        "where loads.status = 0 and ({})"
+        "select load_id::text as load_id, inserted_at as committed_at from {} where status = 0 "
+        "union all "
+        "select batch_id, drained_at from {} where run_count + job_count > 0"
     ).format(
         sql.Identifier(DATASET, "loads"),
         sql.Identifier(DATASET, _LOADS_TABLE),
-        sql.SQL(" or ").join(carried),
+        sql.Identifier(DATASET, "webhook_batches"),
     )
 
 

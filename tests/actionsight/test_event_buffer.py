@@ -1,0 +1,90 @@
+"""The buffer gives every event again until it is told to forget it."""
+
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+
+from actionsight.event_buffer import GROUP, STREAM, EventBuffer
+
+pytestmark = pytest.mark.integration
+
+HEADERS = {"X-GitHub-Event": "ping", "X-GitHub-Delivery": "d-1"}
+
+
+@pytest.fixture
+def buffer(redis_url: str) -> Iterator[EventBuffer]:
+    made = EventBuffer(redis_url)
+    yield made
+    made.close()
+
+
+def test_an_event_comes_out_as_it_went_in_and_its_body_is_compressed(buffer: EventBuffer) -> None:
+    body = b'{"zen": "' + b"Keep it simple. " * 500 + b'"}'
+    buffer.append(HEADERS, body)
+    [event] = buffer.new(10)
+    assert (event.delivery_id, event.name, event.raw_body()) == ("d-1", "ping", body)
+    assert len(event.body) < len(body) / 10
+    assert abs(datetime.now(UTC) - event.received_at) < timedelta(minutes=1)
+
+
+def test_what_was_taken_and_not_forgotten_is_given_again(buffer: EventBuffer) -> None:
+    for number in range(3):
+        buffer.append(HEADERS, str(number).encode())
+    taken = buffer.new(2)
+    assert buffer.pending(10) == taken
+    assert [event.raw_body() for event in buffer.new(10)] == [b"2"]
+
+    buffer.forget([taken[0].entry_id])
+    assert [event.raw_body() for event in buffer.pending(10)] == [b"1", b"2"]
+    assert buffer.freshness().event_count == 2
+
+
+def test_freshness_tells_how_long_the_oldest_event_waits(buffer: EventBuffer) -> None:
+    assert buffer.freshness().oldest_received_at is None
+    buffer.append(HEADERS, b"first")
+    buffer.append(HEADERS, b"second")
+    [first, _] = buffer.new(2)
+    assert buffer.freshness().oldest_received_at == first.received_at
+
+
+def test_events_that_came_before_any_drain_are_given_to_the_first(
+    buffer: EventBuffer, redis_url: str
+) -> None:
+    buffer.append(HEADERS, b"early")
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.xinfo_groups(STREAM) == []
+    assert [event.raw_body() for event in buffer.new(1)] == [b"early"]
+
+
+def test_an_entry_that_vanished_while_pending_blocks_nothing(
+    buffer: EventBuffer, redis_url: str
+) -> None:
+    buffer.append(HEADERS, b"gone")
+    buffer.append(HEADERS, b"here")
+    gone, here = buffer.new(2)
+    with redis.Redis.from_url(redis_url) as client:
+        client.xdel(STREAM, gone.entry_id)
+        assert client.xpending(STREAM, GROUP)["pending"] == 2
+    assert buffer.pending(10) == [here]
+
+
+def test_a_body_that_cannot_be_decompressed_is_a_clear_error(
+    buffer: EventBuffer, redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.xadd(STREAM, {"headers": b"{}", "body": zlib.compress(b"x" * 100)[:5]})
+    [event] = buffer.new(1)
+    with pytest.raises(ValueError, match="cannot be decompressed"):
+        event.raw_body()
+
+
+def test_an_entry_that_no_receiver_wrote_can_still_be_named(
+    buffer: EventBuffer, redis_url: str
+) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.xadd(STREAM, {"anything": b"else"})
+    [event] = buffer.new(1)
+    assert (event.name, event.delivery_id) == ("unknown", f"entry {event.entry_id}")
