@@ -5,6 +5,8 @@ Looks only: it starts no server and changes nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import psycopg
 import redis
@@ -13,11 +15,14 @@ import requests
 from actionsight.database import connect
 from actionsight.embedded import PostgresqlServer, ValkeyServer
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.event_buffer import EventBuffer
 from actionsight.installation import DEMONSTRATION, shows_demonstration
 from actionsight.repositories import list_monitored
 from actionsight.settings import Settings
 
 OLDEST_POSTGRESQL = 15
+# A drain comes round every five seconds.
+LATE_SECONDS = 60
 NOT_RUNNING = "embedded, not running now: `make up` starts it"
 
 
@@ -55,9 +60,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
             "and what must be kept are settings of a whole server, so give the cache its own",
             is_warning=True,
         )
-    yield _redis(
-        "Event buffer",
-        buffer_url or ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER).running_url(),
+    yield from _webhooks(settings, demonstration=demonstration)
+    yield from _event_buffer(
+        buffer_url or ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER).running_url()
     )
     yield _redis("Cache", cache_url or ValkeyServer(folder / "cache", "", CACHE).running_url())
 
@@ -122,9 +127,17 @@ def _database(url: str | None) -> Iterator[Finding]:
                 yield Finding("Schema", "not there: run `actionsight migrate`", is_wrong=True)
                 return
             monitored = list_monitored(connection)
+            dead_letters = count_dead_letters(connection)
     except psycopg.OperationalError as error:
         yield Finding("PostgreSQL", f"cannot be reached: {str(error).strip()}", is_wrong=True)
         return
+    if dead_letters:
+        yield Finding(
+            "Dead letters",
+            f"{dead_letters:,} webhooks could not be processed: `actionsight dead-letters list` "
+            "says why, `replay` tries again",
+            is_warning=True,
+        )
     if not monitored:
         yield Finding(
             "Repositories",
@@ -141,6 +154,73 @@ def _database(url: str | None) -> Iterator[Finding]:
                 else "not collected yet"
             ),
             is_wrong=repository.trouble is not None,
+        )
+
+
+def count_dead_letters(connection: psycopg.Connection[Any]) -> int:
+    """How many deliveries wait for a person, discarded ones left out."""
+    row = connection.execute(
+        """
+        select count(*) from raw.webhook_dead_letters where discarded_at is null
+        """
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _webhooks(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
+    if demonstration:
+        yield Finding("Webhooks", "sent by GitHub's stand-in, with a secret of their own")
+    elif not settings.github_webhook_secret:
+        yield Finding(
+            "Webhooks",
+            "none are accepted, numbers come by polling alone: set "
+            "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET to what GitHub signs them with",
+            is_warning=True,
+        )
+    else:
+        rotating = " (two secrets: drop the old one after 3 days)"
+        yield Finding(
+            "Webhooks",
+            "accepted when signed" + (rotating if len(settings.github_webhook_secret) > 1 else ""),
+        )
+
+
+def _event_buffer(url: str | None) -> Iterator[Finding]:
+    """Whether the buffer answers, keeps what it acknowledged, and is drained."""
+    answers = _redis("Event buffer", url)
+    yield answers
+    if url is None or answers.is_wrong:
+        return
+    yield from _durability(url)
+    buffer = EventBuffer(url)
+    try:
+        freshness = buffer.freshness()
+    finally:
+        buffer.close()
+    if freshness.oldest_received_at is None:
+        return
+    age_seconds = (datetime.now(UTC) - freshness.oldest_received_at).total_seconds()
+    yield Finding(
+        "Event buffer",
+        f"{freshness.event_count:,} events wait, the oldest for {age_seconds:,.0f} s"
+        + (": `make up` or `actionsight sync` drains them" if age_seconds > LATE_SECONDS else ""),
+        is_warning=age_seconds > LATE_SECONDS,
+    )
+
+
+def _durability(url: str) -> Iterator[Finding]:
+    wanted = dict(line.split() for line in EVENT_BUFFER)
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            found = cast(dict[str, str], client.config_get(*wanted))
+    except redis.RedisError:
+        return  # a managed server does not tell
+    wrong = [f"{name} {value}" for name, value in wanted.items() if found.get(name) != value]
+    if wrong:
+        yield Finding(
+            "Event buffer",
+            f"may lose events that it acknowledged: set {', '.join(wrong)} on its server",
+            is_warning=True,
         )
 
 

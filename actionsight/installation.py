@@ -17,12 +17,14 @@ from actionsight.embedded import (
     hold,
     standin_status,
 )
+from actionsight.embedded.server import secret_in
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
-from actionsight.loopback import without_proxy
+from actionsight.loopback import HOST, without_proxy
 from actionsight.settings import ROOT, SETTINGS, Settings
 
 DEMONSTRATION = "demonstration"
 REAL = "real"
+WEBHOOKS_PATH = "/webhooks/github"
 
 
 class AlreadyRunningError(RuntimeError):
@@ -77,7 +79,14 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
     with ExitStack() as stack:
         if demonstration:
             folder = settings.data_dir / DEMONSTRATION
-            standin_url = stack.enter_context(hold(StandinServer(folder / "github-standin")))
+            secret = secret_in(folder / "webhook-secret")
+            standin = StandinServer(
+                folder / "github-standin",
+                f"http://{HOST}:{settings.api_port}{WEBHOOKS_PATH}",
+                secret,
+                settings.demonstration_speed,
+            )
+            standin_url = stack.enter_context(hold(standin))
             settings = dataclasses.replace(
                 settings,
                 data_dir=folder,
@@ -87,6 +96,7 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
                 cache_url=None,
                 github_api_url=standin_url,
                 github_token=None,
+                github_webhook_secret=(secret,),
                 repositories=tuple(dict.fromkeys(standin_status(standin_url)["repositories"])),
             )
         folder = settings.data_dir

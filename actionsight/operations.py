@@ -44,9 +44,9 @@ def migrate(settings: Settings) -> None:
 
 
 def sync(settings: Settings) -> None:
-    """One poll and one build, in the foreground, as a run that Dagster shows.
+    """One poll, one drain and one build, in the foreground, as a run that Dagster shows.
 
-    Waits for a poll that is under way elsewhere.
+    Waits for a poll or a drain that is under way elsewhere.
 
     Raises:
         OperationError: not all of what GitHub has is in the marts; says what is missing.
@@ -56,7 +56,7 @@ def sync(settings: Settings) -> None:
         settings,
         "dagster",
         ["job", "execute", "--module-name=orchestration.definitions", "--job=sync"],
-        "the poll or the build failed (Dagster shows the run)",
+        "the poll, the drain or the build failed (Dagster shows the run)",
     )
     troubles = _troubles(settings, started_at)
     if troubles:
@@ -86,11 +86,31 @@ def resolve(settings: Settings, names: Iterable[str]) -> None:
     _run(settings, "ingestion.github", ["resolve", *names], "a repository cannot be read")
 
 
+def dead_letters(settings: Settings, arguments: Iterable[str]) -> bool:
+    """Look at deliveries that could not be processed, or process them again.
+
+    Gives whether all went well; what did not was said to the person who watches.
+    """
+    return _start(settings, "ingestion.webhooks", ["dead-letters", *arguments]).returncode == 0
+
+
 def _run(
     settings: Settings, module: str, arguments: list[str], failure: str, *, quietly: bool = False
 ) -> None:
-    """Run a module to its end; its output is the person's to see, or only when it fails."""
-    done = subprocess.run(
+    """Run a module to its end; its output is the person's to see, or only when it fails.
+
+    Raises:
+        OperationError: it did not end well.
+    """
+    done = _start(settings, module, arguments, quietly=quietly)
+    if done.returncode:
+        raise OperationError("\n".join(filter(None, [failure, done.stdout, done.stderr])))
+
+
+def _start(
+    settings: Settings, module: str, arguments: list[str], *, quietly: bool = False
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         # What packages have to say about each other is not for the person who watches.
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
         cwd=ROOT,
@@ -100,8 +120,6 @@ def _run(
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise OperationError("\n".join(filter(None, [failure, done.stdout, done.stderr])))
 
 
 def _troubles(settings: Settings, since: datetime) -> list[str]:

@@ -163,6 +163,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "dagster_port", "port of Dagster's pages, on loopback", _whole_number(1, 65535), "3000"
     ),
+    Setting(
+        "demonstration_speed",
+        "how many times as fast as recorded the demonstration lets its last day happen",
+        _whole_number(1, 3600),
+        "1",
+    ),
 )
 
 
@@ -184,6 +190,7 @@ class Settings:
     data_dir: Path
     api_port: int
     dagster_port: int
+    demonstration_speed: int
 
     @property
     def has_credential(self) -> bool:

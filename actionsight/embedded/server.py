@@ -68,8 +68,7 @@ class EmbeddedServer(ABC):
         if adopted is not None:
             return adopted
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+            _kill(self._process)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
         deadline = time.monotonic() + START_SECONDS
@@ -79,11 +78,14 @@ class EmbeddedServer(ABC):
             # A server that was killed can hold its files for some seconds more: try again.
             while True:
                 process = self.launch(port, log.fileno())
-                if self._comes_up(process, self.url(port), deadline):
-                    break
+                try:
+                    if self._comes_up(process, self.url(port), deadline):
+                        break
+                except KeyboardInterrupt:
+                    _kill(process)
+                    raise
                 if time.monotonic() > deadline:
-                    process.kill()
-                    process.wait()
+                    _kill(process)
                     raise EmbeddedServerError(f"{self.label} did not start: {self._last_words()}")
                 time.sleep(0.5)
                 port = free_port()
@@ -152,6 +154,11 @@ def write_atomically(path: Path, text: str) -> None:
     draft.touch(mode=0o600)
     draft.write_text(text)
     draft.replace(path)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
 
 
 def _is_alive(pid: int) -> bool:

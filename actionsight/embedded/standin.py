@@ -1,7 +1,9 @@
 """The stand-in GitHub as a service of the demonstration."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -12,9 +14,21 @@ from actionsight.settings import ROOT
 
 
 class StandinServer(EmbeddedServer):
-    """`python -m github_standin`, with its own folder for the moment that its history began."""
+    """`python -m github_standin`, with its own folder for the moment that its history began.
+
+    Args:
+        webhook_url: where it sends what happens from now on.
+        webhook_secret: what it signs that with.
+        speed: how many times as fast as recorded the last day happens.
+    """
 
     label = "GitHub's stand-in"
+
+    def __init__(self, folder: Path, webhook_url: str, webhook_secret: str, speed: int) -> None:
+        super().__init__(folder)
+        self._webhook_url = webhook_url
+        self._webhook_secret = webhook_secret
+        self._speed = speed
 
     def prepare(self) -> None:
         """Nothing to prepare: its recordings are part of the checkout."""
@@ -29,8 +43,11 @@ class StandinServer(EmbeddedServer):
                 "--demonstration",
                 f"--port={port}",
                 f"--data-dir={self.folder}",
+                f"--webhook-url={self._webhook_url}",
+                f"--speed={self._speed}",
             ],
             cwd=ROOT,
+            env={**os.environ, "GITHUB_STANDIN_WEBHOOK_SECRET": self._webhook_secret},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -7,6 +7,7 @@ import pytest
 
 from actionsight.database import connect
 from actionsight.doctor import Finding, examine
+from actionsight.event_buffer import EventBuffer
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings
 from github_standin.server import Server, serving
@@ -82,3 +83,38 @@ def test_the_trouble_of_a_repository_shows(well: Settings) -> None:
 def test_no_secret_stands_in_a_finding(well: Settings) -> None:
     shown = "\n".join(finding.line() for finding in examine(well))
     assert "right" not in shown
+
+
+def test_missing_webhooks_are_named_with_their_setting(well: Settings) -> None:
+    assert "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET" in findings(well)["Webhooks"].says
+    signed = findings(dataclasses.replace(well, github_webhook_secret=("new", "old")))["Webhooks"]
+    assert not signed.is_warning
+    assert "two secrets" in signed.says
+
+
+def test_events_that_nobody_drains_are_told(well: Settings) -> None:
+    buffer = EventBuffer(str(well.redis_url))
+    buffer.append({"X-GitHub-Event": "ping"}, b"{}")
+    buffer.close()
+    assert "1 events wait" in findings(well)["Event buffer"].says
+
+
+def test_a_buffer_that_may_lose_events_is_told_how_not_to(well: Settings) -> None:
+    found = findings(dataclasses.replace(well, redis_url=well.cache_url))["Event buffer"]
+    assert found.is_warning
+    assert "appendonly yes" in found.says
+    assert "maxmemory-policy noeviction" in found.says
+
+
+def test_dead_letters_are_told_until_they_are_discarded(well: Settings) -> None:
+    with connect(str(well.database_url), autocommit=True) as connection:
+        connection.execute(
+            """
+            insert into raw.webhook_dead_letters (
+                delivery_id, event, received_at, headers, body, failed_at, error
+            ) values ('d', 'workflow_run', now(), '{}', '', now(), 'no id')
+            """
+        )
+        assert "1 webhooks could not be processed" in findings(well)["Dead letters"].says
+        connection.execute("update raw.webhook_dead_letters set discarded_at = now()")
+    assert "Dead letters" not in findings(well)
