@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 AccountKind = Literal["User", "Organization", "Bot"]
+ChangeAction = Literal["renamed", "privatized", "publicized", "archived"]
 WaitingStatus = Literal["queued", "waiting", "requested", "pending"]
 
 
@@ -41,6 +42,21 @@ class Repository:
     def name(self) -> str:
         """The part after the slash."""
         return self.full_name.partition("/")[2]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was done to a repository: *attribute* of it was *before* until *moment*.
+
+    *action* is what GitHub's `repository` event calls it; *number* counts a world's changes.
+    """
+
+    number: int
+    moment: datetime
+    repository_id: int
+    action: ChangeAction
+    attribute: str
+    before: Any
 
 
 @dataclass

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from github_standin.accounts import account
 from github_standin.model import Account, Job, Run, Runner, Step
-from github_standin.world import World, account
+from github_standin.world import World
 
 FOLDER = Path(__file__).parent / "recordings"
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from github_standin.model import (
     Attempt,
     Job,
+    JobState,
     Repository,
     Run,
     Step,
@@ -88,10 +89,16 @@ def run_body(run: Run, attempt: Attempt, repository: Repository, api: str, now: 
 
 
 def job_body(
-    job: Job, run: Run, attempt: Attempt, repository: Repository, api: str, now: datetime
+    job: Job,
+    run: Run,
+    attempt: Attempt,
+    repository: Repository,
+    api: str,
+    now: datetime,
+    state: JobState | None = None,
 ) -> Body:
-    """Schema `job`, as it stands at *now*."""
-    state = job_state(job, now)
+    """Schema `job`, as it stands at *now*, or in another *state* that it passed through."""
+    state = state or job_state(job, now)
     base = f"{api}/repos/{repository.full_name}"
     web = f"{WEB}/{repository.full_name}/actions/runs/{run.id}/job/{job.id}"
     runner = state.runner

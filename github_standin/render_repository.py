@@ -114,6 +114,25 @@ def user_body(account: Account, api: str, created_at: datetime) -> Body:
     }
 
 
+def organization_body(account: Account, api: str) -> Body:
+    """Schema `organization-simple`, as events carry it."""
+    url = f"{api}/orgs/{account.login}"
+    return {
+        "login": account.login,
+        "id": account.id,
+        "node_id": node_id("O", account.id),
+        "url": url,
+        "repos_url": f"{url}/repos",
+        "events_url": f"{url}/events",
+        "hooks_url": f"{url}/hooks",
+        "issues_url": f"{url}/issues",
+        "members_url": f"{url}/members{{/member}}",
+        "public_members_url": f"{url}/public_members{{/member}}",
+        "avatar_url": f"https://avatars.githubusercontent.com/u/{account.id}?v=4",
+        "description": None,
+    }
+
+
 def repository_body(repository: Repository, api: str) -> Body:
     """Schema `minimal-repository`, as it stands within a run."""
     url = f"{api}/repos/{repository.full_name}"

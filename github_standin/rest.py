@@ -12,6 +12,7 @@ import orjson
 from flask import Flask, Response, request
 
 from github_standin import render, render_repository
+from github_standin.accounts import account
 from github_standin.model import Attempt, Job, Repository, Run, Workflow, jobs_at
 from github_standin.queries import (
     SEARCH_LIMIT,
@@ -21,7 +22,7 @@ from github_standin.queries import (
     link_header,
     matching_runs,
 )
-from github_standin.world import World, account
+from github_standin.world import World
 
 DOCUMENTATION = "https://docs.github.com/rest"
 

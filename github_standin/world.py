@@ -14,11 +14,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from github_standin.accounts import account
 from github_standin.model import (
     NO_RUNNER,
     Account,
-    AccountKind,
     Attempt,
+    Change,
+    ChangeAction,
     Job,
     Repository,
     Run,
@@ -40,6 +42,7 @@ class World:
         self.repositories: dict[int, Repository] = {}
         self.workflows: dict[int, Workflow] = {}
         self.runs: dict[int, Run] = {}
+        self.changes: list[Change] = []
         self._moved_names: dict[str, int] = {}
         self._ordered: dict[int, list[Run]] = {}
         self._run_of_job: dict[int, int] = {}
@@ -210,7 +213,25 @@ class World:
         """Give *repository* another name; the old one redirects until somebody reuses it."""
         with self.lock:
             self._moved_names[repository.full_name.lower()] = repository.id
-            repository.full_name = full_name
+            self._change(repository, "renamed", "full_name", full_name)
+
+    def privatize_repository(self, repository: Repository) -> None:
+        """Make *repository* private."""
+        self._change(repository, "privatized", "visibility", "private")
+
+    def publicize_repository(self, repository: Repository) -> None:
+        """Make *repository* public."""
+        self._change(repository, "publicized", "visibility", "public")
+
+    def archive_repository(self, repository: Repository) -> None:
+        """Make *repository* read-only."""
+        self._change(repository, "archived", "archived", True)
+
+    def _change(self, of: Repository, action: ChangeAction, attribute: str, value: Any) -> None:
+        with self.lock:
+            number, before = len(self.changes) + 1, getattr(of, attribute)
+            self.changes.append(Change(number, self.now(), of.id, action, attribute, before))
+            setattr(of, attribute, value)
 
     def delete_repository(self, repository: Repository) -> None:
         """Make *repository* answer 404, as a deleted or an unreadable one does."""
@@ -269,12 +290,6 @@ class World:
     def run_of_job(self, job_id: int) -> Run | None:
         """The run to which a job belongs."""
         return self.runs.get(self._run_of_job.get(job_id, -1))
-
-
-def account(login: str, kind: AccountKind = "User") -> Account:
-    """An account whose id follows from its login, far above the ids that GitHub gives."""
-    digest = hashlib.sha1(login.encode(), usedforsecurity=False).digest()
-    return Account(3_000_000_000 + int.from_bytes(digest[:4], "big") % 1_000_000_000, login, kind)
 
 
 def _order(run: Run) -> tuple[datetime, int]:

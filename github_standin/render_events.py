@@ -1,0 +1,118 @@
+"""Payloads of webhook events, as GitHub's published schemas want them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from github_standin import render
+from github_standin.accounts import account
+from github_standin.happenings import Happening, JobHappening, RepositoryHappening, RunHappening
+from github_standin.model import Account, Change, Repository
+from github_standin.render_repository import (
+    Body,
+    account_body,
+    full_repository_body,
+    node_id,
+    organization_body,
+    timestamp,
+)
+from github_standin.world import World
+
+_REST_ONLY = ("temp_clone_token", "permissions", "network_count", "subscribers_count")
+
+
+def event_body(world: World, happening: Happening, api: str) -> Body:
+    """The payload of *happening*, as the world stood when it happened."""
+    if isinstance(happening, RepositoryHappening):
+        return _change_body(world, happening, api)
+    run, attempt, moment = happening.run, happening.attempt, happening.moment
+    later = [change for change in world.changes if change.moment > moment]
+    repository = _as_it_was(world.repositories[run.repository_id], later)
+    common = _envelope(repository, attempt.triggering_actor, run.created_at, api)
+    if isinstance(happening, RunHappening):
+        if run.head_repository is not None and run.head_repository.id == repository.id:
+            run = replace(run, head_repository=repository)
+        workflow = world.workflows.get(run.workflow_id)
+        return {
+            "action": happening.action,
+            "workflow_run": render.run_body(run, attempt, repository, api, moment),
+            "workflow": workflow and render.workflow_body(workflow, repository, api),
+            **common,
+        }
+    return {"action": happening.action, "workflow_job": _job(happening, repository, api), **common}
+
+
+def ping_body(
+    repository: Repository, hook_id: int, url: str, content_type: str, moment: datetime, api: str
+) -> Body:
+    """The payload that a new hook of *repository* gets first."""
+    hook_url = f"{api}/repos/{repository.full_name}/hooks/{hook_id}"
+    hook = {
+        "type": "Repository",
+        "id": hook_id,
+        "name": "web",
+        "active": True,
+        "events": ["*"],
+        "config": {
+            "content_type": content_type,
+            "insecure_ssl": "0",
+            "secret": "********",
+            "url": url,
+        },
+        "created_at": timestamp(moment),
+        "updated_at": timestamp(moment),
+        "url": hook_url,
+        "test_url": f"{hook_url}/test",
+        "ping_url": f"{hook_url}/pings",
+        "deliveries_url": f"{hook_url}/deliveries",
+        "last_response": {"code": None, "status": "unused", "message": None},
+    }
+    common = _envelope(repository, account("octocat"), repository.created_at, api)
+    return {"zen": "Keep it logically awesome.", "hook_id": hook_id, "hook": hook, **common}
+
+
+def _job(happening: JobHappening, repository: Repository, api: str) -> Body:
+    return render.job_body(
+        happening.job,
+        happening.run,
+        happening.attempt,
+        repository,
+        api,
+        happening.moment,
+        happening.state,
+    )
+
+
+def _change_body(world: World, happening: RepositoryHappening, api: str) -> Body:
+    change = happening.change
+    later = [other for other in world.changes if other.number > change.number]
+    repository = _as_it_was(world.repositories[change.repository_id], later)
+    body: Body = {"action": change.action}
+    if change.action == "renamed":
+        name = change.before.partition("/")[2]
+        body["changes"] = {"repository": {"name": {"from": name}}}
+    return body | _envelope(repository, account("octocat"), change.moment, api)
+
+
+def _as_it_was(repository: Repository, later: Iterable[Change]) -> Repository:
+    """*repository* before the changes *later*, which are in the order in which they were made."""
+    first: dict[str, Any] = {}
+    for change in later:
+        if change.repository_id == repository.id:
+            first.setdefault(change.attribute, change.before)
+    return replace(repository, **first)
+
+
+def _envelope(repository: Repository, sender: Account, pushed_at: datetime, api: str) -> Body:
+    body = full_repository_body(repository, api, pushed_at)
+    shown = {key: value for key, value in body.items() if key not in _REST_ONLY}
+    envelope: Body = {"repository": shown | {"custom_properties": {}}}
+    if repository.owner.type == "Organization":
+        envelope["organization"] = organization_body(repository.owner, api)
+    return envelope | {"sender": account_body(sender, api)}
+
+
+def installation_body(installation_id: int) -> Body:
+    """What the payload of an App's hook tells of the installation."""
+    return {"id": installation_id, "node_id": node_id("MDIz", installation_id)}
