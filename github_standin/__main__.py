@@ -1,28 +1,42 @@
-"""`python -m github_standin`: serve the recordings on the loopback address."""
+"""`python -m github_standin`: serve the recordings on the loopback address, and send their
+webhooks."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
 
 from github_standin import demonstration
 from github_standin.demonstration import Shown
+from github_standin.hooks import Hook
+from github_standin.sender import Sender
 from github_standin.server import Server
 from github_standin.world import World
 
 CHECK_SECONDS = 60.0
+
+SIGNING_VARIABLE = "GITHUB_STANDIN_WEBHOOK_SECRET"
+"""The environment variable with the secret that signs webhooks."""
+
+FASTEST = 10_000
+LONGEST_LEAD = 14 * 24
+
+APP_ID = 1_000_001
+INSTALLATION_ID = 60_000_001
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; 0 then, 1 when it cannot start."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.demonstration and options.data_dir is None:
-        parser.error(
-            "--demonstration needs --data-dir: the folder that keeps how far history is moved"
-        )
+    secret = os.environ.get(SIGNING_VARIABLE)
+    _check(parser, options, secret)
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -31,29 +45,71 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     world = World()
+    sender: Sender | None = None
+
+    def status() -> dict[str, Any]:
+        told = demonstration.status(world, shown)
+        return told if sender is None else told | {"webhooks": sender.status()}
+
     try:
         if options.demonstration:
-            shown = demonstration.prepare(world, options.data_dir)
+            lead = timedelta(hours=options.lead)
+            shown = demonstration.prepare(world, options.data_dir, options.speed, lead)
         else:
             shown = demonstration.show(world, {})
-        server = Server(
-            world, token=options.token, status=lambda: demonstration.status(world, shown)
-        )
+        server = Server(world, token=options.token, status=status)
         server.start(options.port)
     except (OSError, demonstration.StateError) as reason:
         sys.stderr.write(f"github_standin cannot start: {reason}\n")
         return 1
+    if options.speed > 1 and datetime.now(UTC) - world.now() < timedelta(seconds=1):
+        sys.stderr.write(
+            "--speed changes nothing: what is shown is at the present already"
+            f" ({options.data_dir / demonstration.STATE_FILE})\n"
+        )
+    if options.webhook_url is not None:
+        hook = Hook(options.webhook_url, secret, target_type="integration", target_id=APP_ID)
+        sender = Sender(world, hook, api=server.url, installation_id=INSTALLATION_ID)
+        sender.start()
     sys.stdout.write(f"listening on {server.url}\n")
     sys.stdout.flush()
     _watch(world, shown if options.demonstration else [], stopped)
+    if sender is not None:
+        sender.stop()
     server.stop()
     return 0
+
+
+def _check(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, secret: str | None
+) -> None:
+    """End with a sentence where the options do not fit together."""
+    if options.demonstration and options.data_dir is None:
+        parser.error(
+            "--demonstration needs --data-dir: the folder that keeps how far history is moved"
+        )
+    if not options.demonstration and (options.webhook_url is not None or options.speed != 1):
+        parser.error(
+            "--webhook-url and --speed need --demonstration: without it everything is long over"
+        )
+    if not (1 <= options.speed <= FASTEST and 0 < options.lead <= LONGEST_LEAD):
+        parser.error(
+            f"--speed is 1 to {FASTEST:,}, --lead more than 0 and at most {LONGEST_LEAD} hours"
+        )
+    if options.webhook_url is not None:
+        parts = urlsplit(options.webhook_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            parser.error(f"--webhook-url: {options.webhook_url} is no http address")
+        if not secret:
+            parser.error(
+                f"--webhook-url needs the secret that signs, as {SIGNING_VARIABLE} (environment)"
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m github_standin",
-        description="A stand-in for GitHub's REST API, answering from recorded real history."
+        description="A stand-in for GitHub: its REST API and webhooks, from recorded real history."
         " Prints one line with its address when it is ready; GET /standin tells what it shows.",
     )
     parser.add_argument(
@@ -72,6 +128,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--token", metavar="T", help="accept this token only (default: any, or none)"
+    )
+    parser.add_argument(
+        "--webhook-url",
+        metavar="URL",
+        help=f"send what happens from now on there, signed with the secret in {SIGNING_VARIABLE}",
+    )
+    parser.add_argument(
+        "--speed",
+        type=float,
+        default=1.0,
+        metavar="N",
+        help="begin some hours ago (--lead) and go N times as fast until the present (default 1)",
+    )
+    parser.add_argument(
+        "--lead",
+        type=float,
+        default=demonstration.DEFAULT_LEAD / timedelta(hours=1),
+        metavar="HOURS",
+        help="how many hours ago a first start with --speed begins (default %(default)g)",
     )
     return parser
 

@@ -3,7 +3,8 @@
 Each recording is moved by whole weeks of its own, so that weekdays and hours stay as they were. A
 recording shorter than a week counts as the week that begins with it: it is history from the first
 start on. The shift is fixed at the first start and kept in `standin.json`: later starts show the
-same history, grown older.
+same history, grown older. Beside it stands how the world's clock catches up, where it was asked to
+run faster.
 """
 
 import json
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from github_standin import SYNTHESISED, recording
+from github_standin.pace import Pace, chosen
 from github_standin.recording import Recording
 from github_standin.world import World
 
 STATE_FILE = "standin.json"
 
 WEEK = timedelta(weeks=1)
+
+DEFAULT_LEAD = timedelta(days=1)
 
 
 class StateError(Exception):
@@ -39,21 +43,33 @@ class Shown:
         return self.recording.last <= now
 
 
-def prepare(world: World, data_dir: Path) -> list[Shown]:
-    """Fill *world* with every recording, moved to the present; the shifts are kept in *data_dir*.
+def prepare(
+    world: World, data_dir: Path, speed: float = 1.0, lead: timedelta = DEFAULT_LEAD
+) -> list[Shown]:
+    """Fill *world* with every recording, moved to the present; what later starts need is kept in
+    *data_dir*.
+
+    *speed* and *lead*: the world's clock begins *lead* ago and runs *speed* times as fast until it
+    has caught up (`github_standin.pace` says what later starts do).
 
     Raises `StateError` when an earlier start left a file that cannot be read, `OSError` when the
     folder cannot be written.
     """
     path = data_dir / STATE_FILE
-    kept = _read(path)
-    shifts = {
-        name: kept[name] if name in kept else _weeks_to_now(name, world.now())
+    real_clock = world.clock
+    now = real_clock()
+    is_first, kept = not path.exists(), _read(path)
+    shifts = kept.shift_weeks
+    moved = {
+        name: shifts[name] if name in shifts else _weeks_to_now(name, now)
         for name in recording.names()
     }
-    if shifts != kept:
-        _write(path, shifts)
-    return show(world, shifts)
+    pace = chosen(now, speed, lead, is_first=is_first, kept=kept.pace)
+    if _Kept(moved, pace) != kept:
+        _write(path, _Kept(moved, pace))
+    if pace is not None:
+        world.clock = lambda: pace.at(real_clock())
+    return show(world, moved)
 
 
 def show(world: World, shift_weeks: Mapping[str, int]) -> list[Shown]:
@@ -95,12 +111,20 @@ def _weeks_to_now(name: str, now: datetime) -> int:
     return -((end - now) // WEEK)
 
 
-def _read(path: Path) -> dict[str, int]:
+@dataclass(frozen=True)
+class _Kept:
+    shift_weeks: dict[str, int]
+    pace: Pace | None = None
+
+
+def _read(path: Path) -> _Kept:
     if not path.exists():
-        return {}
+        return _Kept({})
     try:
-        shifts = json.loads(path.read_text())["shift_weeks"]
-        return {str(name): int(weeks) for name, weeks in shifts.items()}
+        kept = json.loads(path.read_text())
+        shifts = {str(name): int(weeks) for name, weeks in kept["shift_weeks"].items()}
+        pace = kept.get("pace")
+        return _Kept(shifts, None if pace is None else Pace.from_json(pace))
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise StateError(
             f"{path} cannot be read ({broken})."
@@ -108,11 +132,14 @@ def _read(path: Path) -> dict[str, int]:
         ) from broken
 
 
-def _write(path: Path, shift_weeks: Mapping[str, int]) -> None:
+def _write(path: Path, kept: _Kept) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
+    content: dict[str, Any] = {"shift_weeks": kept.shift_weeks}
+    if kept.pace is not None:
+        content["pace"] = kept.pace.to_json()
     with draft.open("w") as file:
-        json.dump({"shift_weeks": dict(shift_weeks)}, file, indent=2)
+        json.dump(content, file, indent=2)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.5
 WORKERS = 8
 
 BACKLOG = 1_000
-"""While so many deliveries wait (the receiver hangs), nothing further is looked for; it is later."""
+"""While so many deliveries wait (the receiver hangs), the next look is put off."""
 
 REMEMBERED = 100
 
