@@ -124,7 +124,8 @@ def _all_attempts(
 ) -> dict[int, list[Row]]:
     """Jobs by attempt from one listing of all; nothing where it does not give all of them."""
     pages = listing(cycle.client, f"{path}/jobs", "jobs", filter="all")
-    total, rows = _listed(pages, repository, None)
+    # A job that does not say its attempt is from the time before there were others.
+    total, rows = _listed(pages, repository, 1)
     by_attempt: dict[int, list[Row]] = {}
     for row in rows:
         by_attempt.setdefault(row["run_attempt"], []).append(row)
@@ -133,7 +134,7 @@ def _all_attempts(
 
 
 def _listed(
-    pages: Iterator[Listing], repository: Repository, run_attempt: int | None
+    pages: Iterator[Listing], repository: Repository, run_attempt: int
 ) -> tuple[int, list[Row]]:
     """The total that a listing claims, and its rows, each job once (one can come twice)."""
     total = 0

@@ -121,11 +121,11 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
     )
 
 
-def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | None = None) -> Row:
+def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | None = 1) -> Row:
     """The row of raw.workflow_jobs for a job; times of its steps are UTC.
 
-    `run_attempt` stands in where the payload does not say under which attempt it is listed; a
-    payload that says it, and no caller that knows: the first.
+    `run_attempt` stands in where the payload does not say under which attempt it is listed; None
+    leaves it unknown.
 
     Raises:
         UnreadablePayloadError: no id, or a value of the wrong kind.
@@ -135,7 +135,7 @@ def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | No
         {
             "job_id": _id(payload, "id"),
             "run_id": _id(payload, "run_id"),
-            "run_attempt": _integer(payload, "run_attempt") or run_attempt or 1,
+            "run_attempt": _integer(payload, "run_attempt") or run_attempt,
             "repository_id": repository_id,
             "name": _text(payload, "name"),
             "workflow_name": _text(payload, "workflow_name"),
@@ -147,7 +147,7 @@ def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | No
             "head_branch": _text(payload, "head_branch"),
             "head_sha": _text(payload, "head_sha"),
             "labels": _json(
-                [_clean(label) for label in labels if isinstance(label, str)]
+                [clean_text(label) for label in labels if isinstance(label, str)]
                 if isinstance(labels, list)
                 else []
             ),
@@ -190,9 +190,15 @@ def parse_time(text: str) -> datetime:
 
     Raises:
         ValueError: `text` is no such time.
+        OverflowError: in UTC it lies before the year 1 or after 9999.
     """
     parsed = datetime.fromisoformat(text)
     return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def clean_text(text: str) -> str:
+    """Text without what PostgreSQL does not store: NUL, and lone surrogates, which are no text."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _step(payload: Payload) -> Row:
@@ -215,18 +221,13 @@ def _json(value: list[Any]) -> str:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
-def _clean(text: str) -> str:
-    # PostgreSQL stores no NUL, neither in text nor in jsonb; a lone surrogate is no text at all.
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
-
-
 def _text(payload: Payload, field: str) -> str | None:
     value = payload.get(field)
     if value is None:
         return None
     if not isinstance(value, str):
         raise UnreadablePayloadError(f"{field} is not text: {value!r:.80}")
-    return _clean(value) or None
+    return clean_text(value) or None
 
 
 def _integer(payload: Payload, field: str) -> int | None:
@@ -260,7 +261,7 @@ def _time(payload: Payload, field: str) -> datetime | None:
         return None
     try:
         return parse_time(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UnreadablePayloadError(f"{field} is not a time: {text!r:.80}") from error
 
 

@@ -107,6 +107,11 @@ def test_the_attempt_that_a_job_names_wins_over_the_one_that_was_asked_for() -> 
     assert workflow_job_row({**JOB, "run_attempt": 2}, 5, run_attempt=3)["run_attempt"] == 2
 
 
+def test_a_job_of_which_nobody_knows_the_attempt_belongs_to_the_first_or_to_none() -> None:
+    assert workflow_job_row(JOB, 5)["run_attempt"] == 1
+    assert workflow_job_row(JOB, 5, run_attempt=None)["run_attempt"] is None
+
+
 def test_empty_text_is_null() -> None:
     row = workflow_run_row({**RUN, "conclusion": "", "name": "", "created_at": ""}, 1)
     assert (row["conclusion"], row["name"], row["created_at"]) == (None, None, None)
@@ -157,6 +162,7 @@ def test_equal_payloads_have_equal_hashes_and_any_change_shows() -> None:
         ({**RUN, "id": "7"}, "id is not a whole number"),
         ({**RUN, "run_number": 2**63}, "run_number is too great"),
         ({**RUN, "created_at": "yesterday"}, "created_at is not a time"),
+        ({**RUN, "created_at": "0001-01-01T00:00:00+14:00"}, "created_at is not a time"),
         ({**RUN, "name": 5}, "name is not text"),
     ],
 )
