@@ -7,7 +7,10 @@ from typing import Any
 import orjson
 from flask import Response
 
+from api.freshness import Freshness
+
 AS_OF_HEADER = "Actionsight-As-Of"
+NEWEST_OBSERVATION_HEADER = "Actionsight-Newest-Observation-At"
 UNKNOWN = "unknown"
 
 
@@ -22,14 +25,19 @@ def json_response(body: Any, status: int = 200, mimetype: str = "application/jso
 
 
 def data_response(
-    data: Any, *, as_of: datetime | None, applied: Mapping[str, Any], **members: Any
+    data: Any, *, freshness: Freshness, applied: Mapping[str, Any], **members: Any
 ) -> Response:
-    """Data, the filter that was applied, and up to when the numbers can be trusted (a header)."""
+    """Data, the filter that was applied, and how fresh the numbers are (two headers)."""
     response = json_response({"data": data, **members, "filter": applied})
-    response.headers[AS_OF_HEADER] = UNKNOWN if as_of is None else timestamp(as_of)
+    response.headers[AS_OF_HEADER] = _or_unknown(freshness.as_of)
+    response.headers[NEWEST_OBSERVATION_HEADER] = _or_unknown(freshness.newest_observation_at)
     return response
 
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, as in the bodies."""
     return to_json(moment).decode().strip('"')
+
+
+def _or_unknown(moment: datetime | None) -> str:
+    return UNKNOWN if moment is None else timestamp(moment)

@@ -3,13 +3,14 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import errors, openapi
+from api import buffer, errors, openapi
 from api.auth import access
 from api.auth.access import Access, register
 from api.database import Database
 from api.health import views as health
 from api.repositories import views as repositories
 from api.stats import views as stats
+from api.webhooks import views as webhooks
 from api.workflows import views as workflows
 
 HEADERS = {
@@ -35,10 +36,13 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
     )
+    buffer.init_app(app, settings)
     errors.init_app(app)
     access.init_app(app)
+    webhooks.init_app(app, settings)
     register(app, health.blueprint, Access.PUBLIC)
     register(app, openapi.blueprint, Access.PUBLIC)
+    register(app, webhooks.blueprint, Access.SIGNED)
     register(app, stats.blueprint, Access.VIEWER)
     register(app, workflows.blueprint, Access.VIEWER)
     register(app, repositories.blueprint, Access.VIEWER)

@@ -1,6 +1,7 @@
 """Endpoints: a view with all that a client has to know about it, in one declaration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, request
@@ -17,27 +18,41 @@ class Endpoint:
         summary: what the route is for, in one line.
         description: what a client has to know beside it.
         parameters: all of them, those in the path too.
-        answer: JSON Schema of the body of a 200.
-        has_as_of: whether the answer says up to when its numbers can be trusted.
+        answer: JSON Schema of the body of a success.
+        status: of a success.
+        has_freshness: whether the answer says how fresh its numbers are.
+        body: JSON Schema of the request's body by media type. A view with a body gets no
+            arguments: it reads the whole request itself, in an order of its own.
+        failures: what a status of failure means here, beside or in place of what it means
+            everywhere.
     """
 
     def __init__(
         self,
         view: View,
         summary: str,
+        *,
         parameters: Sequence[Parameter],
         answer: Schema,
-        has_as_of: bool,
+        status: HTTPStatus,
+        has_freshness: bool,
+        body: Mapping[str, Schema],
+        failures: Mapping[HTTPStatus, str],
     ) -> None:
         self.__name__ = view.__name__
         self.summary = summary
         self.description = view.__doc__ or ""
         self.parameters = tuple(parameters)
         self.answer = answer
-        self.has_as_of = has_as_of
+        self.status = status
+        self.has_freshness = has_freshness
+        self.body = body
+        self.failures = failures
         self._view = view
 
     def __call__(self, **path: Any) -> Response:
+        if self.body:
+            return self._view({})
         arguments = read_path(path, self.parameters) | read_query(request.args, self.parameters)
         return self._view(arguments)
 
@@ -47,11 +62,23 @@ def endpoint(
     *,
     answer: Schema,
     parameters: Sequence[Parameter] = (),
-    has_as_of: bool = True,
+    status: HTTPStatus = HTTPStatus.OK,
+    has_freshness: bool = True,
+    body: Mapping[str, Schema] | None = None,
+    failures: Mapping[HTTPStatus, str] | None = None,
 ) -> Callable[[View], Endpoint]:
     """Declare a view; its docstring becomes the description in the OpenAPI document."""
 
     def declare(view: View) -> Endpoint:
-        return Endpoint(view, summary, parameters, answer, has_as_of)
+        return Endpoint(
+            view,
+            summary,
+            parameters=parameters,
+            answer=answer,
+            status=status,
+            has_freshness=has_freshness,
+            body=body or {},
+            failures=failures or {},
+        )
 
     return declare

@@ -6,7 +6,6 @@ and that set is a condition of every query.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import sql
@@ -14,6 +13,7 @@ from psycopg import sql
 from api.auth.access import Viewer
 from api.database import Connection
 from api.errors import bad_request, not_found
+from api.freshness import Freshness, read_freshness
 from api.parameters import (
     ID_SCHEMA,
     MOMENT_SCHEMA,
@@ -127,13 +127,13 @@ class RunFilter:
         repository_ids: where the runs must lie, inside what the viewer may see.
         values: of the other conditions that were asked for, as SQL parameters.
         applied: the same as the answer echoes it.
-        as_of: up to when the numbers of all these repositories can be trusted; None: unknown.
+        freshness: of these repositories.
     """
 
     repository_ids: tuple[int, ...]
     values: Mapping[str, Any]
     applied: Mapping[str, Any]
-    as_of: datetime | None
+    freshness: Freshness
 
     @property
     def columns(self) -> frozenset[str]:
@@ -174,7 +174,7 @@ def read_filter(connection: Connection, viewer: Viewer, arguments: Arguments) ->
         if given := arguments.get(name):
             applied[name] = list(given)
             values[name] = [value.lower() for value in given] if name == "actor" else list(given)
-    return RunFilter(repository_ids, values, applied, as_of(connection, repository_ids))
+    return RunFilter(repository_ids, values, applied, read_freshness(connection, repository_ids))
 
 
 def visible_repositories(
@@ -204,19 +204,6 @@ def visible_repositories(
         for row in rows
         if row["repository_id"] in asked or row["name"] in asked
     )
-
-
-def as_of(connection: Connection, repository_ids: tuple[int, ...]) -> datetime | None:
-    """Up to when all these repositories have been observed and built; None: not known for one."""
-    row = connection.execute(
-        """
-        select case when bool_and(observed_until is not null) then min(observed_until) end as as_of
-        from app.repositories
-        where repository_id = any(%s)
-        """,
-        [list(repository_ids)],
-    ).fetchone()
-    return row["as_of"] if row else None
 
 
 def _read_range(arguments: Arguments, values: dict[str, Any], applied: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """GET /openapi.json: the OpenAPI 3.1 document, made from what the routes declare."""
 
 import re
+from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from inspect import cleandoc
 from typing import Any
@@ -8,33 +9,59 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app
 from werkzeug.routing import Rule
 
-from api.answers import AS_OF_HEADER, UNKNOWN, json_response
+from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN, json_response
 from api.auth.access import Access, access_of
 from api.endpoints import Endpoint, endpoint
 from api.errors import PROBLEM_JSON
 from api.parameters import Arguments, Parameter
 from api.schemas import PROBLEM, TIME
+from api.webhooks.signature import SIGNATURE_HEADER
 
 blueprint = Blueprint("openapi", __name__)
 
-_AS_OF = {
+_TIME_OR_UNKNOWN = {"anyOf": [TIME, {"const": UNKNOWN}]}
+_FRESHNESS = {
     AS_OF_HEADER: {
         "description": "Up to when the numbers can be trusted: the earliest over the repositories "
         "of the answer.",
-        "schema": {"anyOf": [TIME, {"const": UNKNOWN}]},
-    }
+        "schema": _TIME_OR_UNKNOWN,
+    },
+    NEWEST_OBSERVATION_HEADER: {
+        "description": "When something new was last seen, by a webhook or a poll: the newest over "
+        "the repositories of the answer.",
+        "schema": _TIME_OR_UNKNOWN,
+    },
 }
 _FAILURES = {
-    "400": "A parameter is unknown or unusable; `errors` names each.",
-    "401": "No token, or one that is unknown, expired or revoked.",
-    "404": "It does not exist, or this viewer may not see it: the same answer.",
-    "500": "A fault inside; the log names it by `instance`.",
-    "503": "The database is away or too slow, or the statistics are not built.",
+    HTTPStatus.BAD_REQUEST: "A parameter is unknown or unusable; `errors` names each.",
+    HTTPStatus.UNAUTHORIZED: "No token, or one that is unknown, expired or revoked.",
+    HTTPStatus.NOT_FOUND: "It does not exist, or this viewer may not see it: the same answer.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A fault inside; the log names it by `instance`.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or too slow, or the statistics are not "
+    "built.",
+}
+_IMPOSSIBLE = {
+    Access.PUBLIC: HTTPStatus.UNAUTHORIZED,
+    Access.SIGNED: HTTPStatus.NOT_FOUND,
+}
+_SECURITY: dict[Access | None, list[dict[str, list[str]]]] = {
+    Access.PUBLIC: [],
+    Access.SIGNED: [{"signature": []}],
+}
+_SECURITY_SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": SIGNATURE_HEADER,
+        "description": "`sha256=` and the HMAC-SHA256 of the raw body under the webhook's secret, "
+        "in hexadecimal digits.",
+    },
 }
 
 
 @blueprint.get("/openapi.json")
-@endpoint("This document.", answer={"type": "object"}, has_as_of=False)
+@endpoint("This document.", answer={"type": "object"}, has_freshness=False)
 def get_openapi(_: Arguments) -> Response:
     """OpenAPI 3.1."""
     return json_response(build(current_app))
@@ -62,8 +89,7 @@ def build(app: Flask) -> dict[str, Any]:
     for rule, view in routes(app):
         access = access_of(app, rule.endpoint.rpartition(".")[0])
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            operation = _operation(view, is_public=access is Access.PUBLIC)
-            paths.setdefault(path_of(rule), {})[method.lower()] = operation
+            paths.setdefault(path_of(rule), {})[method.lower()] = _operation(view, access)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -75,36 +101,45 @@ def build(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {"Problem": PROBLEM},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": _SECURITY_SCHEMES,
         },
     }
 
 
-def _operation(view: Endpoint, *, is_public: bool) -> dict[str, Any]:
-    failures = dict(_FAILURES)
-    if is_public:
-        del failures["401"]
-    return {
+def _operation(view: Endpoint, access: Access | None) -> dict[str, Any]:
+    failures = {
+        status: meaning
+        for status, meaning in _FAILURES.items()
+        if status is not _IMPOSSIBLE.get(access)
+    }
+    failures.update(view.failures)
+    operation: dict[str, Any] = {
         "operationId": view.__name__,
         "summary": view.summary,
         "description": cleandoc(view.description),
-        "security": [] if is_public else [{"token": []}],
+        "security": _SECURITY.get(access, [{"token": []}]),
         "parameters": [_parameter(parameter) for parameter in view.parameters],
         "responses": {
-            "200": {
+            str(view.status.value): {
                 "description": "The answer.",
-                "headers": _AS_OF if view.has_as_of else {},
+                "headers": _FRESHNESS if view.has_freshness else {},
                 "content": {"application/json": {"schema": view.answer}},
             },
             **{
-                status: {
+                str(status.value): {
                     "description": description,
                     "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
                 }
-                for status, description in failures.items()
+                for status, description in sorted(failures.items())
             },
         },
     }
+    if view.body:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {media_type: {"schema": schema} for media_type, schema in view.body.items()},
+        }
+    return operation
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -113,12 +148,12 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         schema = {"type": "array", "items": schema}
     declared = {
         "name": parameter.name,
-        "in": "path" if parameter.in_path else "query",
+        "in": parameter.place,
         "description": parameter.description,
-        "required": parameter.in_path,
+        "required": parameter.place != "query",
         "schema": schema,
     }
-    if not parameter.in_path:
+    if parameter.place == "query":
         declared.update(style="form", explode=True)
     return declared
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import Headers, MultiDict
 
 from api.errors import bad_request, not_found
 
@@ -34,7 +34,7 @@ class Parameter:
     many: bool = False
     splits: bool = True
     default: Any = None
-    in_path: bool = False
+    place: Literal["query", "path", "header"] = "query"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,13 @@ def text(value: str) -> str:
 
 
 TEXT_SCHEMA: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+
+
+def ascii_text(value: str) -> str:
+    """What a header can hold everywhere, up to a length that names have."""
+    if not value or len(value) > LONGEST_TEXT or not (value.isascii() and value.isprintable()):
+        raise ValueError(f"must be a text of 1 to {LONGEST_TEXT} printable ASCII characters")
+    return value
 
 
 def identifier(value: str) -> int:
@@ -127,7 +134,7 @@ def read_query(query: MultiDict[str, str], parameters: Sequence[Parameter]) -> d
     Raises:
         Problem: 400, naming everything that is wrong with it at once.
     """
-    known = {parameter.name: parameter for parameter in parameters if not parameter.in_path}
+    known = {parameter.name: parameter for parameter in parameters if parameter.place == "query"}
     errors = []
     arguments: dict[str, Any] = {}
     for name in query:
@@ -152,11 +159,30 @@ def read_path(texts: Mapping[str, str], parameters: Sequence[Parameter]) -> dict
     """
     arguments = {}
     for parameter in parameters:
-        if parameter.in_path:
+        if parameter.place == "path":
             try:
                 arguments[parameter.name] = parameter.read(texts[parameter.name])
             except ValueError:
                 raise not_found("What this address names") from None
+    return arguments
+
+
+def read_headers(headers: Headers, parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Read the declared headers of a request; one that is not there is read as an empty text.
+
+    Raises:
+        Problem: 400, naming everything that is wrong with them at once.
+    """
+    errors = []
+    arguments = {}
+    for parameter in parameters:
+        if parameter.place == "header":
+            try:
+                arguments[parameter.name] = parameter.read(headers.get(parameter.name, ""))
+            except ValueError as error:
+                errors.append({"parameter": parameter.name, "detail": str(error)})
+    if errors:
+        raise bad_request("The headers cannot be used; see errors.", errors)
     return arguments
 
 

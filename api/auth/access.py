@@ -15,9 +15,10 @@ _EXTENSION = "access"
 
 
 class Access(Enum):
-    """What a visitor needs."""
+    """What a visitor needs: nothing, a signature over the body, or a token."""
 
     PUBLIC = "public"
+    SIGNED = "signed"
     VIEWER = "viewer"
 
 
@@ -56,8 +57,10 @@ def current_viewer() -> Viewer:
 def _check() -> None:
     if request.endpoint is None:
         return  # no such route: the 404 tells nothing
-    # A route that nobody declared is closed, not open.
-    if access_of(current_app, request.blueprint) is not Access.PUBLIC:
+    access = access_of(current_app, request.blueprint)
+    # Whether a body is signed well is known only once it is read: its view checks that. A route
+    # that nobody declared is closed, not open.
+    if access is not Access.PUBLIC and access is not Access.SIGNED:
         g.viewer = _viewer()
 
 

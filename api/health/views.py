@@ -1,23 +1,31 @@
 """GET /healthz and GET /readyz."""
 
+import logging
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
+import redis
 from flask import Blueprint, Response
 
 from api.answers import json_response
+from api.buffer import current_buffer
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem
+from api.freshness import read_freshness
 from api.health.queries import find_missing
+from api.health.schemas import READINESS
 from api.parameters import Arguments
 from api.schemas import record
 
 blueprint = Blueprint("health", __name__)
+logger = logging.getLogger(__name__)
 
 
 @blueprint.get("/healthz")
 @endpoint(
-    "Whether this process lives.", answer=record({"status": {"const": "ok"}}), has_as_of=False
+    "Whether this process lives.", answer=record({"status": {"const": "ok"}}), has_freshness=False
 )
 def get_healthz(_: Arguments) -> Response:
     """Asks nothing else: a database that is away must not get a living process killed."""
@@ -27,20 +35,56 @@ def get_healthz(_: Arguments) -> Response:
 @blueprint.get("/readyz")
 @endpoint(
     "Whether the API can answer: the database is there, and the statistics are built.",
-    answer=record({"status": {"const": "ready"}}),
-    has_as_of=False,
+    answer=READINESS,
+    has_freshness=False,
 )
 def get_readyz(_: Arguments) -> Response:
-    """A 503 names in `missing` what is not there, and what brings it."""
+    """How fresh all that is monitored is. A 503 names in `missing` what is not there, and what
+    brings it."""
     with current_database().snapshot() as connection:
-        missing = find_missing(connection)
-    if missing:
-        names = ", ".join(item["name"] for item in missing)
-        remedies = " ".join(dict.fromkeys(item["remedy"] for item in missing))
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"Not in the database yet: {names}. {remedies}",
-            headers={"Retry-After": RETRY_SECONDS},
-            missing=missing,
-        )
-    return json_response({"status": "ready"})
+        if missing := find_missing(connection):
+            raise _not_ready(missing)
+        freshness = read_freshness(connection)
+    return json_response(
+        {
+            "status": "ready",
+            "as_of": freshness.as_of,
+            "newest_observation_at": freshness.newest_observation_at,
+            "event_buffer": _event_buffer(),
+        }
+    )
+
+
+def _not_ready(missing: list[dict[str, str]]) -> Problem:
+    names = ", ".join(item["name"] for item in missing)
+    remedies = " ".join(dict.fromkeys(item["remedy"] for item in missing))
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"Not in the database yet: {names}. {remedies}",
+        headers={"Retry-After": RETRY_SECONDS},
+        missing=missing,
+    )
+
+
+def _event_buffer() -> dict[str, Any]:
+    # Shown, and no reason to be unready: readers need the marts alone, and a balancer that took
+    # this process away would take their answers too. The receiver says 503 for itself, and what
+    # GitHub could not deliver is found by polling.
+    unknown = {"event_count": None, "oldest_event_age_seconds": None}
+    buffer = current_buffer()
+    if buffer is None:
+        return {"status": "not_configured", **unknown}
+    try:
+        waiting = buffer.freshness()
+    except redis.RedisError as error:
+        logger.warning("the event buffer did not answer: %s", error)
+        return {"status": "unavailable", **unknown}
+    age = None
+    if waiting.oldest_received_at is not None:
+        # By the clock of Redis, which may be a little ahead.
+        age = max(0.0, (datetime.now(UTC) - waiting.oldest_received_at).total_seconds())
+    return {
+        "status": "ok",
+        "event_count": waiting.event_count,
+        "oldest_event_age_seconds": age,
+    }

@@ -22,6 +22,7 @@ _REPOSITORIES = """
         monitored.added_at,
         monitored.backfilled_from,
         monitored.observed_until,
+        monitored.newest_observation_at,
         monitored.trouble,
         monitored.trouble_since
     from app.repositories as monitored

@@ -21,6 +21,10 @@ REPOSITORIES = list_of(
             "observed_until": described(
                 nullable(TIME), "Up to when its numbers can be trusted; null: not yet known."
             ),
+            "newest_observation_at": described(
+                nullable(TIME),
+                "When something new was last seen of it, by a webhook or a poll; null: not yet.",
+            ),
             "trouble": described(nullable(TEXT), "Why its collection fails; null: it is well."),
             "trouble_since": nullable(TIME),
         }

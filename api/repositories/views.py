@@ -8,7 +8,8 @@ from api.answers import data_response
 from api.auth.access import current_viewer
 from api.database import current_database
 from api.endpoints import endpoint
-from api.filters import REPOSITORY, as_of, visible_repositories
+from api.filters import REPOSITORY, visible_repositories
+from api.freshness import read_freshness
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, read_page
 from api.parameters import Arguments
 from api.repositories.queries import list_repositories
@@ -32,6 +33,6 @@ def get_repositories(arguments: Arguments) -> Response:
         )
         page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories", applied)
         rows = list_repositories(connection, repository_ids, page)
-        known_until = as_of(connection, repository_ids)
+        freshness = read_freshness(connection, repository_ids)
     shown, token = page.cut(rows, lambda row: (row["full_name"].lower(), row["repository_id"]))
-    return data_response(shown, as_of=known_until, applied=applied, next=token)
+    return data_response(shown, freshness=freshness, applied=applied, next=token)

@@ -38,10 +38,10 @@ def get_stats(arguments: Arguments) -> Response:
         chosen = read_filter(connection, current_viewer(), arguments)
         if not group_by:
             statistics = read_statistics(connection, chosen)
-            return data_response(statistics, as_of=chosen.as_of, applied=chosen.applied)
+            return data_response(statistics, freshness=chosen.freshness, applied=chosen.applied)
         applied = {**chosen.applied, "group_by": list(group_by)}
         kinds = [GROUPINGS[name].kind for name in group_by]
         page = read_page(arguments, kinds, "/stats", applied)
         rows = read_groups(connection, chosen, group_by, page.after, page.limit + 1)
     shown, token = page.cut(rows, lambda row: group_key(row, group_by))
-    return data_response(shown, as_of=chosen.as_of, applied=applied, next=token)
+    return data_response(shown, freshness=chosen.freshness, applied=applied, next=token)

@@ -10,10 +10,10 @@ from api.errors import not_found
 from api.filters import (
     REPOSITORY,
     RUN_PARAMETERS,
-    as_of,
     read_filter,
     visible_repositories,
 )
+from api.freshness import read_freshness
 from api.pagination import PAGE_PARAMETERS, WHOLE_NUMBER, read_page
 from api.parameters import ID_SCHEMA, TEXT_SCHEMA, Arguments, Parameter, identifier, text
 from api.stats.queries import read_statistics
@@ -22,7 +22,7 @@ from api.workflows.schemas import WORKFLOW, WORKFLOWS
 
 blueprint = Blueprint("workflows", __name__)
 
-WORKFLOW_ID = Parameter("workflow_id", "GitHub's id.", identifier, ID_SCHEMA, in_path=True)
+WORKFLOW_ID = Parameter("workflow_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
 CONDITIONS = (
     Parameter(
         "state",
@@ -68,9 +68,9 @@ def get_workflows(arguments: Arguments) -> Response:
         applied = {**asked, **conditions}
         page = read_page(arguments, [WHOLE_NUMBER], "/workflows", applied)
         rows = list_workflows(connection, repository_ids, conditions, page)
-        known_until = as_of(connection, repository_ids)
+        freshness = read_freshness(connection, repository_ids)
     shown, token = page.cut(rows, lambda row: (row["workflow_id"],))
-    return data_response(shown, as_of=known_until, applied=applied, next=token)
+    return data_response(shown, freshness=freshness, applied=applied, next=token)
 
 
 @blueprint.get("/workflows/<workflow_id>")
@@ -88,4 +88,4 @@ def get_workflow(arguments: Arguments) -> Response:
             raise not_found(f"Workflow {workflow_id}")
         chosen = read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)})
         workflow["statistics"] = read_statistics(connection, chosen)
-    return data_response(workflow, as_of=chosen.as_of, applied=chosen.applied)
+    return data_response(workflow, freshness=chosen.freshness, applied=chosen.applied)

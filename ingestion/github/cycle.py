@@ -97,6 +97,10 @@ class Cycle:
         self._loader = loader
         self.only = {name.lower() for name in only}
         self.healed_load_ids = loader.load_pending()
+        for load_id in self.healed_load_ids:
+            for table in TABLES:
+                for repository_id in stored.changed_by_load(connection, table, load_id):
+                    state.save_newest_observation(connection, repository_id, clock())
 
     def repositories(self) -> list[Repository]:
         """The monitored repositories that this cycle has had no trouble with."""
@@ -153,6 +157,7 @@ class Cycle:
             for repository_id, count in changed.items():
                 if poll := polls.get(repository_id):
                     poll.changed += count
+                    state.save_newest_observation(self.connection, repository_id, poll.started_at)
                     if load_id not in poll.load_ids:
                         poll.load_ids.append(load_id)
 

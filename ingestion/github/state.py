@@ -160,6 +160,19 @@ def save_head_cursor(connection: Connection[Any], repository_id: int, cursor: da
     )
 
 
+def save_newest_observation(
+    connection: Connection[Any], repository_id: int, seen_at: datetime
+) -> None:
+    """Something new was seen of a repository; a webhook may have told something newer."""
+    connection.execute(
+        """
+        update app.repositories set newest_observation_at = greatest(newest_observation_at, %s)
+        where repository_id = %s
+        """,
+        [seen_at, repository_id],
+    )
+
+
 def save_poll(connection: Connection[Any], poll: Poll) -> None:
     """Insert the row of a loop, or bring it up to date."""
     connection.execute(

@@ -1,5 +1,7 @@
 """A test client that holds every answer against the OpenAPI document."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask
@@ -8,7 +10,9 @@ from jsonschema import Draft202012Validator
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
+from actionsight.settings import Settings
 from api import openapi
+from api.app import create_app
 
 FORMATS = Draft202012Validator.FORMAT_CHECKER
 
@@ -26,6 +30,31 @@ class ValidatingClient(FlaskClient):
         response = self.get(path, headers=bearer(token))
         assert response.status_code == 200, response.text
         return response.json
+
+
+@contextmanager
+def app_of(settings: Settings) -> Iterator[Flask]:
+    """An application whose connections are closed after the context."""
+    app = create_app(settings)
+    app.test_client_class = ValidatingClient
+    yield app
+    app.extensions["database"].close()
+    if buffer := app.extensions["event_buffer"]:
+        buffer.close()
+
+
+@contextmanager
+def client_of(settings: Settings) -> Iterator[ValidatingClient]:
+    """A client of an application of its own."""
+    with app_of(settings) as app:
+        yield make_client(app)
+
+
+def make_client(app: Flask) -> ValidatingClient:
+    """A client of an application that `app_of` gave."""
+    client = app.test_client()
+    assert isinstance(client, ValidatingClient)
+    return client
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -47,7 +76,8 @@ def validate(app: Flask, response: TestResponse) -> None:
     except HTTPException:
         assert response.status_code in (404, 405)
     else:
-        operation = document["paths"][openapi.path_of(rule)]["get"]
+        method = response.request.method.lower()
+        operation = document["paths"][openapi.path_of(rule)][method]
         declared = operation["responses"][str(response.status_code)]["content"]
     assert response.mimetype in declared
     schema = {**declared[response.mimetype]["schema"], "components": document["components"]}

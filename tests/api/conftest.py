@@ -11,8 +11,7 @@ from psycopg import Connection
 from actionsight.api_tokens import create_token
 from actionsight.database import connect
 from actionsight.settings import Settings, load
-from api.app import create_app
-from tests.api.client import ValidatingClient
+from tests.api.client import ValidatingClient, app_of, make_client
 from tests.api.marts import Marts
 from tests.support.services import Databases
 
@@ -51,17 +50,13 @@ def marts(connection: Connection[Any]) -> Marts:
 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
-    app = create_app(settings)
-    app.test_client_class = ValidatingClient
-    yield app
-    app.extensions["database"].close()
+    with app_of(settings) as app:
+        yield app
 
 
 @pytest.fixture
 def client(app: Flask) -> ValidatingClient:
-    client = app.test_client()
-    assert isinstance(client, ValidatingClient)
-    return client
+    return make_client(app)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.api.marts import Marts
 pytestmark = pytest.mark.integration
 
 PUBLIC = {"/healthz", "/readyz", "/openapi.json"}
+SIGNED = {"/webhooks/github"}
 PROTECTED = ["/stats", "/workflows", "/workflows/11", "/repositories"]
 
 
@@ -29,7 +30,8 @@ def test_every_route_declares_its_access(app: Flask) -> None:
     }
     assert None not in declared.values()
     assert {route for route, access in declared.items() if access is Access.PUBLIC} == PUBLIC
-    assert {re.sub("<.*>", "11", route) for route in declared} == PUBLIC | set(PROTECTED)
+    assert {route for route, access in declared.items() if access is Access.SIGNED} == SIGNED
+    assert {re.sub("<.*>", "11", route) for route in declared} == (PUBLIC | SIGNED | set(PROTECTED))
 
 
 def test_a_route_without_a_declaration_is_closed(app: Flask) -> None:
@@ -113,8 +115,18 @@ def test_a_tokens_last_use_is_noted_at_most_once_a_minute(
 def test_a_repository_that_is_no_longer_monitored_is_gone_everywhere(
     marts: Marts, client: ValidatingClient, token: str
 ) -> None:
-    marts.repository(1, "acme/widgets", observed_until="2026-01-02 00:00Z")
-    marts.repository(2, "acme/gone", observed_until="2026-01-01 00:00Z")
+    marts.repository(
+        1,
+        "acme/widgets",
+        observed_until="2026-01-02 00:00Z",
+        newest_observation_at="2026-01-03 00:00Z",
+    )
+    marts.repository(
+        2,
+        "acme/gone",
+        observed_until="2026-01-01 00:00Z",
+        newest_observation_at="2026-01-04 00:00Z",
+    )
     for repository_id, workflow_id in ((1, 11), (2, 21)):
         marts.workflow(workflow_id, repository_id, f"Build {workflow_id}")
         marts.run(workflow_id * 10, workflow_id, "2026-01-01 00:00", duration_seconds=10)
@@ -125,6 +137,7 @@ def test_a_repository_that_is_no_longer_monitored_is_gone_everywhere(
 
     response = client.get("/stats", headers=bearer(token))
     assert response.headers["Actionsight-As-Of"] == "2026-01-02T00:00:00Z"
+    assert response.headers["Actionsight-Newest-Observation-At"] == "2026-01-03T00:00:00Z"
     statistics = client.answer("/stats", token)["data"]
     assert (statistics["run_count"], statistics["jobs_listed"]) == (1, 1)
     for group_by in ("repository_id", "workflow_id", "day"):

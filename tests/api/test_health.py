@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
+from actionsight.embedded import free_port
+from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
-from api.app import create_app
-from tests.api.client import ValidatingClient
+from tests.api.client import ValidatingClient, client_of
 from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
@@ -20,7 +21,79 @@ def test_a_living_process_says_so_without_a_database(client: ValidatingClient) -
 
 def test_ready_when_all_is_there(marts: Marts, client: ValidatingClient) -> None:
     response = client.get("/readyz")
-    assert (response.status_code, response.json) == (200, {"status": "ready"})
+    assert response.status_code == 200
+    assert response.json == {
+        "status": "ready",
+        "as_of": None,
+        "newest_observation_at": None,
+        "event_buffer": {
+            "status": "not_configured",
+            "event_count": None,
+            "oldest_event_age_seconds": None,
+        },
+    }
+
+
+def test_readiness_says_how_fresh_all_that_is_monitored_is(
+    marts: Marts, client: ValidatingClient
+) -> None:
+    def freshness() -> tuple[Any, Any]:
+        body: Any = client.get("/readyz").json
+        return body["as_of"], body["newest_observation_at"]
+
+    marts.repository(1, "acme/a", observed_until="2026-01-07 11:00+01")
+    assert freshness() == ("2026-01-07T10:00:00Z", None)
+    marts.repository(
+        2,
+        "acme/b",
+        observed_until="2026-01-07 09:00Z",
+        newest_observation_at="2026-01-07 08:00Z",
+    )
+    assert freshness() == ("2026-01-07T09:00:00Z", "2026-01-07T08:00:00Z")
+    marts.repository(3, "acme/new", newest_observation_at="2026-01-08 00:00Z")
+    assert freshness() == (None, "2026-01-08T00:00:00Z")
+    marts.remove_repository(3)
+    assert freshness() == ("2026-01-07T09:00:00Z", "2026-01-07T08:00:00Z")
+
+
+def test_readiness_says_how_many_webhooks_wait_and_since_when(
+    marts: Marts, settings: Settings, redis_url: str
+) -> None:
+    buffer = EventBuffer(redis_url)
+    with client_of(replace(settings, redis_url=redis_url)) as client:
+
+        def waiting() -> Any:
+            body: Any = client.get("/readyz").json
+            return body["event_buffer"]
+
+        empty = {"status": "ok", "event_count": 0, "oldest_event_age_seconds": None}
+        assert waiting() == empty
+        entry_ids = [buffer.append({}, b"{}") for _ in range(3)]
+        first, later = waiting(), waiting()
+        assert (first["status"], first["event_count"]) == ("ok", 3)
+        assert 0 <= first["oldest_event_age_seconds"] <= later["oldest_event_age_seconds"] < 60
+        assert len(buffer.new(10)) == 3
+        assert waiting()["event_count"] == 3, "what a drain has taken still waits"
+        buffer.forget(entry_ids)
+        assert waiting() == empty
+    buffer.close()
+
+
+def test_a_buffer_that_is_away_is_shown_and_keeps_nobody_from_reading(
+    marts: Marts, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"redis://:hunter2@127.0.0.1:{free_port()}/0"
+    with client_of(replace(settings, redis_url=url)) as client:
+        response = client.get("/readyz")
+    body: Any = response.json
+    assert (response.status_code, body["status"]) == (200, "ready")
+    assert body["event_buffer"] == {
+        "status": "unavailable",
+        "event_count": None,
+        "oldest_event_age_seconds": None,
+    }
+    assert "event buffer" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_not_ready_before_the_first_build(client: ValidatingClient) -> None:
@@ -43,10 +116,8 @@ def test_not_ready_without_one_of_the_marts(
 
 
 def test_not_ready_before_the_migration(settings: Settings, empty_database_url: str) -> None:
-    app = create_app(replace(settings, database_url=empty_database_url))
-    app.test_client_class = ValidatingClient
-    body: Any = app.test_client().get("/readyz").json
+    with client_of(replace(settings, database_url=empty_database_url)) as client:
+        body: Any = client.get("/readyz").json
     assert {item["remedy"] for item in body["missing"] if item["name"].startswith("app.")} == {
         "Run `actionsight migrate`."
     }
-    app.extensions["database"].close()

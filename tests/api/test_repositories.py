@@ -18,6 +18,7 @@ def test_a_repository_says_what_is_known_of_it_and_how_its_collection_does(
         added_at="2026-01-01 00:00Z",
         backfilled_from="2025-10-03 00:00Z",
         observed_until="2026-01-07 12:30:00.5Z",
+        newest_observation_at="2026-01-07 14:31:00+02:00",
         trouble="404 Not Found",
         trouble_since="2026-01-08 00:00Z",
     )
@@ -43,6 +44,7 @@ def test_a_repository_says_what_is_known_of_it_and_how_its_collection_does(
                 "added_at": "2026-01-01T00:00:00Z",
                 "backfilled_from": "2025-10-03T00:00:00Z",
                 "observed_until": "2026-01-07T12:30:00.500000Z",
+                "newest_observation_at": "2026-01-07T12:31:00Z",
                 "trouble": "404 Not Found",
                 "trouble_since": "2026-01-08T00:00:00Z",
             }
@@ -60,4 +62,4 @@ def test_a_repository_that_was_just_added_is_shown_before_its_first_build(
     )
     (row,) = client.answer("/repositories?repository=acme/New", token)["data"]
     assert (row["full_name"], row["run_count"], row["default_branch"]) == ("acme/new", 0, None)
-    assert row["observed_until"] is None
+    assert (row["observed_until"], row["newest_observation_at"]) == (None, None)

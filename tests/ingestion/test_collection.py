@@ -80,6 +80,36 @@ def test_a_poll_that_finds_nothing_new_owes_nothing(own: Installation) -> None:
     assert head["ended_at"] == own.clock.now
 
 
+def test_a_newest_observation_is_of_the_poll_that_last_saw_something_new(
+    own: Installation,
+) -> None:
+    hello, other = workflow(own.world), workflow(own.world, "octo/other")
+    for each in (hello, other):
+        run(each, own.world, START - HOUR)
+    own.monitor("octo/hello", "octo/other")
+    own.collect()
+
+    def newest(name: str) -> object:
+        return own.repository(name)["newest_observation_at"]
+
+    assert (newest("octo/hello"), newest("octo/other")) == (START, START)
+    own.clock.advance(10 * MINUTE)
+    own.collect()
+    assert (newest("octo/hello"), newest("octo/other")) == (START, START)
+
+    run(other, own.world, own.clock.now - 5 * MINUTE)
+    own.clock.advance(10 * MINUTE)
+    own.collect()
+    assert (newest("octo/hello"), newest("octo/other")) == (START, START + 20 * MINUTE)
+
+    told = START + 2 * HOUR  # by a webhook, while the poll was asking
+    own.query("update app.repositories set newest_observation_at = %s returning 1", told)
+    run(hello, own.world, own.clock.now - 5 * MINUTE)
+    own.clock.advance(10 * MINUTE)
+    own.collect()
+    assert newest("octo/hello") == told
+
+
 def test_every_loop_writes_what_it_saw_and_changed(own: Installation) -> None:
     run(workflow(own.world), own.world, START - HOUR)
     own.monitor("octo/hello")

@@ -145,6 +145,17 @@ def test_killed_while_it_loads(
     assert not [path for path in own.paths() if path.endswith("/jobs")]
 
 
+def test_what_a_killed_poll_had_fetched_is_a_new_observation_once_it_is_loaded(
+    own: Installation,
+) -> None:
+    some_history(own)
+    kill_in_load(own, "raw.workflow_jobs")
+    own.clock.advance(60 * MINUTE)
+    own.collect()
+    rows = own.query("select distinct newest_observation_at from app.repositories")
+    assert rows == [{"newest_observation_at": own.clock.now}]
+
+
 @pytest.mark.parametrize("damage", ["state.json", "schemas/github_runs.schema.json", "everything"])
 def test_a_damaged_local_folder_heals(own: Installation, damage: str) -> None:
     runs = some_history(own)

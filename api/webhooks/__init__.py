@@ -1,0 +1,1 @@
+"""POST /webhooks/github: deliveries verified and buffered; what they say is for the drain."""

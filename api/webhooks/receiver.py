@@ -1,0 +1,177 @@
+"""Deliveries of GitHub: verified over the raw body, then buffered by one command of Redis.
+
+Nothing is parsed and no database is asked: whoever has no secret costs a bounded read and an HMAC,
+and GitHub, which waits for 10 seconds and never tries again by itself, gets its answer at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import redis
+from werkzeug.exceptions import ClientDisconnected
+from werkzeug.wrappers import Request
+
+from actionsight.event_buffer import EventBuffer
+from api.errors import RETRY_SECONDS, Problem
+from api.parameters import LONGEST_TEXT, TEXT_SCHEMA, Parameter, ascii_text, read_headers
+from api.webhooks.counts import Counts, Reason
+from api.webhooks.signature import SIGNATURE_HEADER, is_signed
+
+# GitHub sends nothing that is larger.
+LARGEST_BODY_BYTES = 25 * 1024 * 1024
+EVENT = Parameter("X-GitHub-Event", "The kind of event.", ascii_text, TEXT_SCHEMA, place="header")
+DELIVERY = Parameter(
+    "X-GitHub-Delivery",
+    "GitHub's GUID of the delivery, the same when it is delivered again.",
+    ascii_text,
+    TEXT_SCHEMA,
+    place="header",
+)
+HEADERS = (EVENT, DELIVERY)
+# What is kept of a delivery's headers; never a signature, a cookie or an authorization.
+_KEPT_PREFIX = "x-github-"
+_KEPT = ("content-type", "user-agent")
+
+
+class Refusal(Problem):
+    """A delivery that is not taken, and the reason by which it is counted."""
+
+    def __init__(
+        self,
+        reason: Reason,
+        status: HTTPStatus,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(status, detail, headers=headers, **members)
+        self.reason = reason
+
+
+class Receiver:
+    """Takes deliveries, or says why not; safe to share between threads and to make before a fork.
+
+    Args:
+        secrets: what GitHub signs with: one, or two while they are rotated.
+    """
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = tuple(secret.encode() for secret in secrets)
+        self.counts = Counts()
+
+    def receive(self, request: Request, buffer: EventBuffer | None) -> None:
+        """Buffer a delivery; once this returns, Redis has it on disk.
+
+        Args:
+            buffer: where it waits for the drain; None: no Redis is configured.
+
+        Raises:
+            Refusal: it is not buffered, as far as is known.
+        """
+        try:
+            event = self._receive(request, buffer)
+        except Refusal as refusal:
+            self.counts.refuse(refusal.reason)
+            raise
+        self.counts.accept(event)
+
+    def _receive(self, request: Request, buffer: EventBuffer | None) -> str:
+        if not self._secrets:
+            raise _not_configured("ACTIONSIGHT_GITHUB_WEBHOOK_SECRET")
+        if buffer is None:
+            raise _not_configured("ACTIONSIGHT_REDIS_URL")
+        body = _read_body(request)
+        self._check_signature(request, body)
+        event = _read_event(request)
+        try:
+            buffer.append(_kept_headers(request), body)
+        except redis.RedisError as error:
+            raise Refusal(
+                Reason.BUFFER_UNAVAILABLE,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "The event buffer does not answer. Deliver again in a moment.",
+                {"Retry-After": RETRY_SECONDS},
+            ) from error
+        return event
+
+    def _check_signature(self, request: Request, body: bytes) -> None:
+        signature = request.headers.get(SIGNATURE_HEADER)
+        if not signature:
+            raise _unauthorized(Reason.SIGNATURE_MISSING, f"Send {SIGNATURE_HEADER}.")
+        # A header is latin-1 text of the bytes that came; only bytes can be compared in all cases.
+        if not is_signed(body, signature.encode("latin-1", "replace"), self._secrets):
+            raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
+
+
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _read_body(request: Request) -> bytes:
+    length = request.content_length
+    if length is None:
+        raise Refusal(
+            Reason.LENGTH_MISSING, HTTPStatus.LENGTH_REQUIRED, "Send the body's Content-Length."
+        )
+    if length > LARGEST_BODY_BYTES:
+        raise Refusal(
+            Reason.TOO_LARGE,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            f"A body has at most {LARGEST_BODY_BYTES:,} bytes.",
+        )
+    try:
+        # One byte more tells a body that is longer than promised. Servers end the stream with the
+        # body, or Werkzeug does: this never waits for bytes that nobody promised.
+        body = _read(request.stream, length + 1)
+    except (ClientDisconnected, OSError):
+        body = None
+    if body is None or len(body) != length:
+        raise Refusal(
+            Reason.LENGTH_WRONG,
+            HTTPStatus.BAD_REQUEST,
+            "The body is not as long as its Content-Length.",
+        )
+    return body
+
+
+def _read(stream: _Stream, size: int) -> bytes:
+    parts = []
+    while size > 0 and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _read_event(request: Request) -> str:
+    try:
+        headers = read_headers(request.headers, HEADERS)
+    except Problem as problem:
+        raise Refusal(
+            Reason.HEADERS_UNUSABLE, problem.status, problem.detail, **problem.members
+        ) from problem
+    event: str = headers[EVENT.name]
+    return event
+
+
+def _kept_headers(request: Request) -> dict[str, str]:
+    """The headers that matter later, by lower-case name, without what a database may not take."""
+    return {
+        name.lower(): value[:LONGEST_TEXT]
+        for name, value in request.headers
+        if (name.lower().startswith(_KEPT_PREFIX) or name.lower() in _KEPT)
+        and value.isascii()
+        and value.isprintable()
+    }
+
+
+def _not_configured(setting: str) -> Refusal:
+    return Refusal(
+        Reason.NOT_CONFIGURED,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"Webhooks are not received here: {setting} is not set.",
+    )
+
+
+def _unauthorized(reason: Reason, detail: str) -> Refusal:
+    return Refusal(reason, HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": SIGNATURE_HEADER})

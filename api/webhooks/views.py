@@ -1,0 +1,73 @@
+"""POST /webhooks/github."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, current_app, request
+
+from actionsight.settings import Settings
+from api.answers import json_response
+from api.buffer import current_buffer
+from api.endpoints import endpoint
+from api.parameters import Arguments, Schema
+from api.schemas import record
+from api.webhooks.receiver import HEADERS, Receiver, Refusal
+
+blueprint = Blueprint("webhooks", __name__)
+logger = logging.getLogger(__name__)
+
+_EXTENSION = "webhooks"
+_ACCEPTED = {"status": "accepted"}
+_PAYLOAD: Schema = {"type": "object", "description": "GitHub's payload."}
+_FORM: Schema = {
+    "type": "object",
+    "properties": {"payload": {"type": "string", "description": "GitHub's payload as JSON."}},
+    "required": ["payload"],
+}
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let this application receive webhooks, as far as the settings allow it."""
+    app.extensions[_EXTENSION] = Receiver(settings.github_webhook_secret)
+
+
+def current_receiver() -> Receiver:
+    """The receiver of the application that answers now."""
+    extension: Any = current_app.extensions[_EXTENSION]
+    return cast(Receiver, extension)
+
+
+@blueprint.post("/webhooks/github", provide_automatic_options=False)
+@endpoint(
+    "Takes what GitHub delivers, to be processed in a moment.",
+    parameters=HEADERS,
+    body={"application/json": _PAYLOAD, "application/x-www-form-urlencoded": _FORM},
+    status=HTTPStatus.ACCEPTED,
+    answer=record({"status": {"const": "accepted"}}),
+    has_freshness=False,
+    failures={
+        HTTPStatus.BAD_REQUEST: "The body is not as long as promised, or a header is missing or "
+        "unusable (`errors` names each).",
+        HTTPStatus.UNAUTHORIZED: "The signature is missing, or of none of the secrets.",
+        HTTPStatus.LENGTH_REQUIRED: "The request has no Content-Length.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than GitHub sends any.",
+        HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, or the event buffer is away.",
+    },
+)
+def post_webhook(_: Arguments) -> Response:
+    """A 202 says that the delivery is stored; nothing of it has been read yet."""
+    try:
+        current_receiver().receive(request, current_buffer())
+    except Refusal as refusal:
+        # By %a nothing of a stranger's header can look like a line of the log.
+        logger.warning(
+            "webhook refused: %s (delivery %.80a, %s bytes, from %s)%s",
+            refusal.reason.value,
+            request.headers.get("X-GitHub-Delivery"),
+            request.content_length,
+            request.remote_addr,
+            f": {refusal.__cause__}" if refusal.__cause__ else "",
+        )
+        raise
+    return json_response(_ACCEPTED, HTTPStatus.ACCEPTED)
