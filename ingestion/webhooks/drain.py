@@ -1,0 +1,163 @@
+"""The drain: buffered events into the raw tables, batch by batch, each in one transaction.
+
+    lock → read the buffer → ledger, observations, dead letters, effects → commit → forget
+
+An event leaves the buffer after it is committed. A drain that ends in between, however it ends, is
+made good by the next one: what is pending comes first, and the ledger knows it.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import redis
+from psycopg import Connection
+from psycopg.errors import DeadlockDetected, UndefinedColumn, UndefinedTable
+
+from actionsight.database import connect
+from actionsight.event_buffer import Event, EventBuffer
+from ingestion.webhooks.delivery import from_event
+from ingestion.webhooks.locking import try_lock, wait_for_lock
+from ingestion.webhooks.storing import Stored, first_line, store
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 1_000
+# A poll can update the same repositories; PostgreSQL ends one of two that wait for each other.
+TRIES = 3
+
+
+class DrainError(Exception):
+    """PostgreSQL or the event buffer failed; what was committed stays, the rest waits.
+
+    The message is one sentence for an operator and holds nothing of a payload.
+    """
+
+
+@dataclass(frozen=True)
+class DrainResult:
+    """What a drain did.
+
+    Every event that was read was new to the ledger, or known (`duplicate_count`), or it stands in
+    the dead letters now (`dead_letter_count` counts deliveries, one that came twice once).
+    `batch_ids`: what its rows were loaded by. `outcomes`: new events by (event, outcome).
+    `is_at_budget`: it ended with events left, when its seconds were over. `is_busy`: another drain
+    was under way, so this one did nothing (more).
+    """
+
+    event_count: int
+    new_count: int
+    duplicate_count: int
+    dead_letter_count: int
+    run_count: int
+    job_count: int
+    batch_ids: tuple[str, ...]
+    outcomes: dict[tuple[str, str], int]
+    is_at_budget: bool
+    is_busy: bool
+
+    @property
+    def rows_by_table(self) -> dict[str, int]:
+        """New rows of each raw table that a drain writes."""
+        return {
+            "webhook_batches": len(self.batch_ids),
+            "webhook_events": self.new_count,
+            "webhook_runs": self.run_count,
+            "webhook_jobs": self.job_count,
+            "webhook_dead_letters": self.dead_letter_count,
+        }
+
+
+def drain(
+    database_url: str,
+    buffer: EventBuffer,
+    *,
+    seconds: float | None = None,
+    waits: bool = False,
+    batch_size: int = BATCH_SIZE,
+    clock: Callable[[], float] = time.monotonic,
+) -> DrainResult:
+    """Empty the buffer into the raw tables.
+
+    Args:
+        seconds: no batch begins after so long; None: none is too late.
+        waits: for another drain to end its batch; else this one ends where another is under way.
+        batch_size: most events of one transaction.
+        clock: tells how time passes, in seconds.
+
+    Raises:
+        DrainError: PostgreSQL or the event buffer failed.
+    """
+    total = Stored()
+    is_at_budget = is_busy = False
+    began = clock()
+    try:
+        # Most ticks find nothing, and need no connection to PostgreSQL.
+        if buffer.freshness().event_count:
+            with connect(database_url, autocommit=True) as connection:
+                while True:
+                    stored = _drain_batch(connection, buffer, batch_size, waits=waits)
+                    is_busy = stored is None
+                    if stored is None or not stored.event_count:
+                        break
+                    total.add(stored)
+                    if seconds is not None and clock() - began >= seconds:
+                        is_at_budget = buffer.freshness().event_count > 0
+                        break
+    except psycopg.Error as error:
+        # Without its cause: PostgreSQL's context can quote the row that it was reading.
+        raise DrainError(explained(error)) from None
+    except redis.RedisError as error:
+        raise DrainError(f"the event buffer does not answer: {first_line(error)}") from error
+    return DrainResult(
+        event_count=total.event_count,
+        new_count=total.new_count,
+        duplicate_count=total.duplicate_count,
+        dead_letter_count=len(total.failures),
+        run_count=total.run_count,
+        job_count=total.job_count,
+        batch_ids=tuple(total.batch_ids),
+        outcomes=dict(total.outcomes),
+        is_at_budget=is_at_budget,
+        is_busy=is_busy,
+    )
+
+
+def _drain_batch(
+    connection: Connection[Any], buffer: EventBuffer, size: int, *, waits: bool
+) -> Stored | None:
+    """One batch, forgotten once it is committed; None where another drain is under way."""
+    for tries_left in reversed(range(TRIES)):
+        try:
+            with connection.transaction():
+                if waits:
+                    wait_for_lock(connection)
+                elif not try_lock(connection):
+                    return None
+                events: list[Event] = buffer.pending(size) or buffer.new(size)
+                if not events:
+                    return Stored()
+                stored = store(connection, [from_event(event) for event in events])
+            break
+        except DeadlockDetected:
+            if not tries_left:
+                raise
+            logger.info("PostgreSQL ended a batch for another transaction: trying again")
+    buffer.forget([event.entry_id for event in events])
+    if stored.failures:
+        logger.warning(
+            "%d deliveries could not be read: see `actionsight dead-letters list`",
+            len(stored.failures),
+        )
+    return stored
+
+
+def explained(error: psycopg.Error) -> str:
+    """One sentence for an operator, with the remedy where we know it."""
+    remedy = ""
+    if isinstance(error, UndefinedTable | UndefinedColumn):
+        remedy = ". Run `actionsight migrate` first"
+    return f"PostgreSQL: {first_line(error)}{remedy}"

@@ -1,0 +1,24 @@
+"""One writer of webhooks at a time per database: a drain, or a replay of dead letters."""
+
+import logging
+from typing import Any
+
+from psycopg import Connection
+
+logger = logging.getLogger(__name__)
+
+# Any number that nobody else takes: "AS", 2.
+WEBHOOK_LOCK = 0x4153_0002
+
+
+def try_lock(connection: Connection[Any]) -> bool:
+    """Take the lock for the length of this transaction; False where another one has it."""
+    row = connection.execute("select pg_try_advisory_xact_lock(%s)", [WEBHOOK_LOCK]).fetchone()
+    return row == (True,)
+
+
+def wait_for_lock(connection: Connection[Any]) -> None:
+    """Take the lock for the length of this transaction, as soon as another one leaves it."""
+    if not try_lock(connection):
+        logger.info("another drain is under way: waiting for it")
+        connection.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])

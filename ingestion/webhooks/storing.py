@@ -1,0 +1,148 @@
+"""Deliveries into the tables, within a transaction that the caller holds, and the lock with it.
+
+The ledger's key decides what is new; only new deliveries leave observations and effects. So any
+delivery can come again at any time, and nothing happens twice.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
+from ingestion.webhooks import tables
+from ingestion.webhooks.delivery import Delivery
+from ingestion.webhooks.tables import Failure, Read
+from ingestion.webhooks.unpacking import UnreadableEventError, unpack
+
+LONGEST_REASON = 300
+
+
+@dataclass
+class Stored:
+    """What came of deliveries: how many were new to the ledger, known, or unreadable, and why.
+
+    `outcomes`: new deliveries by (event, outcome). `failures`: the reason by delivery id.
+    """
+
+    batch_ids: list[str] = field(default_factory=list)
+    event_count: int = 0
+    new_count: int = 0
+    duplicate_count: int = 0
+    run_count: int = 0
+    job_count: int = 0
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: "Stored") -> None:
+        """Count another's in."""
+        self.batch_ids += other.batch_ids
+        self.event_count += other.event_count
+        self.new_count += other.new_count
+        self.duplicate_count += other.duplicate_count
+        self.run_count += other.run_count
+        self.job_count += other.job_count
+        self.outcomes += other.outcomes
+        self.failures |= other.failures
+
+
+def store(
+    connection: Connection[Any], deliveries: Sequence[Delivery], *, is_replay: bool = False
+) -> Stored:
+    """Store deliveries; of those that PostgreSQL refuses for their data the rest.
+
+    A refused set is halved until the culprit stands alone: it becomes a dead letter.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses for another reason; the transaction is lost.
+    """
+    try:
+        with connection.transaction():
+            return _store(connection, deliveries, None, is_replay)
+    except (
+        psycopg.DataError,
+        psycopg.IntegrityError,
+        psycopg.errors.ProgramLimitExceeded,
+    ) as error:
+        if len(deliveries) == 1:
+            return _store(connection, deliveries, first_line(error), is_replay)
+    middle = len(deliveries) // 2
+    stored = store(connection, deliveries[:middle], is_replay=is_replay)
+    stored.add(store(connection, deliveries[middle:], is_replay=is_replay))
+    return stored
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, without PostgreSQL's details: those can quote a whole row."""
+    return str(error).partition("\n")[0]
+
+
+def _store(
+    connection: Connection[Any],
+    deliveries: Sequence[Delivery],
+    refusal: str | None,
+    is_replay: bool,
+) -> Stored:
+    batch_id = f"webhook-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
+    read, failures = _read(deliveries, refusal, tables.monitored(connection))
+    new = tables.insert_events(connection, batch_id, read.values())
+    fresh = [read[delivery_id] for delivery_id in new]
+    run_count = tables.insert_observations(connection, batch_id, WORKFLOW_RUNS, fresh)
+    job_count = tables.insert_observations(connection, batch_id, WORKFLOW_JOBS, fresh)
+    connection.execute(
+        "delete from raw.webhook_dead_letters where delivery_id = any(%s)", [list(new)]
+    )
+    dead = tables.insert_dead_letters(connection, failures, is_replay)
+    stored = Stored(
+        event_count=len(deliveries),
+        new_count=len(new),
+        duplicate_count=len(deliveries) - len(new) - sum(failure.count for failure in dead),
+        run_count=run_count,
+        job_count=job_count,
+        outcomes=Counter((delivery.event, unpacked.outcome) for delivery, unpacked in fresh),
+        failures={failure.delivery.delivery_id: failure.reason for failure in dead},
+    )
+    if new or dead:
+        stored.batch_ids.append(batch_id)
+        tables.insert_batch(
+            connection,
+            batch_id,
+            event_count=stored.new_count,
+            run_count=stored.run_count,
+            job_count=stored.job_count,
+            dead_letter_count=len(stored.failures),
+        )
+    # Last, so that a poll that wants to update the same rows waits as shortly as it can.
+    tables.update_repositories(connection, fresh)
+    return stored
+
+
+def _read(
+    deliveries: Iterable[Delivery], refusal: str | None, monitored: Collection[int]
+) -> tuple[dict[str, Read], dict[str, Failure]]:
+    """By id, what can be read and what cannot: one that comes twice is in one of the two."""
+    read: dict[str, Read] = {}
+    failures: dict[str, Failure] = {}
+    for delivery in deliveries:
+        delivery_id = delivery.delivery_id
+        if delivery_id in read:
+            continue
+        try:
+            if refusal is not None:
+                raise UnreadableEventError(refusal)
+            read[delivery_id] = delivery, unpack(delivery, monitored)
+            failures.pop(delivery_id, None)
+            continue
+        except UnreadableEventError as error:
+            reason = str(error)[:LONGEST_REASON]
+        except Exception as error:
+            # A fault of ours must not stop the others: once it is mended, this one is replayed.
+            reason = f"Actionsight failed to read it: {type(error).__name__}"
+        earlier = failures.get(delivery_id)
+        failures[delivery_id] = Failure(delivery, reason, earlier.count + 1 if earlier else 1)
+    return read, failures

@@ -1,0 +1,221 @@
+"""The statements that write what deliveries lead to; the caller holds the transaction."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from psycopg import Connection, sql
+
+from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, WORKFLOW_RUNS, Table
+from ingestion.webhooks.delivery import Delivery
+from ingestion.webhooks.unpacking import Unpacked
+
+OBSERVED_IN = {WORKFLOW_RUNS: "webhook_runs", WORKFLOW_JOBS: "webhook_jobs"}
+
+Read = tuple[Delivery, Unpacked]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A delivery that could not be read, why, and how often it came."""
+
+    delivery: Delivery
+    reason: str
+    count: int
+
+
+def monitored(connection: Connection[Any]) -> set[int]:
+    """The ids of the monitored repositories."""
+    rows = connection.execute("select repository_id from app.repositories where removed_at is null")
+    return {repository_id for (repository_id,) in rows}
+
+
+def insert_events(
+    connection: Connection[Any], batch_id: str, read: Collection[Read]
+) -> dict[str, None]:
+    """Insert what the ledger does not have yet; give the ids of that, in order."""
+    if not read:
+        return {}
+    connection.execute(
+        """
+        create temporary table incoming_webhook_events (
+            like raw.webhook_events including storage
+        ) on commit drop
+        """
+    )
+    with connection.cursor().copy(
+        """
+        copy incoming_webhook_events (
+            delivery_id, event, action, repository_id, installation_id, received_at, batch_id,
+            outcome, headers, payload
+        ) from stdin
+        """
+    ) as copy:
+        for delivery, unpacked in read:
+            copy.write_row(
+                (
+                    delivery.delivery_id,
+                    delivery.event,
+                    unpacked.action,
+                    unpacked.repository_id,
+                    unpacked.installation_id,
+                    delivery.received_at,
+                    batch_id,
+                    unpacked.outcome,
+                    _json(delivery.headers),
+                    None if unpacked.outcome == "not_monitored" else delivery.body,
+                )
+            )
+    rows = connection.execute(
+        """
+        insert into raw.webhook_events
+        select * from incoming_webhook_events
+        on conflict (delivery_id) do nothing
+        returning delivery_id
+        """
+    ).fetchall()
+    # A refused batch is stored in parts, within the one transaction.
+    connection.execute("drop table incoming_webhook_events")
+    return dict.fromkeys(delivery_id for (delivery_id,) in rows)
+
+
+def insert_observations(
+    connection: Connection[Any], batch_id: str, table: Table, fresh: Iterable[Read]
+) -> int:
+    """Insert the rows of new deliveries, which therefore cannot be there yet."""
+    observations = [
+        (delivery, unpacked.observation)
+        for delivery, unpacked in fresh
+        if unpacked.observation is not None and unpacked.observation.table is table
+    ]
+    if not observations:
+        return 0
+    names = [*(column.name for column in table.columns), CONTENT_HASH]
+    statement = sql.SQL("copy {} ({}) from stdin").format(
+        sql.Identifier("raw", OBSERVED_IN[table]),
+        sql.SQL(", ").join(map(sql.Identifier, ["delivery_id", "batch_id", "received_at", *names])),
+    )
+    with connection.cursor().copy(statement) as copy:
+        for delivery, observation in observations:
+            values = map(observation.row.__getitem__, names)
+            copy.write_row((delivery.delivery_id, batch_id, delivery.received_at, *values))
+    return len(observations)
+
+
+def insert_dead_letters(
+    connection: Connection[Any], failures: dict[str, Failure], is_replay: bool
+) -> list[Failure]:
+    """Keep what cannot be read, unless the ledger has that delivery already; give what is kept."""
+    if not failures:
+        return []
+    rows = connection.execute(
+        "select delivery_id from raw.webhook_events where delivery_id = any(%s)", [list(failures)]
+    ).fetchall()
+    known = {delivery_id for (delivery_id,) in rows}
+    dead = [failure for delivery_id, failure in failures.items() if delivery_id not in known]
+    connection.cursor().executemany(
+        # The very entry again, after a crash between commit and acknowledgement, is no new failure.
+        """
+        insert into raw.webhook_dead_letters as letter (
+            delivery_id, event, received_at, headers, body, failed_at, failure_count, error
+        ) values (
+            %(delivery_id)s, %(event)s, %(received_at)s, %(headers)s, %(body)s,
+            clock_timestamp(), %(failure_count)s, %(error)s
+        )
+        on conflict (delivery_id) do update set
+            event = excluded.event,
+            received_at = excluded.received_at,
+            headers = excluded.headers,
+            body = excluded.body,
+            failed_at = excluded.failed_at,
+            failure_count = letter.failure_count + excluded.failure_count,
+            error = excluded.error
+        where excluded.received_at > letter.received_at or %(is_replay)s
+        """,
+        [
+            {
+                "delivery_id": failure.delivery.delivery_id,
+                "event": failure.delivery.event,
+                "received_at": failure.delivery.received_at,
+                "headers": _json(failure.delivery.headers),
+                "body": failure.delivery.body,
+                "failure_count": failure.count,
+                "error": failure.reason,
+                "is_replay": is_replay,
+            }
+            for failure in dead
+        ],
+    )
+    return dead
+
+
+def insert_batch(
+    connection: Connection[Any],
+    batch_id: str,
+    *,
+    event_count: int,
+    run_count: int,
+    job_count: int,
+    dead_letter_count: int,
+) -> None:
+    """Note what a batch brought: new events, their rows, and deliveries that are unreadable."""
+    connection.execute(
+        """
+        insert into raw.webhook_batches (
+            batch_id, drained_at, event_count, run_count, job_count, dead_letter_count
+        ) values (%s, clock_timestamp(), %s, %s, %s, %s)
+        """,
+        [batch_id, event_count, run_count, job_count, dead_letter_count],
+    )
+
+
+def update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> None:
+    """Note when something new was seen of repositories, and which became private."""
+    observed: dict[int, datetime] = {}
+    closed: set[int] = set()
+    for delivery, unpacked in fresh:
+        repository_id = unpacked.repository_id
+        if repository_id is None:
+            continue
+        if unpacked.outcome == "applied":
+            closed.add(repository_id)
+        elif unpacked.outcome == "observed":
+            earlier = observed.get(repository_id, delivery.received_at)
+            observed[repository_id] = max(earlier, delivery.received_at)
+    touched = sorted(closed | observed.keys())
+    if not touched:
+        return
+    connection.execute(
+        # Locked in order of their ids: two that do so cannot wait for each other.
+        """
+        with touched as (
+            select repositories.repository_id, change.observed_at, change.is_closed
+            from app.repositories
+            inner join unnest(%s::bigint[], %s::timestamptz[], %s::boolean[])
+                as change (repository_id, observed_at, is_closed) using (repository_id)
+            order by repositories.repository_id
+            for update of repositories
+        )
+
+        update app.repositories set
+            newest_observation_at = greatest(
+                repositories.newest_observation_at, touched.observed_at
+            ),
+            visibility = case
+                when touched.is_closed then 'private' else repositories.visibility
+            end
+        from touched
+        where repositories.repository_id = touched.repository_id
+        """,
+        [
+            touched,
+            [observed.get(repository_id) for repository_id in touched],
+            [repository_id in closed for repository_id in touched],
+        ],
+    )
+
+
+def _json(headers: dict[str, str]) -> str:
+    return orjson.dumps(headers).decode()

@@ -1,0 +1,187 @@
+"""What a delivery leads to: pure functions, the only place where a payload is parsed.
+
+    workflow_run             → a row of raw.webhook_runs
+    workflow_job             → a row of raw.webhook_jobs
+    repository, privatized   → the repository is private from now on
+    anything else            → nothing, but the ledger counts it
+
+The object is trusted, never the action: a run can be `requested` and completed already. Only events
+of these names count: a deployment's payload, for one, embeds part of a run.
+"""
+
+import json
+import zlib
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import parse_qs
+
+import orjson
+
+from ingestion.github.rows import (
+    Payload,
+    UnreadablePayloadError,
+    clean_text,
+    workflow_job_row,
+    workflow_run_row,
+)
+from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS, Row, Table
+from ingestion.webhooks.delivery import LONGEST_NAME, Delivery
+
+Outcome = Literal["observed", "applied", "not_monitored", "ignored"]
+
+FORM = "application/x-www-form-urlencoded"
+# A hook's form has one field.
+MOST_FIELDS = 20
+
+
+class UnreadableEventError(ValueError):
+    """A delivery that should lead to something and cannot; the message is a short reason.
+
+    It can quote up to 80 characters of a value, so it belongs beside the body, not into a log.
+    """
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a delivery says of a run or a job: a row of a table of polling's form."""
+
+    table: Table
+    row: Row
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What a delivery leads to; `applied` means that its repository became private."""
+
+    outcome: Outcome
+    action: str | None
+    repository_id: int | None
+    installation_id: int | None
+    observation: Observation | None = None
+
+
+def unpack(delivery: Delivery, monitored: Container[int]) -> Unpacked:
+    """Read a delivery; of repositories that are not monitored no more than whose it is.
+
+    Args:
+        monitored: ids of the monitored repositories.
+
+    Raises:
+        UnreadableEventError: the body is no JSON object, or lacks what its kind of event needs.
+    """
+    try:
+        payload = parse_body(delivery)
+        return _unpacked(delivery.event, payload, monitored)
+    except UnreadablePayloadError as error:
+        raise UnreadableEventError(f"{delivery.event}: {error}") from error
+    except RecursionError as error:
+        raise UnreadableEventError("the body is nested too deep") from error
+
+
+def parse_body(delivery: Delivery) -> dict[str, Any]:
+    """The payload of a delivery, sent as JSON or as a form with the JSON in `payload`.
+
+    Raises:
+        UnreadableEventError: it holds no JSON object.
+        RecursionError: it is nested too deep.
+    """
+    text = raw_body(delivery)
+    if delivery.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
+        text = _form_payload(text)
+    try:
+        payload = _parse_json(text)
+    except ValueError as error:
+        raise UnreadableEventError("the body is not JSON") from error
+    if not isinstance(payload, dict):
+        raise UnreadableEventError("the body is JSON, but no object")
+    return payload
+
+
+def raw_body(delivery: Delivery) -> bytes:
+    """The body as GitHub sent it.
+
+    Raises:
+        UnreadableEventError: it cannot be decompressed.
+    """
+    try:
+        return zlib.decompress(delivery.body)
+    except zlib.error as error:
+        raise UnreadableEventError("the buffered body cannot be decompressed") from error
+
+
+def _form_payload(body: bytes) -> bytes:
+    try:
+        fields = parse_qs(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS
+        )
+    except ValueError as error:
+        raise UnreadableEventError("the body is not the form that its content type says") from error
+    if "payload" not in fields:
+        raise UnreadableEventError("the form has no field payload")
+    return fields["payload"][0].encode()
+
+
+def _parse_json(text: bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # The slower parser takes a lone surrogate, which a text that GitHub cut can end in.
+        return json.loads(text)
+
+
+def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpacked:
+    action = _text(payload.get("action"))
+    repository_id = _id(payload, "repository")
+    installation_id = _id(payload, "installation")
+    is_closing = event == "repository" and action == "privatized"
+    if event in ("workflow_run", "workflow_job") or is_closing:
+        if repository_id is None:
+            raise UnreadablePayloadError("repository.id is missing or no id")
+        outcome: Outcome = "applied" if is_closing else "observed"
+    else:
+        outcome = "ignored"
+    if repository_id is not None and repository_id not in monitored:
+        return Unpacked("not_monitored", action, repository_id, installation_id)
+    observation = None
+    if outcome == "observed" and repository_id is not None:
+        observe = _observed_run if event == "workflow_run" else _observed_job
+        observation = observe(payload, repository_id)
+    return Unpacked(outcome, action, repository_id, installation_id, observation)
+
+
+def _observed_run(payload: Payload, repository_id: int) -> Observation:
+    run = _required_object(payload, "workflow_run")
+    workflow_id = run.get("workflow_id")
+    if workflow_id is None:
+        workflow_id = _object(payload, "workflow").get("id")
+    # Which repository it is, is said once: by the envelope, as it was compared with the monitored.
+    whole = {**run, "workflow_id": workflow_id, "repository": {"id": repository_id}}
+    return Observation(WORKFLOW_RUNS, workflow_run_row(whole, repository_id))
+
+
+def _observed_job(payload: Payload, repository_id: int) -> Observation:
+    job = _required_object(payload, "workflow_job")
+    return Observation(WORKFLOW_JOBS, workflow_job_row(job, repository_id, run_attempt=None))
+
+
+def _required_object(payload: Payload, field: str) -> Payload:
+    value = payload.get(field)
+    if not isinstance(value, Mapping):
+        raise UnreadablePayloadError(f"{field} is missing or no object")
+    return value
+
+
+def _object(payload: Payload, field: str) -> Payload:
+    value = payload.get(field)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _id(payload: Payload, field: str) -> int | None:
+    value = _object(payload, field).get("id")
+    is_id = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+    return value if is_id else None
+
+
+def _text(value: object) -> str | None:
+    return clean_text(value)[:LONGEST_NAME] or None if isinstance(value, str) else None
