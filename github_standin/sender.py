@@ -114,20 +114,20 @@ class Sender:
 
     def _look(self, since: datetime) -> None:
         while not self._stopped.wait(self._look_seconds):
-            if self._waiting.qsize() >= BACKLOG:
-                continue
-            with self._world.lock:
-                now = self._world.now()
-                due = deliveries_between(
-                    self._world,
-                    since,
-                    now,
-                    api=self._api,
-                    installation_id=self._installation_id,
-                )
-            since = max(since, now)
-            for delivery in due:
-                self._waiting.put(delivery)
+            since = self._look_once(since)
+
+    def _look_once(self, since: datetime) -> datetime:
+        """Let everything since then wait to be sent; until when it has been looked for."""
+        if self._waiting.qsize() >= BACKLOG:
+            return since
+        with self._world.lock:
+            now = self._world.now()
+            due = deliveries_between(
+                self._world, since, now, api=self._api, installation_id=self._installation_id
+            )
+        for delivery in due:
+            self._waiting.put(delivery)
+        return max(since, now)
 
     def _work(self) -> None:
         for delivery in iter(self._waiting.get, None):

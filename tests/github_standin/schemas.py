@@ -1,4 +1,4 @@
-"""GitHub's published schemas, as JSON Schema validators by path."""
+"""GitHub's published schemas, as JSON Schema validators by path, or by event and action."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from jsonschema import Draft202012Validator, FormatChecker
 
-SUBSET = Path(__file__).parents[1] / "data" / "github-openapi" / "rest-subset.json"
+FOLDER = Path(__file__).parents[1] / "data" / "github-openapi"
 
 formats = FormatChecker(())
 
@@ -27,7 +27,13 @@ def _is_uri(value: object) -> bool:
 @cache
 def document() -> Any:
     """The subset, with `nullable` turned into what JSON Schema calls it."""
-    return _translated(json.loads(SUBSET.read_text()))
+    return _translated(json.loads((FOLDER / "rest-subset.json").read_text()))
+
+
+@cache
+def webhooks_document() -> Any:
+    """The subset for webhooks, which is JSON Schema as it stands."""
+    return json.loads((FOLDER / "webhooks-subset.json").read_text())
 
 
 @cache
@@ -38,13 +44,21 @@ def validator(path: str) -> Draft202012Validator:
 
 
 @cache
+def payload_validator(event: str, action: str | None) -> Draft202012Validator:
+    """For the payload of a webhook."""
+    words = event if action is None else f"{event}_{action}"
+    posted = webhooks_document()["webhooks"][words.replace("_", "-")]["post"]["requestBody"]
+    return _validator(posted["content"]["application/json"]["schema"], webhooks_document())
+
+
+@cache
 def error_validator() -> Draft202012Validator:
     """For the body of an error."""
     return _validator({"$ref": "#/components/schemas/basic-error"})
 
 
-def _validator(schema: Any) -> Draft202012Validator:
-    whole = {"components": document()["components"], **schema}
+def _validator(schema: Any, within: Any = None) -> Draft202012Validator:
+    whole = {"components": (within or document())["components"], **schema}
     return Draft202012Validator(whole, format_checker=formats)
 
 

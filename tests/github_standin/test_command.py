@@ -1,6 +1,7 @@
 """The command, as a process."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,14 +12,21 @@ from pathlib import Path
 import pytest
 import requests
 
+from github_standin.__main__ import SIGNING_VARIABLE
+from github_standin.hooks import signatures
+from tests.github_standin.receiving import receiving
+
 pytestmark = pytest.mark.integration
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str, secret: str | None = None) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "github_standin", *arguments]
+    environment = {name: of for name, of in os.environ.items() if name != SIGNING_VARIABLE}
+    if secret is not None:
+        environment[SIGNING_VARIABLE] = secret
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
             yield process
@@ -63,7 +71,9 @@ def test_a_taken_port_is_one_clear_sentence() -> None:
 def test_help_names_every_option() -> None:
     with started("--help") as process:
         output, _ = process.communicate(timeout=20)
-    assert all(name in output for name in ("--port", "--data-dir", "--demonstration", "--token"))
+    names = ("--port", "--data-dir", "--demonstration", "--token")
+    assert all(name in output for name in (*names, "--webhook-url", "--speed", "--lead"))
+    assert SIGNING_VARIABLE in output
 
 
 def test_a_demonstration_needs_a_folder() -> None:
@@ -71,3 +81,54 @@ def test_a_demonstration_needs_a_folder() -> None:
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 2
     assert "--data-dir" in errors
+
+
+FAST = ("--demonstration", "--speed=10000", "--lead=48")
+
+
+def test_it_sends_what_happens_while_it_catches_up_with_the_present(tmp_path: Path) -> None:
+    folder = f"--data-dir={tmp_path}"
+    with (
+        receiving() as receiver,
+        started(*FAST, folder, f"--webhook-url={receiver.url}", secret="of the test") as process,
+    ):
+        url = url_of(process)
+        first = requests.get(f"{url}/standin", timeout=10).json()
+        [received, *_] = receiver.wait_for(1)
+        status = requests.get(f"{url}/standin", timeout=10).json()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert first["now"] < status["now"]
+    signed = signatures("of the test", received.body)["X-Hub-Signature-256"]
+    assert received.headers["x-hub-signature-256"] == signed
+    assert status["webhooks"]["url"] == receiver.url
+    assert status["webhooks"]["failed"] == 0
+    payload = json.loads(received.body)
+    assert payload["repository"]["full_name"] in status["repositories"]
+    assert payload["repository"]["url"].startswith(url)
+
+    with started(*FAST, folder) as process:
+        later = requests.get(f"{url_of(process)}/standin", timeout=10).json()
+    assert status["now"] < later["now"]
+    assert "webhooks" not in later
+
+
+@pytest.mark.parametrize(
+    ("arguments", "secret", "named"),
+    [
+        (("--demonstration", "--webhook-url=http://127.0.0.1:1"), None, SIGNING_VARIABLE),
+        (("--webhook-url=http://127.0.0.1:1",), "s", "--demonstration"),
+        (("--demonstration", "--webhook-url=ftp://127.0.0.1"), "s", "no http address"),
+        (("--demonstration", "--speed=0.5"), None, "--speed"),
+        (("--demonstration", "--speed=nan"), None, "--speed"),
+        (("--demonstration", "--speed=2", "--lead=0"), None, "--lead"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(
+    tmp_path: Path, arguments: tuple[str, ...], secret: str | None, named: str
+) -> None:
+    with started(*arguments, f"--data-dir={tmp_path}", secret=secret) as process:
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert named in errors.splitlines()[-1]
