@@ -1,5 +1,5 @@
-"""A stand-in for GitHub: its REST API over recorded real history, or over a world that a test
-builds.
+"""A stand-in for GitHub: its REST API and webhooks, from recorded real history or from a world that
+a test builds.
 
 It knows GitHub only and nothing of Actionsight. See `README.md` beside this file.
 """
