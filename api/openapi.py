@@ -40,7 +40,7 @@ _FAILURES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or too slow, or the statistics are not "
     "built.",
 }
-_IMPOSSIBLE = {
+_IMPOSSIBLE: dict[Access | None, HTTPStatus] = {
     Access.PUBLIC: HTTPStatus.UNAUTHORIZED,
     Access.SIGNED: HTTPStatus.NOT_FOUND,
 }

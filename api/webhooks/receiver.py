@@ -109,7 +109,9 @@ class _Stream(Protocol):
 
 
 def _read_body(request: Request) -> bytes:
-    length = request.content_length
+    promised = request.headers.get("Content-Length", "")
+    # None for a chunked body; what is no number Werkzeug would read as 0.
+    length = request.content_length if promised.isascii() and promised.isdigit() else None
     if length is None:
         raise Refusal(
             Reason.LENGTH_MISSING, HTTPStatus.LENGTH_REQUIRED, "Send the body's Content-Length."

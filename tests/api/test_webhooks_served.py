@@ -1,0 +1,174 @@
+"""The receiver as GitHub meets it: over a socket, under the real server with two workers."""
+
+import os
+import random
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+
+from actionsight.embedded import ValkeyServer, hold
+from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.loopback import HOST
+from actionsight.settings import Settings, load
+from tests.api.deliveries import PATH, SECRET, buffered, headers
+from tests.support.granian import served
+
+pytestmark = pytest.mark.integration
+
+BODY = b'{"action":"completed","workflow_run":{"id":1}}'
+LARGEST = 25 * 1024 * 1024
+
+
+def settings(redis_url: str) -> Settings:
+    """A receiver's installation; there is no such database, and nobody may miss it."""
+    return replace(
+        load(environ={}),
+        database_url="postgresql://nobody@127.0.0.1:1/nothing",
+        redis_url=redis_url,
+        github_webhook_secret=(SECRET,),
+    )
+
+
+@pytest.fixture(scope="module")
+def port(_redis_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    log_file = tmp_path_factory.mktemp("granian") / "granian.log"
+    with served("api.wsgi:app", settings(_redis_server).environment(), log_file) as port:
+        yield port
+
+
+def deliver(port: int, body: bytes, sent: dict[str, str] | None = None) -> HTTPResponse:
+    """The answer to a delivery, body read."""
+    connection = HTTPConnection(HOST, port, timeout=30)
+    try:
+        connection.request("POST", PATH, body, sent or headers(body))
+        response = connection.getresponse()
+        response.read()
+        return response
+    finally:
+        connection.close()
+
+
+def converse(port: int, sent: bytes, *, ends: bool = False) -> bytes:
+    """What comes back for these bytes, up to the end of the answer's headers; b"" when nothing."""
+    with socket.create_connection((HOST, port), timeout=10) as connection:
+        connection.sendall(sent)
+        if ends:
+            connection.shutdown(socket.SHUT_WR)
+        received = b""
+        while b"\r\n\r\n" not in received and (part := connection.recv(65536)):
+            received += part
+        return received
+
+
+def head(body: bytes, *lines: bytes) -> bytes:
+    """The head of a signed request as bytes, with these lines in place of a Content-Length."""
+    fields = [f"{name}: {text}".encode() for name, text in headers(body).items()]
+    return b"\r\n".join([b"POST /webhooks/github HTTP/1.1", b"Host: a", *fields, *lines, b"", b""])
+
+
+def status(answer: bytes) -> int:
+    """The status in the first line of an answer."""
+    return int(answer.split(b" ", 2)[1])
+
+
+def test_a_delivery_is_accepted_and_buffered_as_it_came(port: int, redis_url: str) -> None:
+    sent = headers(BODY)
+    assert deliver(port, BODY, sent).status == 202
+    (event,) = buffered(redis_url)
+    assert (event.raw_body(), event.delivery_id) == (BODY, sent["X-GitHub-Delivery"])
+
+
+@pytest.mark.parametrize("size", [4 * 1024 * 1024, LARGEST])
+def test_a_large_body_is_accepted_up_to_what_github_sends(
+    port: int, redis_url: str, size: int
+) -> None:
+    body = os.urandom(size)
+    assert deliver(port, body).status == 202
+    (event,) = buffered(redis_url)
+    assert event.raw_body() == body
+
+
+@pytest.mark.parametrize("expecting", [(), (b"Expect: 100-continue",)])
+def test_a_body_that_is_too_large_is_refused_before_any_of_it_is_sent(
+    port: int, redis_url: str, expecting: tuple[bytes, ...]
+) -> None:
+    """Who asks whether to go on is told no, not yes."""
+    request = head(b"", f"Content-Length: {LARGEST + 1}".encode(), *expecting)
+    assert status(converse(port, request)) == 413
+    assert buffered(redis_url) == []
+
+
+def test_a_body_without_a_length_is_refused(port: int, redis_url: str) -> None:
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+    assert status(converse(port, head(BODY, b"Transfer-Encoding: chunked") + chunks)) == 411
+    assert buffered(redis_url) == []
+
+
+def test_a_body_that_ends_early_is_not_buffered(port: int, redis_url: str) -> None:
+    """The part that came is signed, so that only its length gives it away."""
+    request = head(BODY, b"Content-Length: %d" % (len(BODY) + 5)) + BODY
+    assert status(converse(port, request, ends=True)) == 400
+    assert buffered(redis_url) == []
+
+
+@pytest.mark.parametrize("value", [b"sha256=\xff\xe9", "sha256=é".encode(), b"sha256=" + b"0" * 64])
+def test_a_signature_of_any_bytes_is_refused(port: int, redis_url: str, value: bytes) -> None:
+    request = head(BODY, b"Content-Length: %d" % len(BODY)).replace(
+        headers(BODY)["X-Hub-Signature-256"].encode(), value
+    )
+    assert status(converse(port, request + BODY)) == 401
+    assert buffered(redis_url) == []
+
+
+def test_what_many_senders_deliver_at_once_is_buffered_once_each(port: int, redis_url: str) -> None:
+    sent: dict[str, bytes] = {}
+    lock = threading.Lock()
+
+    def send(seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311 nothing is kept secret by it
+        connection = HTTPConnection(HOST, port, timeout=30)
+        for _ in range(40):
+            body = chance.randbytes(chance.randrange(1, 30_000))
+            own = headers(body)
+            connection.request("POST", PATH, body, own)
+            response = connection.getresponse()
+            response.read()
+            assert response.status == 202
+            with lock:
+                sent[own["X-GitHub-Delivery"]] = body
+        connection.close()
+
+    with ThreadPoolExecutor(12) as senders:
+        list(senders.map(send, range(12)))
+    events = buffered(redis_url)
+    assert len(events) == len(sent) == 480
+    assert {event.delivery_id: event.raw_body() for event in events} == sent
+
+
+def test_while_redis_is_away_deliveries_are_refused_and_then_accepted_again(
+    tmp_path: Path, services_folder: Path
+) -> None:
+    server = ValkeyServer(services_folder / "away", "event buffer", EVENT_BUFFER)
+    with (
+        hold(server) as url,
+        served("api.wsgi:app", settings(url).environment(), tmp_path / "granian.log") as port,
+    ):
+        for _ in range(8):
+            assert deliver(port, BODY).status == 202
+        server.stop()
+        for _ in range(8):
+            refused = deliver(port, BODY)
+            assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
+        assert server.start() == url
+        for _ in range(8):
+            assert deliver(port, BODY).status == 202
+        assert len(buffered(url)) == 16
+    log = (tmp_path / "granian.log").read_text()
+    assert log.count("webhook refused: buffer_unavailable") == 8
+    assert "workflow_run" not in log

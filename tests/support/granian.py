@@ -1,0 +1,55 @@
+"""An application under the server that serves it in earnest, as `actionsight up` starts it."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+from actionsight import loopback
+from actionsight.embedded import free_port
+from actionsight.processes import Process
+
+
+@contextmanager
+def served(application: str, environment: Mapping[str, str], log_file: Path) -> Iterator[int]:
+    """Serve `module:application` for the length of the context; gives the port on loopback.
+
+    Raises:
+        ProcessError: it did not start.
+    """
+    port = free_port()
+    process = Process(
+        "granian",
+        [
+            str(Path(sys.executable).with_name("granian")),
+            "--interface=wsgi",
+            f"--host={loopback.HOST}",
+            f"--port={port}",
+            "--workers=2",
+            "--blocking-threads=4",
+            "--workers-kill-timeout=10",
+            "--respawn-failed-workers",
+            application,
+        ],
+        lambda: _answers(port),
+        log_file,
+    )
+    process.start({**os.environ, **environment})
+    try:
+        process.wait_until_healthy(lambda: False)
+        yield port
+    finally:
+        process.signal(signal.SIGTERM)
+        process.wait_until_ended()
+
+
+def _answers(port: int) -> bool:
+    try:
+        loopback.get(f"http://{loopback.HOST}:{port}/healthz")
+    except requests.RequestException:
+        return False
+    return True
