@@ -117,8 +117,15 @@ each repository that the set brought rows of rises as soon as one did.
         insert into marts.data_versions as stored (repository_id, version, changed_at)
         select changed.repository_id, 1, now()
         from (
-            {%- for table in ("repositories", "workflows", "workflow_runs", "workflow_jobs") %}
-            select repository_id from raw.{{ table }} where _dlt_load_id in {{ claimed_loads() }}
+            {%- for table, load_id in (
+                ("repositories", "_dlt_load_id"),
+                ("workflows", "_dlt_load_id"),
+                ("workflow_runs", "_dlt_load_id"),
+                ("workflow_jobs", "_dlt_load_id"),
+                ("webhook_runs", "batch_id"),
+                ("webhook_jobs", "batch_id"),
+            ) %}
+            select repository_id from raw.{{ table }} where {{ load_id }} in {{ claimed_loads() }}
             {{ "union" if not loop.last }}
             {%- endfor %}
         ) as changed

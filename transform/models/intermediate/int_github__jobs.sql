@@ -12,18 +12,73 @@ runner_labels as (
     select position, label_pattern, runner_class from {{ ref('runner_labels') }}
 ),
 
-observed as (
+observations as not materialized (
     select jobs.*
     from {{ ref('stg_github__workflow_jobs') }} as jobs
     inner join touched_runs on jobs.run_id = touched_runs.run_id
 ),
 
+seen_by_webhook as materialized (
+    select distinct job_id
+    from observations
+    where delivery_id is not null
+),
+
+-- Polling keeps one row of each job: alone there is nothing to decide.
+polled_alone as (
+    select polled.*
+    from observations as polled
+    where
+        polled.delivery_id is null
+        and not exists (
+            select from seen_by_webhook as seen where polled.job_id = seen.job_id
+        )
+),
+
+placed as (
+    select
+        observations.*,
+        max(observations.status_rank) over (partition by observations.job_id) as highest_rank,
+        row_number() over (
+            partition by observations.job_id
+            order by
+                observations.status_rank desc,
+                observations.completed_at desc nulls last,
+                observations.content_hash desc
+        ) as place
+    from observations
+    inner join seen_by_webhook as seen on observations.job_id = seen.job_id
+),
+
 newest as (
-    select distinct on (job_id)
+    select
+        job_id,
+        {{ newest_known('run_id') }} as run_id,
+        -- Old shapes do not number the attempt.
+        coalesce({{ newest_known('run_attempt') }}, 1) as run_attempt,
+        {{ newest_known('name') }} as name,
+        {{ newest('status') }} as status,
+        {{ newest('conclusion') }} as conclusion,
+        {{ newest_known('created_at') }} as created_at,
+        -- Before a job begins this is its creation: no start of one that has begun.
+        {{ newest_known(
+            'case when status_rank >= 4 or highest_rank < 4 then started_at end'
+        ) }} as started_at,
+        {{ newest('completed_at') }} as completed_at,
+        {{ newest_known('head_branch') }} as head_branch,
+        {{ newest_known_array('labels') }} as labels,
+        {{ newest_known('runner_id') }} as runner_id,
+        {{ newest_known('runner_name') }} as runner_name,
+        {{ newest_known('runner_group_name') }} as runner_group_name,
+        {{ newest_known('html_url') }} as html_url,
+        bool_or(coalesce(status = 'waiting', false)) as was_gated
+    from placed
+    group by job_id
+    union all
+    select
         job_id,
         run_id,
         run_attempt,
-        repository_id,
         name,
         status,
         conclusion,
@@ -35,13 +90,9 @@ newest as (
         runner_id,
         runner_name,
         runner_group_name,
-        html_url
-    from observed
-    order by
-        job_id asc,
-        status_rank desc,
-        completed_at desc nulls last,
-        content_hash desc
+        html_url,
+        coalesce(status = 'waiting', false) as was_gated
+    from polled_alone
 ),
 
 with_runner as (
@@ -129,7 +180,6 @@ select
     job_id,
     run_id,
     run_attempt,
-    repository_id,
     name,
     status,
     conclusion,
@@ -145,7 +195,7 @@ select
     html_url,
     is_executed,
     is_carried_over,
-    coalesce(status = 'waiting', false) as was_gated,
+    was_gated,
     queue_seconds,
     is_impossible_queue,
     duration_seconds,

@@ -3,41 +3,103 @@ with touched_runs as (
     select run_id from {{ ref('int_github__touched_runs') }}
 ),
 
-observed as (
+observations as not materialized (
     select runs.*
     from {{ ref('stg_github__workflow_runs') }} as runs
     inner join touched_runs on runs.run_id = touched_runs.run_id
+),
+
+seen_by_webhook as materialized (
+    select distinct
+        run_id,
+        run_attempt
+    from observations
+    where delivery_id is not null
+),
+
+-- Polling keeps one row of each attempt: alone there is nothing to decide.
+polled_alone as (
+    select polled.*
+    from observations as polled
+    where
+        polled.delivery_id is null
+        and not exists (
+            select
+            from seen_by_webhook as seen
+            where polled.run_id = seen.run_id and polled.run_attempt = seen.run_attempt
+        )
+),
+
+placed as (
+    select
+        observations.*,
+        row_number() over (
+            partition by observations.run_id, observations.run_attempt
+            order by
+                observations.is_final desc,
+                observations.updated_at desc nulls last,
+                observations.status_rank desc,
+                observations.content_hash desc
+        ) as place
+    from observations
+    inner join seen_by_webhook as seen
+        on observations.run_id = seen.run_id and observations.run_attempt = seen.run_attempt
+),
+
+newest_states as (
+    select
+        run_id,
+        run_attempt,
+        {{ newest_known('repository_id') }} as repository_id,
+        {{ newest_known('workflow_id') }} as workflow_id,
+        {{ newest_known('name') }} as name,
+        {{ newest_known('display_title') }} as display_title,
+        {{ newest_known('path') }} as path,
+        {{ newest_known('run_number') }} as run_number,
+        {{ newest_known('event') }} as event,
+        {{ newest('status') }} as status,
+        {{ newest('conclusion') }} as conclusion,
+        {{ newest_known('head_branch') }} as head_branch,
+        {{ newest_known('head_sha') }} as head_sha,
+        {{ newest_known('created_at') }} as created_at,
+        {{ newest('updated_at') }} as updated_at,
+        {{ newest_known('run_started_at') }} as run_started_at,
+        {{ newest_known('actor_id') }} as actor_id,
+        {{ newest_known('actor_login') }} as actor_login,
+        {{ newest_known('triggering_actor_id') }} as triggering_actor_id,
+        {{ newest_known('triggering_actor_login') }} as triggering_actor_login,
+        {{ newest_known('head_repository_id') }} as head_repository_id,
+        {{ newest_known('html_url') }} as html_url
+    from placed
+    group by run_id, run_attempt
+    union all
+    select
+        run_id,
+        run_attempt,
+        repository_id,
+        workflow_id,
+        name,
+        display_title,
+        path,
+        run_number,
+        event,
+        status,
+        conclusion,
+        head_branch,
+        head_sha,
+        created_at,
+        updated_at,
+        run_started_at,
+        actor_id,
+        actor_login,
+        triggering_actor_id,
+        triggering_actor_login,
+        head_repository_id,
+        html_url
+    from polled_alone
 )
 
-select distinct on (run_id, run_attempt)
-    run_id,
-    run_attempt,
-    repository_id,
-    workflow_id,
-    name,
-    display_title,
-    path,
-    run_number,
-    event,
-    status,
-    conclusion,
-    head_branch,
-    head_sha,
-    created_at,
-    updated_at,
-    run_started_at,
-    actor_id,
-    actor_login,
-    triggering_actor_id,
-    triggering_actor_login,
-    head_repository_id,
-    html_url,
+select
+    *,
     coalesce(status = 'completed', false) as is_completed
-from observed
-order by
-    run_id asc,
-    run_attempt asc,
-    is_final desc,
-    updated_at desc nulls last,
-    status_rank desc,
-    content_hash desc
+from newest_states

@@ -76,7 +76,14 @@ stubs as (
         select runs.repository_id, runs.path
         from runs
         where runs.workflow_id = unknown.workflow_id
-        order by (runs.path is not null) desc, runs.run_id desc, runs.run_attempt desc
+        order by
+            (runs.path is not null) desc,
+            runs.run_id desc,
+            runs.run_attempt desc,
+            runs.is_final desc,
+            runs.updated_at desc nulls last,
+            runs.status_rank desc,
+            runs.content_hash desc
         limit 1
     ) as newest_run
 ),

@@ -1,3 +1,9 @@
+{#- Both arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
+{%- set ways = [
+    (source('raw', 'workflow_jobs'), 'null::text', '_dlt_load_id::text'),
+    (source('raw', 'webhook_jobs'), 'delivery_id', 'batch_id'),
+] -%}
+{%- for observations, delivery_id, load_id in ways -%}
 select
     job_id,
     run_id,
@@ -24,5 +30,9 @@ select
     -- The order of the newest state: status rank, completed_at, content hash.
     {{ status_rank('status') }} as status_rank,
     content_hash::text as content_hash,
-    _dlt_load_id::text as load_id
-from {{ source('raw', 'workflow_jobs') }}
+    {{ delivery_id }} as delivery_id,
+    {{ load_id }} as load_id
+from {{ observations }}
+{% if not loop.last %}union all
+{% endif %}
+{%- endfor %}

@@ -1,3 +1,9 @@
+{#- Both arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
+{%- set ways = [
+    (source('raw', 'workflow_runs'), 'null::text', '_dlt_load_id::text'),
+    (source('raw', 'webhook_runs'), 'delivery_id', 'batch_id'),
+] -%}
+{%- for observations, delivery_id, load_id in ways -%}
 select
     run_id,
     run_attempt,
@@ -30,5 +36,9 @@ select
         as is_final,
     {{ status_rank('status') }} as status_rank,
     content_hash::text as content_hash,
-    _dlt_load_id::text as load_id
-from {{ source('raw', 'workflow_runs') }}
+    {{ delivery_id }} as delivery_id,
+    {{ load_id }} as load_id
+from {{ observations }}
+{% if not loop.last %}union all
+{% endif %}
+{%- endfor %}

@@ -1,0 +1,22 @@
+{#-
+The newest state of something that was observed several times, as aggregates over its observations;
+`place` is an observation's place in the order of the newest state, from 1.
+-#}
+
+{#- What the newest observation says, unknown or not. -#}
+{% macro newest(column) -%}
+    (array_agg({{ column }} order by place))[1]
+{%- endmacro %}
+
+{#- What the newest of the observations that know it says. -#}
+{% macro newest_known(column) -%}
+    (array_agg({{ column }} order by place) filter (where {{ column }} is not null))[1]
+{%- endmacro %}
+
+{#- The same for an array; an empty one knows less than others. As text, since lengths differ. -#}
+{% macro newest_known_array(column) -%}
+    (
+        array_agg({{ column }}::text order by ({{ column }} = '{}')::integer, place)
+        filter (where {{ column }} is not null)
+    )[1]::text[]
+{%- endmacro %}
