@@ -1,6 +1,6 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint lock clean
+.PHONY: help setup up test lint bench lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -38,6 +38,10 @@ checks:
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --disable-progress-bar transform
 	$(BIN)/lint-imports
+
+bench: setup .venv/development-installed ## measure: the receiver's speed, and how long until a webhook shows
+	$(BIN)/python -m benchmarks.receiver
+	$(BIN)/python -m benchmarks.live
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
 	@for name in runtime development; do \

@@ -171,6 +171,20 @@ def insert_batch(
     )
 
 
+def newest_batch_ids(connection: Connection[Any]) -> dict[str, str | None]:
+    """The batch that changed each table of observations last; None while it is empty."""
+    row = connection.execute(
+        """
+        select
+            (select batch_id from raw.webhook_batches where run_count > 0
+                order by batch_id desc limit 1),
+            (select batch_id from raw.webhook_batches where job_count > 0
+                order by batch_id desc limit 1)
+        """
+    ).fetchone()
+    return dict(zip(("webhook_runs", "webhook_jobs"), row or (None, None), strict=True))
+
+
 def update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> None:
     """Note when something new was seen of repositories, and which became private."""
     observed: dict[int, datetime] = {}

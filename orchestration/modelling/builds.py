@@ -6,19 +6,15 @@ from dagster import (
     AssetSelection,
     DagsterInstance,
     DagsterRunStatus,
-    DefaultSensorStatus,
     RunRequest,
     RunsFilter,
-    SensorEvaluationContext,
     SkipReason,
     define_asset_job,
-    sensor,
 )
 
 from actionsight.database import connect
-from actionsight.settings import load
 from orchestration.modelling.assets import models
-from orchestration.runs import fail_orphans, under_way
+from orchestration.runs import under_way
 
 build = define_asset_job(
     "build",
@@ -47,29 +43,21 @@ def unbuilt_load_count(database_url: str) -> int:
     return int(counted[0]) if counted else 0
 
 
-@sensor(
-    job=build,
-    minimum_interval_seconds=3,
-    default_status=DefaultSensorStatus.RUNNING,
-    description="Asks for a build while unbuilt loads exist; never more than one waits.",
-)
-def models_owed(context: SensorEvaluationContext) -> RunRequest | SkipReason:
-    """Request a build when one is owed and none is under way.
+def owed_build(instance: DagsterInstance, database_url: str) -> RunRequest | SkipReason:
+    """A request for a build when one is owed and none is under way; else why not.
 
-    The question is asked of the database at every tick, so that no missed event, crash or restart
-    can leave a load unbuilt.
+    The question is asked of the database each time, so that no missed event, crash or restart can
+    leave a load unbuilt.
     """
-    for run_id in fail_orphans(context.instance):
-        context.log.warning("The process of run %s is gone: reported as failed.", run_id)
-    running = under_way(context.instance, [build.name])
+    running = under_way(instance, [build.name])
     if running:
         return SkipReason(f"The build {running[0].run_id[:8]} is under way.")
-    if _failed_just_now(context.instance):
+    if _failed_just_now(instance):
         return SkipReason("The last build failed; it is tried again a minute after its end.")
-    owed = unbuilt_load_count(str(load().database_url))
+    owed = unbuilt_load_count(database_url)
     if owed == 0:
         return SkipReason("Every load is built.")
-    return RunRequest(tags={"actionsight/unbuilt_loads": str(owed)})
+    return RunRequest(job_name=build.name, tags={"actionsight/unbuilt_loads": str(owed)})
 
 
 def _failed_just_now(instance: DagsterInstance) -> bool:

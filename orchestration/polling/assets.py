@@ -20,7 +20,7 @@ from actionsight.settings import load
 from ingestion.github import stages
 from ingestion.github.cycle import StageResult, cycle
 from ingestion.github.prepare import prepare
-from orchestration.polling.translator import GITHUB_REST, raw_table
+from orchestration.raw_tables import GITHUB_REST, raw_table
 from orchestration.runs import sign
 
 POLLS = AssetKey(["raw", "polls"])
@@ -37,11 +37,14 @@ github_rest = AssetSpec(
 @multi_asset(
     name="github",
     specs=[
-        raw_table("repositories", "One row per monitored repository."),
-        raw_table("workflows", "One row per workflow."),
-        raw_table("workflow_runs", "One row per run and attempt, as polling last saw it."),
-        raw_table("workflow_jobs", "One row per job as listed under an attempt, with its steps."),
-        raw_table("polls", "One row per poll, repository and loop: what was seen and changed."),
+        raw_table(name, description, source=GITHUB_REST)
+        for name, description in (
+            ("repositories", "One row per monitored repository."),
+            ("workflows", "One row per workflow."),
+            ("workflow_runs", "One row per run and attempt, as polling last saw it."),
+            ("workflow_jobs", "One row per job as listed under an attempt, with its steps."),
+            ("polls", "One row per poll, repository and loop: what was seen and changed."),
+        )
     ],
     check_specs=[
         AssetCheckSpec(

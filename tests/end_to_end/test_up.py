@@ -1,5 +1,7 @@
 """`actionsight up` on a bare machine: real numbers, one lineage, a clean end, and on it goes."""
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +96,28 @@ class Demonstration:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 
+    def deliver(self, payload: dict[str, Any], *, secret: str | None = None) -> int:
+        """Send a workflow_run webhook, signed as the stand-in does; gives the answer's status."""
+        if secret is None:
+            secret = (self.folder / "demonstration" / "webhook-secret").read_text()
+        body = json.dumps(payload).encode()
+        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.api_port}/webhooks/github",
+            data=body,
+            headers={
+                "Content-Type": "application/json",
+                "X-GitHub-Event": "workflow_run",
+                "X-GitHub-Delivery": str(uuid.uuid4()),
+                "X-Hub-Signature-256": f"sha256={signature}",
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def assets(self) -> dict[str, Any]:
         """Dagster's assets by key, each with its newest materialisation and its checks."""
         nodes = self._ask_dagster(ASSETS)["assetNodes"]
@@ -156,15 +181,51 @@ def is_materialised_and_checked(asset: Any) -> bool:
     )
 
 
+def assert_a_webhook_shows(demonstration: Demonstration) -> None:
+    """A run of a workflow that only this webhook knows is served soon after its 202."""
+    [repository_id] = {
+        repository["repository_id"]
+        for repository in demonstration.ask("/repositories")["data"]
+        if repository["full_name"] == "bitcoin/bitcoin"
+    }
+    run = {
+        "id": 9_000_000_001,
+        "run_attempt": 1,
+        "workflow_id": 9_000_001,
+        "status": "queued",
+        "created_at": "2026-11-20T10:00:00Z",
+        "updated_at": "2026-11-20T10:00:00Z",
+    }
+    payload = {"action": "requested", "workflow_run": run, "repository": {"id": repository_id}}
+    assert demonstration.deliver(payload, secret="forged") == 401
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        demonstration.ask("/workflows/9000001")
+    assert demonstration.deliver(payload) == 202
+
+    def shows() -> bool:
+        try:
+            found = demonstration.ask("/workflows/9000001")["data"]
+        except urllib.error.HTTPError as error:
+            assert error.code in {404, 503}
+            return False
+        return bool(found["latest_run_status"] == "queued")
+
+    eventually(shows)
+    ready = demonstration.ask("/readyz")
+    assert ready["event_buffer"]["status"] == "ok"
+    assert ready["newest_observation_at"] is not None
+
+
 def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_folder: Path) -> None:
     demonstration = Demonstration(services_folder / "up")
     with demonstration.up() as process:
         assert "this is the demonstration" in demonstration.output
         eventually(lambda: demonstration.ask("/stats")["data"]["run_count"] > 100)
-        eventually(lambda: all(map(is_materialised_and_checked, demonstration.assets().values())))
         workflows = demonstration.ask("/workflows")["data"]
         assert {w["repository_full_name"] for w in workflows} >= {"bitcoin/bitcoin"}
         assert all(w["latest_run_status"] for w in workflows)
+        assert_a_webhook_shows(demonstration)
+        eventually(lambda: all(map(is_materialised_and_checked, demonstration.assets().values())))
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
     assert process.returncode == 0, demonstration.output
@@ -181,6 +242,26 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
         assert set(demonstration.run_statuses()) <= {"SUCCESS", "STARTED", "STARTING", "QUEUED"}
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
+
+
+@pytest.mark.parametrize("command", ["up", "sync"])
+def test_a_command_that_is_terminated_early_leaves_nothing_behind(
+    services_folder: Path, command: str
+) -> None:
+    demonstration = Demonstration(services_folder / f"terminated-{command}")
+    server = demonstration.folder / "demonstration" / "postgres" / "process.json"
+    process = subprocess.Popen(
+        [ACTIONSIGHT, command],
+        cwd=ROOT,
+        env=demonstration.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    eventually(server.exists)
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+    eventually(lambda: demonstration.processes() == [])
 
 
 def test_a_taken_port_is_named_with_the_setting_that_moves_it(tmp_path: Path) -> None:

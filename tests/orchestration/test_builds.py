@@ -9,28 +9,19 @@ from dagster import (
     DagsterRun,
     DagsterRunStatus,
     RunRequest,
-    SensorEvaluationContext,
     SkipReason,
-    build_sensor_context,
 )
 
 from actionsight.database import connect
-from orchestration.modelling.builds import build, models_owed, unbuilt_load_count
+from orchestration.modelling.builds import build, owed_build, unbuilt_load_count
 
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def tick(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[SensorEvaluationContext]:
-    """The context of a sensor's tick, on a real instance of Dagster."""
-    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
-    with (
-        DagsterInstance.local_temp(str(tmp_path)) as instance,
-        build_sensor_context(instance) as context,
-    ):
-        yield context
+def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
+    with DagsterInstance.local_temp(str(tmp_path)) as made:
+        yield made
 
 
 def commit_a_load(database_url: str, load_id: str) -> None:
@@ -59,39 +50,41 @@ def record_as_built(database_url: str, load_id: str) -> None:
         connection.execute("insert into marts.built_loads values (%s)", [load_id])
 
 
-def test_nothing_is_asked_for_before_the_first_load(tick: SensorEvaluationContext) -> None:
-    assert isinstance(models_owed(tick), SkipReason)
+def test_nothing_is_asked_for_before_the_first_load(
+    instance: DagsterInstance, database_url: str
+) -> None:
+    assert isinstance(owed_build(instance, database_url), SkipReason)
 
 
 def test_a_build_is_asked_for_at_every_tick_until_the_load_is_built(
-    tick: SensorEvaluationContext, database_url: str
+    instance: DagsterInstance, database_url: str
 ) -> None:
     commit_a_load(database_url, "1")
-    assert isinstance(models_owed(tick), RunRequest)
-    assert isinstance(models_owed(tick), RunRequest)
+    assert isinstance(owed_build(instance, database_url), RunRequest)
+    assert isinstance(owed_build(instance, database_url), RunRequest)
     record_as_built(database_url, "1")
     assert unbuilt_load_count(database_url) == 0
-    assert isinstance(models_owed(tick), SkipReason)
+    assert isinstance(owed_build(instance, database_url), SkipReason)
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
 def test_never_more_than_one_build_is_under_way(
-    tick: SensorEvaluationContext, database_url: str, status: DagsterRunStatus
+    instance: DagsterInstance, database_url: str, status: DagsterRunStatus
 ) -> None:
     commit_a_load(database_url, "1")
-    tick.instance.add_run(DagsterRun(job_name=build.name, status=status))
-    skipped = models_owed(tick)
+    instance.add_run(DagsterRun(job_name=build.name, status=status))
+    skipped = owed_build(instance, database_url)
     assert isinstance(skipped, SkipReason)
     assert "under way" in str(skipped.skip_message)
 
 
 def test_a_build_that_fails_is_not_asked_for_again_at_once(
-    tick: SensorEvaluationContext, database_url: str
+    instance: DagsterInstance, database_url: str
 ) -> None:
     commit_a_load(database_url, "1")
     run = DagsterRun(job_name=build.name, status=DagsterRunStatus.STARTED)
-    tick.instance.add_run(run)
-    tick.instance.report_run_failed(run)
-    skipped = models_owed(tick)
+    instance.add_run(run)
+    instance.report_run_failed(run)
+    skipped = owed_build(instance, database_url)
     assert isinstance(skipped, SkipReason)
     assert "failed" in str(skipped.skip_message)

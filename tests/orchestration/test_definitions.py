@@ -10,11 +10,17 @@ pytestmark = pytest.mark.unit
 # Whoever renames one of these breaks links, alerts and people's habits: change it on purpose.
 ASSETS = {
     "github/rest",
+    "github/webhooks",
     "raw/repositories",
     "raw/workflows",
     "raw/workflow_runs",
     "raw/workflow_jobs",
     "raw/polls",
+    "raw/webhook_events",
+    "raw/webhook_runs",
+    "raw/webhook_jobs",
+    "raw/webhook_batches",
+    "raw/webhook_dead_letters",
     "staging/runner_labels",
     "staging/runner_prices",
     "staging/stg_github__repositories",
@@ -41,10 +47,15 @@ def test_the_assets_are_exactly_the_known_ones() -> None:
 
 def test_every_raw_table_and_every_mart_descends_from_github() -> None:
     graph = defs.resolve_asset_graph()
-    github = AssetKey(["github", "rest"])
+    rest, webhooks = AssetKey(["github", "rest"]), AssetKey(["github", "webhooks"])
     for key in graph.get_all_asset_keys():
-        if key.path[0] in {"raw", "marts"}:
-            assert github in graph.get_ancestor_asset_keys(key), key.to_user_string()
+        ancestors = graph.get_ancestor_asset_keys(key)
+        if key.path[0] == "raw":
+            assert len({rest, webhooks} & ancestors) == 1, key.to_user_string()
+        if key.path == ["marts", "workflow_runs"] or key.path == ["marts", "jobs"]:
+            assert {rest, webhooks} <= ancestors, key.to_user_string()
+        if key.path[0] == "marts":
+            assert rest in ancestors, key.to_user_string()
 
 
 def test_the_lineage_is_one_connected_graph() -> None:

@@ -1,0 +1,18 @@
+"""How collection appears in Dagster: the keys that dbt's sources carry too, groups and kinds."""
+
+from dagster import AssetDep, AssetSpec
+
+GITHUB_REST = ["github", "rest"]
+GITHUB_WEBHOOKS = ["github", "webhooks"]
+_KINDS = {"github/rest": {"dlt", "postgres"}, "github/webhooks": {"redis", "postgres"}}
+
+
+def raw_table(name: str, description: str, *, source: list[str]) -> AssetSpec:
+    """A table of schema `raw`, which descends from one of the two ways to observe GitHub."""
+    return AssetSpec(
+        ["raw", name],
+        deps=[AssetDep(source)],
+        group_name="raw",
+        kinds=_KINDS["/".join(source)],
+        description=description,
+    )

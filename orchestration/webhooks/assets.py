@@ -1,0 +1,110 @@
+"""The raw tables that the drain writes, as assets; all of the work is `ingestion.webhooks`'s."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetMaterialization,
+    AssetSpec,
+    DataVersion,
+    MaterializeResult,
+    multi_asset,
+)
+
+from actionsight.database import connect
+from actionsight.event_buffer import EventBuffer
+from actionsight.settings import Settings, load
+from ingestion.webhooks.drain import DrainResult, drain
+from ingestion.webhooks.tables import newest_batch_ids
+from orchestration.raw_tables import GITHUB_WEBHOOKS, raw_table
+from orchestration.runs import sign
+
+# What Dagster reads a reported materialisation's version from.
+DATA_VERSION_TAG = "dagster/data_version"
+TABLES = {
+    "webhook_events": "The ledger: every delivery once, with its payload as it came.",
+    "webhook_runs": "One row per workflow_run delivery: what it says of an attempt of a run.",
+    "webhook_jobs": "One row per workflow_job delivery: what it says of a job.",
+    "webhook_batches": "One row per batch that a drain committed, with its counts.",
+    "webhook_dead_letters": "Deliveries that could not be processed, with bytes and reason.",
+}
+
+github_webhooks = AssetSpec(
+    GITHUB_WEBHOOKS,
+    group_name="github",
+    kinds={"github"},
+    description="GitHub's webhooks, as the receiver verified and buffered them.",
+)
+
+
+@multi_asset(
+    name="webhooks",
+    specs=[
+        raw_table(name, description, source=GITHUB_WEBHOOKS) for name, description in TABLES.items()
+    ],
+)
+def drained_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[None]]:
+    """Drain the event buffer to its end; a drain that is under way elsewhere is waited for."""
+    sign(context)
+    settings = load()
+    drained = drain(str(settings.database_url), event_buffer(str(settings.redis_url)), waits=True)
+    versions = _versions(settings)
+    for table in TABLES:
+        yield MaterializeResult(
+            asset_key=["raw", table],
+            data_version=DataVersion(versions[table]),
+            metadata=_metadata(table, drained),
+        )
+    context.log_event(_deliveries(drained))
+
+
+@cache
+def event_buffer(url: str) -> EventBuffer:
+    """The buffer's client of this process."""
+    return EventBuffer(url)
+
+
+def materialisations(settings: Settings, drained: DrainResult) -> list[AssetMaterialization]:
+    """What a drain outside of a run reports: every table that it writes, with 0 too."""
+    versions = _versions(settings)
+    tables = [
+        AssetMaterialization(
+            ["raw", table],
+            metadata=_metadata(table, drained),
+            tags={DATA_VERSION_TAG: versions[table]},
+        )
+        for table in TABLES
+    ]
+    return [*tables, _deliveries(drained)]
+
+
+def _versions(settings: Settings) -> Mapping[str, str]:
+    """The batch that changed each table last: a drain without rows for it leaves it as it was.
+
+    Only the observations are read by models; the other tables' versions say nothing.
+    """
+    with connect(str(settings.database_url)) as connection:
+        newest = newest_batch_ids(connection)
+    return {table: str(newest.get(table)) for table in TABLES}
+
+
+def _metadata(table: str, drained: DrainResult) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "rows_added": drained.rows_by_table[table],
+        "batches": list(drained.batch_ids),
+    }
+    if table == "webhook_events":
+        metadata["duplicates"] = drained.duplicate_count
+    return metadata
+
+
+def _deliveries(drained: DrainResult) -> AssetMaterialization:
+    by_outcome = {
+        f"{event} {outcome}": count for (event, outcome), count in sorted(drained.outcomes.items())
+    }
+    return AssetMaterialization(
+        AssetKey(GITHUB_WEBHOOKS), metadata={"deliveries": drained.event_count, **by_outcome}
+    )
