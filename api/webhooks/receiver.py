@@ -30,8 +30,8 @@ DELIVERY = Parameter(
 )
 HEADERS = (EVENT, DELIVERY)
 # What is kept of a delivery's headers; never a signature, a cookie or an authorization.
-_KEPT_PREFIX = "x-github-"
-_KEPT = ("content-type", "user-agent")
+_KEPT_PREFIX = "HTTP_X_GITHUB_"
+_KEPT = ("CONTENT_TYPE", "HTTP_USER_AGENT")
 
 
 class Refusal(Problem):
@@ -157,11 +157,14 @@ def _read_event(request: Request) -> str:
 
 
 def _kept_headers(request: Request) -> dict[str, str]:
-    """The headers that matter later, by lower-case name, without what a database may not take."""
+    """The headers that matter later, by lower-case name, without what a database may not take.
+
+    They are read from the WSGI environment: Werkzeug's headers would name all of them first.
+    """
     return {
-        name.lower(): value[:LONGEST_TEXT]
-        for name, value in request.headers
-        if (name.lower().startswith(_KEPT_PREFIX) or name.lower() in _KEPT)
+        key.removeprefix("HTTP_").replace("_", "-").lower(): value[:LONGEST_TEXT]
+        for key, value in request.environ.items()
+        if (key.startswith(_KEPT_PREFIX) or key in _KEPT)
         and value.isascii()
         and value.isprintable()
     }
