@@ -1,0 +1,56 @@
+"""Processes and servers that are killed, and the account of what was accepted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from actionsight.embedded import PostgresqlServer, ValkeyServer
+from actionsight.settings import ROOT
+from tests.ingestion.webhooks.receiving import Installation
+
+
+@contextmanager
+def drain_process(webhooks: Installation) -> Iterator["subprocess.Popen[str]"]:
+    """The command in a process of its own; killed at the end, if it still runs."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ingestion.webhooks", "drain", "--wait"],
+        cwd=ROOT,
+        env={**os.environ, **webhooks.settings.environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def kill_server(server: PostgresqlServer | ValkeyServer) -> None:
+    """End a server as a power failure would end its process."""
+    state = json.loads((server.folder / "process.json").read_text())
+    os.kill(state["pid"], signal.SIGKILL)
+
+
+def assert_account(webhooks: Installation, accepted: Iterable[str]) -> None:
+    """Every accepted delivery is in the ledger or the dead letters, in one of them, once."""
+    ledger, letters = set(webhooks.ledger()), set(webhooks.dead_letters())
+    assert set(accepted) <= ledger | letters
+    assert not ledger & letters
+    observed = webhooks.observed("webhook_runs").keys() | webhooks.observed("webhook_jobs").keys()
+    assert observed == {
+        delivery for delivery, row in webhooks.ledger().items() if row["outcome"] == "observed"
+    }
+    [batched] = webhooks.query(
+        """
+        select sum(event_count) as events, sum(run_count + job_count) as observations
+        from raw.webhook_batches
+        """
+    )
+    assert batched == {"events": len(ledger), "observations": len(observed)}
+    assert webhooks.buffer.freshness().event_count == 0

@@ -1,0 +1,221 @@
+"""A drain, the event buffer or the database is killed: what was accepted is stored exactly once.
+
+The drain that is killed is the real command; where it is killed is not left to luck, but for the
+servers, which are killed amid work.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import redis
+
+from actionsight import migrations
+from actionsight.database import connect
+from actionsight.embedded import PostgresqlServer, ValkeyServer
+from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.event_buffer import GROUP, STREAM, EventBuffer
+from actionsight.settings import Settings, load
+from ingestion.webhooks.drain import DrainError
+from tests.ingestion.webhooks.interrupting import assert_account, drain_process, kill_server
+from tests.ingestion.webhooks.receiving import (
+    REPOSITORY_ID,
+    Installation,
+    job_payload,
+    run_payload,
+    wait_until,
+)
+
+pytestmark = pytest.mark.integration
+
+WAITS_FOR_TABLE = """
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'relation'
+"""
+
+
+def some_events(webhooks: Installation) -> list[str]:
+    """Events of each kind, some of them unreadable; gives their ids."""
+    ids = [webhooks.send("workflow_run", run_payload(number)) for number in range(50)]
+    ids += [webhooks.send("workflow_job", job_payload(number)) for number in range(50)]
+    ids += [webhooks.send("workflow_job", job_payload(run_id="x")) for _ in range(3)]
+    return [*ids, webhooks.send("ping", {})]
+
+
+@contextmanager
+def ledger_locked(webhooks: Installation) -> Iterator[None]:
+    """Nobody else can write the ledger for so long."""
+    with connect(webhooks.database_url) as connection:
+        connection.execute("lock table raw.webhook_events in exclusive mode")
+        yield
+
+
+def pending_count(redis_url: str) -> int:
+    with redis.Redis.from_url(redis_url) as client:
+        return int(client.xpending(STREAM, GROUP)["pending"])
+
+
+def test_a_drain_that_is_killed_before_the_commit_is_made_good(
+    webhooks: Installation, redis_url: str
+) -> None:
+    ids = some_events(webhooks)
+    with ledger_locked(webhooks), drain_process(webhooks) as process:
+        wait_until(lambda: webhooks.query(WAITS_FOR_TABLE))
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert (webhooks.ledger(), webhooks.dead_letters()) == ({}, {})
+    assert pending_count(redis_url) == len(ids)
+    more = webhooks.send("ping", {})
+
+    result = webhooks.drain(waits=True)
+
+    assert (result.new_count, result.duplicate_count, result.dead_letter_count) == (102, 0, 3)
+    assert_account(webhooks, [*ids, more])
+
+
+def test_a_drain_that_is_killed_between_commit_and_acknowledgement_is_made_good(
+    webhooks: Installation, redis_url: str
+) -> None:
+    ids = some_events(webhooks)
+    with redis.Redis.from_url(redis_url) as client:
+        connection_count = len(client.client_list())
+        with drain_process(webhooks) as process:
+            try:
+                with ledger_locked(webhooks):
+                    wait_until(lambda: webhooks.query(WAITS_FOR_TABLE))
+                    client.client_pause(60_000, all=False)
+                wait_until(webhooks.ledger)
+                process.kill()
+                assert process.wait() == -signal.SIGKILL
+                # Its acknowledgement, which waits there, goes with its connection.
+                wait_until(lambda: len(client.client_list()) <= connection_count)
+            finally:
+                client.client_unpause()
+    committed = webhooks.ledger(), webhooks.dead_letters()
+    assert len(committed[0]) + len(committed[1]) == pending_count(redis_url) == len(ids)
+
+    result = webhooks.drain(waits=True)
+
+    assert (result.new_count, result.duplicate_count) == (0, 101)
+    assert (webhooks.ledger(), webhooks.dead_letters()) == committed
+    assert_account(webhooks, ids)
+
+
+class Sender:
+    """Threads that append, each event under a new id, until enough are accepted."""
+
+    def __init__(self, webhooks: Installation, wanted: int) -> None:
+        self.accepted: list[str] = []
+        self._webhooks = webhooks
+        self._wanted = wanted
+        self._server_runs = threading.Event()
+        self._server_runs.set()
+
+    def has_accepted(self, count: int) -> bool:
+        """Whether so many events are accepted, or more."""
+        return len(self.accepted) >= count
+
+    @contextmanager
+    def sending(self, thread_count: int = 3) -> Iterator[None]:
+        """Send until enough are accepted; those that are refused meanwhile count for nothing."""
+        with ThreadPoolExecutor(thread_count) as threads:
+            sendings = [threads.submit(self._send, number) for number in range(thread_count)]
+            yield
+            for sending in sendings:
+                sending.result()
+
+    @contextmanager
+    def interrupted(self) -> Iterator[None]:
+        """Between the kill of the server and its return, those that fail wait."""
+        self._server_runs.clear()
+        yield
+        self._server_runs.set()
+
+    def _send(self, thread: int) -> None:
+        number = 0
+        while len(self.accepted) < self._wanted:
+            number += 1
+            try:
+                self.accepted.append(
+                    self._webhooks.send("workflow_run", run_payload(number), f"{thread}-{number}")
+                )
+            except redis.RedisError:
+                self._server_runs.wait()
+
+
+def has_stored(webhooks: Installation, count: int) -> bool:
+    return len(webhooks.ledger()) >= count
+
+
+@contextmanager
+def drained_meanwhile(webhooks: Installation) -> Iterator[None]:
+    """One drain after the other, as the sensor's ticks come; what fails is tried again."""
+    is_over = threading.Event()
+
+    def ticks() -> None:
+        while not is_over.wait(0.01):
+            with suppress(DrainError):
+                webhooks.drain(batch_size=40)
+
+    with ThreadPoolExecutor(1) as threads:
+        ticking = threads.submit(ticks)
+        try:
+            yield
+        finally:
+            is_over.set()
+        ticking.result()
+
+
+def test_an_event_buffer_that_is_killed_loses_nothing_that_it_accepted(
+    settings: Settings, tmp_path: Path
+) -> None:
+    server = ValkeyServer(tmp_path / "event-buffer", "event buffer", EVENT_BUFFER)
+    buffers = [EventBuffer(server.start())]
+    webhooks = Installation(settings, buffers[0])
+    webhooks.monitor(REPOSITORY_ID)
+    sender = Sender(webhooks, wanted=1_500)
+    try:
+        with drained_meanwhile(webhooks), sender.sending():
+            for kill_at in (300, 900):
+                wait_until(partial(sender.has_accepted, kill_at))
+                with sender.interrupted():
+                    kill_server(server)
+                    buffers.append(EventBuffer(server.start()))
+                    webhooks.buffer = buffers[-1]
+        webhooks.drain(waits=True)
+        assert_account(webhooks, sender.accepted)
+        assert len(sender.accepted) >= 1_500
+    finally:
+        for buffer in buffers:
+            buffer.close()
+        server.stop()
+
+
+def test_a_database_that_is_killed_amid_drains_ends_with_everything_once(
+    services_folder: Path, redis_url: str
+) -> None:
+    # With its promises to the disk, unlike the other tests' server.
+    server = PostgresqlServer(services_folder / "killed-postgres")
+    settings = replace(load(environ={}), database_url=server.start(), redis_url=redis_url)
+    webhooks = Installation(settings, EventBuffer(redis_url))
+    try:
+        migrations.upgrade(webhooks.database_url)
+        webhooks.monitor(REPOSITORY_ID)
+        ids = [webhooks.send("workflow_run", run_payload(n)) for n in range(1_500)]
+        with drained_meanwhile(webhooks):
+            for kill_at in (100, 600):
+                wait_until(partial(has_stored, webhooks, kill_at))
+                kill_server(server)
+                webhooks.settings = replace(settings, database_url=server.start())
+            wait_until(lambda: webhooks.buffer.freshness().event_count == 0)
+        assert set(webhooks.ledger()) == set(ids)
+        assert_account(webhooks, ids)
+    finally:
+        webhooks.buffer.close()
+        server.stop()
