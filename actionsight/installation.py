@@ -113,6 +113,7 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
             read_database_url=settings.read_database_url or database_url,
             redis_url=settings.redis_url or stack.enter_context(hold(buffer)),
             cache_url=settings.cache_url or stack.enter_context(hold(cache)),
+            secret_key=settings.secret_key or secret_in(folder / "secret-key"),
         )
 
 

@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 ROOT = Path(__file__).resolve().parents[1]
 PREFIX = "ACTIONSIGHT_"
 _FILE = "_FILE"
+SHORTEST_KEY = 32
 
 
 class SettingsError(ValueError):
@@ -71,13 +72,24 @@ def _secrets(value: str) -> tuple[str, ...]:
     return secrets
 
 
+def _origins(value: str) -> tuple[str, ...]:
+    origins = _names(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"https", "http"} or not parts.hostname or parts.path:
+            raise ValueError(f"{origin!r} is no origin: write https://host, without a path")
+    return origins
+
+
 def _folder(value: str) -> Path:
     path = Path(value).expanduser()
     return path if path.is_absolute() else ROOT / path
 
 
-def _pem(value: str) -> str:
-    return value.replace("\\n", "\n")
+def _secret_key(value: str) -> str:
+    if len(value) < SHORTEST_KEY:
+        raise ValueError(f"must have at least {SHORTEST_KEY} characters: `openssl rand -hex 32`")
+    return value
 
 
 def check_repository_name(name: str) -> None:
@@ -103,6 +115,13 @@ class Setting:
     def name(self) -> str:
         """The environment variable."""
         return PREFIX + self.attribute.upper()
+
+
+def _web_root(value: str) -> str:
+    root = _WEB(value)
+    if urlsplit(root).path:
+        raise ValueError("must be scheme and host alone, without a path")
+    return root
 
 
 _POSTGRESQL = _url("postgresql", "postgres")
@@ -139,6 +158,11 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "github_client_id",
+        "client id of the GitHub App by which people sign in (no sign-in when empty)",
+    ),
+    Setting("github_client_secret", "its client secret", secret=True),
+    Setting(
         "github_webhook_secret",
         "what GitHub signs webhooks with; the new and the old one, by a comma, while rotating",
         _secrets,
@@ -150,6 +174,35 @@ SETTINGS: tuple[Setting, ...] = (
         "what is monitored: owner/name, separated by commas; those never seen are added at a start",
         _repositories,
         "",
+    ),
+    Setting(
+        "operators",
+        "numeric GitHub user ids that see and manage everything, separated by commas",
+        _user_ids,
+        "",
+    ),
+    Setting(
+        "public_url",
+        "the API's address as browsers see it (http://127.0.0.1:API_PORT when empty)",
+        _web_root,
+    ),
+    Setting(
+        "secret_key",
+        "encrypts the tokens of people who signed in (made in the data folder when empty)",
+        _secret_key,
+        secret=True,
+    ),
+    Setting(
+        "frontend_origins",
+        "origins of frontends that may call the API with a person's session, by commas",
+        _origins,
+        "",
+    ),
+    Setting(
+        "proxy_count",
+        "how many proxies stand before the API, each of which sets X-Forwarded-For",
+        _whole_number(0, 10),
+        "0",
     ),
     Setting(
         "backfill_days",
@@ -183,8 +236,15 @@ class Settings:
     github_api_url: str
     github_url: str
     github_token: str | None = field(repr=False)
+    github_client_id: str | None
+    github_client_secret: str | None = field(repr=False)
     github_webhook_secret: tuple[str, ...] = field(repr=False)
     repositories: tuple[str, ...]
+    operators: tuple[int, ...]
+    public_url: str | None
+    secret_key: str | None = field(repr=False)
+    frontend_origins: tuple[str, ...]
+    proxy_count: int
     backfill_days: int
     poll_minutes: int
     data_dir: Path
@@ -196,6 +256,11 @@ class Settings:
     def has_credential(self) -> bool:
         """Whether GitHub can be asked; without a credential the demonstration is shown."""
         return self.github_token is not None
+
+    @property
+    def public_root(self) -> str:
+        """The API's address as browsers see it."""
+        return self.public_url or f"http://127.0.0.1:{self.api_port}"
 
     def environment(self) -> dict[str, str]:
         """These settings as the environment of a process that we start."""

@@ -28,10 +28,25 @@ def test_every_wrong_setting_is_named_in_one_error() -> None:
                 "ACTIONSIGHT_POLL_MINUTES": "0",
                 "ACTIONSIGHT_REPOSITORIES": "octo/app, not-a-repository",
                 "ACTIONSIGHT_BACKFILL_DAYS": "ninety",
+                "ACTIONSIGHT_OPERATORS": "octocat",
+                "ACTIONSIGHT_SECRET_KEY": "short",
+                "ACTIONSIGHT_FRONTEND_ORIGINS": "https://example.org/path",
+                "ACTIONSIGHT_PUBLIC_URL": "https://example.org/path",
+                "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "one,two,three",
             }
         )
     message = str(error.value)
-    for name in ("DATABASE_URL", "POLL_MINUTES", "REPOSITORIES", "BACKFILL_DAYS"):
+    for name in (
+        "DATABASE_URL",
+        "POLL_MINUTES",
+        "REPOSITORIES",
+        "BACKFILL_DAYS",
+        "OPERATORS",
+        "SECRET_KEY",
+        "FRONTEND_ORIGINS",
+        "PUBLIC_URL",
+        "GITHUB_WEBHOOK_SECRET",
+    ):
         assert f"ACTIONSIGHT_{name}" in message
 
 
@@ -59,7 +74,7 @@ def test_no_secret_shows_in_the_representation() -> None:
             if setting.attribute in {"redis_url", "cache_url"}
             else "postgresql://u:hidden@h/d"
             if setting.attribute.endswith("database_url")
-            else "hidden"
+            else "hidden" * 6
         ]
     }
     assert "hidden" not in repr(load(environ=secrets))
@@ -71,6 +86,8 @@ def test_a_child_process_reads_the_same_settings_back() -> None:
             "ACTIONSIGHT_REPOSITORIES": "octo/app,octo/web",
             "ACTIONSIGHT_DATABASE_URL": "postgresql://u:p%40ss@127.0.0.1:5433/d",
             "ACTIONSIGHT_GITHUB_TOKEN": "t",
+            "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "new,old",
+            "ACTIONSIGHT_OPERATORS": "583231,1",
         }
     )
     assert load(environ=given.environment()) == given

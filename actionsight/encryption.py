@@ -1,0 +1,37 @@
+"""Encryption of what must be read back: the tokens of people who signed in."""
+
+import base64
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES = 32
+_PURPOSE = b"actionsight tokens"
+
+
+class DecryptionError(ValueError):
+    """It was encrypted with another secret key, or changed since."""
+
+
+class Cipher:
+    """Encrypts under a key that is derived from the installation's secret key."""
+
+    def __init__(self, secret_key: str) -> None:
+        derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=_PURPOSE).derive(secret_key.encode())
+        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+
+    def encrypt(self, text: str) -> bytes:
+        """Different bytes at each call."""
+        return self._fernet.encrypt(text.encode())
+
+    def decrypt(self, encrypted: bytes) -> str:
+        """The text that was encrypted.
+
+        Raises:
+            DecryptionError: not by this secret key, or not unchanged.
+        """
+        try:
+            return self._fernet.decrypt(encrypted).decode()
+        except InvalidToken:
+            raise DecryptionError("encrypted with another secret key, or damaged") from None
