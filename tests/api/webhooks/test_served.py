@@ -16,12 +16,11 @@ from actionsight.embedded import ValkeyServer, hold
 from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.loopback import HOST
 from actionsight.settings import Settings, load
-from tests.api.deliveries import PATH, SECRET, buffered, headers
+from tests.api.webhooks.deliveries import BODY, NO_DATABASE_URL, PATH, SECRET, buffered, headers
 from tests.support.granian import served
 
 pytestmark = pytest.mark.integration
 
-BODY = b'{"action":"completed","workflow_run":{"id":1}}'
 LARGEST = 25 * 1024 * 1024
 
 
@@ -29,7 +28,7 @@ def settings(redis_url: str) -> Settings:
     """A receiver's installation; there is no such database, and nobody may miss it."""
     return replace(
         load(environ={}),
-        database_url="postgresql://nobody@127.0.0.1:1/nothing",
+        database_url=NO_DATABASE_URL,
         redis_url=redis_url,
         github_webhook_secret=(SECRET,),
     )

@@ -9,6 +9,9 @@ from actionsight.event_buffer import Event, EventBuffer
 PATH = "/webhooks/github"
 SECRET = "It's a Secret to Everybody"
 OLD_SECRET = "the old secret"
+BODY = b'{"action":"completed","workflow_run":{"id":1}}'
+# There is no such server: a receiver that asked a database would not answer.
+NO_DATABASE_URL = "postgresql://nobody:hunter2@127.0.0.1:1/nothing"
 
 
 def signature(body: bytes, secret: str = SECRET) -> str:

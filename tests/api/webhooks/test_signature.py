@@ -3,7 +3,7 @@
 import pytest
 
 from api.webhooks.signature import is_signed, sign
-from tests.api.deliveries import signature
+from tests.api.webhooks.deliveries import signature
 
 pytestmark = pytest.mark.unit
 
