@@ -4,6 +4,7 @@ Runs: `requested` (the first attempt only), `in_progress` and `completed` of eac
 `queued`, `in_progress`, `completed`; a job that waits for an approval is `waiting` first, and
 `queued` when it starts, which is when its approval shows. Jobs that are carried over, and whatever
 belongs to an attempt that cannot be had, tell nothing. Repositories: what `World.changes` lists.
+The App's installations and authorizations: what `People.events` lists.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from github_standin.model import NO_RUNNER, Attempt, Change, Job, JobState, Run, job_state
+from github_standin.people import AppEvent
 from github_standin.world import World
 
 _RUN_ORDER = {"requested": 0, "in_progress": 3, "completed": 5}
@@ -48,11 +50,23 @@ class RepositoryHappening:
     change: Change
 
 
-Happening = RunHappening | JobHappening | RepositoryHappening
+@dataclass(frozen=True)
+class AppHappening:
+    """An event that concerns the App itself, and no one repository."""
+
+    moment: datetime
+    action: str
+    event: AppEvent
 
 
-def happenings_between(world: World, after: datetime, until: datetime) -> list[Happening]:
-    """All that happens later than *after* and not later than *until*, in the order of happening.
+Happening = RunHappening | JobHappening | RepositoryHappening | AppHappening
+
+
+def happenings_between(
+    world: World, after: datetime, until: datetime, repository_id: int | None = None
+) -> list[Happening]:
+    """All that happens later than *after* and not later than *until*, in the order of happening;
+    with *repository_id* only what happens in that repository.
 
     What happens at the same moment has an order too, so a window that is cut in two gives the same
     list as the whole. Both bounds may lie in the future.
@@ -61,9 +75,12 @@ def happenings_between(world: World, after: datetime, until: datetime) -> list[H
         RepositoryHappening(change.moment, change.action, change)
         for change in world.changes
         if change.repository_id in world.repositories
+        and repository_id in (None, change.repository_id)
     ]
+    if repository_id is None:
+        found += [AppHappening(of.moment, of.action, of) for of in world.people.events]
     for run in world.runs.values():
-        if run.attempts[0].appears_at <= until:
+        if repository_id in (None, run.repository_id) and run.attempts[0].appears_at <= until:
             for attempt in run.attempts:
                 # Most attempts are long over: only what has a time in the window is looked at.
                 if not attempt.is_missing and _is_touched(attempt, after, until):
@@ -142,6 +159,8 @@ def _has_runner(job: Job) -> bool:
 def _order(happening: Happening) -> tuple[datetime, int, int, int, int]:
     if isinstance(happening, RepositoryHappening):
         return happening.moment, -1, happening.change.number, 0, 0
+    if isinstance(happening, AppHappening):
+        return happening.moment, -2, happening.event.number, 0, 0
     run_id, number = happening.run.id, happening.attempt.number
     if isinstance(happening, RunHappening):
         return happening.moment, _RUN_ORDER[happening.action], run_id, number, 0

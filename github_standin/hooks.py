@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Literal
@@ -21,12 +21,16 @@ from requests.adapters import HTTPAdapter
 
 from github_standin import render_events
 from github_standin.happenings import (
+    AppHappening,
     Happening,
     JobHappening,
     RepositoryHappening,
     happenings_between,
 )
+from github_standin.hook_settings import HookSettings
 from github_standin.model import Repository
+from github_standin.people import APP_ID
+from github_standin.render_repository import Body
 from github_standin.world import World
 
 API = "https://api.github.com"
@@ -44,15 +48,16 @@ class Delivery:
     """One event on its way: what a hook sends, not yet signed.
 
     `delivery_id` follows from what happened, so the same event always has the same one, also when
-    it is delivered again. `moment` is when it happened; `body` is JSON. `run_id`, `run_attempt` and
-    `job_id` say what it is about, where it is about such a thing.
+    it is delivered again. `moment` is when it happened; `body` is JSON. `repository_id`, `run_id`,
+    `run_attempt` and `job_id` say what it is about, where it is about such a thing: what concerns
+    the App itself is about no repository.
     """
 
     delivery_id: str
     event: str
     action: str | None
     moment: datetime
-    repository_id: int
+    repository_id: int | None
     body: bytes
     run_id: int | None = None
     run_attempt: int | None = None
@@ -66,28 +71,48 @@ def deliveries_between(
     *,
     api: str = API,
     installation_id: int | None = None,
+    repository_id: int | None = None,
 ) -> list[Delivery]:
     """Whatever happens in *world* later than *after* and not later than *until*, in that order.
 
     Windows that meet lose nothing and repeat nothing. The world's clock plays no part: both bounds
-    may lie in the future. Addresses in the payloads begin with *api*. With *installation_id* the
-    payloads are those of an App's hook.
+    may lie in the future. Addresses in the payloads begin with *api*.
+
+    Payloads name the installation on their repository, as those of an App's hook do, or else
+    *installation_id*; nothing is told of a repository while its installation is suspended. With
+    *repository_id* they are those of a hook of that repository, which knows nothing of Apps.
     """
     with world.lock:
-        return [
-            _delivery(world, happening, api, installation_id)
-            for happening in happenings_between(world, after, until)
-        ]
+        deliveries = []
+        for happening in happenings_between(world, after, until, repository_id):
+            delivery, body = _delivery(world, happening, api)
+            repository = world.repositories.get(delivery.repository_id or 0)
+            if repository_id is None and repository is not None:
+                installation = world.people.installation_on(repository)
+                if installation is not None and installation.is_suspended_at(happening.moment):
+                    continue
+                number = installation_id if installation is None else installation.id
+                if number is not None:
+                    body["installation"] = render_events.installation_body(number)
+            deliveries.append(replace(delivery, body=orjson.dumps(body)))
+        return deliveries
 
 
-def ping(world: World, repository: Repository, hook: "Hook", *, api: str = API) -> Delivery:
-    """What a hook that was just made for *repository* gets first."""
+def ping(
+    world: World,
+    repository: Repository,
+    hook: "Hook | HookSettings",
+    *,
+    api: str = API,
+    number: int = 1,
+) -> Delivery:
+    """What a hook that was just made for *repository* gets first; *number* counts its pings."""
     with world.lock:
         now = world.now()
-        body = render_events.ping_body(
-            repository, hook.hook_id, hook.url, hook.content_type, now, api
-        )
-        guid = _guid("ping", hook.hook_id, repository.id)
+        if isinstance(hook, Hook):
+            hook = hook.settings(repository.id, now)
+        body = render_events.ping_body(hook, repository, api)
+        guid = _guid("ping", hook.id, repository.id, number)
         return Delivery(guid, "ping", None, now, repository.id, orjson.dumps(body))
 
 
@@ -126,7 +151,9 @@ class Hook:
     def headers_of(self, delivery: Delivery) -> dict[str, str]:
         """GitHub's headers, signatures included."""
         form = self.content_type == "form"
-        target_id = delivery.repository_id if self.target_id is None else self.target_id
+        target_type, target_id = self.target_type, self.target_id or delivery.repository_id
+        if delivery.repository_id is None:  # only an App's hook hears of such things
+            target_type, target_id = "integration", self.target_id or APP_ID
         headers = {
             "User-Agent": "GitHub-Hookshot/0standin",
             "Accept": "*/*",
@@ -134,7 +161,7 @@ class Hook:
             "X-GitHub-Event": delivery.event,
             "X-GitHub-Delivery": delivery.delivery_id,
             "X-GitHub-Hook-ID": str(self.hook_id),
-            "X-GitHub-Hook-Installation-Target-Type": self.target_type,
+            "X-GitHub-Hook-Installation-Target-Type": target_type,
             "X-GitHub-Hook-Installation-Target-ID": str(target_id),
         }
         return headers | signatures(self.secret, self.body_of(delivery))
@@ -156,6 +183,21 @@ class Hook:
         except requests.RequestException:
             return None
 
+    def settings(self, repository_id: int, now: datetime) -> HookSettings:
+        """As GitHub keeps it, if it is a hook of that repository, made *now*."""
+        return HookSettings(
+            self.hook_id,
+            repository_id,
+            self.url,
+            self.content_type,
+            self.secret,
+            "0",
+            ("*",),
+            True,
+            now,
+            now,
+        )
+
     def close(self) -> None:
         """Close the connections that are kept open between deliveries."""
         self._session.close()
@@ -172,40 +214,25 @@ def signatures(secret: str | None, body: bytes) -> dict[str, str]:
     }
 
 
-def _delivery(
-    world: World, happening: Happening, api: str, installation_id: int | None
-) -> Delivery:
+def _delivery(world: World, happening: Happening, api: str) -> tuple[Delivery, Body]:
+    """The delivery with an empty body, and what the body will say."""
     body = render_events.event_body(world, happening, api)
-    if installation_id is not None:
-        body["installation"] = render_events.installation_body(installation_id)
-    payload, moment, action = orjson.dumps(body), happening.moment, happening.action
+    moment, action = happening.moment, happening.action
+    if isinstance(happening, AppHappening):
+        of = happening.event
+        guid = _guid(of.event, action, of.number, moment.isoformat())
+        return Delivery(guid, of.event, action, moment, None, b""), body
     if isinstance(happening, RepositoryHappening):
         change = happening.change
         guid = _guid("repository", change.repository_id, action, change.number)
-        return Delivery(guid, "repository", action, moment, change.repository_id, payload)
+        return Delivery(guid, "repository", action, moment, change.repository_id, b""), body
     run, number = happening.run, happening.attempt.number
-    if isinstance(happening, JobHappening):
-        job_id = happening.job.id
-        return Delivery(
-            _guid("workflow_job", job_id, action, number),
-            "workflow_job",
-            action,
-            moment,
-            run.repository_id,
-            payload,
-            run.id,
-            number,
-            job_id,
-        )
-    return Delivery(
-        _guid("workflow_run", run.id, action, number),
-        "workflow_run",
-        action,
-        moment,
-        run.repository_id,
-        payload,
-        run.id,
-        number,
+    job_id = happening.job.id if isinstance(happening, JobHappening) else None
+    event = "workflow_run" if job_id is None else "workflow_job"
+    guid = _guid(event, job_id or run.id, action, number)
+    return (
+        Delivery(guid, event, action, moment, run.repository_id, b"", run.id, number, job_id),
+        body,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from github_standin.model import Attempt, AttemptState, Run, attempt_state
+from github_standin.model import Attempt, AttemptState, Repository, Run, attempt_state
 from github_standin.world import World
 
 SEARCH_LIMIT = 1_000
@@ -119,6 +119,12 @@ def matching_runs(
             continue
         if all(not query.get(name) or query[name] == value for name, value in _fields(run)):
             yield run, attempt
+
+
+def last_push(world: World, repository: Repository) -> datetime:
+    """What a repository shows as its last push: its newest run."""
+    newest = next(world.runs_newest_first(repository.id), None)
+    return repository.created_at if newest is None else newest.created_at
 
 
 def is_filtered(query: Mapping[str, str]) -> bool:

@@ -5,9 +5,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from github_standin import render
+from github_standin import render, render_people
 from github_standin.accounts import account
-from github_standin.happenings import Happening, JobHappening, RepositoryHappening, RunHappening
+from github_standin.happenings import (
+    AppHappening,
+    Happening,
+    JobHappening,
+    RepositoryHappening,
+    RunHappening,
+)
+from github_standin.hook_settings import HookSettings, hook_body
 from github_standin.model import Account, Change, Repository
 from github_standin.render_repository import (
     Body,
@@ -15,17 +22,18 @@ from github_standin.render_repository import (
     full_repository_body,
     node_id,
     organization_body,
-    timestamp,
 )
 from github_standin.world import World
 
-_REST_ONLY = ("temp_clone_token", "permissions", "network_count", "subscribers_count")
+_REST_ONLY = ("temp_clone_token", "network_count", "subscribers_count")
 
 
 def event_body(world: World, happening: Happening, api: str) -> Body:
     """The payload of *happening*, as the world stood when it happened."""
     if isinstance(happening, RepositoryHappening):
         return _change_body(world, happening, api)
+    if isinstance(happening, AppHappening):
+        return render_people.app_event_body(happening.event, world.people.app, api)
     run, attempt, moment = happening.run, happening.attempt, happening.moment
     later = [change for change in world.changes if change.moment > moment]
     repository = _as_it_was(world.repositories[run.repository_id], later)
@@ -43,33 +51,11 @@ def event_body(world: World, happening: Happening, api: str) -> Body:
     return {"action": happening.action, "workflow_job": _job(happening, repository, api), **common}
 
 
-def ping_body(
-    repository: Repository, hook_id: int, url: str, content_type: str, moment: datetime, api: str
-) -> Body:
+def ping_body(hook: HookSettings, repository: Repository, api: str) -> Body:
     """The payload that a new hook of *repository* gets first."""
-    hook_url = f"{api}/repos/{repository.full_name}/hooks/{hook_id}"
-    hook = {
-        "type": "Repository",
-        "id": hook_id,
-        "name": "web",
-        "active": True,
-        "events": ["*"],
-        "config": {
-            "content_type": content_type,
-            "insecure_ssl": "0",
-            "secret": "********",
-            "url": url,
-        },
-        "created_at": timestamp(moment),
-        "updated_at": timestamp(moment),
-        "url": hook_url,
-        "test_url": f"{hook_url}/test",
-        "ping_url": f"{hook_url}/pings",
-        "deliveries_url": f"{hook_url}/deliveries",
-        "last_response": {"code": None, "status": "unused", "message": None},
-    }
+    body = hook_body(hook, repository, api)
     common = _envelope(repository, account("octocat"), repository.created_at, api)
-    return {"zen": "Keep it logically awesome.", "hook_id": hook_id, "hook": hook, **common}
+    return {"zen": "Keep it logically awesome.", "hook_id": hook.id, "hook": body, **common}
 
 
 def _job(happening: JobHappening, repository: Repository, api: str) -> Body:

@@ -95,10 +95,10 @@ def account_body(account: Account, api: str) -> Body:
     }
 
 
-def user_body(account: Account, api: str, created_at: datetime) -> Body:
-    """Schema `public-user`: the owner of the token."""
+def user_body(account: Account, name: str | None, api: str, created_at: datetime) -> Body:
+    """Schema `public-user`."""
     return account_body(account, api) | {
-        "name": None,
+        "name": name,
         "company": None,
         "blog": None,
         "location": None,
@@ -152,7 +152,7 @@ def repository_body(repository: Repository, api: str) -> Body:
 
 
 def full_repository_body(repository: Repository, api: str, pushed_at: datetime) -> Body:
-    """Schema `full-repository`."""
+    """Schema `full-repository`, but for `permissions`: they are of the one who asks."""
     web = f"{WEB}/{repository.full_name}"
     zeros = ("forks", "stargazers", "watchers", "open_issues", "network", "subscribers")
     return repository_body(repository, api) | {
@@ -184,13 +184,6 @@ def full_repository_body(repository: Repository, api: str, pushed_at: datetime) 
         "has_downloads": True,
         "has_discussions": False,
         "temp_clone_token": None,
-        "permissions": {
-            "admin": False,
-            "maintain": False,
-            "push": False,
-            "triage": False,
-            "pull": True,
-        },
         "created_at": timestamp(repository.created_at),
         "updated_at": timestamp(pushed_at),
         "pushed_at": timestamp(pushed_at),

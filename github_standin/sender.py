@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ class Sent:
     delivery_id: str
     event: str
     action: str | None
-    repository_id: int
+    repository_id: int | None
     at: datetime
     status: int | None
     duration_seconds: float
@@ -48,7 +48,8 @@ class Sender:
     """Looks every *look_seconds* for what has happened since the last look, and sends it.
 
     What had happened before `start` is never sent. `recent` holds the newest deliveries that were
-    tried, the newest last; `status()` counts all of them.
+    tried, the newest last; `status()` counts all of them. With *repository_id* the hook is that
+    repository's. `hook` (where to) and `wants` (which events) may be set at any time.
     """
 
     def __init__(
@@ -58,14 +59,18 @@ class Sender:
         *,
         api: str = API,
         installation_id: int | None = None,
+        repository_id: int | None = None,
+        wants: Callable[[str], bool] = lambda _: True,
         look_seconds: float = LOOK_SECONDS,
         workers: int = WORKERS,
     ) -> None:
         self.recent: deque[Sent] = deque(maxlen=REMEMBERED)
+        self.hook = hook
+        self.wants = wants
         self._world = world
-        self._hook = hook
         self._api = api
         self._installation_id = installation_id
+        self._repository_id = repository_id
         self._look_seconds = look_seconds
         self._workers = workers
         self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
@@ -97,7 +102,11 @@ class Sender:
         deadline = time.monotonic() + wait_seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._hook.close()
+        self.hook.close()
+
+    def send(self, delivery: Delivery) -> None:
+        """Send *delivery* too, such as a ping, as soon as its turn comes."""
+        self._waiting.put(delivery)
 
     def status(self) -> dict[str, Any]:
         """How many deliveries were answered 2xx, how many failed, how many wait; the last
@@ -105,7 +114,7 @@ class Sender:
         with self._lock:
             failures = [sent for sent in self.recent if not sent.is_ok]
             return {
-                "url": self._hook.url,
+                "url": self.hook.url,
                 "delivered": self._delivered,
                 "failed": self._failed,
                 "waiting": self._waiting.qsize(),
@@ -123,10 +132,16 @@ class Sender:
         with self._world.lock:
             now = self._world.now()
             due = deliveries_between(
-                self._world, since, now, api=self._api, installation_id=self._installation_id
+                self._world,
+                since,
+                now,
+                api=self._api,
+                installation_id=self._installation_id,
+                repository_id=self._repository_id,
             )
         for delivery in due:
-            self._waiting.put(delivery)
+            if self.wants(delivery.event):
+                self._waiting.put(delivery)
         return max(since, now)
 
     def _work(self) -> None:
@@ -134,7 +149,7 @@ class Sender:
             if self._stopped.is_set():
                 return
             began = time.monotonic()
-            status = self._hook.send(delivery)
+            status = self.hook.send(delivery)
             sent = Sent(
                 delivery.delivery_id,
                 delivery.event,
@@ -158,10 +173,10 @@ class Sender:
 
     def _sentence(self, sent: Sent) -> str:
         if sent.is_ok:
-            return f"webhooks reach {self._hook.url} again; {self._failed} were lost so far\n"
+            return f"webhooks reach {self.hook.url} again; {self._failed} were lost so far\n"
         why = "no answer" if sent.status is None else f"answer {sent.status}"
         return (
-            f"webhooks do not reach {self._hook.url} ({why}): they are lost until it takes them;"
+            f"webhooks do not reach {self.hook.url} ({why}): they are lost until it takes them;"
             " GET /standin counts them\n"
         )
 

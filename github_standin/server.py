@@ -1,4 +1,4 @@
-"""The HTTP side of the stand-in: tokens, rate limits, ETags, a log of requests, faults on demand.
+"""The HTTP side of the stand-in: tokens, limits, ETags, a log of requests, faults on demand.
 
 with serving(world, token="secret") as server:
     server.url, server.requests, server.world
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.datastructures import ETags
@@ -19,7 +19,11 @@ from werkzeug.http import http_date
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
-from github_standin.rest import answer, create_app, error
+from github_standin.access import ENVIRONMENT_KEY, UnauthorizedError, viewer_of
+from github_standin.answers import answer, error
+from github_standin.application import create_app
+from github_standin.hook_registry import HookRegistry
+from github_standin.limits import Quotas
 from github_standin.world import World
 
 if TYPE_CHECKING:
@@ -29,6 +33,12 @@ log = logging.getLogger(__name__)
 
 RATE_LIMIT = 5_000
 """Requests an hour and token."""
+
+PAGES = "/login/"
+"""What is github.com's and not its API's: no token, no limit."""
+
+APPLICATIONS = "/applications/"
+"""What an App asks with its own id and secret."""
 
 API_VERSIONS = ("2022-11-28", "2026-03-10")
 
@@ -60,17 +70,12 @@ class Logged:
     headers: dict[str, str]
 
 
-@dataclass
-class _Quota:
-    used: int
-    resets_at: datetime
-
-
 class Server:
     """The stand-in as a WSGI application, and its thread.
 
     `fault` may be set at any time. `requests` grows by one per answer, in the order of the answers.
-    Times (`Date`, the limit's reset) are the world's.
+    Times (`Date`, the limit's reset) are the world's. *token* is the collector's, which reaches
+    everything; *administers_hooks*: it may also administer every repository's hooks.
     """
 
     def __init__(
@@ -81,16 +86,19 @@ class Server:
         rate_limit: int = RATE_LIMIT,
         fault: Fault | None = None,
         status: Status | None = None,
+        administers_hooks: bool = False,
     ) -> None:
         self.world = world
+        self.administers_hooks = administers_hooks
         self.token = token
         self.rate_limit = rate_limit
         self.fault = fault
         self.requests: list[Logged] = []
         self.url = ""
         self._status = status
-        self._app = create_app(world)
-        self._quotas: dict[str, _Quota] = {}
+        self._hooks = HookRegistry(world)
+        self._app = create_app(world, self._hooks)
+        self._quotas = Quotas()
         self._http: ThreadedWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -105,10 +113,12 @@ class Server:
             target=self._http.serve_forever, args=(0.05,), name="github-standin", daemon=True
         )
         self._thread.start()
+        self._hooks.start(self.url)
 
     def stop(self) -> None:
         """Stop listening; answers under way are left to their threads."""
         if self._http is not None and self._thread is not None:
+            self._hooks.stop()
             self._http.shutdown()
             self._thread.join()
             self._http = self._thread = None
@@ -147,7 +157,10 @@ class Server:
             return answer({} if self._status is None else self._status())
         with self.world.lock:
             now = self.world.now()
-            response = self._refusal(request, now) or self._limited(request, now)
+            if request.path.startswith(PAGES):
+                response = Response.from_app(self._app, request.environ, buffered=True)
+            else:
+                response = self._refusal(request, now) or self._limited(request, now)
         version = request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0])
         response.headers["X-GitHub-Api-Version-Selected"] = version
         response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
@@ -161,54 +174,33 @@ class Server:
         version = request.headers.get("X-GitHub-Api-Version")
         if version is not None and version not in API_VERSIONS:
             return error(400, f"API version {version} is not supported")
-        if self.token is not None:
-            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-            if not scheme:
-                return error(401, "Requires authentication")
-            if scheme.lower() not in ("bearer", "token") or given.strip() != self.token:
-                return error(401, "Bad credentials")
-        quota = self._quota(request, now)
-        if quota.used >= self.rate_limit and request.path != "/rate_limit":
+        if not request.path.startswith(APPLICATIONS):
+            try:
+                viewer = viewer_of(
+                    self.world.people,
+                    request.headers.get("Authorization"),
+                    self.token,
+                    administers_hooks=self.administers_hooks,
+                )
+            except UnauthorizedError as reason:
+                return error(401, str(reason))
+            request.environ[ENVIRONMENT_KEY] = viewer
+        quota = self._quotas.of(request, self.rate_limit, now)
+        if quota.is_used_up and request.path != "/rate_limit":
             refused = error(403, "API rate limit exceeded. Wait until it is reset.")
-            return self._with_quota(refused, quota)
+            return quota.told_by(refused)
         return None
 
     def _limited(self, request: Request, now: datetime) -> Response:
-        quota = self._quota(request, now)
+        quota = self._quotas.of(request, self.rate_limit, now)
         if request.path == "/rate_limit":
-            return self._with_quota(answer(self._rate_limit_body(quota)), quota)
+            return quota.told_by(answer(quota.body()))
         response = Response.from_app(self._app, request.environ, buffered=True)
-        if response.status_code == 200:
+        if response.status_code == 200 and request.method == "GET":
             _add_etag(request, response)
         # A 304 costs nothing.
         quota.used += response.status_code != 304
-        return self._with_quota(response, quota)
-
-    def _quota(self, request: Request, now: datetime) -> _Quota:
-        key = request.headers.get("Authorization", "")
-        quota = self._quotas.get(key)
-        if quota is None or now >= quota.resets_at:
-            quota = self._quotas[key] = _Quota(0, now + timedelta(hours=1))
-        return quota
-
-    def _with_quota(self, response: Response, quota: _Quota) -> Response:
-        response.headers["X-RateLimit-Limit"] = str(self.rate_limit)
-        response.headers["X-RateLimit-Remaining"] = str(self.rate_limit - quota.used)
-        response.headers["X-RateLimit-Used"] = str(quota.used)
-        response.headers["X-RateLimit-Reset"] = str(int(quota.resets_at.timestamp()))
-        response.headers["X-RateLimit-Resource"] = "core"
-        return response
-
-    def _rate_limit_body(self, quota: _Quota) -> dict[str, Any]:
-        reset = int(quota.resets_at.timestamp())
-        core = {
-            "limit": self.rate_limit,
-            "used": quota.used,
-            "remaining": self.rate_limit - quota.used,
-            "reset": reset,
-        }
-        search = {"limit": 30, "used": 0, "remaining": 30, "reset": reset}
-        return {"resources": {"core": core, "search": search}, "rate": core}
+        return quota.told_by(response)
 
     def _record(self, request: Request, status: int) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -231,9 +223,16 @@ def serving(
     token: str | None = None,
     rate_limit: int = RATE_LIMIT,
     fault: Fault | None = None,
+    administers_hooks: bool = False,
 ) -> Iterator[Server]:
     """Serve *world* on the loopback address while the block runs."""
-    server = Server(world, token=token, rate_limit=rate_limit, fault=fault)
+    server = Server(
+        world,
+        token=token,
+        rate_limit=rate_limit,
+        fault=fault,
+        administers_hooks=administers_hooks,
+    )
     server.start(port)
     try:
         yield server

@@ -26,6 +26,7 @@ from github_standin.model import (
     Run,
     Workflow,
 )
+from github_standin.people import People
 
 Clock = Callable[[], datetime]
 
@@ -43,6 +44,7 @@ class World:
         self.workflows: dict[int, Workflow] = {}
         self.runs: dict[int, Run] = {}
         self.changes: list[Change] = []
+        self.people = People(self)
         self._moved_names: dict[str, int] = {}
         self._ordered: dict[int, list[Run]] = {}
         self._run_of_job: dict[int, int] = {}

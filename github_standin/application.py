@@ -1,0 +1,34 @@
+"""The application: every route, and what errors become."""
+
+from flask import Flask, Response
+
+from github_standin import oauth, rest, rest_hooks, rest_people
+from github_standin.access import UnauthorizedError
+from github_standin.answers import ForbiddenError, InvalidBodyError, NotFoundError, answer, error
+from github_standin.hook_registry import HookRegistry
+from github_standin.queries import InvalidQueryError
+from github_standin.routing import MovedError, moved
+from github_standin.world import World
+
+
+def create_app(world: World, hooks: HookRegistry) -> Flask:
+    """The application that answers for *world* and keeps its *hooks*."""
+    app = Flask("github_standin", static_folder=None)
+    rest.add_routes(app, world)
+    rest_people.add_routes(app, world)
+    rest_hooks.add_routes(app, world, hooks)
+    oauth.add_routes(app, world.people)
+    app.add_url_rule("/meta", "meta", _meta)
+    for missing in (NotFoundError, 404, 405):
+        app.register_error_handler(missing, lambda _: error(404, "Not Found"))
+    app.register_error_handler(MovedError, moved)
+    app.register_error_handler(UnauthorizedError, lambda e: error(401, str(e)))
+    app.register_error_handler(ForbiddenError, lambda e: error(403, str(e)))
+    app.register_error_handler(InvalidQueryError, lambda e: error(422, f"Validation Failed: {e}"))
+    app.register_error_handler(InvalidBodyError, lambda e: error(422, f"Validation Failed: {e}"))
+    return app
+
+
+def _meta() -> Response:
+    """Where hooks come from: from this machine."""
+    return answer({"verifiable_password_authentication": False, "hooks": ["127.0.0.1/32"]})
