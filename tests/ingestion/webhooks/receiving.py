@@ -121,6 +121,15 @@ class Installation:
         [row] = self.query("select * from app.repositories where repository_id = %s", repository_id)
         return row
 
+    def waiting(self) -> list[dict[str, Any]]:
+        """The sessions of the database that wait for a lock."""
+        return self.query(
+            """
+            select wait_event from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'
+            """
+        )
+
     def batches(self) -> list[dict[str, Any]]:
         """The rows of raw.webhook_batches, oldest first."""
         return self.query("select * from raw.webhook_batches order by batch_id")
@@ -140,6 +149,16 @@ def job_payload(
     """A `workflow_job` payload, no larger than it must be."""
     job = {"id": job_id, "run_id": 1, "status": "queued", "labels": ["linux"], **fields}
     return {"action": "queued", "workflow_job": job, "repository": {"id": repository_id}}
+
+
+def counts(result: DrainResult) -> tuple[int, int, int, int]:
+    """Events, of them new, known; deliveries that are unreadable."""
+    return (
+        result.event_count,
+        result.new_count,
+        result.duplicate_count,
+        result.dead_letter_count,
+    )
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -17,7 +17,6 @@ from tests.ingestion.webhooks.receiving import (
     run_payload,
     wait_until,
 )
-from tests.ingestion.webhooks.test_drain import WAITS
 
 pytestmark = pytest.mark.integration
 
@@ -108,7 +107,7 @@ def test_ctrl_c_ends_it_with_one_sentence(webhooks: Installation, number: int) -
     with connect(webhooks.database_url) as other:
         other.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])
         with drain_process(webhooks) as process:
-            wait_until(lambda: webhooks.query(WAITS))
+            wait_until(webhooks.waiting)
             process.send_signal(number)
             _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 130

@@ -34,11 +34,6 @@ from tests.ingestion.webhooks.receiving import (
 
 pytestmark = pytest.mark.integration
 
-WAITS_FOR_TABLE = """
-    select from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'relation'
-"""
-
 
 def some_events(webhooks: Installation) -> list[str]:
     """Events of each kind, some of them unreadable; gives their ids."""
@@ -66,7 +61,7 @@ def test_a_drain_that_is_killed_before_the_commit_is_made_good(
 ) -> None:
     ids = some_events(webhooks)
     with ledger_locked(webhooks), drain_process(webhooks) as process:
-        wait_until(lambda: webhooks.query(WAITS_FOR_TABLE))
+        wait_until(webhooks.waiting)
         process.kill()
         assert process.wait() == -signal.SIGKILL
     assert (webhooks.ledger(), webhooks.dead_letters()) == ({}, {})
@@ -88,7 +83,7 @@ def test_a_drain_that_is_killed_between_commit_and_acknowledgement_is_made_good(
         with drain_process(webhooks) as process:
             try:
                 with ledger_locked(webhooks):
-                    wait_until(lambda: webhooks.query(WAITS_FOR_TABLE))
+                    wait_until(webhooks.waiting)
                     client.client_pause(60_000, all=False)
                 wait_until(webhooks.ledger)
                 process.kill()

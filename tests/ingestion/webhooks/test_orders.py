@@ -29,7 +29,7 @@ def _deliveries() -> list[Delivered]:
         ("workflow_run", "early", run_payload(7, repository_id=186853002, status="queued")),
         ("workflow_run", "late", run_payload(7, repository_id=186853002, status="completed")),
         ("workflow_job", "elsewhere", job_payload(8, repository_id=99)),
-        ("workflow_job", "without id", job_payload(None)),  # type: ignore[arg-type]  # on purpose
+        ("workflow_job", "without id", job_payload(id=None)),
         ("ping", "no JSON", b"{"),
         ("ping", "ping", {"zen": "Keep it simple."}),
         # One id, of which one body is readable: however often the other comes, it is read.
