@@ -16,7 +16,7 @@ from types import FrameType
 import requests
 import yaml
 
-from actionsight import loopback
+from actionsight import api_server, loopback
 from actionsight.dagster_pages import LOCATION, DagsterPages
 from actionsight.embedded import free_port
 from actionsight.installation import environment
@@ -84,17 +84,7 @@ class Supervisor:
         )
         self._api = Process(
             "the API",
-            [
-                str(Path(sys.executable).with_name("granian")),
-                "--interface=wsgi",
-                f"--host={HOST}",
-                f"--port={settings.api_port}",
-                "--workers=2",
-                "--blocking-threads=4",
-                "--workers-kill-timeout=10",
-                "--respawn-failed-workers",
-                "api.wsgi:app",
-            ],
+            api_server.command(settings.api_port),
             lambda: _answers(api_url),
             logs / "api.log",
         )

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import requests
 
-from actionsight import loopback
+from actionsight import api_server, loopback
 from actionsight.embedded import free_port
 from actionsight.processes import Process
 
@@ -24,17 +23,7 @@ def served(application: str, environment: Mapping[str, str], log_file: Path) -> 
     port = free_port()
     process = Process(
         "granian",
-        [
-            str(Path(sys.executable).with_name("granian")),
-            "--interface=wsgi",
-            f"--host={loopback.HOST}",
-            f"--port={port}",
-            "--workers=2",
-            "--blocking-threads=4",
-            "--workers-kill-timeout=10",
-            "--respawn-failed-workers",
-            application,
-        ],
+        api_server.command(port, application),
         lambda: _answers(port),
         log_file,
     )
