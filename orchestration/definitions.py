@@ -6,6 +6,7 @@ from actionsight.settings import load
 from orchestration.modelling.assets import models
 from orchestration.modelling.builds import build
 from orchestration.polling.assets import github_rest, polled_tables
+from orchestration.polling.newcomers import newcomers
 from orchestration.polling.schedules import collect, polling_schedule
 from orchestration.retention import forget, forgetting_schedule
 from orchestration.webhooks.assets import drained_tables, github_webhooks
@@ -23,6 +24,6 @@ defs = Definitions(
     assets=[github_rest, github_webhooks, polled_tables, drained_tables, models],
     jobs=[collect, build, sync, forget],
     schedules=[polling_schedule(load().poll_minutes), forgetting_schedule],
-    sensors=[drain_and_build],
+    sensors=[drain_and_build, newcomers],
     executor=in_process_executor,
 )

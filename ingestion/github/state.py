@@ -64,7 +64,13 @@ def resolve_selection(
             insert into app.repositories (repository_id, full_name, visibility)
             values (%s, %s, %s)
             on conflict (repository_id) do update set
-                full_name = excluded.full_name, visibility = excluded.visibility, removed_at = null
+                full_name = excluded.full_name,
+                visibility = excluded.visibility,
+                added_at = case
+                    when repositories.removed_at is null then repositories.added_at
+                    else excluded.added_at
+                end,
+                removed_at = null
             """,
             [repository_id, full_name, visibility],
         )

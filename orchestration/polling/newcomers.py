@@ -1,0 +1,59 @@
+"""What was just added to what is monitored is collected at once, not at the next poll."""
+
+from datetime import datetime
+
+from dagster import (
+    DefaultSensorStatus,
+    RunRequest,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+
+from actionsight.database import connect
+from actionsight.settings import load
+from orchestration.polling.schedules import collect
+from orchestration.runs import under_way
+
+
+@sensor(
+    job=collect,
+    minimum_interval_seconds=3,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Asks for a poll when a repository was added that no poll has looked at yet.",
+)
+def newcomers(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    """Request one poll for the newest addition; what it cannot do is left to the schedule."""
+    added_at = newest_unpolled(str(load().database_url))
+    if added_at is None:
+        return SkipReason("Every monitored repository has been polled.")
+    running = under_way(context.instance, [collect.name])
+    if running:
+        return SkipReason(f"The poll {running[0].run_id[:8]} is under way.")
+    # Dagster takes a key once, so a poll that failed is not asked for again and again.
+    return RunRequest(run_key=f"added {added_at.isoformat()}")
+
+
+def newest_unpolled(database_url: str) -> datetime | None:
+    """When the newest repository or selection was added that no poll has looked at since (UTC)."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select max(added_at) from (
+                select repositories.added_at
+                from app.repositories
+                where repositories.removed_at is null
+                    and not exists (
+                        select from raw.polls
+                        where polls.repository_id = repositories.repository_id
+                            and polls.started_at >= repositories.added_at
+                    )
+                union all
+                select added_at
+                from app.repository_selections
+                where repository_id is null and removed_at is null and last_error is null
+                    and name not like '%/*'
+            ) as unpolled
+            """
+        ).fetchone()
+    return row[0] if row else None

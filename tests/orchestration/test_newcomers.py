@@ -1,0 +1,104 @@
+"""A repository that was just added is polled at once, and once."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dagster import (
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    RunRequest,
+    SensorEvaluationContext,
+    SkipReason,
+    build_sensor_context,
+)
+
+from actionsight.database import connect
+from actionsight.repositories import add_selections
+from orchestration.polling.newcomers import newcomers
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def tick(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[SensorEvaluationContext]:
+    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
+    with (
+        DagsterInstance.local_temp(str(tmp_path)) as instance,
+        build_sensor_context(instance) as context,
+    ):
+        yield context
+
+
+def execute(database_url: str, statement: str, *values: object) -> None:
+    with connect(database_url) as connection:
+        connection.execute(statement, values)
+
+
+def add_repository(database_url: str) -> None:
+    execute(
+        database_url,
+        "insert into app.repositories (repository_id, full_name) values (5, 'octo/app')",
+    )
+
+
+def poll(database_url: str, started_at: datetime) -> None:
+    execute(
+        database_url,
+        """
+        insert into raw.polls (
+            poll_id, repository_id, loop, started_at, seen, changed, request_count, load_ids, error
+        ) values (gen_random_uuid(), 5, 'repository', %s, 0, 0, 1, '{}', 'HTTP 502')
+        """,
+        started_at,
+    )
+
+
+def test_nothing_is_asked_for_while_nothing_is_monitored(tick: SensorEvaluationContext) -> None:
+    assert isinstance(newcomers(tick), SkipReason)
+
+
+def test_a_selected_name_and_a_repository_without_a_poll_ask_for_one(
+    tick: SensorEvaluationContext, database_url: str
+) -> None:
+    with connect(database_url) as connection:
+        add_selections(connection, ["octo/app"])
+    assert isinstance(newcomers(tick), RunRequest)
+    execute(database_url, "update app.repository_selections set last_error = 'no such thing'")
+    assert isinstance(newcomers(tick), SkipReason)
+    add_repository(database_url)
+    assert isinstance(newcomers(tick), RunRequest)
+
+
+def test_a_poll_that_failed_is_not_asked_for_again(
+    tick: SensorEvaluationContext, database_url: str
+) -> None:
+    add_repository(database_url)
+    first, second = newcomers(tick), newcomers(tick)
+    assert isinstance(first, RunRequest)
+    assert isinstance(second, RunRequest)
+    assert first.run_key == second.run_key
+    poll(database_url, datetime.now(UTC))
+    assert isinstance(newcomers(tick), SkipReason)
+
+
+def test_a_repository_that_is_added_again_is_polled_again(
+    tick: SensorEvaluationContext, database_url: str
+) -> None:
+    add_repository(database_url)
+    poll(database_url, datetime.now(UTC) - timedelta(days=1))
+    assert isinstance(newcomers(tick), RunRequest)
+
+
+def test_a_poll_that_is_under_way_is_waited_for(
+    tick: SensorEvaluationContext, database_url: str
+) -> None:
+    add_repository(database_url)
+    tick.instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.STARTED))
+    skipped = newcomers(tick)
+    assert isinstance(skipped, SkipReason)
+    assert "under way" in str(skipped.skip_message)
