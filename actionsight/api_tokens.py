@@ -8,7 +8,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row, tuple_row
@@ -28,12 +28,27 @@ class ApiToken:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    user_id: int | None
+
+
+class Bearer(NamedTuple):
+    """Whom a token stands for: a person (GitHub's id), or with None an operator."""
+
+    token_id: int
+    user_id: int | None
 
 
 def create_token(
-    connection: Connection[Any], name: str, *, expires_at: datetime | None = None
+    connection: Connection[Any],
+    name: str,
+    *,
+    expires_at: datetime | None = None,
+    user_id: int | None = None,
 ) -> tuple[int, str]:
     """Make a token; give its id and the token, which can never be shown again.
+
+    Args:
+        user_id: the person whose rights it has; None: an operator's.
 
     Raises:
         ValueError: the name is empty, or `expires_at` has no time zone.
@@ -46,11 +61,11 @@ def create_token(
     with connection.cursor(row_factory=scalar_row) as cursor:
         cursor.execute(
             """
-            insert into app.api_tokens (name, token_hash, expires_at)
-            values (%s, %s, %s)
+            insert into app.api_tokens (name, token_hash, expires_at, user_id)
+            values (%s, %s, %s, %s)
             returning token_id
             """,
-            [name.strip(), _hash(token), expires_at],
+            [name.strip(), _hash(token), expires_at, user_id],
         )
         (token_id,) = cursor.fetchall()
     return token_id, token
@@ -61,7 +76,7 @@ def list_tokens(connection: Connection[Any]) -> list[ApiToken]:
     with connection.cursor(row_factory=class_row(ApiToken)) as cursor:
         cursor.execute(
             """
-            select token_id, name, created_at, expires_at, last_used_at, revoked_at
+            select token_id, name, created_at, expires_at, last_used_at, revoked_at, user_id
             from app.api_tokens
             order by token_id
             """
@@ -78,15 +93,16 @@ def revoke_token(connection: Connection[Any], token_id: int) -> bool:
     return cursor.rowcount == 1
 
 
-def find_token(connection: Connection[Any], token: str) -> int | None:
-    """The id of a token that opens the API now; None for an unknown, expired or revoked one.
+def find_token(connection: Connection[Any], token: str) -> Bearer | None:
+    """Whom a token opens the API for now; None for an unknown, expired or revoked one.
 
     Its last use is noted at most once a minute, so that a busy client does not write at each call.
     """
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
             """
-            select token_id, coalesce(last_used_at < now() - interval '1 minute', true)
+            select
+                token_id, user_id, coalesce(last_used_at < now() - interval '1 minute', true)
             from app.api_tokens
             where token_hash = %s
                 and revoked_at is null
@@ -96,7 +112,7 @@ def find_token(connection: Connection[Any], token: str) -> int | None:
         ).fetchone()
     if row is None:
         return None
-    token_id, is_note_due = row
+    token_id, user_id, is_note_due = row
     if is_note_due:
         connection.execute(
             """
@@ -107,7 +123,7 @@ def find_token(connection: Connection[Any], token: str) -> int | None:
             """,
             [token_id],
         )
-    return int(token_id)
+    return Bearer(token_id, user_id)
 
 
 def _hash(token: str) -> bytes:
