@@ -1,5 +1,5 @@
-"""A stand-in for GitHub: its REST API and webhooks, from recorded real history or from a world that
-a test builds.
+"""A stand-in for GitHub: its REST API, sign-in and webhooks, from recorded real history or from a
+world that a test builds.
 
 It knows GitHub only and nothing of Actionsight. See `README.md` beside this file.
 """
@@ -14,6 +14,7 @@ REPOSITORIES = (
 
 SYNTHESISED = (
     "All repositories: in the demonstration dates are moved by whole weeks, hours stay.",
+    "All repositories: people, their rights and the App's installations are invented.",
     "bitcoin/bitcoin: a job is created with its run: queue times hold the wait for other jobs too.",
     "bitcoin/bitcoin: labels follow the job's name: runner classes and cost are guesses.",
     "bitcoin/bitcoin: runners are invented; a job cancelled in no time counts as not executed.",
@@ -23,5 +24,6 @@ SYNTHESISED = (
     "bitcoin/bitcoin: skipped ones are among the cancelled, timed-out among the failed.",
     "bitcoin/bitcoin: the workflow and its run numbers are invented, and there are no steps.",
     "tenstorrent/*: one recorded run each; only default branches and dates of files are invented.",
+    "tenstorrent/*: in the demonstration tt-forge is private (in truth it is public).",
 )
 """What the recordings lack and the stand-in makes up, with the statistics that rest on it."""

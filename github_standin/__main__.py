@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from github_standin import demonstration
 from github_standin.demonstration import Shown
 from github_standin.hooks import Hook
+from github_standin.people import APP_ID
 from github_standin.sender import Sender
 from github_standin.server import Server
 from github_standin.world import World
@@ -27,8 +28,8 @@ SIGNING_VARIABLE = "GITHUB_STANDIN_WEBHOOK_SECRET"
 FASTEST = 10_000
 LONGEST_LEAD = 14 * 24
 
-APP_ID = 1_000_001
-INSTALLATION_ID = 60_000_001
+CLIENT_VARIABLES = ("GITHUB_STANDIN_CLIENT_ID", "GITHUB_STANDIN_CLIENT_SECRET")
+"""The environment variables with the id and the secret of the App that people sign in to."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,7 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     secret = os.environ.get(SIGNING_VARIABLE)
-    _check(parser, options, secret)
+    client_id, client_secret = (os.environ.get(name, "") for name in CLIENT_VARIABLES)
+    _check(parser, options, secret, has_client=bool(client_id and client_secret))
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -57,7 +59,14 @@ def main(arguments: list[str] | None = None) -> int:
             shown = demonstration.prepare(world, options.data_dir, options.speed, lead)
         else:
             shown = demonstration.show(world, {})
-        server = Server(world, token=options.token, status=status)
+        if options.redirect_uri:
+            world.people.register_app(client_id, client_secret, options.redirect_uri)
+        server = Server(
+            world,
+            token=options.token,
+            status=status,
+            administers_hooks=options.administer_hooks,
+        )
         server.start(options.port)
     except (OSError, demonstration.StateError) as reason:
         sys.stderr.write(f"github_standin cannot start: {reason}\n")
@@ -69,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     if options.webhook_url is not None:
         hook = Hook(options.webhook_url, secret, target_type="integration", target_id=APP_ID)
-        sender = Sender(world, hook, api=server.url, installation_id=INSTALLATION_ID)
+        sender = Sender(world, hook, api=server.url)
         sender.start()
     sys.stdout.write(f"listening on {server.url}\n")
     sys.stdout.flush()
@@ -81,7 +90,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _check(
-    parser: argparse.ArgumentParser, options: argparse.Namespace, secret: str | None
+    parser: argparse.ArgumentParser,
+    options: argparse.Namespace,
+    secret: str | None,
+    *,
+    has_client: bool,
 ) -> None:
     """End with a sentence where the options do not fit together."""
     if options.demonstration and options.data_dir is None:
@@ -91,6 +104,11 @@ def _check(
     if not options.demonstration and (options.webhook_url is not None or options.speed != 1):
         parser.error(
             "--webhook-url and --speed need --demonstration: without it everything is long over"
+        )
+    if options.redirect_uri and not (options.demonstration and has_client):
+        parser.error(
+            "--redirect-uri needs --demonstration, where there are people, and the App's id and"
+            f" secret as {' and '.join(CLIENT_VARIABLES)} (environment)"
         )
     if not (1 <= options.speed <= FASTEST and 0 < options.lead <= LONGEST_LEAD):
         parser.error(
@@ -133,6 +151,19 @@ def _parser() -> argparse.ArgumentParser:
         "--webhook-url",
         metavar="URL",
         help=f"send what happens from now on there, signed with the secret in {SIGNING_VARIABLE}",
+    )
+    parser.add_argument(
+        "--redirect-uri",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="let people sign in, and send them back there; more than one may be given. The App's"
+        f" id and secret are {' and '.join(CLIENT_VARIABLES)}",
+    )
+    parser.add_argument(
+        "--administer-hooks",
+        action="store_true",
+        help="let the collector's credential (the token, or none) administer webhooks",
     )
     parser.add_argument(
         "--speed",

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from github_standin import SYNTHESISED, recording
+from github_standin import SYNTHESISED, cast, recording
 from github_standin.pace import Pace, chosen
 from github_standin.recording import Recording
 from github_standin.world import World
@@ -46,8 +46,8 @@ class Shown:
 def prepare(
     world: World, data_dir: Path, speed: float = 1.0, lead: timedelta = DEFAULT_LEAD
 ) -> list[Shown]:
-    """Fill *world* with every recording, moved to the present; what later starts need is kept in
-    *data_dir*.
+    """Fill *world* with every recording, moved to the present, and with people; what later starts
+    need is kept in *data_dir*.
 
     *speed* and *lead*: the world's clock begins *lead* ago and runs *speed* times as fast until it
     has caught up (`github_standin.pace` says what later starts do).
@@ -69,7 +69,9 @@ def prepare(
         _write(path, _Kept(moved, pace))
     if pace is not None:
         world.clock = lambda: pace.at(real_clock())
-    return show(world, moved)
+    shown = show(world, moved)
+    cast.populate(world)
+    return shown
 
 
 def show(world: World, shift_weeks: Mapping[str, int]) -> list[Shown]:
@@ -83,12 +85,14 @@ def show(world: World, shift_weeks: Mapping[str, int]) -> list[Shown]:
 
 
 def status(world: World, shown: list[Shown]) -> dict[str, Any]:
-    """What `GET /standin` answers: per recording its repository, shift, bounds and whether it is
-    used up."""
+    """What `GET /standin` answers: who there is and what they may do; per recording its repository,
+    shift, bounds and whether it is used up."""
     now = world.now()
     return {
         "now": now.isoformat(),
         "repositories": [of.recording.full_name for of in shown],
+        "private": [r.full_name for r in world.repositories.values() if r.visibility == "private"],
+        "people": cast.status(world),
         "synthesised": list(SYNTHESISED),
         "recordings": [
             {

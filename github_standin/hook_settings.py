@@ -128,13 +128,13 @@ def with_config(hook: HookSettings, config: Mapping[str, Any], now: datetime) ->
 def _events(given: object) -> tuple[str, ...]:
     if not isinstance(given, Iterable) or isinstance(given, str):
         raise InvalidBodyError("events must be a list")
-    events = tuple(dict.fromkeys(given))
+    events = list(given)
     if not events:
         raise InvalidBodyError("events must not be empty")
     for event in events:
         if not isinstance(event, str) or event in OF_APPS:
             raise InvalidBodyError(f"events: {event} is not accepted")
-    return events
+    return tuple(dict.fromkeys(events))
 
 
 def _active(body: Mapping[str, Any], default: bool) -> bool:

@@ -58,7 +58,6 @@ class Sender:
         hook: Hook,
         *,
         api: str = API,
-        installation_id: int | None = None,
         repository_id: int | None = None,
         wants: Callable[[str], bool] = lambda _: True,
         look_seconds: float = LOOK_SECONDS,
@@ -69,7 +68,6 @@ class Sender:
         self.wants = wants
         self._world = world
         self._api = api
-        self._installation_id = installation_id
         self._repository_id = repository_id
         self._look_seconds = look_seconds
         self._workers = workers
@@ -136,7 +134,6 @@ class Sender:
                 since,
                 now,
                 api=self._api,
-                installation_id=self._installation_id,
                 repository_id=self._repository_id,
             )
         for delivery in due:

@@ -37,9 +37,9 @@ def webhooks_document() -> Any:
 
 
 @cache
-def validator(path: str) -> Draft202012Validator:
-    """For the body of a successful GET of *path*, a template such as `/repos/{owner}/{repo}`."""
-    got = document()["paths"][path]["get"]["responses"]["200"]
+def validator(path: str, method: str = "get") -> Draft202012Validator:
+    """For the body of a success at *path*, a template such as `/repos/{owner}/{repo}`."""
+    [got] = document()["paths"][path][method]["responses"].values()
     return _validator(got["content"]["application/json"]["schema"])
 
 

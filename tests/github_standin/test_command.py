@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from github_standin.__main__ import SIGNING_VARIABLE
+from github_standin.__main__ import CLIENT_VARIABLES, SIGNING_VARIABLE
 from github_standin.hooks import signatures
 from tests.github_standin.receiving import receiving
 
@@ -20,11 +20,15 @@ pytestmark = pytest.mark.integration
 
 
 @contextmanager
-def started(*arguments: str, secret: str | None = None) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: str, secret: str | None = None, client: tuple[str, ...] = ()
+) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "github_standin", *arguments]
-    environment = {name: of for name, of in os.environ.items() if name != SIGNING_VARIABLE}
+    secrets = (SIGNING_VARIABLE, *CLIENT_VARIABLES)
+    environment = {name: of for name, of in os.environ.items() if name not in secrets}
     if secret is not None:
         environment[SIGNING_VARIABLE] = secret
+    environment |= dict(zip(CLIENT_VARIABLES, client, strict=False))
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
@@ -73,7 +77,9 @@ def test_help_names_every_option() -> None:
         output, _ = process.communicate(timeout=20)
     names = ("--port", "--data-dir", "--demonstration", "--token")
     assert all(name in output for name in (*names, "--webhook-url", "--speed", "--lead"))
-    assert SIGNING_VARIABLE in output
+    assert "--redirect-uri" in output
+    assert "--administer-hooks" in output
+    assert all(name in output for name in (SIGNING_VARIABLE, *CLIENT_VARIABLES))
 
 
 def test_a_demonstration_needs_a_folder() -> None:
@@ -114,6 +120,33 @@ def test_it_sends_what_happens_while_it_catches_up_with_the_present(tmp_path: Pa
     assert "webhooks" not in later
 
 
+def test_people_sign_in_to_the_app_of_the_environment(tmp_path: Path) -> None:
+    back = "http://127.0.0.1:8000/auth/callback"
+    arguments = ("--demonstration", f"--data-dir={tmp_path}", f"--redirect-uri={back}")
+    with started(*arguments, client=("Iv1.demo", "demo secret")) as process:
+        url = url_of(process)
+        people = requests.get(f"{url}/standin", timeout=10).json()["people"]
+        login = people[1]["login"]
+        consent = requests.get(
+            f"{url}/login/oauth/authorize",
+            params={"client_id": "Iv1.demo", "redirect_uri": back, "login": login},
+            allow_redirects=False,
+            timeout=10,
+        )
+        code = consent.headers["Location"].removeprefix(f"{back}?code=")
+        tokens = requests.post(
+            f"{url}/login/oauth/access_token",
+            data={"client_id": "Iv1.demo", "client_secret": "demo secret", "code": code},
+            headers={"Accept": "application/json"},
+            timeout=10,
+        ).json()
+        bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+        user = requests.get(f"{url}/user", headers=bearer, timeout=10).json()
+        hooks = requests.get(f"{url}/repos/bitcoin/bitcoin/hooks", timeout=10)
+    assert (user["id"], user["login"]) == (people[1]["id"], login)
+    assert hooks.status_code == 403
+
+
 @pytest.mark.parametrize(
     ("arguments", "secret", "named"),
     [
@@ -122,6 +155,8 @@ def test_it_sends_what_happens_while_it_catches_up_with_the_present(tmp_path: Pa
         (("--demonstration", "--webhook-url=ftp://127.0.0.1"), "s", "no http address"),
         (("--demonstration", "--speed=0.5"), None, "--speed"),
         (("--demonstration", "--speed=nan"), None, "--speed"),
+        (("--demonstration", "--redirect-uri=http://127.0.0.1"), None, CLIENT_VARIABLES[1]),
+        (("--redirect-uri=http://127.0.0.1",), None, "--demonstration"),
         (("--demonstration", "--speed=2", "--lead=0"), None, "--lead"),
     ],
 )

@@ -12,7 +12,7 @@ from github_standin import REPOSITORIES, SYNTHESISED, demonstration, recording
 from github_standin.demonstration import StateError
 from github_standin.server import Server
 from github_standin.world import World
-from tests.github_standin.asking import Clock, body
+from tests.github_standin.asking import Clock, body, get
 
 pytestmark = pytest.mark.unit
 
@@ -81,3 +81,51 @@ def test_the_constants_name_what_is_shown(tmp_path: Path) -> None:
     assert sorted(status["repositories"]) == sorted(REPOSITORIES)
     told = {sentence.partition(":")[0] for sentence in SYNTHESISED}
     assert told == {"All repositories", "bitcoin/bitcoin", "tenstorrent/*"}
+
+
+def test_people_see_different_repositories_and_the_collector_sees_all(tmp_path: Path) -> None:
+    world = World(Clock(NOW))
+    status = demonstration.status(world, demonstration.prepare(world, tmp_path))
+    server = Server(world)
+    [private] = status["private"]
+    assert private == "tenstorrent/tt-forge"
+    assert body(server, f"/repos/{private}")["visibility"] == "private"
+    assert all(body(server, f"/repos/{name}") for name in REPOSITORIES)
+    seen = {}
+    for person in status["people"]:
+        user = world.people.users[person["id"]]
+        token = world.people.issue_token(user).access_token
+        answers = {
+            name: get(server, f"/repos/{name}", Authorization=f"Bearer {token}")
+            for name in REPOSITORIES
+        }
+        reached = {name for name, answer in answers.items() if answer.status_code == 200}
+        maintained = {
+            name for name in reached if answers[name].get_json()["permissions"]["maintain"]
+        }
+        seen[person["login"]] = (len(reached), len(maintained))
+        assert set(person["roles"]) <= reached
+    assert seen == {
+        "standin-maintainer": (4, 4),
+        "standin-developer": (4, 1),
+        "standin-outsider": (3, 0),
+    }
+
+
+def test_the_people_are_the_same_at_every_start(tmp_path: Path) -> None:
+    first, later = World(Clock(NOW)), World(Clock(NOW + WEEK))
+    shown = demonstration.prepare(first, tmp_path)
+    people = demonstration.status(first, shown)["people"]
+    assert demonstration.status(later, demonstration.prepare(later, tmp_path))["people"] == people
+
+
+def test_tokens_live_by_the_real_time_while_history_catches_up(tmp_path: Path) -> None:
+    clock = Clock(NOW)
+    world = World(clock)
+    demonstration.prepare(world, tmp_path, speed=100)
+    [user, *_] = world.people.users.values()
+    token = world.people.issue_token(user).access_token
+    clock.now += timedelta(hours=7)
+    assert world.people.tokens.user_id_of(token) == user.account.id
+    clock.now += timedelta(hours=1)
+    assert world.people.tokens.user_id_of(token) is None

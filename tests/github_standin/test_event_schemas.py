@@ -37,6 +37,14 @@ def eventful_world() -> World:
     world.privatize_repository(repository)
     world.publicize_repository(repository)
     world.archive_repository(repository)
+    people = world.people
+    installation = people.install("octo", ["octo/tool"])
+    people.unchoose(installation, repository)
+    people.choose(installation, repository)
+    people.suspend(installation)
+    people.unsuspend(installation)
+    people.revoke_authorization(people.add_user("ada"))
+    people.uninstall(installation)
     return world
 
 
