@@ -3,7 +3,7 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import buffer, errors, openapi
+from api import buffer, errors, installation, openapi
 from api.auth import access
 from api.auth.access import Access, register
 from api.database import Database
@@ -36,6 +36,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
     )
+    installation.init_app(app, settings)
     buffer.init_app(app, settings)
     errors.init_app(app)
     access.init_app(app)

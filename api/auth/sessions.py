@@ -1,0 +1,144 @@
+"""Sessions of people: 256 random bits in a cookie, kept here as a hash only.
+
+A session ends when the person signs out or signs in again, when GitHub ends its grant, after two
+weeks without a request, and in any case after thirty days.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row, scalar_row
+
+SESSION_BYTES = 32
+IDLE = timedelta(days=14)
+LIFETIME = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session that is open now.
+
+    Attributes:
+        session_hash: SHA-256 of the cookie's value.
+        user_id: GitHub's id of the person.
+        grant_id: what GitHub gave at the sign-in.
+        rights_invalid_before: rights that were read from GitHub before count no more (UTC; the
+            year 1970 when all count).
+        expires_at: when it ends if nobody uses it until then (UTC).
+    """
+
+    session_hash: bytes
+    user_id: int
+    login: str
+    grant_id: int
+    rights_invalid_before: datetime
+    expires_at: datetime
+
+
+def hash_of(cookie_value: str) -> bytes:
+    """How a cookie's value is kept. It has 256 random bits, so a plain hash tells nothing."""
+    return hashlib.sha256(cookie_value.encode("utf-8", "surrogateescape")).digest()
+
+
+def create_session(connection: Connection[Any], user_id: int, grant_id: int) -> str:
+    """Open a session; gives the value of its cookie, which is known to nobody else."""
+    cookie_value = secrets.token_urlsafe(SESSION_BYTES)
+    connection.execute(
+        """
+        insert into app.sessions (session_hash, user_id, grant_id, expires_at)
+        values (%s, %s, %s, now() + %s)
+        """,
+        [hash_of(cookie_value), user_id, grant_id, LIFETIME],
+    )
+    return cookie_value
+
+
+def find_session(connection: Connection[Any], cookie_value: str) -> Session | None:
+    """The open session to which a cookie belongs; None: unknown, ended or expired.
+
+    Its use is noted at most once a minute, so that a busy page does not write at each request.
+    """
+    session_hash = hash_of(cookie_value)
+    with connection.cursor(row_factory=class_row(Session)) as cursor:
+        session = cursor.execute(
+            """
+            select
+                sessions.session_hash,
+                sessions.user_id,
+                users.login,
+                sessions.grant_id,
+                greatest(users.rights_invalid_before, timestamptz 'epoch')
+                    as rights_invalid_before,
+                least(sessions.expires_at, sessions.last_seen_at + %(idle)s) as expires_at
+            from app.sessions
+            inner join app.users using (user_id)
+            inner join app.sign_in_grants as grants using (grant_id)
+            where sessions.session_hash = %(session_hash)s
+                and sessions.ended_at is null
+                and grants.revoked_at is null
+                and sessions.expires_at > now()
+                and sessions.last_seen_at > now() - %(idle)s
+            """,
+            {"session_hash": session_hash, "idle": IDLE},
+        ).fetchone()
+    if session is not None:
+        _note_use(connection, session_hash)
+    return session
+
+
+def end_session(connection: Connection[Any], session_hash: bytes) -> bool:
+    """End a session. False: there is none, or it ended before."""
+    cursor = connection.execute(
+        """
+        update app.sessions set ended_at = now()
+        where session_hash = %s and ended_at is null
+        """,
+        [session_hash],
+    )
+    return cursor.rowcount == 1
+
+
+def end_sessions_of_grant(connection: Connection[Any], grant_id: int) -> int:
+    """End the sessions that rest on a grant; gives how many were open."""
+    cursor = connection.execute(
+        "update app.sessions set ended_at = now() where grant_id = %s and ended_at is null",
+        [grant_id],
+    )
+    return cursor.rowcount
+
+
+def end_sessions_of_user(connection: Connection[Any], user_id: int) -> int:
+    """End all sessions of a person; gives how many were open."""
+    cursor = connection.execute(
+        "update app.sessions set ended_at = now() where user_id = %s and ended_at is null",
+        [user_id],
+    )
+    return cursor.rowcount
+
+
+def _note_use(connection: Connection[Any], session_hash: bytes) -> None:
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        noted = cursor.execute(
+            """
+            update app.sessions set last_seen_at = now()
+            where session_hash = %s and last_seen_at < now() - interval '1 minute'
+            returning user_id
+            """,
+            [session_hash],
+        ).fetchone()
+        if noted is not None:
+            # A sign-in locks the person first and a session then: whoever waited here for the
+            # person, holding the session, could wait for ever.
+            cursor.execute(
+                """
+                update app.users set last_seen_at = now()
+                where user_id in (
+                    select user_id from app.users where user_id = %s for update skip locked
+                )
+                """,
+                [noted],
+            )
