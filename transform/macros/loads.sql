@@ -3,10 +3,7 @@ The set of loads that a build works on. A claim is this build's alone (by its in
 builds at once may both do the same loads: the second one finds nothing to write.
 -#}
 
-{#-
-The loads that this build has claimed, in parentheses. As literals while they are few, because then
-PostgreSQL knows how few rows they mean and reads those by an index.
--#}
+{#- The loads that this build has claimed, in parentheses. -#}
 {% macro claimed_loads() %}
     {%- set claim %}
         select claimed.load_id
@@ -16,14 +13,15 @@ PostgreSQL knows how few rows they mean and reads those by an index.
     {%- do return(literals_or_query(claim)) %}
 {%- endmacro %}
 
-{#- The repositories whose own row these loads brought, in parentheses. -#}
-{% macro claimed_repositories() %}
-    {%- set brought %}
-        select repository_id from {{ ref('stg_github__repositories') }} where load_id in {{ claimed_loads() }}
-    {%- endset %}
-    {%- do return(literals_or_query(brought)) %}
+{#- The runs that this build computes anew, as a query of their ids. -#}
+{% macro claimed_runs() -%}
+    select claimed.run_id from marts.claimed_runs as claimed where claimed.invocation_id = '{{ invocation_id }}'
 {%- endmacro %}
 
+{#-
+The values that a query gives, in parentheses: as literals while they are few, because then PostgreSQL
+knows how few rows they mean and reads those by an index.
+-#}
 {% macro literals_or_query(query) %}
     {%- if not builds_models() %}
         {%- do return("(" ~ query ~ ")") %}
@@ -88,7 +86,14 @@ same SQL computes everything.
             claimed_at timestamptz not null default now(),
             primary key (invocation_id, load_id)
         );
+        create table if not exists marts.claimed_runs (
+            invocation_id text not null,
+            run_id bigint not null,
+            claimed_at timestamptz not null default now(),
+            primary key (invocation_id, run_id)
+        );
         delete from marts.claimed_loads where claimed_at < now() - interval '1 day';
+        delete from marts.claimed_runs where claimed_at < now() - interval '1 day';
         insert into marts.claimed_loads (invocation_id, load_id)
         select '{{ invocation_id }}', loads.load_id
         from raw.loads as loads
@@ -97,6 +102,43 @@ same SQL computes everything.
             or {{ tables | join(" or ") }}
             or not exists (select from marts.built_loads as built where built.load_id = loads.load_id);
         analyze marts.claimed_loads;
+        commit;
+    {%- endif %}
+{% endmacro %}
+
+{#- Where the loads that a build claims brought something of a run: table, column of its load. -#}
+{% macro observations() %}
+    {%- do return([
+        ("workflow_runs", "_dlt_load_id"),
+        ("workflow_jobs", "_dlt_load_id"),
+        ("webhook_runs", "batch_id"),
+        ("webhook_jobs", "batch_id"),
+    ]) %}
+{%- endmacro %}
+
+{#-
+on-run-start, after the loads: claims the runs of which they brought a row, a job or the repository's
+own row. Once for all models, and with statistics of how many they are.
+-#}
+{% macro claim_runs() %}
+    {%- if builds_models() %}
+        {%- set loads = claimed_loads() %}
+        begin;
+        insert into marts.claimed_runs (invocation_id, run_id)
+        select '{{ invocation_id }}', touched.run_id
+        from (
+            {%- for table, load_id in observations() %}
+            select run_id from raw.{{ table }} where {{ load_id }} in {{ loads }}
+            union
+            {%- endfor %}
+            {%- for table in ("workflow_runs", "webhook_runs") %}
+            select run_id
+            from raw.{{ table }}
+            where repository_id in (select repository_id from raw.repositories where _dlt_load_id in {{ loads }})
+            {{ "union" if not loop.last }}
+            {%- endfor %}
+        ) as touched;
+        analyze marts.claimed_runs;
         commit;
     {%- endif %}
 {% endmacro %}
@@ -112,22 +154,19 @@ each repository that the set brought rows of rises as soon as one did.
         {%- for result in results if result.status == "success" and result.node.unique_id in wanted %}
             {%- do ran.append(result.node.unique_id) %}
         {%- endfor %}
+        {%- set loads = claimed_loads() %}
         begin;
         {%- if ran %}
         insert into marts.data_versions as stored (repository_id, version, changed_at)
         select changed.repository_id, 1, now()
         from (
-            {%- for table, load_id in (
-                ("repositories", "_dlt_load_id"),
-                ("workflows", "_dlt_load_id"),
-                ("workflow_runs", "_dlt_load_id"),
-                ("workflow_jobs", "_dlt_load_id"),
-                ("webhook_runs", "batch_id"),
-                ("webhook_jobs", "batch_id"),
-            ) %}
-            select repository_id from raw.{{ table }} where {{ load_id }} in {{ claimed_loads() }}
-            {{ "union" if not loop.last }}
+            {%- for table, load_id in observations() %}
+            select repository_id from raw.{{ table }} where {{ load_id }} in {{ loads }}
+            union
             {%- endfor %}
+            select repository_id from raw.repositories where _dlt_load_id in {{ loads }}
+            union
+            select repository_id from raw.workflows where _dlt_load_id in {{ loads }}
         ) as changed
         order by changed.repository_id
         on conflict (repository_id) do update set version = stored.version + 1, changed_at = excluded.changed_at;
@@ -141,6 +180,7 @@ each repository that the set brought rows of rises as soon as one did.
         on conflict (load_id) do nothing;
         {%- endif %}
         delete from marts.claimed_loads where invocation_id = '{{ invocation_id }}';
+        delete from marts.claimed_runs where invocation_id = '{{ invocation_id }}';
         commit;
         {%- if ran | length == wanted | length
             and run_query("select to_regprocedure('app.advance_observed_until()') is not null").rows[0][0] %}

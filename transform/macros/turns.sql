@@ -16,30 +16,36 @@ Always in this order, and each connection holds one model's lock only: no deadlo
     hashtext('actionsight dbt'), hashtext('{{ name }}')
 {%- endmacro %}
 
+{#- Waits for both locks; a list of statements is run in its order. -#}
+{% macro take_locks(relation, swaps) %}
+    {%- do run_query(
+        "select pg_advisory_lock" ~ ("" if swaps else "_shared") ~ "(" ~ lock_key("build") ~ ");"
+        ~ "select pg_advisory_lock(" ~ lock_key(relation.schema ~ "." ~ relation.identifier) ~ ")"
+    ) %}
+{%- endmacro %}
+
 {#- The first line of every incremental model. Renders to nothing. -#}
 {% macro take_turn() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'seed') and model.resource_type in ('model', 'seed') %}
-        {%- set exists = table_exists(this) %}
-        {%- set swaps = should_full_refresh() or not exists %}
-        {%- do run_query(
-            "select pg_advisory_lock" ~ ("" if swaps else "_shared") ~ "(" ~ lock_key("build") ~ ")"
-        ) %}
-        {%- do run_query("select pg_advisory_lock(" ~ lock_key(this.schema ~ "." ~ this.identifier) ~ ")") %}
+        {%- do take_locks(this, should_full_refresh() or not tables_that_exist([this])) %}
         {%- do correct_cache() %}
     {%- endif %}
 {%- endmacro %}
 
-{#- Asks the catalogue by a query: to_regclass may answer what it answered before a lock was waited for. -#}
-{% macro table_exists(relation) %}
+{#-
+Those of the relations that exist, by the catalogue, which a query asks: to_regclass may answer what it
+answered before a lock was waited for.
+-#}
+{% macro tables_that_exist(relations) %}
     {%- set query %}
-        select exists (
-            select
-            from pg_class
-            inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
-            where pg_namespace.nspname = '{{ relation.schema }}' and pg_class.relname = '{{ relation.identifier }}'
-        )
+        select pg_class.relname
+        from pg_class
+        inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+        where
+            pg_namespace.nspname = '{{ relations[0].schema }}'
+            and pg_class.relname in ('{{ relations | map(attribute="identifier") | join("', '") }}')
     {%- endset %}
-    {%- do return(run_query(query).rows[0][0]) %}
+    {%- do return(run_query(query).columns[0].values()) %}
 {%- endmacro %}
 
 {#-
@@ -48,12 +54,12 @@ died while it swapped one: say what is true now, and clear what was left.
 -#}
 {% macro correct_cache() %}
     {%- set relation = this.incorporate(type="table") %}
-    {%- if table_exists(relation) and not load_cached_relation(relation) %}
+    {%- set leftovers = [make_intermediate_relation(relation), make_backup_relation(relation, "table")] %}
+    {%- set existing = tables_that_exist([relation] + leftovers) %}
+    {%- if relation.identifier in existing and not load_cached_relation(relation) %}
         {%- do adapter.cache_added(relation) %}
     {%- endif %}
-    {%- for leftover in [make_intermediate_relation(relation), make_backup_relation(relation, "table")] %}
-        {%- if table_exists(leftover) %}
-            {%- do adapter.drop_relation(leftover) %}
-        {%- endif %}
+    {%- for leftover in leftovers if leftover.identifier in existing %}
+        {%- do adapter.drop_relation(leftover) %}
     {%- endfor %}
 {%- endmacro %}

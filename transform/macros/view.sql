@@ -4,8 +4,7 @@ first with all that depends on it, which breaks another build that runs beside t
 -#}
 {% materialization view, adapter="postgres" %}
     {%- set target_relation = this.incorporate(type="view") -%}
-    {%- do run_query("select pg_advisory_lock_shared(" ~ lock_key("build") ~ ")") -%}
-    {%- do run_query("select pg_advisory_lock(" ~ lock_key(this.schema ~ "." ~ this.identifier) ~ ")") -%}
+    {%- do take_locks(this, swaps=false) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -31,7 +30,7 @@ first with all that depends on it, which breaks another build that runs beside t
 
 {#- PostgreSQL replaces a view in place only if its columns stay what and where they are. -#}
 {% macro view_can_be_replaced(relation, sql) %}
-    {%- if not table_exists(relation) %}
+    {%- if not tables_that_exist([relation]) %}
         {%- do return(false) %}
     {%- endif %}
     {%- set found = get_column_schema_from_query("select * from " ~ relation) %}

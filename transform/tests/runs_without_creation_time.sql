@@ -1,4 +1,4 @@
-{#- Runs that no statistic can file under a day, because GitHub gave no creation time. -#}
+{#- Runs that no statistic can file under a day: GitHub gave no creation time. All there are. -#}
 {{
     config(
         severity='warn',
@@ -9,4 +9,4 @@
 select attempts.run_id, attempts.run_attempt
 from {{ ref('workflow_run_attempts') }} as attempts
 left join {{ ref('workflow_runs') }} as runs on attempts.run_id = runs.run_id
-where runs.run_id is null
+where attempts.created_at is null and runs.run_id is null

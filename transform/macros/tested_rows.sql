@@ -1,0 +1,25 @@
+{#-
+Which rows a data test looks at; `where` in its config may name one of these sets. A build that adds to
+what is there tests what it computed: all else was tested when it was written. A full refresh, the
+first build and `dbt test` look at every row.
+
+What has no such test, because it cannot happen: a mart's key is a real primary key, and its columns
+are not null, by its contract; a polled row's key is raw's own. Small tables are tested whole.
+-#}
+{% macro get_where_subquery(relation) -%}
+    {%- set sets = {
+        "of_touched_runs": "run_id in (" ~ claimed_runs() ~ ")",
+        "of_touched_days": (
+            "(workflow_id, day) in (select runs.workflow_id, runs.day from marts.workflow_runs as runs"
+            ~ " where runs.run_id in (" ~ claimed_runs() ~ "))"
+        ),
+    } -%}
+    {%- set where = config.get("where", "") -%}
+    {%- if where in sets -%}
+        {%- set where = sets[where] if builds_models() and not flags.FULL_REFRESH else "" -%}
+    {%- endif -%}
+    {%- if where -%}
+        {%- do return("(select * from " ~ relation ~ " where " ~ where ~ ") as tested") -%}
+    {%- endif -%}
+    {%- do return(relation) -%}
+{%- endmacro %}
