@@ -114,7 +114,8 @@ class HookRegistry:
         target = Hook(hook.url, hook.secret, hook_id=hook.id, content_type=hook.content_type)
         sender = self._senders.get(hook.id)
         if sender is not None:
-            sender.hook, sender.wants = target, hook.wants
+            before, sender.hook, sender.wants = sender.hook, target, hook.wants
+            before.close()
             return
         sender = self._senders[hook.id] = Sender(
             self._world,
