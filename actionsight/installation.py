@@ -11,6 +11,7 @@ from pathlib import Path
 
 from actionsight import migrations
 from actionsight.embedded import (
+    Demonstrated,
     PostgresqlServer,
     StandinServer,
     ValkeyServer,
@@ -24,7 +25,6 @@ from actionsight.settings import ROOT, SETTINGS, Settings
 
 DEMONSTRATION = "demonstration"
 REAL = "real"
-WEBHOOKS_PATH = "/webhooks/github"
 
 
 class AlreadyRunningError(RuntimeError):
@@ -79,13 +79,14 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
     with ExitStack() as stack:
         if demonstration:
             folder = settings.data_dir / DEMONSTRATION
-            secret = secret_in(folder / "webhook-secret")
-            standin = StandinServer(
-                folder / "github-standin",
-                f"http://{HOST}:{settings.api_port}{WEBHOOKS_PATH}",
-                secret,
-                settings.demonstration_speed,
+            demonstrated = Demonstrated(
+                api_root=f"http://{HOST}:{settings.api_port}",
+                webhook_secret=secret_in(folder / "webhook-secret"),
+                client_id="demonstration",
+                client_secret=secret_in(folder / "client-secret"),
+                speed=settings.demonstration_speed,
             )
+            standin = StandinServer(folder / "github-standin", demonstrated)
             standin_url = stack.enter_context(hold(standin))
             settings = dataclasses.replace(
                 settings,
@@ -95,8 +96,12 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
                 redis_url=None,
                 cache_url=None,
                 github_api_url=standin_url,
+                github_url=standin_url,
                 github_token=None,
-                github_webhook_secret=(secret,),
+                github_client_id=demonstrated.client_id,
+                github_client_secret=demonstrated.client_secret,
+                github_webhook_secret=(demonstrated.webhook_secret,),
+                public_url=demonstrated.api_root,
                 repositories=tuple(dict.fromkeys(standin_status(standin_url)["repositories"])),
             )
         folder = settings.data_dir
