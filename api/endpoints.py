@@ -18,8 +18,9 @@ class Endpoint:
         summary: what the route is for, in one line.
         description: what a client has to know beside it.
         parameters: all of them, those in the path too.
-        answer: JSON Schema of the body of a success.
+        answer: JSON Schema of the body of a success; None: a success has no body.
         status: of a success.
+        is_lenient: whether unknown parameters are ignored, because others build the address.
         has_freshness: whether the answer says how fresh its numbers are.
         body: JSON Schema of the request's body by media type. A view with a body gets no
             arguments: it reads the whole request itself, in an order of its own.
@@ -33,8 +34,9 @@ class Endpoint:
         summary: str,
         *,
         parameters: Sequence[Parameter],
-        answer: Schema,
+        answer: Schema | None,
         status: HTTPStatus,
+        is_lenient: bool,
         has_freshness: bool,
         body: Mapping[str, Schema],
         failures: Mapping[HTTPStatus, str],
@@ -45,6 +47,7 @@ class Endpoint:
         self.parameters = tuple(parameters)
         self.answer = answer
         self.status = status
+        self.is_lenient = is_lenient
         self.has_freshness = has_freshness
         self.body = body
         self.failures = failures
@@ -53,16 +56,17 @@ class Endpoint:
     def __call__(self, **path: Any) -> Response:
         if self.body:
             return self._view({})
-        arguments = read_path(path, self.parameters) | read_query(request.args, self.parameters)
-        return self._view(arguments)
+        query = read_query(request.args, self.parameters, is_lenient=self.is_lenient)
+        return self._view(read_path(path, self.parameters) | query)
 
 
 def endpoint(
     summary: str,
     *,
-    answer: Schema,
+    answer: Schema | None,
     parameters: Sequence[Parameter] = (),
     status: HTTPStatus = HTTPStatus.OK,
+    is_lenient: bool = False,
     has_freshness: bool = True,
     body: Mapping[str, Schema] | None = None,
     failures: Mapping[HTTPStatus, str] | None = None,
@@ -76,6 +80,7 @@ def endpoint(
             parameters=parameters,
             answer=answer,
             status=status,
+            is_lenient=is_lenient,
             has_freshness=has_freshness,
             body=body or {},
             failures=failures or {},

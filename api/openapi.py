@@ -123,7 +123,9 @@ def _operation(view: Endpoint, access: Access | None) -> dict[str, Any]:
             str(view.status.value): {
                 "description": "The answer.",
                 "headers": _FRESHNESS if view.has_freshness else {},
-                "content": {"application/json": {"schema": view.answer}},
+                "content": {"application/json": {"schema": view.answer}}
+                if view.answer is not None
+                else {},
             },
             **{
                 str(status.value): {

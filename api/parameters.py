@@ -128,8 +128,13 @@ def _moment(value: str, instant_of: Callable[[date], datetime]) -> Moment:
     )
 
 
-def read_query(query: MultiDict[str, str], parameters: Sequence[Parameter]) -> dict[str, Any]:
+def read_query(
+    query: MultiDict[str, str], parameters: Sequence[Parameter], *, is_lenient: bool = False
+) -> dict[str, Any]:
     """Read a query string: a value per parameter, a tuple for one that takes many.
+
+    Args:
+        is_lenient: whether unknown parameters are ignored.
 
     Raises:
         Problem: 400, naming everything that is wrong with it at once.
@@ -138,7 +143,7 @@ def read_query(query: MultiDict[str, str], parameters: Sequence[Parameter]) -> d
     errors = []
     arguments: dict[str, Any] = {}
     for name in query:
-        if name not in known:
+        if name not in known and not is_lenient:
             allowed = f"known here: {', '.join(known)}" if known else "this route takes none"
             errors.append({"parameter": text_for_answer(name), "detail": f"is unknown; {allowed}"})
     for name, parameter in known.items():
