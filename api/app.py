@@ -6,6 +6,7 @@ from actionsight.settings import Settings
 from api import buffer, errors, installation, openapi
 from api.auth import access
 from api.auth.access import Access, register
+from api.cache import backend as cache
 from api.database import Database
 from api.health import views as health
 from api.repositories import views as repositories
@@ -38,6 +39,7 @@ def create_app(settings: Settings) -> Flask:
     )
     installation.init_app(app, settings)
     buffer.init_app(app, settings)
+    cache.init_app(app, settings)
     errors.init_app(app)
     access.init_app(app)
     webhooks.init_app(app, settings)

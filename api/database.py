@@ -23,6 +23,7 @@ MARTS = (
     "workflow_run_attempts",
     "jobs",
     "workflow_statistics_by_day",
+    "data_versions",
 )
 
 # One snapshot for the whole answer. Sorting for percentiles should stay in memory.

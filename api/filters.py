@@ -13,7 +13,6 @@ from psycopg import sql
 from api.auth.access import Viewer
 from api.database import Connection
 from api.errors import bad_request, not_found
-from api.freshness import Freshness, read_freshness
 from api.parameters import (
     ID_SCHEMA,
     MOMENT_SCHEMA,
@@ -127,13 +126,11 @@ class RunFilter:
         repository_ids: where the runs must lie, inside what the viewer may see.
         values: of the other conditions that were asked for, as SQL parameters.
         applied: the same as the answer echoes it.
-        freshness: of these repositories.
     """
 
     repository_ids: tuple[int, ...]
     values: Mapping[str, Any]
     applied: Mapping[str, Any]
-    freshness: Freshness
 
     @property
     def columns(self) -> frozenset[str]:
@@ -174,7 +171,7 @@ def read_filter(connection: Connection, viewer: Viewer, arguments: Arguments) ->
         if given := arguments.get(name):
             applied[name] = list(given)
             values[name] = [value.lower() for value in given] if name == "actor" else list(given)
-    return RunFilter(repository_ids, values, applied, read_freshness(connection, repository_ids))
+    return RunFilter(repository_ids, values, applied)
 
 
 def visible_repositories(

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg import sql
+
 from api.database import Connection
 
 
@@ -21,6 +23,15 @@ class Freshness:
     newest_observation_at: datetime | None
 
 
+# Over rows of app.repositories; one that is not observed yet makes the whole unknown.
+FRESHNESS_COLUMNS = sql.SQL(
+    """
+    case when bool_and(observed_until is not null) then min(observed_until) end as as_of,
+    max(newest_observation_at) as newest_observation_at
+    """
+)
+
+
 def read_freshness(
     connection: Connection, repository_ids: Sequence[int] | None = None
 ) -> Freshness:
@@ -30,14 +41,14 @@ def read_freshness(
         psycopg.errors.UndefinedTable: the database is not migrated.
     """
     row = connection.execute(
-        """
-        select
-            case when bool_and(observed_until is not null) then min(observed_until) end as as_of,
-            max(newest_observation_at) as newest_observation_at
-        from app.repositories
-        where removed_at is null
-            and (%(repositories)s::bigint[] is null or repository_id = any(%(repositories)s))
-        """,
+        sql.SQL(
+            """
+            select {columns}
+            from app.repositories
+            where removed_at is null
+                and (%(repositories)s::bigint[] is null or repository_id = any(%(repositories)s))
+            """
+        ).format(columns=FRESHNESS_COLUMNS),
         {"repositories": None if repository_ids is None else list(repository_ids)},
     ).fetchone()
     return Freshness(**row) if row else Freshness(None, None)

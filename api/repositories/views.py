@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import data_response
+from api.answers import data_body, tag_of, tagged_response
 from api.auth.access import current_viewer
 from api.database import current_database
 from api.endpoints import endpoint
@@ -35,4 +35,6 @@ def get_repositories(arguments: Arguments) -> Response:
         rows = list_repositories(connection, repository_ids, page)
         freshness = read_freshness(connection, repository_ids)
     shown, token = page.cut(rows, lambda row: (row["full_name"].lower(), row["repository_id"]))
-    return data_response(shown, freshness=freshness, applied=applied, next=token)
+    # It tells how collection is doing, which changes with every poll: not worth caching.
+    body = data_body(shown, applied=applied, next=token)
+    return tagged_response(tag_of(body), lambda: body, freshness)

@@ -2,12 +2,14 @@
 
 from flask import Blueprint, Response
 
-from api.answers import data_response
+from api.answers import data_body
 from api.auth.access import current_viewer
-from api.database import current_database
+from api.cache.answers import answer
+from api.cache.keys import Question
+from api.database import Connection, current_database
 from api.endpoints import endpoint
-from api.filters import FILTER_PARAMETERS, read_filter
-from api.pagination import PAGE_PARAMETERS, read_page
+from api.filters import FILTER_PARAMETERS, RunFilter, read_filter
+from api.pagination import PAGE_PARAMETERS, Page, read_page
 from api.parameters import Arguments, Parameter, choice
 from api.schemas import one, record
 from api.stats.queries import GROUPINGS, group_key, read_groups, read_statistics
@@ -37,11 +39,21 @@ def get_stats(arguments: Arguments) -> Response:
     with current_database().reading() as connection:
         chosen = read_filter(connection, current_viewer(), arguments)
         if not group_by:
-            statistics = read_statistics(connection, chosen)
-            return data_response(statistics, freshness=chosen.freshness, applied=chosen.applied)
+            question = Question("/stats", chosen.applied, chosen.repository_ids)
+            return answer(connection, question, lambda: _whole(connection, chosen))
         applied = {**chosen.applied, "group_by": list(group_by)}
         kinds = [GROUPINGS[name].kind for name in group_by]
         page = read_page(arguments, kinds, "/stats", applied)
-        rows = read_groups(connection, chosen, group_by, page.after, page.limit + 1)
+        question = Question("/stats", applied, chosen.repository_ids, page)
+        return answer(connection, question, lambda: _groups(connection, question, chosen, page))
+
+
+def _whole(connection: Connection, chosen: RunFilter) -> bytes:
+    return data_body(read_statistics(connection, chosen), applied=chosen.applied)
+
+
+def _groups(connection: Connection, question: Question, chosen: RunFilter, page: Page) -> bytes:
+    group_by = question.applied["group_by"]
+    rows = read_groups(connection, chosen, group_by, page.after, page.limit + 1)
     shown, token = page.cut(rows, lambda row: group_key(row, group_by))
-    return data_response(shown, freshness=chosen.freshness, applied=applied, next=token)
+    return data_body(shown, applied=question.applied, next=token)

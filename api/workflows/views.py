@@ -1,20 +1,24 @@
 """GET /workflows and GET /workflows/{workflow_id}."""
 
+from typing import Any
+
 from flask import Blueprint, Response
 
-from api.answers import data_response
+from api.answers import data_body
 from api.auth.access import current_viewer
-from api.database import current_database
+from api.cache.answers import answer
+from api.cache.keys import Question
+from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import not_found
 from api.filters import (
     REPOSITORY,
     RUN_PARAMETERS,
+    RunFilter,
     read_filter,
     visible_repositories,
 )
-from api.freshness import read_freshness
-from api.pagination import PAGE_PARAMETERS, WHOLE_NUMBER, read_page
+from api.pagination import PAGE_PARAMETERS, WHOLE_NUMBER, Page, read_page
 from api.parameters import ID_SCHEMA, TEXT_SCHEMA, Arguments, Parameter, identifier, text
 from api.stats.queries import read_statistics
 from api.workflows.queries import find_workflow, list_workflows
@@ -67,10 +71,8 @@ def get_workflows(arguments: Arguments) -> Response:
         asked = {"repository": list(repository_ids)} if arguments["repository"] else {}
         applied = {**asked, **conditions}
         page = read_page(arguments, [WHOLE_NUMBER], "/workflows", applied)
-        rows = list_workflows(connection, repository_ids, conditions, page)
-        freshness = read_freshness(connection, repository_ids)
-    shown, token = page.cut(rows, lambda row: (row["workflow_id"],))
-    return data_response(shown, freshness=freshness, applied=applied, next=token)
+        question = Question("/workflows", applied, repository_ids, page)
+        return answer(connection, question, lambda: _list(connection, question, conditions, page))
 
 
 @blueprint.get("/workflows/<workflow_id>")
@@ -83,9 +85,22 @@ def get_workflow(arguments: Arguments) -> Response:
     """The filter chooses the runs of `statistics`; the latest run is the latest of all."""
     viewer, workflow_id = current_viewer(), arguments["workflow_id"]
     with current_database().reading() as connection:
-        workflow = find_workflow(connection, viewer.repository_ids, workflow_id)
-        if workflow is None:
-            raise not_found(f"Workflow {workflow_id}")
         chosen = read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)})
-        workflow["statistics"] = read_statistics(connection, chosen)
-    return data_response(workflow, freshness=chosen.freshness, applied=chosen.applied)
+        question = Question("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)
+        return answer(connection, question, lambda: _one(connection, chosen, workflow_id))
+
+
+def _list(
+    connection: Connection, question: Question, conditions: dict[str, Any], page: Page
+) -> bytes:
+    rows = list_workflows(connection, question.repository_ids, conditions, page)
+    shown, token = page.cut(rows, lambda row: (row["workflow_id"],))
+    return data_body(shown, applied=question.applied, next=token)
+
+
+def _one(connection: Connection, chosen: RunFilter, workflow_id: int) -> bytes:
+    workflow = find_workflow(connection, chosen.repository_ids, workflow_id)
+    if workflow is None:
+        raise not_found(f"Workflow {workflow_id}")
+    workflow["statistics"] = read_statistics(connection, chosen)
+    return data_body(workflow, applied=chosen.applied)

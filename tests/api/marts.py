@@ -98,6 +98,11 @@ create table marts.workflow_statistics_by_day (
     primary key (workflow_id, day)
 );
 create index on marts.workflow_statistics_by_day (repository_id);
+create table marts.data_versions (
+    repository_id bigint primary key,
+    version bigint not null,
+    changed_at timestamptz not null
+);
 """
 
 
@@ -188,6 +193,17 @@ class Marts:
         """No longer monitored; its rows stay in the marts."""
         self.connection.execute(
             "update app.repositories set removed_at = now() where repository_id = %s",
+            [repository_id],
+        )
+
+    def raise_version(self, repository_id: int) -> None:
+        """What a build does when rows of a repository changed."""
+        self.connection.execute(
+            """
+            insert into marts.data_versions as stored values (%s, 1, clock_timestamp())
+            on conflict (repository_id) do update
+            set version = stored.version + 1, changed_at = excluded.changed_at
+            """,
             [repository_id],
         )
 

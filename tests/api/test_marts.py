@@ -12,7 +12,10 @@ from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
 
-MODELS = Path(__file__).parents[2] / "transform/models/marts"
+TRANSFORM = Path(__file__).parents[2] / "transform"
+MODELS = TRANSFORM / "models/marts"
+# No model, but made when a build begins.
+VERSIONS = {"repository_id": "bigint", "version": "bigint", "changed_at": "timestamptz"}
 
 
 def columns_under_contract() -> dict[str, dict[str, str]]:
@@ -30,6 +33,7 @@ def test_marts_made_by_hand_are_a_part_of_the_real_ones(
     marts: Marts, connection: Connection[Any]
 ) -> None:
     real = columns_under_contract()
+    real["data_versions"] = {**VERSIONS, "changed_at": "timestamp with time zone"}
     columns = connection.execute(
         "select table_name, column_name, data_type from information_schema.columns "
         "where table_schema = 'marts'"
@@ -37,6 +41,13 @@ def test_marts_made_by_hand_are_a_part_of_the_real_ones(
     assert columns
     for table, column, data_type in columns:
         assert real[table].get(column) == data_type, f"{table}.{column}"
+
+
+def test_data_versions_are_the_table_that_a_build_begins_with() -> None:
+    macros = (TRANSFORM / "macros/loads.sql").read_text(encoding="utf-8")
+    definition = macros.partition("create table if not exists marts.data_versions (")[2]
+    columns = definition.partition(");")[0].split(",")
+    assert {name: kind for name, kind, *_ in map(str.split, columns)} == VERSIONS
 
 
 def test_statistics_are_called_by_the_names_that_the_daily_mart_gives_them() -> None:

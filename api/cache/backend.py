@@ -1,0 +1,116 @@
+"""Flask-Caching's store for answers: bytes in, bytes out, never a pickle."""
+
+import hashlib
+from typing import IO, Any
+
+import redis
+from cachelib.serializers import RedisSerializer
+from flask import Flask
+from flask_caching import Cache
+from flask_caching.backends.rediscache import RedisCache
+
+from actionsight.settings import Settings
+from api.cache.server import Outage, connect
+
+PREFIX = "actionsight:answers:"
+# No entry is ever stale. Those that nobody can ask for any more go by this, where the server has
+# no bound of its own.
+LIFETIME_SECONDS = 3600
+
+_CHECKSUM_BYTES = 16
+_CHECKSUM_KEY = b"actionsight answer"
+
+cache = Cache(with_jinja2_ext=False)
+
+
+class BytesSerializer(RedisSerializer):
+    """Bytes under a checksum: whatever else lies in the cache is a miss, and is never executed."""
+
+    def dumps(self, value: Any, _protocol: int = 0) -> bytes:
+        """The checksum, then the bytes.
+
+        Raises:
+            TypeError: the value is no bytes.
+        """
+        if not isinstance(value, bytes):
+            raise TypeError(f"answers are cached as bytes, not as {type(value).__name__}")
+        return _checksum(value) + value
+
+    def loads(self, value: bytes | None) -> bytes | None:
+        """The bytes; None where there are none, or not ours."""
+        if value is None or value[:_CHECKSUM_BYTES] != _checksum(value[_CHECKSUM_BYTES:]):
+            return None
+        return value[_CHECKSUM_BYTES:]
+
+    def dump(self, value: Any, f: IO[bytes], _protocol: int = 0) -> None:
+        """As `dumps`, to a file."""
+        f.write(self.dumps(value))
+
+    def load(self, f: IO[bytes]) -> bytes | None:
+        """As `loads`, from a file."""
+        return self.loads(f.read())
+
+
+class AnswerCache(RedisCache):
+    """The cache server; while it is away nothing is found and nothing is kept."""
+
+    serializer = BytesSerializer()
+
+    @classmethod
+    def factory(
+        cls, _app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> "AnswerCache":
+        """As Flask-Caching makes it from the application's configuration."""
+        client = connect(config["CACHE_REDIS_URL"])
+        return cls(client, *args, key_prefix=config["CACHE_KEY_PREFIX"], **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.outage = Outage("answers are computed each time")
+
+    def get(self, key: str) -> Any:
+        """The value; None where it is not known."""
+        if self.outage.is_on:
+            return None
+        try:
+            return super().get(key)
+        except redis.RedisError as error:
+            self.outage.note(error)
+            return None
+
+    def set(self, key: str, value: Any, timeout: Any = None) -> Any:
+        """Keep a value, if that can be."""
+        if self.outage.is_on:
+            return False
+        try:
+            return super().set(key, value, timeout)
+        except redis.RedisError as error:
+            self.outage.note(error)
+            return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._write_client.close()
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give this application its cache; without an address every answer is computed."""
+    config: dict[str, Any] = {"CACHE_TYPE": "NullCache", "CACHE_NO_NULL_WARNING": True}
+    if settings.cache_url is not None:
+        config = {
+            "CACHE_TYPE": f"{__name__}.{AnswerCache.__name__}",
+            "CACHE_REDIS_URL": settings.cache_url,
+            "CACHE_KEY_PREFIX": PREFIX,
+            "CACHE_DEFAULT_TIMEOUT": LIFETIME_SECONDS,
+        }
+    cache.init_app(app, config)
+
+
+def store_of(app: Flask) -> AnswerCache | None:
+    """The application's store; None: nothing is cached."""
+    store: Any = app.extensions["cache"][cache]
+    return store if isinstance(store, AnswerCache) else None
+
+
+def _checksum(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=_CHECKSUM_BYTES, key=_CHECKSUM_KEY).digest()

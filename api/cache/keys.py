@@ -1,0 +1,57 @@
+"""The one function that makes keys: an answer's key holds everything that its bytes depend on.
+
+Who asks is not in it. What they may see is: the repositories that the answer is about, as they were
+chosen inside the viewer's rights. Viewers with the same choice share an answer, others cannot.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api.answers import to_json
+from api.pagination import Page
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, as it was understood.
+
+    Attributes:
+        route: of the view.
+        applied: the filter as the answer repeats it.
+        repository_ids: the repositories that the answer is about, within the viewer's rights.
+        page: the page of a list.
+    """
+
+    route: str
+    applied: Mapping[str, Any]
+    repository_ids: tuple[int, ...]
+    page: Page | None = None
+
+
+def answer_key(question: Question, state: str) -> str:
+    """The key of the answer to a question while its repositories are in this state."""
+    page = question.page
+    parts = [
+        _code(),
+        question.route,
+        question.applied,
+        None if page is None else [page.limit, page.after],
+        question.repository_ids,
+        state,
+    ]
+    return hashlib.blake2b(to_json(parts), digest_size=32).hexdigest()
+
+
+@functools.cache
+def _code() -> str:
+    """What computes the answers: after an upgrade none is found that an older version made."""
+    folder = Path(__file__).parents[1]
+    hasher = hashlib.blake2b(digest_size=32)
+    for path in sorted(folder.rglob("*.py")):
+        hasher.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
+        hasher.update(path.read_bytes())
+    return hasher.hexdigest()
