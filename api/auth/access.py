@@ -69,12 +69,12 @@ def _viewer() -> Viewer:
     if given is None or given.type != "bearer" or not given.token:
         raise _unauthorized("Send an API token: `Authorization: Bearer …`.", "")
     with current_database().writing() as connection:
-        token_id = find_token(connection, given.token)
-        if token_id is None:
+        found = find_token(connection, given.token)
+        if found is None or found.user_id is not None:
             raise _unauthorized(
                 "The API token is unknown, expired or revoked.", ', error="invalid_token"'
             )
-        return Viewer(token_id, _monitored(connection))
+        return Viewer(found.token_id, _monitored(connection))
 
 
 def _monitored(connection: Connection) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from psycopg import Connection
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks import tables
 from ingestion.webhooks.delivery import Delivery
+from ingestion.webhooks.rights import take_rights
 from ingestion.webhooks.tables import Failure, Read
 from ingestion.webhooks.unpacking import UnreadableEventError, unpack
 
@@ -119,6 +120,7 @@ def _store(
         )
     # Last, so that a poll that wants to update the same rows waits as shortly as it can.
     tables.update_repositories(connection, fresh)
+    take_rights(connection, [unpacked.effect for _, unpacked in fresh if unpacked.effect])
     return stored
 
 

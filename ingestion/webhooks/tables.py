@@ -193,7 +193,7 @@ def update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> N
         repository_id = unpacked.repository_id
         if repository_id is None:
             continue
-        if unpacked.outcome == "applied":
+        if unpacked.effect is not None and unpacked.effect.makes_private:
             closed.add(repository_id)
         elif unpacked.outcome == "observed":
             earlier = observed.get(repository_id, delivery.received_at)

@@ -2,7 +2,9 @@
 
     workflow_run             → a row of raw.webhook_runs
     workflow_job             → a row of raw.webhook_jobs
-    repository, privatized   → the repository is private from now on
+    repository, installation,
+    installation_repositories,
+    github_app_authorization → somebody may see less from now on
     anything else            → nothing, but the ledger counts it
 
 The object is trusted, never the action: a run can be `requested` and completed already. Only events
@@ -51,14 +53,42 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Effect:
+    """What a delivery takes away. Nothing is ever given: a late delivery must not open anything.
+
+    Attributes:
+        makes_private: its repository is private.
+        invalidates_rights: what was read of anybody's rights before counts no more.
+        signed_out_user_id: whose sign-ins have ended.
+    """
+
+    makes_private: bool = False
+    invalidates_rights: bool = False
+    signed_out_user_id: int | None = None
+
+
+@dataclass(frozen=True)
 class Unpacked:
-    """What a delivery leads to; `applied` means that its repository became private."""
+    """What a delivery leads to; `applied` means that it has an effect."""
 
     outcome: Outcome
     action: str | None
     repository_id: int | None
     installation_id: int | None
     observation: Observation | None = None
+    effect: Effect | None = None
+
+
+_INVALIDATES = Effect(invalidates_rights=True)
+_CLOSES = Effect(makes_private=True, invalidates_rights=True)
+_EFFECTS: Mapping[tuple[str, str | None], Effect] = {
+    ("repository", "privatized"): _CLOSES,
+    ("repository", "deleted"): _CLOSES,
+    ("repository", "publicized"): _INVALIDATES,
+    ("installation", "deleted"): _INVALIDATES,
+    ("installation", "suspend"): _INVALIDATES,
+    ("installation_repositories", "removed"): _INVALIDATES,
+}
 
 
 def unpack(delivery: Delivery, monitored: Container[int]) -> Unpacked:
@@ -134,20 +164,28 @@ def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpack
     action = _text(payload.get("action"))
     repository_id = _id(payload, "repository")
     installation_id = _id(payload, "installation")
-    is_closing = event == "repository" and action == "privatized"
-    if event in ("workflow_run", "workflow_job") or is_closing:
-        if repository_id is None:
-            raise UnreadablePayloadError("repository.id is missing or no id")
-        outcome: Outcome = "applied" if is_closing else "observed"
-    else:
-        outcome = "ignored"
+    effect = _effect(event, action, payload)
+    outcome: Outcome = "ignored" if effect is None else "applied"
+    if event in ("workflow_run", "workflow_job"):
+        outcome = "observed"
+    if repository_id is None and (outcome == "observed" or (effect and event == "repository")):
+        raise UnreadablePayloadError("repository.id is missing or no id")
     if repository_id is not None and repository_id not in monitored:
         return Unpacked("not_monitored", action, repository_id, installation_id)
     observation = None
     if outcome == "observed" and repository_id is not None:
         observe = _observed_run if event == "workflow_run" else _observed_job
         observation = observe(payload, repository_id)
-    return Unpacked(outcome, action, repository_id, installation_id, observation)
+    return Unpacked(outcome, action, repository_id, installation_id, observation, effect)
+
+
+def _effect(event: str, action: str | None, payload: Payload) -> Effect | None:
+    if (event, action) != ("github_app_authorization", "revoked"):
+        return _EFFECTS.get((event, action))
+    user_id = _id(payload, "sender")
+    if user_id is None:
+        raise UnreadablePayloadError("sender.id is missing or no id")
+    return Effect(signed_out_user_id=user_id)
 
 
 def _observed_run(payload: Payload, repository_id: int) -> Observation:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actionsight.event_buffer import Event
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks.delivery import Delivery, from_event
-from ingestion.webhooks.unpacking import Unpacked, UnreadableEventError, unpack
+from ingestion.webhooks.unpacking import Effect, Unpacked, UnreadableEventError, unpack
 from tests.ingestion.webhooks.receiving import REPOSITORY_ID, job_payload, run_payload
 
 pytestmark = pytest.mark.unit
@@ -83,14 +83,43 @@ def test_the_repository_is_the_envelope_s_whatever_the_run_says() -> None:
     assert row("workflow_run", payload)["repository_id"] == REPOSITORY_ID
 
 
-def test_only_privatized_closes_a_repository() -> None:
-    payload = {"repository": {"id": REPOSITORY_ID, "private": True}}
-    outcomes = {
-        action: unpacked("repository", {**payload, "action": action}).outcome
-        for action in ("privatized", "publicized", "renamed", "archived")
-    }
-    assert outcomes.pop("privatized") == "applied"
-    assert set(outcomes.values()) == {"ignored"}
+PRIVATE = Effect(makes_private=True, invalidates_rights=True)
+INVALID = Effect(invalidates_rights=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "action", "effect"),
+    [
+        ("repository", "privatized", PRIVATE),
+        ("repository", "deleted", PRIVATE),
+        ("repository", "publicized", INVALID),
+        ("repository", "renamed", None),
+        ("repository", "archived", None),
+        ("installation", "deleted", INVALID),
+        ("installation", "suspend", INVALID),
+        ("installation", "unsuspend", None),
+        ("installation", "created", None),
+        ("installation_repositories", "removed", INVALID),
+        ("installation_repositories", "added", None),
+        ("github_app_authorization", "revoked", Effect(signed_out_user_id=5)),
+        ("github_app_authorization", "granted", None),
+    ],
+)
+def test_what_takes_something_away_is_applied_and_what_gives_is_left_to_asking(
+    event: str, action: str, effect: Effect | None
+) -> None:
+    payload: dict[str, Any] = {"action": action, "sender": {"id": 5}}
+    if event == "repository":
+        payload["repository"] = {"id": REPOSITORY_ID}
+    result = unpacked(event, payload)
+    assert result.effect == effect
+    assert result.outcome == ("ignored" if effect is None else "applied")
+
+
+def test_what_happens_to_a_repository_that_is_not_monitored_takes_nothing() -> None:
+    for action in ("privatized", "publicized", "deleted"):
+        result = unpacked("repository", {"action": action, "repository": {"id": 12}})
+        assert (result.outcome, result.effect) == ("not_monitored", None)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +192,8 @@ def test_a_body_that_cannot_be_decompressed_is_unreadable() -> None:
         ("workflow_run", {**run_payload(), "repository": {"id": "7"}}, "repository.id is missing"),
         ("workflow_job", {**job_payload(), "repository": None}, "repository.id is missing"),
         ("repository", {"action": "privatized"}, "repository.id is missing"),
+        ("repository", {"action": "publicized"}, "repository.id is missing"),
+        ("github_app_authorization", {"action": "revoked"}, "sender.id is missing"),
         ("workflow_run", {**run_payload(), "workflow_run": None}, "workflow_run is missing"),
         ("workflow_job", {**job_payload(), "workflow_job": []}, "workflow_job is missing"),
         ("workflow_run", run_payload(id=None), "id is missing"),
