@@ -3,7 +3,7 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import buffer, errors, installation, openapi
+from api import buffer, errors, installation, limits, openapi
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
@@ -50,6 +50,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, workflows.blueprint, Access.VIEWER)
     register(app, repositories.blueprint, Access.VIEWER)
     app.after_request(_add_headers)
+    limits.init_app(app, settings)
     return app
 
 

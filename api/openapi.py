@@ -9,33 +9,23 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app
 from werkzeug.routing import Rule
 
-from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN, json_response
+from api.answers import json_response
 from api.auth.access import Access, access_of
 from api.endpoints import Endpoint, endpoint
 from api.errors import PROBLEM_JSON
+from api.headers import CONDITIONAL, LIMITS, RETRY_AFTER, Headers
+from api.limits import is_limited
 from api.parameters import Arguments, Parameter
-from api.schemas import PROBLEM, TIME
+from api.schemas import PROBLEM
 from api.webhooks.signature import SIGNATURE_HEADER
 
 blueprint = Blueprint("openapi", __name__)
 
-_TIME_OR_UNKNOWN = {"anyOf": [TIME, {"const": UNKNOWN}]}
-_FRESHNESS = {
-    AS_OF_HEADER: {
-        "description": "Up to when the numbers can be trusted: the earliest over the repositories "
-        "of the answer.",
-        "schema": _TIME_OR_UNKNOWN,
-    },
-    NEWEST_OBSERVATION_HEADER: {
-        "description": "When something new was last seen, by a webhook or a poll: the newest over "
-        "the repositories of the answer.",
-        "schema": _TIME_OR_UNKNOWN,
-    },
-}
 _FAILURES = {
     HTTPStatus.BAD_REQUEST: "A parameter is unknown or unusable; `errors` names each.",
     HTTPStatus.UNAUTHORIZED: "No token, or one that is unknown, expired or revoked.",
     HTTPStatus.NOT_FOUND: "It does not exist, or this viewer may not see it: the same answer.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The caller sends more than its limit allows.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault inside; the log names it by `instance`.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or too slow, or the statistics are not "
     "built.",
@@ -89,7 +79,7 @@ def build(app: Flask) -> dict[str, Any]:
     for rule, view in routes(app):
         access = access_of(app, rule.endpoint.rpartition(".")[0])
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            paths.setdefault(path_of(rule), {})[method.lower()] = _operation(view, access)
+            paths.setdefault(path_of(rule), {})[method.lower()] = _operation(rule, view, access)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -106,35 +96,42 @@ def build(app: Flask) -> dict[str, Any]:
     }
 
 
-def _operation(view: Endpoint, access: Access | None) -> dict[str, Any]:
+def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, Any]:
+    limits = LIMITS if is_limited(rule.rule) else {}
     failures = {
         status: meaning
         for status, meaning in _FAILURES.items()
         if status is not _IMPOSSIBLE.get(access)
+        and (limits or status is not HTTPStatus.TOO_MANY_REQUESTS)
     }
     failures.update(view.failures)
+    success = {**(CONDITIONAL if view.has_freshness else {}), **limits}
+    responses = {
+        str(view.status.value): {
+            "description": "The answer.",
+            "headers": success,
+            "content": {"application/json": {"schema": view.answer}}
+            if view.answer is not None
+            else {},
+        },
+        **{
+            str(status.value): _failure(status, meaning, limits)
+            for status, meaning in sorted(failures.items())
+        },
+    }
+    if view.has_freshness:
+        responses[str(HTTPStatus.NOT_MODIFIED.value)] = {
+            "description": "The body that `If-None-Match` names is still the answer.",
+            "headers": success,
+            "content": {},
+        }
     operation: dict[str, Any] = {
         "operationId": view.__name__,
         "summary": view.summary,
         "description": cleandoc(view.description),
         "security": _SECURITY.get(access, [{"token": []}]),
         "parameters": [_parameter(parameter) for parameter in view.parameters],
-        "responses": {
-            str(view.status.value): {
-                "description": "The answer.",
-                "headers": _FRESHNESS if view.has_freshness else {},
-                "content": {"application/json": {"schema": view.answer}}
-                if view.answer is not None
-                else {},
-            },
-            **{
-                str(status.value): {
-                    "description": description,
-                    "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                }
-                for status, description in sorted(failures.items())
-            },
-        },
+        "responses": responses,
     }
     if view.body:
         operation["requestBody"] = {
@@ -142,6 +139,15 @@ def _operation(view: Endpoint, access: Access | None) -> dict[str, Any]:
             "content": {media_type: {"schema": schema} for media_type, schema in view.body.items()},
         }
     return operation
+
+
+def _failure(status: HTTPStatus, meaning: str, limits: Headers) -> dict[str, Any]:
+    waiting = RETRY_AFTER if status is HTTPStatus.TOO_MANY_REQUESTS else {}
+    return {
+        "description": meaning,
+        "headers": {**limits, **waiting},
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""What the headers of answers mean, for the OpenAPI document."""
+
+from collections.abc import Mapping
+
+from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN
+from api.limits import LIMIT_HEADER, POLICY_HEADER
+from api.parameters import Schema
+from api.schemas import TEXT, TIME
+
+Headers = Mapping[str, Mapping[str, object]]
+
+_TIME_OR_UNKNOWN: Schema = {"anyOf": [TIME, {"const": UNKNOWN}]}
+
+_FRESHNESS: Headers = {
+    AS_OF_HEADER: {
+        "description": "Up to when the numbers can be trusted: the earliest over the repositories "
+        "of the answer.",
+        "schema": _TIME_OR_UNKNOWN,
+    },
+    NEWEST_OBSERVATION_HEADER: {
+        "description": "When something new was last seen, by a webhook or a poll: the newest over "
+        "the repositories of the answer.",
+        "schema": _TIME_OR_UNKNOWN,
+    },
+}
+CONDITIONAL: Headers = {
+    **_FRESHNESS,
+    "ETag": {
+        "description": "Names the body: sent back as `If-None-Match`, it is answered by a 304 "
+        "while the body is the same.",
+        "schema": TEXT,
+    },
+}
+LIMITS: Headers = {
+    POLICY_HEADER: {
+        "description": 'How many requests the caller may send: `"viewer";q=600;w=60` is 600 in 60 '
+        "seconds.",
+        "schema": TEXT,
+    },
+    LIMIT_HEADER: {
+        "description": 'What is left of it: `"viewer";r=599;t=60` is 599 in the next 60 seconds.',
+        "schema": TEXT,
+    },
+}
+RETRY_AFTER: Headers = {
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}

@@ -1,0 +1,217 @@
+"""Limits: how many requests a minute one caller may send.
+
+The window is fixed and begins with its caller's first request. One counter per caller is all that
+it costs, however high the limit, and `Retry-After` is true: the whole quota is back by then. A
+moving window would keep every request's time; that up to twice the quota can pass around a border
+does no harm here, since the limits protect capacity.
+
+Keys are made of our own ids and of addresses, never of what a client sent: a token is counted by
+its id once it is known, and every attempt with an unknown one counts against the address.
+"""
+
+import ipaddress
+import logging
+import math
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import redis
+from flask import Flask, Response, current_app, g, request
+from flask_limiter import Limit, Limiter, RateLimitExceeded, RequestLimit
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import RedisStorage
+
+from actionsight.settings import Settings
+from api.cache.server import Outage, connect
+from api.errors import problem_response
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "actionsight:limits"
+WINDOW_SECONDS = 60
+LIMIT_HEADER = "RateLimit"
+POLICY_HEADER = "RateLimit-Policy"
+
+_EXTENSION = "limits"
+_SCOPE = "all"
+_SCHEME = "passing+"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """So many requests a minute."""
+
+    name: str
+    quota: int
+
+    @property
+    def item(self) -> RateLimitItem:
+        """The same for the library that counts."""
+        return RateLimitItemPerMinute(self.quota)
+
+
+VIEWER = Policy("viewer", 600)
+STRANGER = Policy("stranger", 60)
+SIGN_IN = Policy("sign-in", 10)
+
+# Each of these begins or ends a conversation with GitHub, for somebody who is not known yet.
+SIGN_IN_ROUTES = frozenset({"/login", "/login/github/authorized"})
+# Supervisors and balancers ask often, from one address, and take a process away that does not
+# answer. GitHub delivers in bursts from few addresses and never again what was refused; strangers
+# fail there by the signature, before anything is read.
+EXEMPT_ROUTES = frozenset({"/healthz", "/readyz", "/webhooks/github"})
+
+
+def is_limited(rule: str) -> bool:
+    """Whether a route has a limit."""
+    return rule not in EXEMPT_ROUTES
+
+
+class PassingStorage(RedisStorage):
+    """Counters on the cache server; while it is away nothing is counted, and every request passes.
+
+    Attributes:
+        outage: what is known of its being away.
+    """
+
+    STORAGE_SCHEME = [f"{_SCHEME}{scheme}" for scheme in ("redis", "rediss", "unix")]  # noqa: RUF012 as in the base
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        pool = connect(uri.removeprefix(_SCHEME)).connection_pool
+        super().__init__(uri, connection_pool=pool, key_prefix=PREFIX, **options)
+        self.outage = Outage("requests pass without a limit")
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """The count with this request; 0 where nobody counts."""
+        if self.outage.is_on:
+            return 0
+        try:
+            return super().incr(key, expiry, amount)
+        except redis.RedisError as error:
+            self.outage.note(error)
+            return 0
+
+    def get(self, key: str) -> int:
+        """The count; 0 where nobody counts."""
+        if self.outage.is_on:
+            return 0
+        try:
+            return super().get(key)
+        except redis.RedisError as error:
+            self.outage.note(error)
+            return 0
+
+    def get_expiry(self, key: str) -> float:
+        """When the window ends; now, where nobody counts."""
+        if self.outage.is_on:
+            return time.time()
+        try:
+            return super().get_expiry(key)
+        except redis.RedisError as error:
+            self.outage.note(error)
+            return time.time()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.storage.close()
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Limit this application's callers; without a cache server there is nowhere to count them.
+
+    It is called last: who asks is found out before a request is counted, and what this answers
+    still gets what every answer gets.
+    """
+    if settings.cache_url is None:
+        logger.warning("ACTIONSIGHT_CACHE_URL is not set: nobody is limited")
+        return
+    limiter = Limiter(
+        _caller_key,
+        default_limits=[Limit(lambda: str(_policy().item), _caller_key, scope=_SCOPE, shared=True)],
+        storage_uri=f"{_SCHEME}{settings.cache_url}",
+        strategy="fixed-window",
+        # An address that no route has is limited, too.
+        request_identifier=lambda: request.endpoint or "none",
+    )
+    limiter.request_filter(_is_exempt)
+    limiter.init_app(app)
+    app.extensions[_EXTENSION] = limiter
+    app.register_error_handler(RateLimitExceeded, lambda _: _too_many(_policy()))
+    app.after_request(_finish)
+
+
+def storage_of(app: Flask) -> PassingStorage | None:
+    """The application's counters; None: there are none."""
+    limiter = app.extensions.get(_EXTENSION)
+    return limiter.storage if limiter else None
+
+
+def _is_exempt() -> bool:
+    # What a browser asks before it asks is answered from memory.
+    return request.method == "OPTIONS" or not is_limited(_rule())
+
+
+def _rule() -> str:
+    return request.url_rule.rule if request.url_rule else ""
+
+
+def _policy() -> Policy:
+    if _rule() in SIGN_IN_ROUTES:
+        return SIGN_IN
+    return VIEWER if g.get("viewer") else STRANGER
+
+
+def _caller_key() -> str:
+    policy, viewer = _policy(), g.get("viewer")
+    if policy is SIGN_IN:
+        return f"{_rule()} {_address()}"
+    if viewer is None:
+        return f"address {_address()}"
+    if viewer.token_id is not None:
+        return f"token {viewer.token_id}"
+    return f"user {viewer.user_id}"
+
+
+def _address() -> str:
+    """The caller's address; of IPv6 the network that one customer gets, for he has all of it."""
+    text = request.remote_addr or ""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return "unknown"
+    if address.version == 4:
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+
+
+def _too_many(policy: Policy) -> Response:
+    return problem_response(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"More than {policy.quota} requests within {WINDOW_SECONDS} seconds; "
+        "Retry-After says how many seconds to wait.",
+    )
+
+
+def _finish(response: Response) -> Response:
+    """Say how much is left; count what was refused before it was counted, such as a bad token."""
+    if _is_exempt():
+        return response
+    limiter: Limiter = current_app.extensions[_EXTENSION]
+    policy, limit = _policy(), limiter.current_limit
+    if limit is None:
+        key = [_caller_key(), _SCOPE]
+        is_exceeded = not limiter.limiter.hit(policy.item, *key)
+        limit = RequestLimit(limiter, policy.item, key, is_exceeded, shared=True)
+        response = _too_many(policy) if is_exceeded else response
+    window = limit.window
+    seconds = max(0, math.ceil(window.reset_time - time.time()))
+    if limit.breached:
+        seconds = max(1, seconds)
+        response.headers["Retry-After"] = str(seconds)
+    storage = storage_of(current_app)
+    if storage and not storage.outage.is_on:
+        response.headers[POLICY_HEADER] = f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}'
+        response.headers[LIMIT_HEADER] = f'"{policy.name}";r={window.remaining};t={seconds}'
+    return response
