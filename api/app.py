@@ -3,7 +3,7 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import buffer, errors, installation, limits, openapi
+from api import buffer, edge, errors, installation, limits, openapi, sign_in
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
@@ -17,7 +17,7 @@ from api.workflows import views as workflows
 HEADERS = {
     "Cache-Control": "private, no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> Flask:
         settings.database_url, settings.read_database_url or settings.database_url
     )
     installation.init_app(app, settings)
+    edge.init_app(app, settings)
     buffer.init_app(app, settings)
     cache.init_app(app, settings)
     errors.init_app(app)
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, stats.blueprint, Access.VIEWER)
     register(app, workflows.blueprint, Access.VIEWER)
     register(app, repositories.blueprint, Access.VIEWER)
+    sign_in.init_app(app, settings)
     app.after_request(_add_headers)
     limits.init_app(app, settings)
     return app

@@ -9,8 +9,11 @@ from typing import Any
 from flask import Blueprint, Flask, Response, current_app
 from werkzeug.routing import Rule
 
+from actionsight.settings import Settings
 from api.answers import json_response
 from api.auth.access import Access, access_of
+from api.auth.cookies import Cookies
+from api.auth.csrf import HEADER
 from api.endpoints import Endpoint, endpoint
 from api.errors import PROBLEM_JSON
 from api.headers import CONDITIONAL, LIMITS, RETRY_AFTER, Headers
@@ -37,6 +40,7 @@ _IMPOSSIBLE: dict[Access | None, HTTPStatus] = {
 _SECURITY: dict[Access | None, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
     Access.SIGNED: [{"signature": []}],
+    Access.SESSION: [{"session": []}],
 }
 _SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer"},
@@ -91,8 +95,19 @@ def build(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {"Problem": PROBLEM},
-            "securitySchemes": _SECURITY_SCHEMES,
+            "securitySchemes": {**_SECURITY_SCHEMES, "session": _session_scheme(app)},
         },
+    }
+
+
+def _session_scheme(app: Flask) -> dict[str, str]:
+    settings: Settings = app.extensions["settings"]
+    return {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": Cookies.of(settings).session,
+        "description": "What a sign-in gives to browsers. Whatever changes something also needs "
+        f"the header {HEADER}.",
     }
 
 

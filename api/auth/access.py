@@ -15,10 +15,15 @@ _EXTENSION = "access"
 
 
 class Access(Enum):
-    """What a visitor needs: nothing, a signature over the body, or a token."""
+    """What a visitor needs: nothing, a signature over the body, a session, or a session or token.
+
+    SESSION is for what concerns the session itself: its view finds it, and asks GitHub for no
+    rights, so that a person can sign out while GitHub is away.
+    """
 
     PUBLIC = "public"
     SIGNED = "signed"
+    SESSION = "session"
     VIEWER = "viewer"
 
 
@@ -58,9 +63,9 @@ def _check() -> None:
     if request.endpoint is None:
         return  # no such route: the 404 tells nothing
     access = access_of(current_app, request.blueprint)
-    # Whether a body is signed well is known only once it is read: its view checks that. A route
-    # that nobody declared is closed, not open.
-    if access is not Access.PUBLIC and access is not Access.SIGNED:
+    # Whether a body is signed well is known only once it is read: its view checks that, as the
+    # views of sessions check theirs. A route that nobody declared is closed, not open.
+    if access not in (Access.PUBLIC, Access.SIGNED, Access.SESSION):
         g.viewer = _viewer()
 
 

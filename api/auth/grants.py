@@ -119,36 +119,46 @@ def note_refusal(connection: Connection[Any], cipher: Cipher, grant_id: int, tok
         raise GrantEndedError
 
 
-def revoke(connection: Connection[Any], cipher: Cipher, settings: Settings, grant_id: int) -> bool:
+def revoke(
+    connection: Connection[Any], cipher: Cipher, settings: Settings, grant_id: int, *, reason: str
+) -> None:
     """End a grant here, commit, and then end its token at GitHub.
 
-    Returns:
-        whether GitHub knows the token no more; the grant has ended in any case.
+    When GitHub is away its token is left to expire there, known to nobody; the log and the audit
+    log say so.
     """
     connection.commit()
     with connection.transaction():
         try:
             grant = _read(connection, grant_id, locked=True)
         except GrantEndedError:
-            return True
+            return
         _forget_tokens(connection, grant_id)
         end_sessions_of_grant(connection, grant_id)
+    is_revoked = _revoke_at_github(cipher, settings, grant_id, grant)
+    audit.record(
+        connection,
+        "sign_in.ended",
+        user_id=grant.user_id,
+        reason=reason,
+        is_token_revoked_at_github=is_revoked,
+    )
+
+
+def _revoke_at_github(cipher: Cipher, settings: Settings, grant_id: int, grant: _Grant) -> bool:
     try:
-        _revoke_at_github(cipher, settings, grant)
-    except (TokenRefusedError, DecryptionError):
-        return True
-    except (GitHubAwayError, ClientRefusedError) as error:
-        logger.warning("grant %d: not revoked at GitHub: %r", grant_id, error)
+        token = cipher.decrypt(grant.access_token)
+        if grant.is_expired and grant.is_refreshable and grant.refresh_token:
+            # An expired token cannot be revoked, and its refresh token would live on for months.
+            refresh_token = cipher.decrypt(grant.refresh_token)
+            token = github_tokens.refresh(settings, refresh_token).access_token
+        github_tokens.revoke(settings, token)
+    except TokenRefusedError:
+        return True  # it had ended before
+    except (GitHubAwayError, ClientRefusedError, DecryptionError) as error:
+        logger.warning("grant %d: its token is not revoked at GitHub: %r", grant_id, error)
         return False
     return True
-
-
-def _revoke_at_github(cipher: Cipher, settings: Settings, grant: _Grant) -> None:
-    token = cipher.decrypt(grant.access_token)
-    if grant.is_expired and grant.is_refreshable and grant.refresh_token:
-        # An expired token cannot be revoked, and its refresh token would live on for months.
-        token = github_tokens.refresh(settings, cipher.decrypt(grant.refresh_token)).access_token
-    github_tokens.revoke(settings, token)
 
 
 def _current_or_refreshed(

@@ -90,18 +90,6 @@ def find_session(connection: Connection[Any], cookie_value: str) -> Session | No
     return session
 
 
-def end_session(connection: Connection[Any], session_hash: bytes) -> bool:
-    """End a session. False: there is none, or it ended before."""
-    cursor = connection.execute(
-        """
-        update app.sessions set ended_at = now()
-        where session_hash = %s and ended_at is null
-        """,
-        [session_hash],
-    )
-    return cursor.rowcount == 1
-
-
 def end_sessions_of_grant(connection: Connection[Any], grant_id: int) -> int:
     """End the sessions that rest on a grant; gives how many were open."""
     cursor = connection.execute(

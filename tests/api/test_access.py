@@ -18,8 +18,9 @@ from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
 
-PUBLIC = {"/healthz", "/readyz", "/openapi.json"}
+PUBLIC = {"/healthz", "/readyz", "/openapi.json", "/login", "/login/github/authorized"}
 SIGNED = {"/webhooks/github"}
+SESSION = {"/me", "/logout"}
 PROTECTED = ["/stats", "/workflows", "/workflows/11", "/repositories"]
 
 
@@ -31,7 +32,10 @@ def test_every_route_declares_its_access(app: Flask) -> None:
     assert None not in declared.values()
     assert {route for route, access in declared.items() if access is Access.PUBLIC} == PUBLIC
     assert {route for route, access in declared.items() if access is Access.SIGNED} == SIGNED
-    assert {re.sub("<.*>", "11", route) for route in declared} == (PUBLIC | SIGNED | set(PROTECTED))
+    assert {route for route, access in declared.items() if access is Access.SESSION} == SESSION
+    assert {re.sub("<.*>", "11", route) for route in declared} == (
+        PUBLIC | SIGNED | SESSION | set(PROTECTED)
+    )
 
 
 def test_a_route_without_a_declaration_is_closed(app: Flask) -> None:

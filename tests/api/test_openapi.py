@@ -61,6 +61,10 @@ def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
         "/readyz": [],
         "/openapi.json": [],
         "/webhooks/github": [{"signature": []}],
+        "/login": [],
+        "/login/github/authorized": [],
+        "/logout": [{"session": []}],
+        "/me": [{"session": []}],
     }
     for _, path, operation in operations(document):
         assert operation["security"] == security.get(path, [{"token": []}])

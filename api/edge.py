@@ -1,0 +1,73 @@
+"""What stands between browsers and this API: proxies, host names, pages of other origins."""
+
+import re
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, current_app, request
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from actionsight.settings import Settings
+from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
+from api.auth import csrf
+from api.installation import current_settings
+from api.origins import frontends
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
+PREFLIGHT_LASTS = timedelta(minutes=10)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+SENT_HEADERS = ("Authorization", "Content-Type", "If-None-Match", csrf.HEADER)
+READ_HEADERS = (
+    AS_OF_HEADER,
+    NEWEST_OBSERVATION_HEADER,
+    "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Let this application be reached under its own names, and by frontends of the settings.
+
+    To be called before anything else that looks at requests: a preflight carries no credentials.
+    """
+    public_host = urlsplit(settings.public_root).hostname
+    app.config["TRUSTED_HOSTS"] = [*LOOPBACK_HOSTS, *([public_host] if public_host else [])]
+    if count := settings.proxy_count:
+        # What each proxy adds is counted from the right: the rest may be a client's invention.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=0, x_prefix=0
+        )
+    if settings.frontend_origins:
+        app.before_request(_answer_preflight)
+        app.after_request(_add_vary)
+        CORS(
+            app,
+            # Patterns, so that no character of an origin means anything but itself.
+            origins=[re.compile(re.escape(origin) + r"\Z") for origin in frontends(settings)],
+            methods=list(METHODS),
+            allow_headers=list(SENT_HEADERS),
+            expose_headers=list(READ_HEADERS),
+            supports_credentials=True,
+            max_age=PREFLIGHT_LASTS,
+            always_send=False,
+            vary_header=False,
+            intercept_exceptions=False,
+        )
+
+
+def _answer_preflight() -> Response | None:
+    is_preflight = (
+        request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    )
+    if is_preflight and request.headers.get("Origin") in frontends(current_settings()):
+        return current_app.make_default_options_response()
+    return None
+
+
+def _add_vary(response: Response) -> Response:
+    # Also where no origin was sent: a copy of that answer must not serve one.
+    response.vary.add("Origin")
+    return response

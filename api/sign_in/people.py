@@ -1,0 +1,57 @@
+"""People who signed in: kept by GitHub's id, each time with a grant and a session of its own."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from actionsight import audit
+from actionsight.encryption import Cipher
+from api.auth import grants
+from api.auth.github_tokens import Person, Tokens
+from api.auth.sessions import create_session
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is known of a person who signed in."""
+
+    user_id: int
+    login: str
+    name: str | None
+    avatar_url: str | None
+    last_seen_at: datetime
+
+
+def sign_in(connection: Connection[Any], cipher: Cipher, person: Person, tokens: Tokens) -> str:
+    """Keep the person and what GitHub gave, and open a session; gives its cookie's value."""
+    connection.execute(
+        """
+        insert into app.users (user_id, login, name, avatar_url)
+        values (%s, %s, %s, %s)
+        on conflict (user_id) do update set
+            login = excluded.login,
+            name = excluded.name,
+            avatar_url = excluded.avatar_url,
+            last_seen_at = now()
+        """,
+        [person.user_id, person.login, person.name, person.avatar_url],
+    )
+    grant_id = grants.store(connection, cipher, person.user_id, tokens)
+    audit.record(connection, "sign_in.completed", user_id=person.user_id, login=person.login)
+    return create_session(connection, person.user_id, grant_id)
+
+
+def find_account(connection: Connection[Any], user_id: int) -> Account | None:
+    """A person by GitHub's id."""
+    with connection.cursor(row_factory=class_row(Account)) as cursor:
+        return cursor.execute(
+            """
+            select user_id, login, name, avatar_url, last_seen_at
+            from app.users
+            where user_id = %s
+            """,
+            [user_id],
+        ).fetchone()

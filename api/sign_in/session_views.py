@@ -1,0 +1,108 @@
+"""GET /me and POST /logout: of the person whose session the cookie names."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, request
+
+from api.answers import json_response
+from api.auth import csrf, grants, sessions
+from api.auth.sessions import Session
+from api.database import Connection, current_database
+from api.endpoints import endpoint
+from api.errors import Problem
+from api.installation import current_settings
+from api.parameters import Arguments
+from api.schemas import BOOLEAN, ID, TEXT, TIME, URL, described, nullable, record
+from api.sign_in import people
+from api.sign_in.configuration import SignIn, current_sign_in
+
+blueprint = Blueprint("sessions", __name__)
+
+_OFF = "Sign-in is not configured, or the database is away."
+_NOBODY = "No session, or one that ended."
+ME = record(
+    {
+        "id": described(ID, "GitHub's id."),
+        "login": TEXT,
+        "name": nullable(TEXT),
+        "avatar_url": nullable(URL),
+        "is_operator": described(BOOLEAN, "Whether they see and manage all that is monitored."),
+        "csrf_header": described(
+            TEXT, "The header in which the CSRF cookie's value is sent back with every write."
+        ),
+        "csrf_cookie": described(TEXT, "The name of that cookie."),
+        "expires_at": described(TIME, "When the session ends if nobody uses it until then."),
+    }
+)
+
+
+@blueprint.get("/me")
+@endpoint(
+    "Who is signed in.",
+    answer=ME,
+    has_freshness=False,
+    failures={HTTPStatus.UNAUTHORIZED: _NOBODY, HTTPStatus.SERVICE_UNAVAILABLE: _OFF},
+)
+def get_me(_: Arguments) -> Response:
+    """The person, and what a page needs in order to write in their name."""
+    sign_in = current_sign_in(current_settings())
+    with current_database().writing() as connection:
+        session = _session(connection, sign_in)
+        account = people.find_account(connection, session.user_id)
+    if account is None:
+        raise _nobody()
+    return json_response(
+        {
+            "id": account.user_id,
+            "login": account.login,
+            "name": account.name,
+            "avatar_url": account.avatar_url,
+            "is_operator": account.user_id in sign_in.settings.operators,
+            "csrf_header": csrf.HEADER,
+            "csrf_cookie": sign_in.cookies.csrf,
+            "expires_at": session.expires_at,
+        }
+    )
+
+
+@blueprint.post("/logout")
+@endpoint(
+    "Ends the session, here and at GitHub.",
+    status=HTTPStatus.NO_CONTENT,
+    answer=None,
+    has_freshness=False,
+    failures={
+        HTTPStatus.UNAUTHORIZED: _NOBODY,
+        HTTPStatus.FORBIDDEN: "The CSRF token or the header `Origin` is missing or wrong.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _OFF,
+    },
+)
+def post_logout(_: Arguments) -> Response:
+    """The session ends also when GitHub is away; its token is then left to expire there, known to
+    nobody."""
+    sign_in = current_sign_in(current_settings())
+    settings = sign_in.settings
+    with current_database().writing() as connection:
+        session = _session(connection, sign_in)
+        csrf.check(request, session, settings)
+        grants.revoke(connection, sign_in.cipher, settings, session.grant_id, reason="signed out")
+    response = Response(status=HTTPStatus.NO_CONTENT)
+    for name in (sign_in.cookies.session, sign_in.cookies.csrf):
+        sign_in.cookies.clear(response, name)
+    return response
+
+
+def _session(connection: Connection, sign_in: SignIn) -> Session:
+    cookie_value = request.cookies.get(sign_in.cookies.session)
+    session = sessions.find_session(connection, cookie_value) if cookie_value else None
+    if session is None:
+        raise _nobody()
+    return session
+
+
+def _nobody() -> Problem:
+    return Problem(
+        HTTPStatus.UNAUTHORIZED,
+        "Nobody is signed in: POST /login.",
+        headers={"WWW-Authenticate": 'Cookie realm="actionsight"'},
+    )

@@ -1,0 +1,201 @@
+"""POST /login and GitHub's way back: a person comes out of it with a session."""
+
+import logging
+from http import HTTPStatus
+
+from flask import Blueprint, Response, request
+
+from actionsight.settings import Settings
+from api.auth import csrf, github_tokens, grants, sessions
+from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
+from api.database import current_database
+from api.endpoints import endpoint
+from api.errors import RETRY_SECONDS, Problem, bad_request
+from api.installation import current_settings
+from api.origins import check_origin
+from api.parameters import TEXT_SCHEMA, Arguments, Parameter, text, text_for_answer
+from api.sign_in import attempts, people
+from api.sign_in.attempts import AGAIN
+from api.sign_in.configuration import SignIn, current_sign_in
+from api.sign_in.dance import CALLBACK, Dance
+from api.sign_in.next_path import NEXT_SCHEMA, next_path
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_NEXT = "/me"
+NEXT = Parameter(
+    "next",
+    "Where the person goes after the sign-in: a path of this API, otherwise `/me`. It may also be "
+    "a field of the form.",
+    next_path,
+    NEXT_SCHEMA,
+)
+CODE = Parameter("code", "What GitHub gave for the person's consent.", text, TEXT_SCHEMA)
+STATE = Parameter("state", "Names the sign-in that comes back.", text, TEXT_SCHEMA)
+ERROR = Parameter("error", "Why GitHub gave no code.", text, TEXT_SCHEMA)
+
+_OFF_OR_AWAY = "Sign-in is not configured, or GitHub or the database is away."
+
+
+def make_blueprint(settings: Settings) -> Dance:
+    """The blueprint of the two routes, with the settings' App."""
+    blueprint = Dance(settings)
+    add_routes(blueprint)
+    return blueprint
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the two routes, named as Flask-Dance looks for them."""
+    blueprint.post("/login", endpoint="login")(post_login)
+    blueprint.get(CALLBACK, endpoint="authorized")(get_authorized)
+
+
+@endpoint(
+    "Sends the person to GitHub to sign in.",
+    parameters=[NEXT],
+    status=HTTPStatus.SEE_OTHER,
+    answer=None,
+    has_freshness=False,
+    failures={
+        HTTPStatus.FORBIDDEN: "The header `Origin` names no page of this API or of a frontend.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _OFF_OR_AWAY,
+    },
+)
+def post_login(arguments: Arguments) -> Response:
+    """To be sent by a form, so that the browser follows the answer; a token is not needed. The
+    cookie that comes with the answer must be there when GitHub sends the person back."""
+    sign_in = current_sign_in(current_settings())
+    check_origin(request, sign_in.settings)
+    path = _next_of_form() or arguments["next"]
+    begun = sign_in.dance.begin()
+    with current_database().writing() as connection:
+        browser = attempts.begin(
+            connection,
+            sign_in.cipher,
+            state=begun.state,
+            verifier=begun.verifier,
+            next_path=path,
+        )
+    response = _see_other(begun.url)
+    name = sign_in.cookies.sign_in(sessions.hash_of(begun.state))
+    sign_in.cookies.set(response, name, browser, attempts.LIFETIME)
+    return response
+
+
+@endpoint(
+    "Where GitHub sends the person back: opens a session.",
+    parameters=[CODE, STATE, ERROR],
+    is_lenient=True,
+    status=HTTPStatus.SEE_OTHER,
+    answer=None,
+    has_freshness=False,
+    failures={
+        HTTPStatus.BAD_REQUEST: "The sign-in is unknown, used or older than ten minutes, or GitHub "
+        "does not take its code.",
+        HTTPStatus.FORBIDDEN: "The person did not consent, or another browser began the sign-in.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _OFF_OR_AWAY,
+    },
+)
+def get_authorized(arguments: Arguments) -> Response:
+    """For browsers that come from GitHub alone. The answer leads to the `next` of `POST /login`,
+    with two cookies: the session, which no script sees, and the CSRF token, which scripts send back
+    in the header `X-CSRF-Token` with everything that changes something. An older session of the
+    same browser ends."""
+    sign_in = current_sign_in(current_settings())
+    state = arguments["state"]
+    if not state:
+        raise Problem(HTTPStatus.BAD_REQUEST, f"No sign-in comes back: state is missing. {AGAIN}")
+    cookie = sign_in.cookies.sign_in(sessions.hash_of(state))
+    with current_database().writing() as connection:
+        attempt = attempts.take(connection, sign_in.cipher, state, request.cookies.get(cookie))
+    if arguments["error"] or not arguments["code"]:
+        raise _no_code(arguments["error"])
+    cookie_value = _open_session(sign_in, state, attempt.verifier)
+    response = _see_other(sign_in.settings.public_root + (attempt.next_path or DEFAULT_NEXT))
+    sign_in.cookies.clear(response, cookie)
+    _give_session(sign_in, response, cookie_value)
+    return response
+
+
+def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
+    settings, cipher = sign_in.settings, sign_in.cipher
+    try:
+        tokens = sign_in.dance.complete(state, verifier)
+        person = github_tokens.read_person(settings, tokens.access_token)
+    except TokenRefusedError:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, f"GitHub does not take the code: used or too old. {AGAIN}"
+        ) from None
+    except ClientRefusedError:
+        logger.error("GitHub does not know the client id, secret or callback address")
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "GitHub does not know this installation: its operator must compare "
+            "ACTIONSIGHT_GITHUB_CLIENT_ID, ACTIONSIGHT_GITHUB_CLIENT_SECRET and "
+            "ACTIONSIGHT_PUBLIC_URL with the App at GitHub.",
+        ) from None
+    except GitHubAwayError as error:
+        logger.warning("sign-in failed: %s", error)
+        raise github_away() from None
+    with current_database().writing() as connection:
+        cookie_value = people.sign_in(connection, cipher, person, tokens)
+    _end_older_session(sign_in)
+    return cookie_value
+
+
+def _end_older_session(sign_in: SignIn) -> None:
+    older = request.cookies.get(sign_in.cookies.session)
+    if older:
+        with current_database().writing() as connection:
+            session = sessions.find_session(connection, older)
+            if session is not None:
+                grants.revoke(
+                    connection,
+                    sign_in.cipher,
+                    sign_in.settings,
+                    session.grant_id,
+                    reason="signed in again",
+                )
+
+
+def _give_session(sign_in: SignIn, response: Response, cookie_value: str) -> None:
+    cookies = sign_in.cookies
+    token = csrf.token_of(sessions.hash_of(cookie_value), sign_in.settings)
+    cookies.set(response, cookies.session, cookie_value, sessions.LIFETIME)
+    cookies.set(response, cookies.csrf, token, sessions.LIFETIME, scripts=True)
+
+
+def github_away() -> Problem:
+    """GitHub could not be asked; another try may help."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "GitHub does not answer. Try again in a moment.",
+        headers={"Retry-After": RETRY_SECONDS},
+    )
+
+
+def _no_code(error: str | None) -> Problem:
+    if error == "access_denied":
+        return Problem(
+            HTTPStatus.FORBIDDEN,
+            "You refused at GitHub, so nobody is signed in. POST /login asks again.",
+        )
+    reason = f"GitHub gave no code: {text_for_answer(error)}." if error else "The code is missing."
+    return Problem(HTTPStatus.BAD_REQUEST, f"{reason} {AGAIN}")
+
+
+def _next_of_form() -> str | None:
+    given = request.form.get(NEXT.name)
+    if given is None:
+        return None
+    try:
+        return next_path(given)
+    except ValueError as error:
+        raise bad_request(
+            "The form cannot be used; see errors.",
+            [{"parameter": NEXT.name, "detail": str(error)}],
+        ) from None
+
+
+def _see_other(url: str) -> Response:
+    return Response(status=HTTPStatus.SEE_OTHER, headers={"Location": url})
