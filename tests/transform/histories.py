@@ -1,10 +1,14 @@
-"""Random but plausible histories of CI, with the shapes that a naive reading gets wrong."""
+"""Random but plausible histories of CI, with the shapes that a naive reading gets wrong.
+
+In any order and seen in any way: what is true of them is what the definitions say (truth.py). For
+histories with a time axis, where polls come in their order, see timelines.py.
+"""
 
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.transform.raw_rows import Row
+from tests.transform.raw_rows import KEYS, Row
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
 CONCLUSIONS = ["success"] * 4 + [
@@ -16,6 +20,7 @@ LABELS: list[Any] = [
     ["macos-15-xlarge"], ["ubuntu-22.04-16-cores"], ["our-own-runner"], [], None,
 ]  # fmt: skip
 REPOSITORIES = [101, 102, 103]
+_ALWAYS_THERE = {"job_id", "run_id", "run_attempt", "repository_id", "workflow_id", "status"}
 # The last workflow and the last repository are known from their runs alone.
 WORKFLOWS = {201: 101, 202: 101, 203: 101, 204: 102, 205: 102, 206: 103}
 
@@ -37,15 +42,44 @@ class History:
         self._random.shuffle(self.observations)
 
     def batches(self, count: int) -> list[dict[str, list[Row]]]:
-        """The observations, dealt out to loads; a key at most once in each."""
+        """The observations, dealt out to loads; of polls a key at most once in each."""
         loads: list[dict[str, dict[Any, Row]]] = [{} for _ in range(count)]
-        for table, row in self.observations:
-            key = tuple(value for name, value in row.items() if name in _KEY_COLUMNS[table])
+        for number, (table, row) in enumerate(self.observations):
+            key: Any = number
+            if table in KEYS:
+                key = tuple(row[name] for name in KEYS[table])
             loads[self._random.randrange(count)].setdefault(table, {})[key] = row
         return [{table: list(rows.values()) for table, rows in each.items()} for each in loads]
 
     def _see(self, table: str, row: Row) -> None:
         self.observations.append((table, row))
+
+    def _observe(self, kind: str, row: Row) -> None:
+        """See a state of a run or job by polling, by webhooks in some shape, or by both."""
+        seen_by = self._random.choice(["poll", "poll", "webhook", "both", "both"])
+        if seen_by != "webhook":
+            self._see(f"workflow_{kind}", row)
+        if seen_by != "poll":
+            for _ in range(self._random.choice([1, 1, 1, 2])):
+                self._see(f"webhook_{kind}", self._shape(row))
+
+    def _shape(self, row: Row) -> Row:
+        """What a webhook says of it: sometimes less, or another creation time."""
+        kept = self._random.choice([1.0, 1.0, 0.8])
+        shape: Row = {
+            name: value
+            if name in _ALWAYS_THERE or self._random.random() < kept
+            else self._random.choice([None, "" if isinstance(value, str) else None])
+            for name, value in row.items()
+        }
+        if "workflow_id" not in row:
+            if self._random.random() < 0.2:
+                shape["run_attempt"] = None
+            if self._random.random() < 0.1:
+                shape["labels"] = []
+        elif shape["created_at"] and self._random.random() < 0.1:
+            shape["created_at"] -= timedelta(days=1)
+        return shape
 
     def _add_run(self, run_id: int) -> None:
         choose = self._random.choice
@@ -81,8 +115,8 @@ class History:
             }
             if attempt in known:
                 if self._random.random() < 0.5:
-                    self._see("workflow_runs", {**row, "status": "queued", "conclusion": ""})
-                self._see("workflow_runs", row)
+                    self._observe("runs", {**row, "status": "queued", "conclusion": ""})
+                self._observe("runs", row)
             executed += self._add_jobs(run_id, attempt, common, started_at, executed)
             created_at += timedelta(hours=self._random.randrange(1, 30))
 
@@ -127,9 +161,12 @@ class History:
         self._job_id += 1
         row = {"job_id": self._job_id, **row}
         if self._random.random() < 0.3:
-            earlier = {"status": "queued", "conclusion": "", "completed_at": None}
-            self._see("workflow_jobs", {**row, **earlier})
-        self._see("workflow_jobs", row)
+            status = self._random.choice(["queued", "in_progress", "waiting"])
+            earlier = {"status": status, "conclusion": "", "completed_at": None}
+            if status != "in_progress":
+                earlier["started_at"] = row["created_at"]
+            self._observe("jobs", {**row, **earlier})
+        self._observe("jobs", row)
 
 
 def repository(repository_id: int, visibility: str) -> Row:
@@ -188,11 +225,3 @@ def job_row(job_id: int, run_id: int, started_at: str, completed_at: str, **chan
         "runner_id": 5,
         **changes,
     }
-
-
-_KEY_COLUMNS = {
-    "repositories": {"repository_id"},
-    "workflows": {"workflow_id"},
-    "workflow_runs": {"run_id", "run_attempt"},
-    "workflow_jobs": {"job_id"},
-}

@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 
 from tests.transform import truth
 from tests.transform.raw_rows import Row
+from tests.transform.truth_of_newest import newest_attempts, newest_jobs
 
 KEYS = {
     "repositories": "repository_id",
@@ -37,9 +38,8 @@ def versions(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, .
 def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str, Any, Any]]:
     """Every (mart, key, column, stored, true) in which the marts depart from the definitions."""
     found: list[tuple[str, Any, str, Any, Any]] = []
-    with connection.cursor(row_factory=dict_row) as cursor:
-        attempts = cursor.execute("select * from raw.workflow_runs").fetchall()
-        jobs = cursor.execute("select * from raw.workflow_jobs").fetchall()
+    attempts = newest_attempts(_observations(connection, "workflow_runs", "webhook_runs"))
+    jobs = newest_jobs(_observations(connection, "workflow_jobs", "webhook_jobs"))
     visibility: dict[int, str | None] = dict(
         connection.execute("select repository_id, visibility from raw.repositories").fetchall()
     )
@@ -58,6 +58,15 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
                 if there[column] != true[column]
             ]
     return found
+
+
+def _observations(connection: psycopg.Connection[Any], *tables: str) -> list[Row]:
+    found: list[Row] = []
+    for table in tables:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            found += cursor.execute(sql.SQL(f"select * from raw.{table}")).fetchall()  # noqa: S608
+    own = {"_dlt_load_id", "delivery_id", "batch_id", "received_at"}
+    return [{name: row[name] for name in row.keys() - own} for row in found]
 
 
 def foreign_key_count(connection: psycopg.Connection[Any]) -> int:

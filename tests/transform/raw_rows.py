@@ -1,4 +1,4 @@
-"""Writes rows into the raw tables as collection does: one load, unchanged rows left alone."""
+"""Writes rows into the raw tables as collection does, by polling and by the drain of webhooks."""
 
 import hashlib
 import json
@@ -25,10 +25,14 @@ def load(
 ) -> None:
     """Upsert `{table: rows}` as one committed load; rows that did not change keep their load.
 
-    Without `commit` the caller's transaction decides when the load becomes visible.
+    Rows of webhook_runs and webhook_jobs become a batch of the drain beside it. Without `commit`
+    the caller's transaction decides when the load becomes visible.
     """
-    for table, table_rows in rows.items():
-        for row in table_rows:
+    observed = {table: rows.get(f"webhook_{table}", ()) for table in ("runs", "jobs")}
+    if any(observed.values()):
+        deliver(connection, f"{load_id}, webhooks", **observed)
+    for table in KEYS:
+        for row in rows.get(table, ()):
             _upsert(connection, table, {**row, "_dlt_load_id": load_id})
     connection.execute(
         "insert into raw._dlt_loads (load_id, schema_name, status, inserted_at) "
@@ -39,10 +43,41 @@ def load(
         connection.commit()
 
 
+def deliver(
+    connection: psycopg.Connection[Any],
+    batch_id: str,
+    runs: Iterable[Row] = (),
+    jobs: Iterable[Row] = (),
+) -> None:
+    """Store these observations as one batch of the drain, each of a delivery of its own."""
+    counts = {"webhook_runs": 0, "webhook_jobs": 0}
+    with connection.transaction(), connection.cursor() as cursor:
+        for table, rows in (("webhook_runs", runs), ("webhook_jobs", jobs)):
+            for row in rows:
+                counts[table] += 1
+                delivery_id = f"{batch_id}/{table}/{counts[table]}"
+                cursor.execute(
+                    "insert into raw.webhook_events (delivery_id, event, repository_id, "
+                    "received_at, batch_id, outcome, headers) "
+                    "values (%s, %s, %s, now(), %s, 'observed', '{}')",
+                    [delivery_id, table, row["repository_id"], batch_id],
+                )
+                named = {"delivery_id": delivery_id, "batch_id": batch_id, **_hashed(row)}
+                cursor.execute(
+                    sql.SQL("insert into raw.{} (received_at, {}) values (now(), {})").format(
+                        sql.Identifier(table), *_names_and_places(named)
+                    ),
+                    _values(named),
+                )
+        cursor.execute(
+            "insert into raw.webhook_batches values (%s, now(), %s, %s, %s, 0)",
+            [batch_id, sum(counts.values()), *counts.values()],
+        )
+
+
 def _upsert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:
     content = {name: value for name, value in row.items() if name != "_dlt_load_id"}
-    digest = hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode())
-    values = {**row, "content_hash": digest.hexdigest()}
+    values = {**row, **_hashed(content)}
     names = [sql.Identifier(name) for name in values]
     statement = sql.SQL(
         "insert into raw.{table} as stored ({names}) values ({values}) "
@@ -55,7 +90,18 @@ def _upsert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:
         key=sql.SQL(", ").join(map(sql.Identifier, KEYS[table])),
         updates=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in names),
     )
-    connection.execute(
-        statement,
-        [Jsonb(value) if isinstance(value, list) else value for value in values.values()],
-    )
+    connection.execute(statement, _values(values))
+
+
+def _hashed(content: Row) -> Row:
+    digest = hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode())
+    return {**content, "content_hash": digest.hexdigest()}
+
+
+def _names_and_places(row: Row) -> tuple[sql.Composed, sql.Composed]:
+    comma = sql.SQL(", ")
+    return comma.join(map(sql.Identifier, row)), comma.join(sql.Placeholder() * len(row))
+
+
+def _values(row: Row) -> list[Any]:
+    return [Jsonb(value) if isinstance(value, list) else value for value in row.values()]

@@ -40,10 +40,12 @@ def judge(jobs: list[Row], runs: dict[Any, Row], visibility: dict[int, str | Non
 
 def _supersedes(newer: Row, cancelled: Row) -> bool:
     kind = ("workflow_id", "head_repository_id", "head_branch", "event")
+    ended_at = cancelled["ended_at"] or cancelled["updated_at"]
     return (
-        all(newer[name] is not None and newer[name] == cancelled[name] for name in kind)
+        ended_at is not None
+        and all(newer[name] is not None and newer[name] == cancelled[name] for name in kind)
         and (newer["created_at"], newer["run_id"]) > (cancelled["created_at"], cancelled["run_id"])
-        and newer["created_at"] < (cancelled["ended_at"] or cancelled["updated_at"])
+        and newer["created_at"] < ended_at
     )
 
 

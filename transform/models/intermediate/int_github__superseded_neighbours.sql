@@ -1,6 +1,6 @@
 {#-
 Cancelled runs that this build's loads did not bring, but that a touched run supersedes, or did before
-its earliest attempt became known: every creation time that the touched run can have had counts.
+more of it became known: every creation time that the touched run can have had counts.
 -#}
 with touched_runs as (
     select run_id from {{ ref('int_github__touched_runs') }}
@@ -10,8 +10,8 @@ runs as not materialized (
     select * from {{ ref('workflow_runs') }}
 ),
 
-attempts as (
-    select run_id, created_at from {{ ref('workflow_run_attempts') }}
+creations as (
+    select run_id, created_at from {{ ref('int_github__creations') }}
 ),
 
 touched as (
@@ -21,10 +21,10 @@ touched as (
         runs.head_repository_id,
         runs.head_branch,
         runs.event,
-        attempts.created_at
+        creations.created_at
     from runs
     inner join touched_runs on runs.run_id = touched_runs.run_id
-    inner join attempts on runs.run_id = attempts.run_id
+    inner join creations on runs.run_id = creations.run_id
 )
 
 select distinct

@@ -11,8 +11,8 @@ with workflows as (
     select workflow_id, repository_id from {{ ref('workflows') }}
 ),
 
-touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+creations as (
+    select workflow_id, created_at from {{ ref('int_github__creations') }}
 ),
 
 neighbours as (
@@ -35,11 +35,9 @@ all_jobs as (
 -- has left is computed too, whatever a build before this one got to do.
 touched as (
     select
-        all_attempts.workflow_id,
-        (all_attempts.created_at at time zone 'UTC')::date as day
-    from all_attempts
-    inner join touched_runs on all_attempts.run_id = touched_runs.run_id
-    where all_attempts.created_at is not null
+        workflow_id,
+        (created_at at time zone 'UTC')::date as day
+    from creations
     union
     select
         workflow_id,
