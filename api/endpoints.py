@@ -42,6 +42,7 @@ class Endpoint:
         failures: Mapping[HTTPStatus, str],
     ) -> None:
         self.__name__ = view.__name__
+        self.__qualname__ = view.__qualname__
         self.summary = summary
         self.description = view.__doc__ or ""
         self.parameters = tuple(parameters)

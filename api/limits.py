@@ -24,6 +24,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import RedisStorage
 
 from actionsight.settings import Settings
+from api.auth.access import Access, access_of
 from api.cache.server import Outage, connect
 from api.errors import problem_response
 
@@ -135,11 +136,16 @@ def init_app(app: Flask, settings: Settings) -> None:
         # An address that no route has is limited, too.
         request_identifier=lambda: request.endpoint or "none",
     )
-    limiter.request_filter(_is_exempt)
+    limiter.request_filter(lambda: _is_exempt() or _is_counted_later())
     limiter.init_app(app)
     app.extensions[_EXTENSION] = limiter
     app.register_error_handler(RateLimitExceeded, lambda _: _too_many(_policy()))
     app.after_request(_finish)
+
+
+def count_as(user_id: int) -> None:
+    """Count this request for a person, where the view itself finds out who asks."""
+    g.limited_user_id = user_id
 
 
 def storage_of(app: Flask) -> PassingStorage | None:
@@ -153,6 +159,11 @@ def _is_exempt() -> bool:
     return request.method == "OPTIONS" or not is_limited(_rule())
 
 
+def _is_counted_later() -> bool:
+    # Such a view finds the session itself; until then nobody knows for whom to count.
+    return access_of(current_app, request.blueprint) is Access.SESSION
+
+
 def _rule() -> str:
     return request.url_rule.rule if request.url_rule else ""
 
@@ -160,18 +171,22 @@ def _rule() -> str:
 def _policy() -> Policy:
     if _rule() in SIGN_IN_ROUTES:
         return SIGN_IN
-    return VIEWER if g.get("viewer") else STRANGER
+    return STRANGER if _caller() is None else VIEWER
+
+
+def _caller() -> str | None:
+    """The token or the person that is known to ask."""
+    viewer = g.get("viewer")
+    if viewer is not None and viewer.token_id is not None:
+        return f"token {viewer.token_id}"
+    user_id = g.get("limited_user_id") if viewer is None else viewer.user_id
+    return None if user_id is None else f"user {user_id}"
 
 
 def _caller_key() -> str:
-    policy, viewer = _policy(), g.get("viewer")
-    if policy is SIGN_IN:
+    if _policy() is SIGN_IN:
         return f"{_rule()} {_address()}"
-    if viewer is None:
-        return f"address {_address()}"
-    if viewer.token_id is not None:
-        return f"token {viewer.token_id}"
-    return f"user {viewer.user_id}"
+    return _caller() or f"address {_address()}"
 
 
 def _address() -> str:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
+from api import limits
 from api.answers import json_response
 from api.auth import csrf, grants, sessions
 from api.auth.sessions import Session
@@ -97,6 +98,7 @@ def _session(connection: Connection, sign_in: SignIn) -> Session:
     session = sessions.find_session(connection, cookie_value) if cookie_value else None
     if session is None:
         raise _nobody()
+    limits.count_as(session.user_id)
     return session
 
 

@@ -11,8 +11,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from actionsight.settings import Settings
-from api import openapi
+from api import limits, openapi
 from api.app import create_app
+from api.auth import rights
+from api.cache import backend as cache
 
 FORMATS = Draft202012Validator.FORMAT_CHECKER
 
@@ -41,6 +43,10 @@ def app_of(settings: Settings) -> Iterator[Flask]:
     app.extensions["database"].close()
     if buffer := app.extensions["event_buffer"]:
         buffer.close()
+    rights.rights_of(app).close()
+    for of_cache_server in (cache.store_of(app), limits.storage_of(app)):
+        if of_cache_server:
+            of_cache_server.close()
 
 
 @contextmanager
