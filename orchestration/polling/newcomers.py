@@ -5,6 +5,7 @@ from datetime import datetime
 from dagster import (
     DefaultSensorStatus,
     RunRequest,
+    RunsFilter,
     SensorEvaluationContext,
     SkipReason,
     sensor,
@@ -27,6 +28,8 @@ def newcomers(context: SensorEvaluationContext) -> RunRequest | SkipReason:
     added_at = newest_unpolled(str(load().database_url))
     if added_at is None:
         return SkipReason("Every monitored repository has been polled.")
+    if not context.instance.get_runs(RunsFilter(job_name=collect.name), limit=1):
+        return SkipReason("`actionsight up`, or else the schedule, starts the first poll.")
     running = under_way(context.instance, [collect.name])
     if running:
         return SkipReason(f"The poll {running[0].run_id[:8]} is under way.")

@@ -31,6 +31,7 @@ def tick(
         DagsterInstance.local_temp(str(tmp_path)) as instance,
         build_sensor_context(instance) as context,
     ):
+        instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.SUCCESS))
         yield context
 
 
@@ -60,6 +61,18 @@ def poll(database_url: str, started_at: datetime) -> None:
 
 def test_nothing_is_asked_for_while_nothing_is_monitored(tick: SensorEvaluationContext) -> None:
     assert isinstance(newcomers(tick), SkipReason)
+
+
+def test_the_very_first_poll_is_left_to_the_start(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
+    add_repository(database_url)
+    with (
+        DagsterInstance.local_temp(str(tmp_path)) as instance,
+        build_sensor_context(instance) as context,
+    ):
+        assert isinstance(newcomers(context), SkipReason)
 
 
 def test_a_selected_name_and_a_repository_without_a_poll_ask_for_one(
