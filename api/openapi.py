@@ -26,16 +26,18 @@ blueprint = Blueprint("openapi", __name__)
 
 _FAILURES = {
     HTTPStatus.BAD_REQUEST: "A parameter is unknown or unusable; `errors` names each.",
-    HTTPStatus.UNAUTHORIZED: "No token, or one that is unknown, expired or revoked.",
+    HTTPStatus.UNAUTHORIZED: "No token and no session, or one that is unknown, expired or revoked.",
+    HTTPStatus.FORBIDDEN: "The owner of the token has to sign in again.",
     HTTPStatus.NOT_FOUND: "It does not exist, or this viewer may not see it: the same answer.",
     HTTPStatus.TOO_MANY_REQUESTS: "The caller sends more than its limit allows.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault inside; the log names it by `instance`.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or too slow, or the statistics are not "
     "built.",
 }
-_IMPOSSIBLE: dict[Access | None, HTTPStatus] = {
-    Access.PUBLIC: HTTPStatus.UNAUTHORIZED,
-    Access.SIGNED: HTTPStatus.NOT_FOUND,
+_IMPOSSIBLE: dict[Access | None, frozenset[HTTPStatus]] = {
+    Access.PUBLIC: frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}),
+    Access.SIGNED: frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}),
+    Access.SESSION: frozenset({HTTPStatus.FORBIDDEN}),
 }
 _SECURITY: dict[Access | None, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
@@ -116,7 +118,7 @@ def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, A
     failures = {
         status: meaning
         for status, meaning in _FAILURES.items()
-        if status is not _IMPOSSIBLE.get(access)
+        if status not in _IMPOSSIBLE.get(access, ())
         and (limits or status is not HTTPStatus.TOO_MANY_REQUESTS)
     }
     failures.update(view.failures)
@@ -144,7 +146,7 @@ def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, A
         "operationId": view.__name__,
         "summary": view.summary,
         "description": cleandoc(view.description),
-        "security": _SECURITY.get(access, [{"token": []}]),
+        "security": _SECURITY.get(access, [{"token": []}, {"session": []}]),
         "parameters": [_parameter(parameter) for parameter in view.parameters],
         "responses": responses,
     }

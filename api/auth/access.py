@@ -1,15 +1,17 @@
 """Access: what a blueprint asks of its visitors, and which repositories a viewer may see."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from http import HTTPStatus
 from typing import Any, cast
 
 from flask import Blueprint, Flask, current_app, g, request
 
-from actionsight.api_tokens import find_token
+from api.auth import rights
+from api.auth.grants import GrantEndedError
+from api.auth.visitors import Visitor, read_visitor, signed_out
 from api.database import Connection, current_database
-from api.errors import Problem
+from api.installation import current_settings
 
 _EXTENSION = "access"
 
@@ -29,15 +31,30 @@ class Access(Enum):
 
 @dataclass(frozen=True)
 class Viewer:
-    """Who asks. Every query takes `repository_ids`: what is not in it does not exist for them."""
+    """Who asks. Every query takes `repository_ids`: what is not in it does not exist for them.
 
-    token_id: int
+    Attributes:
+        user_id: the person, by GitHub's id; None: a token of the operator's command line.
+        token_id: by which API token; None: by a session.
+        login: as GitHub last told it, for people to read.
+        is_operator: sees and manages all that is monitored.
+        repository_ids: what they may see of what is monitored.
+        grant_id: by which GitHub is asked on their behalf; None: it cannot be.
+    """
+
+    user_id: int | None
+    token_id: int | None
+    login: str | None
+    is_operator: bool
     repository_ids: tuple[int, ...]
+    grant_id: int | None = None
 
 
 def init_app(app: Flask) -> None:
-    """Check every request before its view runs."""
+    """Check every request of this application, which has its settings and its database, before its
+    view runs."""
     app.extensions[_EXTENSION] = {}
+    rights.init_app(app)
     app.before_request(_check)
 
 
@@ -59,37 +76,61 @@ def current_viewer() -> Viewer:
     return cast(Viewer, viewer)
 
 
+# Whether a body is signed well is known only once it is read: its view checks that, as the views of
+# sessions check theirs.
+_CHECKED_BY_VIEW = frozenset({Access.PUBLIC, Access.SIGNED, Access.SESSION})
+
+
 def _check() -> None:
     if request.endpoint is None:
         return  # no such route: the 404 tells nothing
-    access = access_of(current_app, request.blueprint)
-    # Whether a body is signed well is known only once it is read: its view checks that, as the
-    # views of sessions check theirs. A route that nobody declared is closed, not open.
-    if access not in (Access.PUBLIC, Access.SIGNED, Access.SESSION):
+    # A route that nobody declared is closed, not open.
+    if access_of(current_app, request.blueprint) not in _CHECKED_BY_VIEW:
         g.viewer = _viewer()
 
 
 def _viewer() -> Viewer:
-    given = request.authorization
-    if given is None or given.type != "bearer" or not given.token:
-        raise _unauthorized("Send an API token: `Authorization: Bearer …`.", "")
-    with current_database().writing() as connection:
-        found = find_token(connection, given.token)
-        if found is None or found.user_id is not None:
-            raise _unauthorized(
-                "The API token is unknown, expired or revoked.", ', error="invalid_token"'
-            )
-        return Viewer(found.token_id, _monitored(connection))
+    settings, database = current_settings(), current_database()
+    with database.writing() as connection:
+        visitor = read_visitor(connection, request, settings)
+    # No connection is held while GitHub is asked.
+    readable = _readable(visitor)
+    with database.writing() as connection:
+        repository_ids = _visible(connection, readable)
+    return Viewer(
+        visitor.user_id,
+        visitor.token_id,
+        visitor.login,
+        visitor.is_operator,
+        repository_ids,
+        visitor.person.grant_id if visitor.person else None,
+    )
 
 
-def _monitored(connection: Connection) -> tuple[int, ...]:
-    """All that is monitored: an API token has an operator's rights."""
+def _readable(visitor: Visitor) -> Collection[int] | None:
+    """The ids that GitHub lists for the visitor; None: they see everything."""
+    if visitor.is_operator or visitor.person is None:
+        return None
+    try:
+        return rights.current_rights().readable(visitor.person).keys()
+    except GrantEndedError:
+        raise signed_out(visitor.token_id) from None
+
+
+def _visible(connection: Connection, readable: Collection[int] | None) -> tuple[int, ...]:
+    """What is monitored, as far as it is public or readable.
+
+    Whether a repository is public is read after GitHub was asked, so that one that was closed
+    meanwhile is closed.
+    """
     rows = connection.execute(
-        "select repository_id from app.repositories where removed_at is null order by 1"
+        """
+        select repository_id, visibility = 'public' as is_public
+        from app.repositories where removed_at is null order by 1
+        """
     ).fetchall()
-    return tuple(row["repository_id"] for row in rows)
-
-
-def _unauthorized(detail: str, error: str) -> Problem:
-    challenge = f'Bearer realm="actionsight"{error}'
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
+    return tuple(
+        row["repository_id"]
+        for row in rows
+        if readable is None or row["is_public"] or row["repository_id"] in readable
+    )

@@ -67,7 +67,7 @@ def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
         "/me": [{"session": []}],
     }
     for _, path, operation in operations(document):
-        assert operation["security"] == security.get(path, [{"token": []}])
+        assert operation["security"] == security.get(path, [{"token": []}, {"session": []}])
         assert ("401" in operation["responses"]) is (operation["security"] != [])
 
 

@@ -17,9 +17,18 @@ def test_a_token_is_kept_as_its_hash_alone(connection: Connection[Any]) -> None:
     assert len(token) == 3 + 43
     kept = connection.execute("select api_tokens::text from app.api_tokens").fetchall()
     assert token not in str(kept) and token[3:] not in str(kept)
-    assert find_token(connection, token) == token_id
+    assert find_token(connection, token) == (token_id, None)
     (listed,) = list_tokens(connection)
     assert (listed.token_id, listed.name, listed.revoked_at) == (token_id, "laptop", None)
+
+
+def test_a_token_can_belong_to_a_person(connection: Connection[Any]) -> None:
+    connection.execute(
+        "insert into app.users (user_id, login) values (5, 'ada') on conflict do nothing"
+    )
+    token_id, token = create_token(connection, "laptop", user_id=5)
+    assert find_token(connection, token) == (token_id, 5)
+    assert [listed.user_id for listed in list_tokens(connection)] == [5]
 
 
 def test_two_tokens_are_never_the_same(connection: Connection[Any]) -> None:

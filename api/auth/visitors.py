@@ -1,0 +1,135 @@
+"""Visitors: who sends a request, by an API token or by the cookie of a session."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+
+from flask import Request
+
+from actionsight.api_tokens import Bearer, find_token
+from actionsight.settings import Settings
+from api.auth import csrf
+from api.auth.cookies import Cookies
+from api.auth.rights import Person
+from api.auth.sessions import find_session
+from api.database import Connection
+from api.errors import Problem
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+# A token that GitHub gave to another application would open ours, if GitHub were asked whose it is.
+_GITHUB_TOKEN = re.compile(r"gh[a-z]_|github_pat_")
+_SIGN_IN_AGAIN = (
+    "Sign in again: GitHub is not asked for the owner of this token without a sign-in that lasts."
+)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who sends a request.
+
+    Attributes:
+        user_id: the person, by GitHub's id; None: a token of the operator's command line.
+        token_id: by which API token; None: by a session.
+        is_operator: whether they see and manage everything.
+        person: by whom GitHub can be asked; None: by nobody, which only operators can do without.
+    """
+
+    user_id: int | None
+    token_id: int | None
+    login: str | None
+    is_operator: bool
+    person: Person | None
+
+
+def read_visitor(connection: Connection, request: Request, settings: Settings) -> Visitor:
+    """Who sends the request.
+
+    Raises:
+        Problem: 401, nobody known; 403, a write without what protects writes by cookie, or a token
+            whose owner has to sign in again.
+    """
+    authorization = request.authorization
+    if authorization is not None and authorization.type == "bearer" and authorization.token:
+        return _by_token(connection, authorization.token, settings)
+    cookie_value = request.cookies.get(Cookies.of(settings).session)
+    # Sessions rest on the secret key: without it none of them means anything any more.
+    if cookie_value and settings.secret_key:
+        return _by_session(connection, cookie_value, request, settings)
+    raise _unauthorized("Sign in, or send an API token: `Authorization: Bearer …`.")
+
+
+def signed_out(token_id: int | None) -> Problem:
+    """GitHub ended the visitor's sign-in: of the one who sends an API token, or of a session."""
+    if token_id is not None:
+        return Problem(HTTPStatus.FORBIDDEN, _SIGN_IN_AGAIN)
+    return _unauthorized("The session has ended: sign in again.")
+
+
+def _by_token(connection: Connection, token: str, settings: Settings) -> Visitor:
+    if _GITHUB_TOKEN.match(token):
+        raise _unauthorized(
+            "This is a token of GitHub's. Actionsight takes its own alone.", is_invalid=True
+        )
+    bearer = find_token(connection, token)
+    if bearer is None:
+        raise _unauthorized("The API token is unknown, expired or revoked.", is_invalid=True)
+    if bearer.user_id is None:
+        return Visitor(None, bearer.token_id, None, is_operator=True, person=None)
+    return _by_token_of_person(connection, bearer, bearer.user_id, settings)
+
+
+def _by_token_of_person(
+    connection: Connection, bearer: Bearer, user_id: int, settings: Settings
+) -> Visitor:
+    row = connection.execute(
+        """
+        select
+            login,
+            greatest(rights_invalid_before, timestamptz 'epoch') as rights_invalid_before,
+            clock_timestamp() as now,
+            (
+                select grant_id from app.sign_in_grants as grants
+                where grants.user_id = users.user_id and revoked_at is null
+                order by created_at desc, grant_id desc limit 1
+            ) as grant_id
+        from app.users
+        where user_id = %s
+        """,
+        [user_id],
+    ).fetchone()
+    is_operator = user_id in settings.operators
+    person = None
+    if row and row["grant_id"] is not None and settings.secret_key:
+        person = Person(user_id, row["grant_id"], row["rights_invalid_before"], row["now"])
+    if row is None or (person is None and not is_operator):
+        connection.commit()  # that the token was used
+        raise signed_out(bearer.token_id)
+    return Visitor(user_id, bearer.token_id, row["login"], is_operator, person)
+
+
+def _by_session(
+    connection: Connection, cookie_value: str, request: Request, settings: Settings
+) -> Visitor:
+    session = find_session(connection, cookie_value)
+    if session is None:
+        raise _unauthorized("The session is unknown or has ended: sign in again.")
+    if request.method not in SAFE_METHODS:
+        csrf.check(request, session, settings)
+    person = Person(
+        session.user_id, session.grant_id, session.rights_invalid_before, _now(connection)
+    )
+    is_operator = session.user_id in settings.operators
+    return Visitor(session.user_id, None, session.login, is_operator, person)
+
+
+def _now(connection: Connection) -> datetime:
+    (row,) = connection.execute("select clock_timestamp() as now").fetchall()
+    now: datetime = row["now"]
+    return now
+
+
+def _unauthorized(detail: str, *, is_invalid: bool = False) -> Problem:
+    error = ', error="invalid_token"' if is_invalid else ""
+    challenge = f'Bearer realm="actionsight"{error}'
+    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
