@@ -30,6 +30,12 @@ def read_one(connection: psycopg.Connection[Any], mart: str) -> list[tuple[Any, 
     return _rows(connection, mart, "*")
 
 
+def read_dicts(connection: psycopg.Connection[Any], mart: str) -> list[Row]:
+    """Every row of one mart, by the names of its columns."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql.SQL(f"select * from marts.{mart}")).fetchall()  # noqa: S608
+
+
 def versions(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
     """Which transaction wrote each row: equal before and after means that nothing was written."""
     return {mart: _rows(connection, mart, "xmin::text, ctid::text") for mart in KEYS}
@@ -44,9 +50,7 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
         connection.execute("select repository_id, visibility from raw.repositories").fetchall()
     )
     for mart, true_rows in truth.compute(attempts, jobs, visibility).items():
-        with connection.cursor(row_factory=dict_row) as cursor:
-            cursor.execute(sql.SQL(f"select * from marts.{mart}"))  # noqa: S608
-            stored = {_key(mart, row): row for row in cursor}
+        stored = {_key(mart, row): row for row in read_dicts(connection, mart)}
         for key in stored.keys() | true_rows.keys():
             there, true = stored.get(key), true_rows.get(key)
             if there is None or true is None:
