@@ -102,7 +102,7 @@ def read_person(settings: Settings, access_token: str) -> Person:
     )
     if response.status_code == HTTPStatus.UNAUTHORIZED:
         raise TokenRefusedError
-    body = _object(response, HTTPStatus.OK)
+    body = read_object(response)
     user_id, login = body.get("id"), body.get("login")
     if not isinstance(user_id, int) or not isinstance(login, str):
         raise GitHubAwayError("GitHub's answer names nobody")
@@ -128,7 +128,7 @@ def refresh(settings: Settings, refresh_token: str) -> Tokens:
         },
     )
     # GitHub's refusals are a 200, too.
-    body = _object(response, HTTPStatus.OK)
+    body = read_object(response)
     if error := body.get("error"):
         raise ClientRefusedError if error in CLIENT_ERRORS else TokenRefusedError
     return Tokens.of(body)
@@ -172,8 +172,13 @@ def _send(method: str, url: str, **options: Any) -> requests.Response:
         raise GitHubAwayError(type(error).__name__) from None
 
 
-def _object(response: requests.Response, status: HTTPStatus) -> dict[str, Any]:
-    if response.status_code != status:
+def read_object(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of a success.
+
+    Raises:
+        GitHubAwayError: it is no success, or no object.
+    """
+    if response.status_code != HTTPStatus.OK:
         raise GitHubAwayError(f"GitHub answered {response.status_code}")
     try:
         body = response.json()

@@ -20,9 +20,10 @@ from flask_dance.consumer import OAuth2ConsumerBlueprint
 from flask_dance.consumer.requests import OAuth2Session
 from flask_dance.consumer.storage import BaseStorage
 from oauthlib.oauth2 import OAuth2Error
-from requests import RequestException
+from requests import RequestException, Response
 
 from actionsight.settings import Settings
+from api.auth import github_tokens
 from api.auth.github_tokens import (
     CLIENT_ERRORS,
     TIMEOUT_SECONDS,
@@ -166,7 +167,12 @@ class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships 
         """Flask-Dance's own guess is not used."""
 
     def fetch_token(self, token_url: str, **options: Any) -> Any:
-        """As Flask-Dance asks for it, but for the address, the timeout and our name."""
+        """As Flask-Dance asks for it, but for the address, the timeout and our name.
+
+        Raises:
+            GitHubAwayError: the answer is not in the form of GitHub's.
+        """
+        self.register_compliance_hook("access_token_response", _readable)
         # Behind a proxy the request's own address may begin with http://.
         query = request.query_string.decode("latin-1")
         options["authorization_response"] = f"{self.redirect_uri}?{query}"
@@ -201,6 +207,11 @@ class _RequestSessions(SessionInterface):
 
     def save_session(self, _app: Flask, _session: SessionMixin, _response: Any) -> None:
         """Nothing of it lasts."""
+
+
+def _readable(response: Response) -> Response:
+    github_tokens.read_object(response)
+    return response
 
 
 def _says_no_secret(record: logging.LogRecord) -> bool:

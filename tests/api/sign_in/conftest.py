@@ -1,0 +1,54 @@
+"""An application where people sign in, and GitHub's stand-in with people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from psycopg import Connection
+
+from actionsight.settings import Settings
+from github_standin.server import Server, serving
+from github_standin.world import World
+from tests.api.client import app_of
+from tests.api.sign_in.visitors import (
+    CALLBACK,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ROOT,
+    Visitor,
+    with_sign_in,
+)
+
+
+@pytest.fixture
+def world() -> World:
+    """Ada and Bob, and an App that knows one address to return to."""
+    world = World()
+    world.people.register_app(CLIENT_ID, CLIENT_SECRET, [ROOT + CALLBACK])
+    world.people.add_user("ada", user_id=1001, name="Ada Lovelace")
+    world.people.add_user("bob", user_id=1002)
+    return world
+
+
+@pytest.fixture
+def github(world: World) -> Iterator[Server]:
+    with serving(world) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(settings: Settings, connection: Connection[Any], github: Server) -> Settings:
+    connection.execute("truncate app.users, app.sign_ins, app.audit_log cascade")
+    return with_sign_in(settings, github.url)
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    with app_of(settings) as app:
+        yield app
+
+
+@pytest.fixture
+def visitor(app: Flask) -> Visitor:
+    return Visitor(app)

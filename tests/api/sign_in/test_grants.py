@@ -1,0 +1,210 @@
+"""A person's token: decrypted, refreshed once however many ask, ended when GitHub refuses."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Barrier
+from typing import Any
+
+import pytest
+from psycopg import Connection
+
+from actionsight.database import connect
+from actionsight.encryption import Cipher
+from actionsight.settings import Settings
+from api.auth import grants
+from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, read_person
+from api.auth.grants import GrantEndedError
+from github_standin.server import Break, Server
+from github_standin.world import World
+from tests.api.sign_in.visitors import CLIENT_ID, SECRET_KEY, Visitor
+
+pytestmark = pytest.mark.integration
+
+TOKENS = "/login/oauth/access_token"
+
+
+@dataclass
+class Asking:
+    """Asks for the token of the one grant, on a connection with transactions as the API's."""
+
+    settings: Settings
+    connection: Connection[Any]
+    grant_id: int
+    cipher: Cipher
+
+    def token(self) -> str:
+        return grants.access_token(self.connection, self.cipher, self.settings, self.grant_id)
+
+    def refused(self, token: str) -> None:
+        grants.note_refusal(self.connection, self.cipher, self.grant_id, token)
+
+
+@pytest.fixture
+def asking(
+    visitor: Visitor, settings: Settings, connection: Connection[Any], database_url: str
+) -> Iterator[Asking]:
+    visitor.sign_in("ada")
+    row = connection.execute("select grant_id from app.sign_in_grants").fetchone()
+    assert row is not None
+    with connect(database_url) as own:
+        yield Asking(settings, own, row[0], Cipher(SECRET_KEY))
+
+
+def age(connection: Connection[Any], seconds_left: int) -> None:
+    """Let the access token have so long to live, as far as we know."""
+    connection.execute(
+        "update app.sign_in_grants set access_expires_at = now() + make_interval(secs => %s)",
+        [seconds_left],
+    )
+
+
+def test_a_token_that_lives_is_given_without_asking_github(
+    asking: Asking, github: Server, settings: Settings
+) -> None:
+    asked = len(github.requests)
+    token = asking.token()
+    assert token == asking.token()
+    assert len(github.requests) == asked
+    assert read_person(settings, token).user_id == 1001
+
+
+def test_a_token_about_to_expire_is_refreshed(
+    asking: Asking, connection: Connection[Any], settings: Settings
+) -> None:
+    old = asking.token()
+    age(connection, 299)
+    new = asking.token()
+    assert new != old
+    assert read_person(settings, new).user_id == 1001
+    assert asking.token() == new, "eight hours are left again"
+
+
+def test_a_refreshed_token_lasts_although_the_request_fails_afterwards(
+    asking: Asking, connection: Connection[Any]
+) -> None:
+    """The refresh token served once: lost, it would sign the person out."""
+    age(connection, 0)
+    new = asking.token()
+    asking.connection.rollback()
+    assert asking.token() == new
+
+
+def test_many_requests_refresh_a_token_once(
+    asking: Asking, github: Server, connection: Connection[Any], database_url: str
+) -> None:
+    age(connection, 0)
+    count = 8
+    together = Barrier(count)
+
+    def ask(_: int) -> str:
+        with connect(database_url) as own:
+            together.wait(timeout=20)
+            return grants.access_token(own, asking.cipher, asking.settings, asking.grant_id)
+
+    with ThreadPoolExecutor(count) as threads:
+        tokens = set(threads.map(ask, range(count)))
+    assert len(tokens) == 1
+    assert github.paths().count(TOKENS) == 2, "the sign-in's and one refresh"
+
+
+def test_a_grant_that_github_ended_ends_its_session_when_it_is_refreshed(
+    asking: Asking, visitor: Visitor, world: World, connection: Connection[Any]
+) -> None:
+    world.people.revoke_authorization(world.people.users[1001])
+    assert visitor.me() is not None
+    age(connection, 0)
+    with pytest.raises(GrantEndedError):
+        asking.token()
+    asking.connection.rollback()
+    assert visitor.me() is None
+    assert connection.execute(
+        "select access_token, refresh_token, revoked_at is not null from app.sign_in_grants"
+    ).fetchall() == [(b"", None, True)]
+    (entry,) = connection.execute(
+        "select user_id, details from app.audit_log where action = 'sign_in.ended'"
+    ).fetchall()
+    assert entry == (1001, {"reason": "refused by GitHub", "session_count": 1})
+    with pytest.raises(GrantEndedError):
+        asking.token()
+
+
+def test_a_token_that_github_refuses_before_it_expires_ends_the_session(
+    asking: Asking, visitor: Visitor, world: World
+) -> None:
+    token = asking.token()
+    world.people.revoke_token(token)
+    with pytest.raises(GrantEndedError):
+        asking.refused(token)
+    asking.connection.rollback()
+    assert visitor.me() is None
+
+
+def test_a_token_that_was_refreshed_meanwhile_is_worth_another_try(
+    asking: Asking, visitor: Visitor, connection: Connection[Any], settings: Settings
+) -> None:
+    """GitHub ends the old token with the refresh: who still held it must not end the session."""
+    old = asking.token()
+    age(connection, 0)
+    asking.token()
+    asking.refused(old)
+    assert visitor.me() is not None
+    assert read_person(settings, asking.token()).user_id == 1001
+
+
+def test_while_github_is_away_a_token_serves_until_it_expires(
+    asking: Asking, github: Server, connection: Connection[Any], visitor: Visitor
+) -> None:
+    token = asking.token()
+    github.fault = lambda _: Break()
+    age(connection, 60)
+    assert asking.token() == token
+    age(connection, 0)
+    with pytest.raises(GitHubAwayError):
+        asking.token()
+    asking.connection.rollback()
+    github.fault = None
+    assert visitor.me() is not None, "nobody is signed out because GitHub is away"
+    assert asking.token() != token
+
+
+def test_a_wrong_client_secret_signs_nobody_out(
+    asking: Asking, world: World, connection: Connection[Any], visitor: Visitor
+) -> None:
+    world.people.register_app(CLIENT_ID, "another secret", [])
+    age(connection, 0)
+    with pytest.raises(ClientRefusedError):
+        asking.token()
+    asking.connection.rollback()
+    assert visitor.me() is not None
+
+
+def test_a_token_without_a_refresh_token_serves_until_it_expires(
+    asking: Asking, connection: Connection[Any]
+) -> None:
+    connection.execute("update app.sign_in_grants set refresh_token = null")
+    age(connection, 60)
+    assert asking.token()
+    age(connection, 0)
+    with pytest.raises(GrantEndedError):
+        asking.token()
+
+
+def test_a_token_that_never_expires_is_never_refreshed(
+    asking: Asking, connection: Connection[Any], github: Server
+) -> None:
+    connection.execute("update app.sign_in_grants set access_expires_at = null")
+    assert asking.token()
+    assert github.paths().count(TOKENS) == 1
+
+
+def test_under_another_secret_key_a_person_signs_in_again(
+    asking: Asking, connection: Connection[Any]
+) -> None:
+    asking.cipher = Cipher("another key of thirty-two letters")
+    with pytest.raises(GrantEndedError):
+        asking.token()
+    (entry,) = connection.execute(
+        "select details ->> 'reason' from app.audit_log where action = 'sign_in.ended'"
+    ).fetchall()
+    assert entry == ("encrypted with another secret key",)
