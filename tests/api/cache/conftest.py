@@ -39,7 +39,13 @@ def server(cache_url: str) -> Iterator["redis.Redis"]:
 
 @pytest.fixture
 def history(marts: Marts) -> Marts:
-    """Three repositories with a workflow and a run each, built once."""
+    fill(marts)
+    return marts
+
+
+def fill(marts: Marts) -> None:
+    """Three repositories with a workflow and a run each, built once; all else goes."""
+    marts.connection.execute("truncate app.repositories, marts.repositories cascade")
     for number in (1, 2, 3):
         marts.repository(
             number,
@@ -50,7 +56,6 @@ def history(marts: Marts) -> Marts:
         marts.workflow(number * 10, number, f"Build {number}")
         marts.run(number * 100, number * 10, "2026-01-01 00:00", duration_seconds=60 * number)
         marts.raise_version(number)
-    return marts
 
 
 def keys(server: "redis.Redis") -> set[bytes]:
