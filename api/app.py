@@ -9,6 +9,7 @@ from api.auth.access import Access, register
 from api.cache import backend as cache
 from api.database import Database
 from api.health import views as health
+from api.repositories import management
 from api.repositories import views as repositories
 from api.stats import views as stats
 from api.webhooks import views as webhooks
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, stats.blueprint, Access.VIEWER)
     register(app, workflows.blueprint, Access.VIEWER)
     register(app, repositories.blueprint, Access.VIEWER)
+    register(app, management.blueprint, Access.VIEWER)
     sign_in.init_app(app, settings)
     app.after_request(_add_headers)
     limits.init_app(app, settings)

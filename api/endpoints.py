@@ -20,6 +20,7 @@ class Endpoint:
         parameters: all of them, those in the path too.
         answer: JSON Schema of the body of a success; None: a success has no body.
         status: of a success.
+        other_status: of another kind of success, with the same body; None: there is none.
         is_lenient: whether unknown parameters are ignored, because others build the address.
         has_freshness: whether the answer says how fresh its numbers are.
         body: JSON Schema of the request's body by media type. A view with a body gets no
@@ -36,6 +37,7 @@ class Endpoint:
         parameters: Sequence[Parameter],
         answer: Schema | None,
         status: HTTPStatus,
+        other_status: HTTPStatus | None,
         is_lenient: bool,
         has_freshness: bool,
         body: Mapping[str, Schema],
@@ -48,6 +50,7 @@ class Endpoint:
         self.parameters = tuple(parameters)
         self.answer = answer
         self.status = status
+        self.other_status = other_status
         self.is_lenient = is_lenient
         self.has_freshness = has_freshness
         self.body = body
@@ -67,6 +70,7 @@ def endpoint(
     answer: Schema | None,
     parameters: Sequence[Parameter] = (),
     status: HTTPStatus = HTTPStatus.OK,
+    other_status: HTTPStatus | None = None,
     is_lenient: bool = False,
     has_freshness: bool = True,
     body: Mapping[str, Schema] | None = None,
@@ -81,6 +85,7 @@ def endpoint(
             parameters=parameters,
             answer=answer,
             status=status,
+            other_status=other_status,
             is_lenient=is_lenient,
             has_freshness=has_freshness,
             body=body or {},

@@ -191,8 +191,10 @@ def _is_limit(response: requests.Response, message: str) -> bool:
 
 def _message(response: requests.Response) -> str:
     try:
-        return str(response.json()["message"])[:200]
-    except (ValueError, KeyError, TypeError):
+        body = response.json()
+        errors = [error["message"] for error in body.get("errors", ()) if "message" in error]
+        return "; ".join([str(body["message"]), *map(str, errors)])[:300]
+    except (AttributeError, ValueError, KeyError, TypeError):
         return response.reason or "no reason given"
 
 

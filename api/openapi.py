@@ -123,14 +123,13 @@ def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, A
     }
     failures.update(view.failures)
     success = {**(CONDITIONAL if view.has_freshness else {}), **limits}
+    answer = {
+        "description": "The answer.",
+        "headers": success,
+        "content": {"application/json": {"schema": view.answer}} if view.answer is not None else {},
+    }
     responses = {
-        str(view.status.value): {
-            "description": "The answer.",
-            "headers": success,
-            "content": {"application/json": {"schema": view.answer}}
-            if view.answer is not None
-            else {},
-        },
+        **{str(status.value): answer for status in (view.status, view.other_status) if status},
         **{
             str(status.value): _failure(status, meaning, limits)
             for status, meaning in sorted(failures.items())

@@ -6,13 +6,13 @@ from flask import Blueprint, Response
 
 from api.answers import data_body, tag_of, tagged_response
 from api.auth.access import current_viewer
-from api.database import current_database
+from api.database import Connection
 from api.endpoints import endpoint
 from api.filters import REPOSITORY, visible_repositories
 from api.freshness import read_freshness
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, read_page
 from api.parameters import Arguments
-from api.repositories.queries import list_repositories
+from api.repositories.queries import list_repositories, read_as_built
 from api.repositories.schemas import REPOSITORIES
 
 blueprint = Blueprint("repositories", __name__)
@@ -26,14 +26,16 @@ blueprint = Blueprint("repositories", __name__)
 )
 def get_repositories(arguments: Arguments) -> Response:
     """In the order of their names."""
-    with current_database().reading() as connection:
-        repository_ids = visible_repositories(connection, current_viewer(), arguments["repository"])
-        applied: dict[str, Any] = (
-            {"repository": list(repository_ids)} if arguments["repository"] else {}
-        )
+    viewer, asked = current_viewer(), arguments["repository"]
+
+    def read(connection: Connection, is_built: bool) -> tuple[Any, ...]:
+        repository_ids = visible_repositories(connection, viewer, asked)
+        applied: dict[str, Any] = {"repository": list(repository_ids)} if asked else {}
         page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories", applied)
-        rows = list_repositories(connection, repository_ids, page)
-        freshness = read_freshness(connection, repository_ids)
+        rows = list_repositories(connection, repository_ids, page, is_built=is_built)
+        return page, rows, applied, read_freshness(connection, repository_ids)
+
+    page, rows, applied, freshness = read_as_built(read)
     shown, token = page.cut(rows, lambda row: (row["full_name"].lower(), row["repository_id"]))
     # It tells how collection is doing, which changes with every poll: not worth caching.
     body = data_body(shown, applied=applied, next=token)

@@ -35,6 +35,7 @@ def test_a_repository_says_what_is_known_of_it_and_how_its_collection_does(
                 "repository_id": 1,
                 "full_name": "acme/widgets",
                 "visibility": "public",
+                "state": "trouble",
                 "default_branch": "main",
                 "is_archived": False,
                 "html_url": "https://github.com/acme/widgets",

@@ -1,0 +1,107 @@
+"""Purging: the end of all rows of a repository that is no longer monitored."""
+
+from typing import Any
+
+from psycopg import Connection, sql
+from psycopg.errors import LockNotAvailable
+from psycopg.rows import scalar_row
+
+# Children first. A mart that is new and missing here keeps its parents' rows from going, and fails.
+MARTS = (
+    "jobs",
+    "workflow_statistics_by_day",
+    "workflow_runs",
+    "workflow_run_attempts",
+    "workflows",
+    "repositories",
+)
+
+# Of ingestion's collection and drain, which would otherwise bring rows after they were deleted.
+COLLECTION_LOCK = 0x4153_0001
+WEBHOOK_LOCK = 0x4153_0002
+WAIT_SECONDS = 8
+MOST_SECONDS = 600
+
+
+class BusyError(Exception):
+    """Something is under way that could bring the rows back; nothing was deleted."""
+
+
+def purge_repository(connection: Connection[Any], repository_id: int) -> None:
+    """Delete all rows of a repository from raw, marts and app, in the caller's transaction.
+
+    Two things stay: the audit log, and the name in app.repository_selections, removed, so that a
+    setting that still lists it does not bring it back. While no collection, drain or model is under
+    way nobody has rows of it in hand, so that no later build finds any.
+
+    Raises:
+        BusyError: a collection is under way, or a build's model or a drain for more than 8 seconds.
+        ValueError: it is monitored.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        _take_locks(connection)
+        is_monitored = cursor.execute(
+            """
+            select exists (
+                select from app.repositories where repository_id = %s and removed_at is null
+            )
+            """,
+            [repository_id],
+        ).fetchone()
+        if is_monitored:
+            raise ValueError("a repository that is monitored cannot be purged")
+        tables = cursor.execute(
+            """
+            select table_schema || '.' || table_name
+            from information_schema.columns
+            inner join information_schema.tables using (table_schema, table_name)
+            where column_name = 'repository_id'
+                and table_type = 'BASE TABLE'
+                and (table_schema = 'raw' or table_schema like 'raw\\_staging\\_%')
+            """
+        ).fetchall()
+        built = cursor.execute(
+            "select table_name from information_schema.tables where table_schema = 'marts'"
+        ).fetchall()
+    for table in [*tables, *(f"marts.{name}" for name in MARTS if name in built)]:
+        connection.execute(
+            sql.SQL("delete from {} where repository_id = %s").format(
+                sql.Identifier(*table.split(".", 1))
+            ),
+            [repository_id],
+        )
+    if "data_versions" in built:
+        # Were it monitored again, answers that were cached before must not be found.
+        connection.execute(
+            """
+            update marts.data_versions set version = version + 1, changed_at = clock_timestamp()
+            where repository_id = %s
+            """,
+            [repository_id],
+        )
+    connection.execute(
+        """
+        update app.repository_selections set
+            repository_id = null, removed_at = coalesce(removed_at, now())
+        where repository_id = %s
+        """,
+        [repository_id],
+    )
+    connection.execute("delete from app.repositories where repository_id = %s", [repository_id])
+
+
+def _take_locks(connection: Connection[Any]) -> None:
+    connection.execute("select set_config('lock_timeout', %s, true)", [f"{WAIT_SECONDS}s"])
+    connection.execute("select set_config('statement_timeout', %s, true)", [f"{MOST_SECONDS}s"])
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        cursor.execute("select pg_try_advisory_xact_lock(%s)", [COLLECTION_LOCK])
+        if cursor.fetchone() is not True:
+            raise BusyError("a collection is under way")
+    try:
+        connection.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])
+        # As transform's macro take_turn names it.
+        connection.execute(
+            "select pg_advisory_xact_lock(hashtext('actionsight dbt'), hashtext('build'))"
+        )
+    except LockNotAvailable:
+        raise BusyError("a build or a drain is under way") from None

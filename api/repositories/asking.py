@@ -1,0 +1,78 @@
+"""What GitHub says, now, of who may decide about a repository."""
+
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from actionsight.settings import Settings
+from api.auth.access import Viewer
+from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
+from api.auth.grants import GrantEndedError
+from api.auth.rights import current_rights
+from api.auth.visitors import signed_out
+from api.errors import RETRY_SECONDS, Problem
+from api.github import GitHub, RefusedError, Repository
+from api.repositories.hooks import collector
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+def ask_as_person(viewer: Viewer, ask: Callable[[GitHub], T]) -> T:
+    """Ask GitHub in the name of the viewer, who is a person.
+
+    Raises:
+        Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
+        RefusedError: GitHub refuses.
+    """
+    if viewer.grant_id is None:
+        raise signed_out(viewer.token_id)
+    try:
+        return current_rights().as_person(viewer.grant_id, ask)
+    except GrantEndedError:
+        raise signed_out(viewer.token_id) from None
+    except (GitHubAwayError, ClientRefusedError) as error:
+        raise _away(error) from None
+
+
+def ask_as_collector(settings: Settings, full_name: str) -> Repository | None:
+    """A repository as the collector reads it; None: it cannot.
+
+    Raises:
+        Problem: 503, GitHub cannot be asked.
+    """
+    try:
+        return collector(settings).repository(full_name)
+    except RefusedError:
+        return None
+    except TokenRefusedError as error:
+        logger.error("GitHub refuses the collector's credential")
+        raise _away(error) from None
+    except GitHubAwayError as error:
+        raise _away(error) from None
+
+
+def shown_to(viewer: Viewer, settings: Settings, full_name: str) -> Repository | None:
+    """A repository as GitHub shows it to the viewer: to an operator through the collector, whose
+    credential decides what can be monitored; None: it shows nothing.
+
+    Raises:
+        Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
+    """
+    if viewer.is_operator:
+        return ask_as_collector(settings, full_name)
+    try:
+        return ask_as_person(viewer, lambda github: github.repository(full_name))
+    except RefusedError:
+        return None
+
+
+def _away(error: Exception) -> Problem:
+    logger.warning("GitHub could not be asked: %r", error)
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "GitHub could not be asked. Try again in a moment.",
+        headers={"Retry-After": RETRY_SECONDS},
+    )

@@ -1,0 +1,239 @@
+"""GET /repositories/available, POST /repositories, DELETE /repositories/{repository_id}."""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from actionsight.purging import BusyError, purge_repository
+from api.answers import json_response
+from api.auth.access import Viewer, current_viewer
+from api.database import current_database
+from api.endpoints import endpoint
+from api.errors import RETRY_SECONDS, Problem, not_found
+from api.github import MANAGING, Installed, RefusedError, Repository
+from api.installation import current_settings
+from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
+from api.parameters import ID_SCHEMA, Arguments, Parameter, choice, identifier
+from api.repositories import monitoring
+from api.repositories.asking import ask_as_collector, ask_as_person, shown_to
+from api.repositories.hooks import Hook, ensure_hook, remove_hook
+from api.repositories.monitoring import Known
+from api.repositories.queries import list_repositories, read_as_built
+from api.repositories.requests import JSON, read_full_name
+from api.repositories.schemas import ADDED, AVAILABLE, NAME
+
+blueprint = Blueprint("management", __name__)
+
+REPOSITORY_ID = Parameter("repository_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
+PURGE = Parameter(
+    "purge",
+    "Whether all its data is deleted, too; for operators.",
+    lambda value: choice(("true", "false"))(value) == "true",
+    {"type": "boolean", "default": False},
+    default=False,
+)
+_AWAY = "GitHub cannot be asked, or the database is away."
+
+
+@blueprint.get("/repositories/available")
+@endpoint(
+    "Repositories that the viewer may add to what is monitored.",
+    parameters=PAGE_PARAMETERS,
+    answer=AVAILABLE,
+    has_freshness=False,
+    failures={HTTPStatus.SERVICE_UNAVAILABLE: _AWAY},
+)
+def get_available(arguments: Arguments) -> Response:
+    """Those that the App reaches, that are not monitored yet, and that the viewer administers or
+    maintains; operators may add any. In the order of their names. A token of the command line is
+    nobody at GitHub, so it has no list; it may add whatever the collector can read."""
+    settings, viewer = current_settings(), current_viewer()
+    page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories/available", {})
+    installed = _installed(viewer)
+    with current_database().writing() as connection:
+        monitored = monitoring.monitored_ids(connection)
+    found = sorted(
+        (each.full_name.lower(), each.repository_id, each)
+        for each in installed.repositories
+        if each.repository_id not in monitored and (viewer.is_operator or each.role in MANAGING)
+    )
+    rest = [each for *key, each in found if page.after is None or tuple(key) > page.after]
+    shown, token = page.cut(
+        rest[: page.limit + 1], lambda each: (each.full_name.lower(), each.repository_id)
+    )
+    slug = installed.app_slug
+    path = f"/apps/{slug}/installations/new" if slug else "/settings/installations"
+    return json_response(
+        {
+            "data": [each._asdict() for each in shown],
+            "next": token,
+            "install_url": settings.github_url + path,
+        }
+    )
+
+
+@blueprint.post("/repositories")
+@endpoint(
+    "Monitors a repository from now on.",
+    body={JSON: NAME},
+    answer=ADDED,
+    status=HTTPStatus.CREATED,
+    other_status=HTTPStatus.OK,
+    has_freshness=False,
+    failures={
+        HTTPStatus.BAD_REQUEST: "The body is no JSON with a `full_name` of the form `owner/name`.",
+        HTTPStatus.FORBIDDEN: "GitHub shows the repository to the viewer, who neither administers "
+        "nor maintains it; or what protects writes by cookie is missing; or the owner of the token "
+        "has to sign in again.",
+        HTTPStatus.NOT_FOUND: "GitHub shows the viewer no such repository.",
+        HTTPStatus.CONFLICT: "The collector's credential cannot read the repository.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
+    },
+)
+def post_repository(_: Arguments) -> Response:
+    """GitHub is asked at once whether the viewer administers or maintains it; operators may add
+    whatever the collector can read. Its collection begins within seconds. A 200 instead of a 201:
+    it was monitored already. `webhook` says whether GitHub tells of its runs as they happen."""
+    settings, viewer = current_settings(), current_viewer()
+    full_name = read_full_name(request)
+    repository = shown_to(viewer, settings, full_name)
+    if repository is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {full_name}.")
+    with current_database().writing() as connection:
+        known = monitoring.find(connection, repository.repository_id)
+    is_known = known is not None and known.is_monitored
+    if not viewer.is_operator and repository.role not in MANAGING:
+        if known and is_known and known.repository_id in viewer.repository_ids:
+            return _added(repository, _as_it_is(known), HTTPStatus.OK)
+        raise _not_managing(repository.full_name)
+    if not is_known:
+        _check_collector(viewer, repository)
+        with current_database().writing() as connection:
+            monitoring.add(connection, viewer, repository)
+    hook = ensure_hook(settings, repository.full_name)
+    if hook.hook_id is not None:
+        with current_database().writing() as connection:
+            monitoring.save_hook(connection, repository.repository_id, hook.hook_id)
+    return _added(repository, hook, HTTPStatus.OK if is_known else HTTPStatus.CREATED)
+
+
+@blueprint.delete("/repositories/<repository_id>")
+@endpoint(
+    "Monitors a repository no longer.",
+    parameters=(REPOSITORY_ID, PURGE),
+    answer=None,
+    status=HTTPStatus.NO_CONTENT,
+    has_freshness=False,
+    failures={
+        HTTPStatus.FORBIDDEN: "The viewer neither administers nor maintains the repository, or is "
+        "no operator and asks for `purge`; or what protects writes by cookie is missing; or the "
+        "owner of the token has to sign in again.",
+        HTTPStatus.CONFLICT: "It is not monitored any more, but its data cannot be deleted while a "
+        "collection or a build is under way.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
+    },
+)
+def delete_repository(arguments: Arguments) -> Response:
+    """Who may add it may remove it. Its collection stops, our webhook there is removed, and no
+    answer shows it any more. Its data stays until an operator deletes it with `purge`, which works
+    for a repository that was removed before, too."""
+    viewer, purges = current_viewer(), arguments["purge"]
+    known = _find(viewer, arguments["repository_id"], purges)
+    if purges and not viewer.is_operator:
+        raise Problem(HTTPStatus.FORBIDDEN, "Only operators may delete data.")
+    _check_managing(viewer, known)
+    if known.is_monitored:
+        with current_database().writing() as connection:
+            monitoring.remove(connection, viewer, known)
+    if known.hook_id is not None and remove_hook(
+        current_settings(), known.full_name, known.hook_id
+    ):
+        with current_database().writing() as connection:
+            monitoring.save_hook(connection, known.repository_id, None)
+    if purges:
+        _purge(viewer, known)
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _installed(viewer: Viewer) -> Installed:
+    if viewer.user_id is None:
+        return Installed([], None)
+    try:
+        return ask_as_person(viewer, lambda github: github.installed())
+    except RefusedError:
+        return Installed([], None)
+
+
+def _added(repository: Repository, hook: Hook, status: HTTPStatus) -> Response:
+    ids = (repository.repository_id,)
+    rows = read_as_built(
+        lambda connection, is_built: list_repositories(
+            connection, ids, Page(limit=1, after=None, query=b""), is_built=is_built
+        )
+    )
+    if not rows:
+        raise not_found(f"Repository {repository.full_name}")  # removed again meanwhile
+    webhook: dict[str, Any] = {"status": hook.status, "reason": hook.reason}
+    return json_response({"data": rows[0], "webhook": webhook}, status.value)
+
+
+def _as_it_is(known: Known) -> Hook:
+    if known.hook_id is not None:
+        return Hook("exists")
+    return Hook("not_created", "Whoever administers or maintains it can ask for one.")
+
+
+def _check_collector(viewer: Viewer, repository: Repository) -> None:
+    if viewer.is_operator:
+        return  # asked as the collector already
+    read = ask_as_collector(current_settings(), repository.full_name)
+    if read is None or read.repository_id != repository.repository_id:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"The collector cannot read {repository.full_name}: its credential needs Metadata and "
+            "Actions, read-only, there.",
+        )
+
+
+def _find(viewer: Viewer, repository_id: int, purges: bool) -> Known:
+    with current_database().writing() as connection:
+        known = monitoring.find(connection, repository_id)
+    is_visible = repository_id in viewer.repository_ids or (purges and viewer.is_operator)
+    if known is None or not is_visible:
+        raise not_found(f"Repository {repository_id}")
+    return known
+
+
+def _check_managing(viewer: Viewer, known: Known) -> None:
+    if viewer.is_operator:
+        return
+    repository = shown_to(viewer, current_settings(), known.full_name)
+    if repository is None or repository.repository_id != known.repository_id:
+        raise not_found(f"Repository {known.repository_id}")
+    if repository.role not in MANAGING:
+        raise _not_managing(known.full_name)
+
+
+def _purge(viewer: Viewer, known: Known) -> None:
+    try:
+        with current_database().writing() as connection:
+            purge_repository(connection, known.repository_id)
+            monitoring.note_purge(connection, viewer, known)
+    except (BusyError, ValueError) as error:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"{known.full_name} is not monitored any more, but its data is still there: {error}. "
+            "Ask for the same again in a moment.",
+            headers={"Retry-After": RETRY_SECONDS},
+        ) from None
+
+
+def _not_managing(full_name: str) -> Problem:
+    return Problem(
+        HTTPStatus.FORBIDDEN,
+        f"Only who administers or maintains {full_name} at GitHub may decide whether it is "
+        "monitored.",
+    )

@@ -1,0 +1,140 @@
+"""What is monitored, changed by people: the rows of app.repositories and the selections."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import class_row
+
+from actionsight import audit
+from api.auth.access import Viewer
+from api.database import Connection
+from api.github import Repository
+
+
+@dataclass(frozen=True)
+class Known:
+    """A repository that is or was monitored."""
+
+    repository_id: int
+    full_name: str
+    is_monitored: bool
+    hook_id: int | None
+
+
+def find(connection: Connection, repository_id: int) -> Known | None:
+    """A repository that is or was monitored; None: it never was, or was purged."""
+    with connection.cursor(row_factory=class_row(Known)) as cursor:
+        return cursor.execute(
+            """
+            select repository_id, full_name, removed_at is null as is_monitored, hook_id
+            from app.repositories where repository_id = %s
+            """,
+            [repository_id],
+        ).fetchone()
+
+
+def monitored_ids(connection: Connection) -> set[int]:
+    """The ids of all that is monitored."""
+    rows = connection.execute(
+        "select repository_id from app.repositories where removed_at is null"
+    ).fetchall()
+    return {row["repository_id"] for row in rows}
+
+
+def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
+    """Monitor a repository from now on, in the caller's transaction."""
+    connection.execute(
+        """
+        insert into app.repositories as known (repository_id, full_name, visibility, added_by)
+        values (%(id)s, %(name)s, %(visibility)s, %(user)s)
+        on conflict (repository_id) do update set
+            full_name = excluded.full_name,
+            visibility = excluded.visibility,
+            added_by = excluded.added_by,
+            added_at = now(),
+            removed_at = null,
+            trouble = null,
+            trouble_since = null
+        """,
+        {
+            "id": repository.repository_id,
+            "name": repository.full_name,
+            "visibility": repository.visibility,
+            "user": viewer.user_id,
+        },
+    )
+    connection.execute(
+        """
+        insert into app.repository_selections (name, repository_id) values (lower(%s), %s)
+        on conflict (name) do update set
+            repository_id = excluded.repository_id,
+            added_at = now(),
+            removed_at = null,
+            last_error = null
+        """,
+        [repository.full_name, repository.repository_id],
+    )
+    # What was read of their rights before may be older than the repository.
+    connection.execute(
+        """
+        update app.users set rights_invalid_before = clock_timestamp() where user_id = %s
+        """,
+        [viewer.user_id],
+    )
+    _note(connection, "repository.added", viewer, repository.repository_id, repository.full_name)
+
+
+def remove(connection: Connection, viewer: Viewer, known: Known) -> None:
+    """Stop monitoring a repository, in the caller's transaction: no answer shows it any more."""
+    connection.execute(
+        """
+        update app.repositories set removed_at = now()
+        where repository_id = %s and removed_at is null
+        """,
+        [known.repository_id],
+    )
+    connection.execute(
+        """
+        update app.repository_selections set removed_at = now()
+        where repository_id = %s and removed_at is null
+        """,
+        [known.repository_id],
+    )
+    # Its name stays removed, also where another selection brought it.
+    connection.execute(
+        """
+        insert into app.repository_selections (name, repository_id, removed_at)
+        values (lower(%s), %s, now())
+        on conflict (name) do update set
+            removed_at = coalesce(repository_selections.removed_at, now())
+        """,
+        [known.full_name, known.repository_id],
+    )
+    _note(connection, "repository.removed", viewer, known.repository_id, known.full_name)
+
+
+def note_purge(connection: Connection, viewer: Viewer, known: Known) -> None:
+    """Note that all rows of a repository were deleted."""
+    _note(connection, "repository.purged", viewer, known.repository_id, known.full_name)
+
+
+def save_hook(connection: Connection, repository_id: int, hook_id: int | None) -> None:
+    """Note the webhook that we made there, or that it is gone."""
+    connection.execute(
+        "update app.repositories set hook_id = %s where repository_id = %s",
+        [hook_id, repository_id],
+    )
+
+
+def _note(
+    connection: Connection, action: str, viewer: Viewer, repository_id: int, full_name: str
+) -> None:
+    details: dict[str, Any] = {"full_name": full_name}
+    audit.record(
+        connection,
+        action,
+        user_id=viewer.user_id,
+        token_id=viewer.token_id,
+        repository_id=repository_id,
+        **details,
+    )
