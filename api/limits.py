@@ -225,8 +225,7 @@ def _finish(response: Response) -> Response:
     if limit.breached:
         seconds = max(1, seconds)
         response.headers["Retry-After"] = str(seconds)
-    storage = storage_of(current_app)
-    if storage and not storage.outage.is_on:
+    if window.remaining < policy.quota:  # else this request was not counted either
         response.headers[POLICY_HEADER] = f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}'
         response.headers[LIMIT_HEADER] = f'"{policy.name}";r={window.remaining};t={seconds}'
     return response
