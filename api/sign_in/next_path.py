@@ -22,4 +22,9 @@ def next_path(value: str) -> str:
     return value
 
 
-NEXT_SCHEMA = {"type": "string", "pattern": r"^/(?!/)[!-\[\]-~]*$", "maxLength": LONGEST_PATH}
+# The last part says `$` where that also stands before a line end.
+NEXT_SCHEMA = {
+    "type": "string",
+    "pattern": r"^/(?!/)[!-\[\]-~]*$(?!\n)",
+    "maxLength": LONGEST_PATH,
+}
