@@ -1,0 +1,50 @@
+"""Sessions are counted by person, wherever they are; what is no session, by address."""
+
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from actionsight.settings import Settings
+from tests.api.sign_in.visitors import Visitor
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def settings(settings: Settings, cache_url: str) -> Settings:
+    return replace(settings, cache_url=cache_url)
+
+
+def left(visitor: Visitor) -> str:
+    """How the caller's quota stands after GET /me, without the time."""
+    return visitor.get("/me").headers["RateLimit"].rpartition(";")[0]
+
+
+def test_a_person_is_counted_by_themselves_in_all_their_browsers(app: Flask) -> None:
+    laptop, phone = Visitor(app), Visitor(app, address="192.0.2.2")
+    other = Visitor(app)
+    for browser, login in ((laptop, "ada"), (phone, "ada"), (other, "bob")):
+        browser.sign_in(login)
+    assert left(laptop) == '"viewer";r=599'
+    assert left(phone) == '"viewer";r=598'
+    assert left(other) == '"viewer";r=599'
+    assert laptop.sign_out().headers["RateLimit"].startswith('"viewer";r=597')
+
+
+def test_what_is_no_session_counts_against_the_address(app: Flask) -> None:
+    first, second, elsewhere = Visitor(app), Visitor(app), Visitor(app, address="192.0.2.2")
+    first.client.set_cookie("session", "made up" * 500)
+    assert left(first) == '"stranger";r=59'
+    assert left(second) == '"stranger";r=58'
+    assert left(elsewhere) == '"stranger";r=59'
+
+
+def test_sign_in_is_not_begun_more_than_ten_times_a_minute_from_one_address(app: Flask) -> None:
+    statuses = [Visitor(app).post("/login").status_code for _ in range(11)]
+    assert statuses == [303] * 10 + [429]
+    elsewhere = Visitor(app, address="192.0.2.2")
+    elsewhere.sign_in("ada")
+    statuses = [Visitor(app).get("/login/github/authorized").status_code for _ in range(11)]
+    assert 429 not in statuses[:10]
+    assert statuses[10] == 429
