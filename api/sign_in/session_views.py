@@ -28,10 +28,8 @@ ME = record(
         "name": nullable(TEXT),
         "avatar_url": nullable(URL),
         "is_operator": described(BOOLEAN, "Whether they see and manage all that is monitored."),
-        "csrf_header": described(
-            TEXT, "The header in which the CSRF cookie's value is sent back with every write."
-        ),
-        "csrf_cookie": described(TEXT, "The name of that cookie."),
+        "csrf_header": described(TEXT, "The header that everything needs which changes something."),
+        "csrf_token": described(TEXT, "Its value, as long as this session lasts."),
         "expires_at": described(TIME, "When the session ends if nobody uses it until then."),
     }
 )
@@ -60,7 +58,8 @@ def get_me(_: Arguments) -> Response:
             "avatar_url": account.avatar_url,
             "is_operator": account.user_id in sign_in.settings.operators,
             "csrf_header": csrf.HEADER,
-            "csrf_cookie": sign_in.cookies.csrf,
+            # Also in a cookie, which scripts of a frontend on another host cannot read.
+            "csrf_token": csrf.token_of(session.session_hash, sign_in.settings),
             "expires_at": session.expires_at,
         }
     )

@@ -52,7 +52,7 @@ def test_cookies_are_as_closed_as_the_connection_allows(
             assert attributes.pop("max-age") == str(30 * 24 * 3600)
             assert attributes == expected, cookie
         assert len(visitor.cookie("session") or "") >= 43, "256 random bits"
-        assert visitor.me()["csrf_cookie"] == f"{prefix}csrf"
+        assert visitor.me()["csrf_token"] == visitor.cookie("csrf")
 
         taken = flags(visitor.sign_out())
         assert set(taken) == {f"{prefix}session", f"{prefix}csrf"}

@@ -34,7 +34,7 @@ def test_a_person_signs_in_and_is_known(visitor: Visitor) -> None:
     me = visitor.me()
     assert (me["id"], me["login"], me["name"]) == (1001, "ada", "Ada Lovelace")
     assert me["is_operator"] is False
-    assert (me["csrf_header"], me["csrf_cookie"]) == ("X-CSRF-Token", "csrf")
+    assert {me["csrf_header"]: me["csrf_token"]} == visitor.csrf()
     assert me["avatar_url"].startswith("http")
 
 
