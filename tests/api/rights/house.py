@@ -1,0 +1,185 @@
+"""An installation, GitHub's stand-in, and those who ask: by a session, by a token, by nothing."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import redis
+from flask import Flask
+from psycopg import Connection
+from werkzeug.test import TestResponse
+
+from actionsight.api_tokens import create_token
+from actionsight.encryption import Cipher
+from actionsight.event_buffer import EventBuffer
+from actionsight.settings import Settings
+from api.auth import csrf, grants, sessions
+from api.auth.github_tokens import Tokens
+from api.auth.rights import PREFIX
+from github_standin.people import Installation, User
+from github_standin.server import Server
+from github_standin.world import World
+from ingestion.webhooks.drain import drain
+from tests.api.client import ValidatingClient, bearer
+from tests.api.marts import Marts
+
+ROOT = "http://127.0.0.1:8000"
+COLLECTOR = "ghp_of_the_collector"
+OPERATOR_ID = 9_000
+HOOK_SECRET = "of the webhooks"
+
+
+@dataclass
+class Caller:
+    """Somebody who sends requests, as a browser with a session or as a program with a token."""
+
+    client: ValidatingClient
+    headers: Mapping[str, str] = field(repr=False)
+    protection: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def get(self, path: str) -> TestResponse:
+        return self.client.get(path, headers=dict(self.headers))
+
+    def read(self, path: str) -> Any:
+        """The body of an answer that must be a 200."""
+        response = self.get(path)
+        assert response.status_code == 200, response.text
+        return response.json
+
+    def post(self, body: Any) -> TestResponse:
+        """POST /repositories."""
+        return self.client.post("/repositories", json=body, headers=self._writing())
+
+    def add(self, full_name: str) -> TestResponse:
+        return self.post({"full_name": full_name})
+
+    def delete(self, repository_id: int, query: str = "") -> TestResponse:
+        path = f"/repositories/{repository_id}{query}"
+        return self.client.delete(path, headers=self._writing())
+
+    def visible(self) -> set[int]:
+        """The ids of the repositories that are listed."""
+        return {row["repository_id"] for row in self.read("/repositories?limit=500")["data"]}
+
+    def _writing(self) -> dict[str, str]:
+        return {**self.headers, **self.protection}
+
+
+@dataclass
+class House:
+    """All of it. `organisation` is the App's installation on octo."""
+
+    app: Flask
+    settings: Settings
+    connection: Connection[Any]
+    world: World
+    github: Server
+    buffer: EventBuffer
+    marts: Marts
+    organisation: Installation
+
+    def caller(self, headers: Mapping[str, str], protection: Mapping[str, str] = {}) -> Caller:
+        client = self.app.test_client(use_cookies=False)
+        assert isinstance(client, ValidatingClient)
+        return Caller(client, headers, protection)
+
+    def anonymous(self) -> Caller:
+        return self.caller({})
+
+    def person(
+        self, login: str, roles: Mapping[str, Any] | None = None, user_id: int | None = None
+    ) -> User:
+        """A person at GitHub, with roles by the repository's name."""
+        return self.world.people.add_user(login, roles, user_id=user_id)
+
+    def signed_in(self, user: User) -> Caller:
+        """The person with a new session."""
+        assert self.settings.secret_key is not None
+        token = self.world.people.issue_token(user)
+        self.connection.execute(
+            "insert into app.users (user_id, login) values (%s, %s) on conflict do nothing",
+            [user.account.id, user.account.login],
+        )
+        grant_id = grants.store(
+            self.connection,
+            Cipher(self.settings.secret_key),
+            user.account.id,
+            Tokens(token.access_token, 8 * 3600, token.refresh_token, 90 * 86400),
+        )
+        cookie_value = sessions.create_session(self.connection, user.account.id, grant_id)
+        token_of_csrf = csrf.token_of(sessions.hash_of(cookie_value), self.settings)
+        return self.caller(
+            {"Cookie": f"session={cookie_value}"}, {"X-CSRF-Token": token_of_csrf, "Origin": ROOT}
+        )
+
+    def with_token(self, user: User | None) -> Caller:
+        """A program with a token of that person (who signed in before), or of an operator."""
+        user_id = None if user is None else user.account.id
+        return self.caller(bearer(create_token(self.connection, "test", user_id=user_id)[1]))
+
+    def monitor(self, full_name: str, **values: Any) -> int:
+        """Monitor a repository of the world, with a workflow and as many runs as its place."""
+        repository = self.world.repository_named(full_name)
+        assert repository is not None
+        given = {"visibility": repository.visibility, "observed_until": "2026-01-02Z", **values}
+        self.marts.repository(repository.id, repository.full_name, **given)
+        workflow_id, place = repository.id * 10, repository.id % 100
+        self.marts.workflow(workflow_id, repository.id, f"Build {repository.name}")
+        for number in range(2**place):
+            run_id = repository.id * 1_000 + number
+            self.marts.run(run_id, workflow_id, "2026-01-01 00:00", duration_seconds=3**place)
+            self.marts.job(run_id, run_id, duration_seconds=5**place, billable_minutes=1)
+        self.marts.statistics_by_day(workflow_id, "2026-01-01", runs=2**place, jobs=2**place)
+        self.marts.raise_version(repository.id)
+        return repository.id
+
+    def hear(self, event: str, **payload: Any) -> None:
+        """Let GitHub tell something, and drain it."""
+        name = f"{event} {self.connection.execute('select clock_timestamp()').fetchone()}"
+        headers = {
+            "X-GitHub-Event": event,
+            "X-GitHub-Delivery": name,
+            "Content-Type": "application/json",
+        }
+        self.buffer.append(headers, json.dumps(payload).encode())
+        assert drain(str(self.settings.database_url), self.buffer).new_count == 1
+
+    def privatize(self, repository_id: int) -> None:
+        """Make a repository private at GitHub, which tells it."""
+        self.world.privatize_repository(self.world.repositories[repository_id])
+        self.hear("repository", action="privatized", repository={"id": repository_id})
+
+    def asked(self, path: str = "/user/installations") -> int:
+        """How often GitHub was asked for a path."""
+        return self.github.paths().count(path)
+
+    def age(self, minutes: float) -> None:
+        """Let all that is known of rights be so much older."""
+        with redis.Redis.from_url(str(self.settings.cache_url)) as cache:
+            for key in self.rights_keys(cache):
+                value: Any = cache.get(key)
+                entry = json.loads(value)
+                moment = datetime.fromisoformat(entry["read_at"]) - timedelta(minutes=minutes)
+                cache.set(key, json.dumps({**entry, "read_at": moment.isoformat()}), keepttl=True)
+
+    def rights_keys(self, cache: "redis.Redis") -> list[bytes]:
+        """The keys of entries that hold rights."""
+        keys: Any = cache.keys(f"{PREFIX}:*")
+        return [key for key in keys if key.count(b":") == 3]
+
+    def forget_pauses(self) -> None:
+        """Let the time be over in which GitHub is not asked again."""
+        with redis.Redis.from_url(str(self.settings.cache_url)) as cache:
+            for key in cache.scan_iter(f"{PREFIX}:*:pause"):
+                cache.delete(key)
+
+    def audit(self) -> list[tuple[Any, ...]]:
+        """Action, who, by which token, and which repository, oldest first."""
+        return self.connection.execute(
+            """
+            select action, user_id, token_id is not null, repository_id
+            from app.audit_log order by entry_id
+            """
+        ).fetchall()
