@@ -2,15 +2,18 @@
 
 import re
 from datetime import timedelta
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
 from flask_cors import CORS
+from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from actionsight.settings import Settings
 from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
 from api.auth import csrf
+from api.errors import problem_response
 from api.installation import current_settings
 from api.origins import frontends
 
@@ -35,6 +38,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     """
     public_host = urlsplit(settings.public_root).hostname
     app.config["TRUSTED_HOSTS"] = [*LOOPBACK_HOSTS, *([public_host] if public_host else [])]
+    app.register_error_handler(SecurityError, _unknown_host)
     if count := settings.proxy_count:
         # What each proxy adds is counted from the right: the rest may be a client's invention.
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
@@ -56,6 +60,13 @@ def init_app(app: Flask, settings: Settings) -> None:
             vary_header=False,
             intercept_exceptions=False,
         )
+
+
+def _unknown_host(_: SecurityError) -> Response:
+    return problem_response(
+        HTTPStatus.BAD_REQUEST,
+        "This API answers under the host of ACTIONSIGHT_PUBLIC_URL, 127.0.0.1 and localhost alone.",
+    )
 
 
 def _answer_preflight() -> Response | None:

@@ -45,8 +45,22 @@ def hash_of(cookie_value: str) -> bytes:
 
 
 def create_session(connection: Connection[Any], user_id: int, grant_id: int) -> str:
-    """Open a session; gives the value of its cookie, which is known to nobody else."""
+    """Open a session; gives the value of its cookie, which is known to nobody else.
+
+    Some that expired are deleted with it, so that they do not gather.
+    """
     cookie_value = secrets.token_urlsafe(SESSION_BYTES)
+    connection.execute(
+        """
+        delete from app.sessions where session_hash in (
+            select session_hash from app.sessions
+            where expires_at < now()
+            order by expires_at
+            limit 100
+            for update skip locked
+        )
+        """
+    )
     connection.execute(
         """
         insert into app.sessions (session_hash, user_id, grant_id, expires_at)

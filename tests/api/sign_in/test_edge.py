@@ -73,6 +73,7 @@ def test_the_api_answers_under_its_own_names_alone(
         assert (response.status_code != 400) is is_known
         if not is_known:
             assert response.mimetype == "application/problem+json"
+            assert "ACTIONSIGHT_PUBLIC_URL" in response.text and host not in response.text
 
 
 # proxies

@@ -56,6 +56,15 @@ def test_a_session_ends_when_it_is_idle_or_old(
     assert (visitor.me() is not None) is is_open
 
 
+def test_sessions_that_expired_do_not_gather(
+    visitor: Visitor, app: Flask, connection: Connection[Any]
+) -> None:
+    visitor.sign_in("ada")
+    connection.execute("update app.sessions set expires_at = now() - interval '1 second'")
+    Visitor(app).sign_in("bob")
+    assert connection.execute("select user_id from app.sessions").fetchall() == [(1002,)]
+
+
 def test_me_says_when_the_session_ends(visitor: Visitor, connection: Connection[Any]) -> None:
     visitor.sign_in("ada")
     ends_at = datetime.fromisoformat(visitor.me()["expires_at"])

@@ -68,7 +68,8 @@ def converse(port: int, sent: bytes, *, ends: bool = False) -> bytes:
 def head(body: bytes, *lines: bytes) -> bytes:
     """The head of a signed request as bytes, with these lines in place of a Content-Length."""
     fields = [f"{name}: {text}".encode() for name, text in headers(body).items()]
-    return b"\r\n".join([b"POST /webhooks/github HTTP/1.1", b"Host: a", *fields, *lines, b"", b""])
+    begin = [b"POST /webhooks/github HTTP/1.1", b"Host: localhost"]
+    return b"\r\n".join([*begin, *fields, *lines, b"", b""])
 
 
 def status(answer: bytes) -> int:
