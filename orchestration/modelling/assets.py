@@ -1,6 +1,7 @@
 """Every dbt model as an asset, its tests as checks."""
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,14 @@ from typing import Any
 from dagster import AssetExecutionContext
 from dagster_dbt import DbtProject, dbt_assets
 
-from actionsight.settings import ROOT
+from actionsight.settings import ROOT, load
 from orchestration.modelling import in_process
+from orchestration.modelling.loads import unbuilt_load_count
 from orchestration.modelling.translator import ModelTranslator
 from orchestration.runs import sign
+
+# No further pass begins after so long: a run is to be looked at, and then forgotten, as one.
+PASSES_SECONDS = 60
 
 # Parsed once at set-up, into the environment that the packages live in.
 project = DbtProject(
@@ -27,6 +32,17 @@ translator = ModelTranslator()
     name="models",
 )
 def models(context: AssetExecutionContext) -> Iterator[Any]:
-    """Build the selected models of all loads that no build has taken in, and test them."""
+    """Build the selected models of all loads that no build has taken in, and test them.
+
+    What is loaded meanwhile is built in further passes: this process has imported everything and
+    needs two seconds, a new run would need ten.
+    """
     sign(context)
+    began = time.monotonic()
     yield from in_process.build(context, project, translator)
+    database_url = str(load().database_url)
+    # A part of the models leaves its loads unbuilt, whatever it does.
+    while not context.is_subset and unbuilt_load_count(database_url):
+        if time.monotonic() - began > PASSES_SECONDS:
+            break
+        in_process.build_again(context, project, translator)

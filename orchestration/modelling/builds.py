@@ -12,8 +12,8 @@ from dagster import (
     define_asset_job,
 )
 
-from actionsight.database import connect
 from orchestration.modelling.assets import models
+from orchestration.modelling.loads import unbuilt_load_count
 from orchestration.runs import under_way
 
 build = define_asset_job(
@@ -23,24 +23,6 @@ build = define_asset_job(
 )
 
 RETRY_SECONDS = 60
-
-
-def unbuilt_load_count(database_url: str) -> int:
-    """How many committed loads no build has taken in yet."""
-    with connect(database_url) as connection:
-        built = connection.execute("select to_regclass('marts.built_loads')").fetchone()
-        if built == (None,):
-            counted = connection.execute("select count(*) from raw.loads").fetchone()
-        else:
-            counted = connection.execute(
-                """
-                select count(*) from raw.loads
-                where not exists (
-                    select from marts.built_loads where built_loads.load_id = loads.load_id
-                )
-                """
-            ).fetchone()
-    return int(counted[0]) if counted else 0
 
 
 def owed_build(instance: DagsterInstance, database_url: str) -> RunRequest | SkipReason:

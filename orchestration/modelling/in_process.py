@@ -32,6 +32,28 @@ def build(
     Raises:
         Failure: dbt could not start, or a model or a blocking test failed; names them.
     """
+    yield from _results(context, project, translator, is_again=False)
+
+
+def build_again(
+    context: AssetExecutionContext, project: DbtProject, translator: DagsterDbtTranslator
+) -> None:
+    """The same once more within a run; an output comes once, so the results are logged.
+
+    Raises:
+        Failure: as `build`.
+    """
+    for result in _results(context, project, translator, is_again=True):
+        context.log_event(result)
+
+
+def _results(
+    context: AssetExecutionContext,
+    project: DbtProject,
+    translator: DagsterDbtTranslator,
+    *,
+    is_again: bool,
+) -> Iterator[Any]:
     manifest = validate_manifest(project.manifest_path)
     selected = get_updated_cli_invocation_params_for_context(context, manifest, translator)
     arguments = [
@@ -52,6 +74,21 @@ def build(
         "--profiles-dir",
         str(project.profiles_dir),
     ]
+    for event in _invoke(arguments):
+        told = MessageToDict(event, preserving_proto_field_name=True)
+        if event.info.name == "LogModelResult":
+            context.log.info(told["info"]["msg"])
+        message = DbtCoreCliEventMessage(raw_event=told, event_history_metadata={})
+        yield from message.to_default_asset_events(
+            manifest=manifest,
+            dagster_dbt_translator=translator,
+            context=None if is_again else context,
+            project=project,
+        )
+
+
+def _invoke(arguments: list[str]) -> Iterator[EventMsg]:
+    """Run dbt; gives the events that tell results, each as soon as dbt has it."""
     events: queue.SimpleQueue[EventMsg | None] = queue.SimpleQueue()
     outcome: list[dbtRunnerResult] = []
 
@@ -66,16 +103,7 @@ def build(
     try:
         while (event := events.get()) is not None:
             if event.info.name in RESULTS:
-                told = MessageToDict(event, preserving_proto_field_name=True)
-                if event.info.name == "LogModelResult":
-                    context.log.info(told["info"]["msg"])
-                message = DbtCoreCliEventMessage(raw_event=told, event_history_metadata={})
-                yield from message.to_default_asset_events(
-                    manifest=manifest,
-                    dagster_dbt_translator=translator,
-                    context=context,
-                    project=project,
-                )
+                yield event
     finally:
         thread.join()
     _raise_unless_successful(outcome)

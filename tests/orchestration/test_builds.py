@@ -13,7 +13,8 @@ from dagster import (
 )
 
 from actionsight.database import connect
-from orchestration.modelling.builds import build, owed_build, unbuilt_load_count
+from orchestration.modelling.builds import build, owed_build
+from orchestration.modelling.loads import unbuilt_load_count
 
 pytestmark = pytest.mark.integration
 
@@ -24,15 +25,15 @@ def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
         yield made
 
 
-def commit_a_load(database_url: str, load_id: str) -> None:
+def commit_a_load(database_url: str, load_id: str, *, workflow_id: int = 1) -> None:
     """What dlt leaves behind: a row that carries the load, and the load's own row."""
     with connect(database_url) as connection:
         connection.execute(
             """
             insert into raw.workflows (workflow_id, repository_id, _dlt_load_id, content_hash)
-            values (1, 1, %(load)s, 'hash')
+            values (%(workflow)s, 1, %(load)s, 'hash')
             """,
-            {"load": load_id},
+            {"workflow": workflow_id, "load": load_id},
         )
         connection.execute(
             """
