@@ -92,7 +92,11 @@ class Case:
             created_at = ended_at + timedelta(hours=self._random.randrange(1, 30))
 
     def _live(self, row: Row, time: datetime) -> datetime:
-        """The states of an attempt. Its status goes back and forth until it is final."""
+        """The states of an attempt; gives when it ended.
+
+        Its status goes back and forth until it is final, and what is final may have been updated
+        before something that is not.
+        """
         choose = self._random.choice
         path: list[tuple[str, str | None]] = [("queued", None)]
         if choose([True, False, False]):
@@ -100,6 +104,7 @@ class Case:
             path.append(("completed", "action_required"))
             if choose([True, True, False]):
                 path += [("queued", None), ("in_progress", None), ("completed", choose(ENDS))]
+                path = path[: choose([3, 4, 5, 5])]
         else:
             path += choose([[], [("waiting", None)], [("pending", None), ("queued", None)]])
             path += [("in_progress", None)]
@@ -111,14 +116,15 @@ class Case:
             path.insert(0, ("requested", None))
         life = Life()
         final: tuple[str, str | None] | None = None
+        earlier = timedelta(seconds=choose([0, 0, 5, 5000]))
         for status, conclusion in path:
             if final is None and status == "completed" and conclusion != "action_required":
                 final = (status, conclusion)
             if final is not None:
                 status, conclusion = final
-            life.states.append(
-                (time, {**row, "status": status, "conclusion": conclusion, "updated_at": time})
-            )
+            updated_at = time if final is None else time - earlier
+            state = {"status": status, "conclusion": conclusion, "updated_at": updated_at}
+            life.states.append((time, {**row, **state}))
             time += timedelta(seconds=self._random.randrange(1, 3000))
         self._attempts.append(life)
         return time
@@ -164,18 +170,18 @@ class Case:
         )
         if choose([True, False, False]):
             path = ["waiting", *path]
+        started_at = None
         for status in path:
+            # Until a job begins, its start is when it was created.
             job = {**job, "status": status, "conclusion": None, "started_at": created_at}
             if "in_progress" in path and status in ("in_progress", "completed"):
-                begun = next(
-                    (row["started_at"] for _, row in life.states if row["runner_id"]), time
-                )
-                job |= {"started_at": begun, "runner_id": 7, "runner_name": "runner 7"}
-            if status == "completed":
-                conclusion = (
-                    choose(ENDS[:-1]) if job["runner_id"] else choose(["cancelled", "skipped"])
-                )
-                job |= {"conclusion": conclusion, "completed_at": time}
+                started_at = started_at or time
+                job |= {"started_at": started_at, "runner_id": 7, "runner_name": "runner 7"}
+            if status == "completed" and started_at:
+                job |= {"conclusion": choose(ENDS[:-1]), "completed_at": time}
+            elif status == "completed":
+                job |= {"conclusion": choose(["cancelled", "skipped"]), "completed_at": time}
+                job["started_at"] = choose([created_at, None])
             life.states.append((time, job))
             time += timedelta(seconds=self._random.randrange(1, 4000))
         self._jobs.append(life)
