@@ -14,7 +14,7 @@ from github_standin.people import PERMISSIONS
 from github_standin.server import Server, serving
 from github_standin.world import World
 from tests.api.marts import Marts
-from tests.api.rights.house import COLLECTOR, HOOK_SECRET, OPERATOR_ID, ROOT, House
+from tests.api.rights.house import COLLECTOR, FIRST_ID, HOOK_SECRET, OPERATOR_ID, ROOT, House
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def world() -> World:
         }.items(),
         start=1,
     ):
-        world.add_repository(name, repository_id=700 + place, visibility=visibility)
+        world.add_repository(name, repository_id=FIRST_ID + place, visibility=visibility)
     return world
 
 
