@@ -9,6 +9,7 @@ from api.auth.access import Access, register
 from api.cache import backend as cache
 from api.database import Database
 from api.health import views as health
+from api.home import views as home
 from api.repositories import management
 from api.repositories import views as repositories
 from api.stats import views as stats
@@ -47,6 +48,7 @@ def create_app(settings: Settings) -> Flask:
     webhooks.init_app(app, settings)
     register(app, health.blueprint, Access.PUBLIC)
     register(app, openapi.blueprint, Access.PUBLIC)
+    register(app, home.blueprint, Access.PUBLIC)
     register(app, webhooks.blueprint, Access.SIGNED)
     register(app, stats.blueprint, Access.VIEWER)
     register(app, workflows.blueprint, Access.VIEWER)

@@ -19,6 +19,7 @@ class Endpoint:
         description: what a client has to know beside it.
         parameters: all of them, those in the path too.
         answer: JSON Schema of the body of a success; None: a success has no body.
+        media_type: of that body.
         status: of a success.
         other_status: of another kind of success, with the same body; None: there is none.
         is_lenient: whether unknown parameters are ignored, because others build the address.
@@ -36,6 +37,7 @@ class Endpoint:
         *,
         parameters: Sequence[Parameter],
         answer: Schema | None,
+        media_type: str,
         status: HTTPStatus,
         other_status: HTTPStatus | None,
         is_lenient: bool,
@@ -49,6 +51,7 @@ class Endpoint:
         self.description = view.__doc__ or ""
         self.parameters = tuple(parameters)
         self.answer = answer
+        self.media_type = media_type
         self.status = status
         self.other_status = other_status
         self.is_lenient = is_lenient
@@ -68,6 +71,7 @@ def endpoint(
     summary: str,
     *,
     answer: Schema | None,
+    media_type: str = "application/json",
     parameters: Sequence[Parameter] = (),
     status: HTTPStatus = HTTPStatus.OK,
     other_status: HTTPStatus | None = None,
@@ -84,6 +88,7 @@ def endpoint(
             summary,
             parameters=parameters,
             answer=answer,
+            media_type=media_type,
             status=status,
             other_status=other_status,
             is_lenient=is_lenient,

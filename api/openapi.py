@@ -126,7 +126,7 @@ def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, A
     answer = {
         "description": "The answer.",
         "headers": success,
-        "content": {"application/json": {"schema": view.answer}} if view.answer is not None else {},
+        "content": {view.media_type: {"schema": view.answer}} if view.answer is not None else {},
     }
     responses = {
         **{str(status.value): answer for status in (view.status, view.other_status) if status},

@@ -18,7 +18,7 @@ from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
 
-PUBLIC = {"/healthz", "/readyz", "/openapi.json", "/login", "/login/github/authorized"}
+PUBLIC = {"/", "/healthz", "/readyz", "/openapi.json", "/login", "/login/github/authorized"}
 SIGNED = {"/webhooks/github"}
 SESSION = {"/me", "/logout"}
 PROTECTED = [

@@ -136,6 +136,17 @@ def test_a_person_signs_in_by_a_click(page: Page, site: Site, begins_at: str) ->
     assert "session=" not in page.evaluate("document.cookie")
 
 
+def test_the_home_page_signs_a_person_in_and_out(page: Page, site: Site) -> None:
+    page.open(f"{site.root}/")
+    click(page, "Sign in with GitHub")
+    click(page, "Sign in as ada")
+    page.wait_until_at(f"{site.root}/")
+    page.wait_until("document.getElementById('login').innerText === 'ada'")
+    click(page, "Sign out")
+    page.wait_until("document.getElementById('signed-out').hidden === false")
+    assert page.cookies() == {}
+
+
 def test_a_frontend_asks_who_is_there_and_signs_them_out(page: Page, site: Site) -> None:
     sign_in(page, site, site.frontend)
     page.open(f"{site.frontend}/")

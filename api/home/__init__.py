@@ -1,0 +1,1 @@
+"""GET /: a page for people who open the API in a browser."""
