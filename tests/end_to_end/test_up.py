@@ -21,10 +21,13 @@ import pytest
 
 from actionsight.settings import ROOT
 from tests.end_to_end.conftest import ACTIONSIGHT
+from tests.end_to_end.person import Person
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(420)]
 
 PATIENCE_SECONDS = 180
+# Of the stand-in's developer, who maintains the one and may read the other.
+MAINTAINED, PRIVATE = "tenstorrent/tt-mlir", "tenstorrent/tt-forge"
 ASSETS = """
 { assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp }
     assetChecksOrError { ... on AssetChecks { checks { executionForLatestMaterialization {
@@ -216,6 +219,49 @@ def assert_a_webhook_shows(demonstration: Demonstration) -> None:
     assert ready["newest_observation_at"] is not None
 
 
+def assert_people_see_and_change_what_github_lets_them(demonstration: Demonstration) -> set[str]:
+    """Two people with different rights see different totals; who maintains a repository decides
+    whether it is collected. Gives what authenticated them."""
+    root = f"http://127.0.0.1:{demonstration.api_port}"
+    developer, outsider = Person(root, "standin-developer"), Person(root, "standin-outsider")
+    assert set(developer.repositories()) - set(outsider.repositories()) == {PRIVATE}
+
+    def totals_differ() -> bool:
+        counts = [person.get("/stats")["data"]["run_count"] for person in (developer, outsider)]
+        return bool(counts[0] > counts[1] > 100)
+
+    eventually(totals_differ)
+    repository_id = developer.repositories()[MAINTAINED]
+    assert outsider.remove(repository_id) == 403
+    assert developer.remove(repository_id) == 204
+    assert MAINTAINED not in developer.repositories()
+    assert developer.add(PRIVATE) == 403, "readable is not maintained"
+    assert developer.add(MAINTAINED) == 201
+
+    def is_collected_again() -> bool:
+        found = developer.get(f"/repositories?repository={MAINTAINED}")["data"]
+        return bool(found[0]["state"] == "collected")
+
+    eventually(is_collected_again)
+    return developer.secrets | outsider.secrets
+
+
+def assert_no_secret_was_written(folder: Path, secrets: set[str]) -> None:
+    """Nothing below the folder holds a secret but the files that keep it."""
+    kept = {
+        path.read_text().strip(): path
+        for path in folder.rglob("*")
+        if path.name in {"password", "webhook-secret", "client-secret", "secret-key", "token"}
+    }
+    assert len(kept) >= 6, kept.values()
+    for path in folder.rglob("*"):
+        if path in kept.values() or path.name == "valkey.conf" or not path.is_file():
+            continue
+        content = path.read_bytes()
+        for secret in secrets | kept.keys():
+            assert secret.encode() not in content, path
+
+
 def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_folder: Path) -> None:
     demonstration = Demonstration(services_folder / "up")
     with demonstration.up() as process:
@@ -225,6 +271,7 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
         assert {w["repository_full_name"] for w in workflows} >= {"bitcoin/bitcoin"}
         assert all(w["latest_run_status"] for w in workflows)
         assert_a_webhook_shows(demonstration)
+        secrets = assert_people_see_and_change_what_github_lets_them(demonstration)
         eventually(lambda: all(map(is_materialised_and_checked, demonstration.assets().values())))
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
@@ -242,6 +289,7 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
         assert set(demonstration.run_statuses()) <= {"SUCCESS", "STARTED", "STARTING", "QUEUED"}
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
+    assert_no_secret_was_written(demonstration.folder, secrets)
 
 
 @pytest.mark.parametrize("command", ["up", "sync"])
