@@ -233,9 +233,9 @@ def assert_people_see_and_change_what_github_lets_them(demonstration: Demonstrat
     eventually(totals_differ)
     repository_id = developer.repositories()[MAINTAINED]
     assert outsider.remove(repository_id) == 403
+    assert developer.remove(developer.repositories()[PRIVATE]) == 403, "readable is not maintained"
     assert developer.remove(repository_id) == 204
     assert MAINTAINED not in developer.repositories()
-    assert developer.add(PRIVATE) == 403, "readable is not maintained"
     assert developer.add(MAINTAINED) == 201
 
     def is_collected_again() -> bool:
