@@ -35,8 +35,13 @@ class Load:
 class Senders:
     """Processes that wait for their next load; they are ended with the context."""
 
-    def __init__(self, requests: Sequence[bytes]) -> None:
+    def __init__(
+        self, requests: Sequence[bytes], *, status: int = 202, connections: int = CONNECTIONS
+    ) -> None:
+        """Requests of which each must be answered by `status`; so many connections a process."""
         self._requests = requests
+        self._status = status
+        self._connections = connections
         self._senders: list[tuple[Any, Connection]] = []
 
     def __enter__(self) -> "Senders":
@@ -44,7 +49,11 @@ class Senders:
         for number in range(PROCESSES):
             ours, theirs = context.Pipe()
             own = self._requests[number::PROCESSES]
-            process = context.Process(target=_serve_loads, args=(theirs, own), daemon=True)
+            process = context.Process(
+                target=_serve_loads,
+                args=(theirs, own, self._status, self._connections),
+                daemon=True,
+            )
             process.start()
             self._senders.append((process, ours))
         return self
@@ -58,7 +67,7 @@ class Senders:
         """Send for so long, without a pause or at a rate (requests a second of all senders).
 
         Raises:
-            RuntimeError: an answer was not a 202.
+            RuntimeError: an answer had another status.
         """
         for _, pipe in self._senders:
             pipe.send((port, seconds, rate / PROCESSES if rate else None))
@@ -66,24 +75,31 @@ class Senders:
         for _, pipe in self._senders:
             latencies.frombytes(pipe.recv())
         if not latencies:
-            raise RuntimeError("a request was not answered by 202")
+            raise RuntimeError(f"a request was not answered by {self._status}")
         return Load(len(latencies) / seconds, latencies)
 
 
-def _serve_loads(pipe: Connection, requests: Sequence[bytes]) -> None:
+def _serve_loads(
+    pipe: Connection, requests: Sequence[bytes], status: int, connections: int
+) -> None:
     while (order := pipe.recv()) is not None:
-        pipe.send(_send(requests, *order).tobytes())
+        pipe.send(_send(requests, status, connections, *order).tobytes())
 
 
 def _send(
-    requests: Sequence[bytes], port: int, seconds: float, rate: float | None
+    requests: Sequence[bytes],
+    status: int,
+    connection_count: int,
+    port: int,
+    seconds: float,
+    rate: float | None,
 ) -> "array[float]":
-    """One load; gives the latencies, nothing when an answer was not a 202.
+    """One load; gives the latencies, nothing when an answer had another status.
 
     At a rate a request's time begins when it is due, even where no connection is free by then.
     """
     latencies = array("d")
-    idle = [socket.create_connection((HOST, port)) for _ in range(CONNECTIONS)]
+    idle = [socket.create_connection((HOST, port)) for _ in range(connection_count)]
     connections = {connection.fileno(): connection for connection in idle}
     began: dict[int, float] = {}
     waiting = select.epoll()
@@ -103,7 +119,7 @@ def _send(
             connection = connections[descriptor]
             answer = _answer(connection)
             latencies.append(time.perf_counter() - began.pop(descriptor))
-            if not answer.startswith(b"HTTP/1.1 202"):
+            if not answer.startswith(b"HTTP/1.1 %d" % status):
                 return array("d")
             idle.append(connection)
     for connection in connections.values():
@@ -117,7 +133,7 @@ def _answer(connection: socket.socket) -> bytes:
     while b"\r\n\r\n" not in answer:
         answer += _received(connection)
     head, _, body = answer.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
     while len(body) < length:
         body += _received(connection)
     return answer
