@@ -119,6 +119,17 @@ class PassingStorage(RedisStorage):
         self.storage.close()
 
 
+class _CallerLimiter(Limiter):
+    """Flask-Limiter, which would do most of its work before it lets an exempt request pass: the
+    receiver of webhooks would have to bear that with each delivery."""
+
+    def _check_request_limit(
+        self, callable_name: str | None = None, in_middleware: bool = True
+    ) -> None:
+        if not (_is_exempt() or _is_counted_later()):
+            super()._check_request_limit(callable_name, in_middleware)
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Limit this application's callers; without a cache server there is nowhere to count them.
 
@@ -128,7 +139,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.cache_url is None:
         logger.warning("ACTIONSIGHT_CACHE_URL is not set: nobody is limited")
         return
-    limiter = Limiter(
+    limiter = _CallerLimiter(
         _caller_key,
         default_limits=[Limit(lambda: str(_policy().item), _caller_key, scope=_SCOPE, shared=True)],
         storage_uri=f"{_SCHEME}{settings.cache_url}",
@@ -136,7 +147,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         # An address that no route has is limited, too.
         request_identifier=lambda: request.endpoint or "none",
     )
-    limiter.request_filter(lambda: _is_exempt() or _is_counted_later())
     limiter.init_app(app)
     app.extensions[_EXTENSION] = limiter
     app.register_error_handler(RateLimitExceeded, lambda _: _too_many(_policy()))
