@@ -49,7 +49,12 @@ def add_selections(
         if row is not None:
             added.append(name)
             connection.execute(
-                "update app.repositories set removed_at = null where repository_id = %s", [row[0]]
+                # Added anew, so that it is polled at once.
+                """
+                update app.repositories set removed_at = null, added_at = now()
+                where repository_id = %s and removed_at is not null
+                """,
+                [row[0]],
             )
     return added
 
@@ -74,6 +79,20 @@ def remove_selection(connection: Connection[Any], name: str) -> bool:
         "update app.repositories set removed_at = now() where repository_id = %s", [row[0]]
     )
     return True
+
+
+def find_removed(connection: Connection[Any], name: str) -> int | None:
+    """GitHub's id of a repository of this name that is not monitored any more, the newest such."""
+    row = connection.execute(
+        """
+        select repository_id from app.repositories
+        where lower(full_name) = lower(%s) and removed_at is not null
+        order by removed_at desc
+        limit 1
+        """,
+        [name],
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def list_monitored(connection: Connection[Any]) -> list[MonitoredRepository]:

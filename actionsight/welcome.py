@@ -22,7 +22,9 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
         token = _demonstration_token(settings)
         ask = f'curl -s -H "Authorization: Bearer {token}" "{api}'
         lines += [
-            "The first collection has begun; in about a minute these answer with real numbers:",
+            f"Sign in at {api}/ as one of GitHub's stand-in's people, each with other rights, or",
+            "ask with a token that may see all. The first collection has begun; in about a minute",
+            "these answer with real numbers:",
             "",
             f'  {ask}/stats?group_by=workflow_id"',
             f'  {ask}/workflows"',

@@ -1,10 +1,19 @@
 """`actionsight repositories`: what is monitored."""
 
-import click
+from typing import Any
 
-from actionsight import operations
+import click
+import psycopg
+
+from actionsight import audit, operations
 from actionsight.commands.installation import database
-from actionsight.repositories import add_selections, list_monitored, remove_selection
+from actionsight.purging import BusyError, purge_repository
+from actionsight.repositories import (
+    add_selections,
+    find_removed,
+    list_monitored,
+    remove_selection,
+)
 
 
 @click.group()
@@ -43,11 +52,27 @@ def list_repositories() -> None:
 
 @repositories.command("remove")
 @click.argument("names", nargs=-1, required=True, metavar="OWNER/NAME…")
-def remove_repositories(names: tuple[str, ...]) -> None:
+@click.option("--purge", is_flag=True, help="Delete their data, too.")
+def remove_repositories(names: tuple[str, ...], purge: bool) -> None:
     """Stop monitoring repositories: their data stays, no answer shows it."""
     with database() as (_, connection):
         unknown = [name for name in names if not remove_selection(connection, name)]
         connection.commit()
-    if unknown:
+        if purge:
+            for name in names:
+                _purge(connection, name)
+    if unknown and not purge:
         raise click.ClickException(f"not monitored: {', '.join(unknown)}")
-    click.echo(f"No longer monitored: {', '.join(names)}")
+    click.echo(f"{'Purged' if purge else 'No longer monitored'}: {', '.join(names)}")
+
+
+def _purge(connection: psycopg.Connection[Any], name: str) -> None:
+    repository_id = find_removed(connection, name)
+    if repository_id is None:
+        raise click.ClickException(f"{name}: nothing is known of it")
+    try:
+        purge_repository(connection, repository_id)
+    except BusyError as error:
+        raise click.ClickException(f"{name}: {error}") from error
+    audit.record(connection, "repository.purged", repository_id=repository_id, name=name)
+    connection.commit()

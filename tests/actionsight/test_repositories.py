@@ -3,7 +3,12 @@
 import pytest
 
 from actionsight.database import connect
-from actionsight.repositories import add_selections, list_monitored, remove_selection
+from actionsight.repositories import (
+    add_selections,
+    find_removed,
+    list_monitored,
+    remove_selection,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -45,3 +50,13 @@ def test_removing_what_is_not_monitored_says_so(database_url: str) -> None:
 def test_a_malformed_name_is_refused(database_url: str) -> None:
     with connect(database_url) as connection, pytest.raises(ValueError, match="write owner/name"):
         add_selections(connection, ["just-a-name"])
+
+
+def test_what_is_monitored_cannot_be_found_to_be_purged(database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute(
+            "insert into app.repositories (repository_id, full_name) values (5, 'Octo/App')"
+        )
+        assert find_removed(connection, "octo/app") is None
+        connection.execute("update app.repositories set removed_at = now()")
+        assert find_removed(connection, "octo/app") == 5
