@@ -56,7 +56,7 @@ create table marts.workflow_runs (
 create index on marts.workflow_runs (workflow_id, created_at);
 create index on marts.workflow_runs (repository_id, created_at);
 create table marts.workflow_run_attempts (
-    run_id bigint not null references marts.workflow_runs,
+    run_id bigint not null,
     run_attempt bigint not null,
     repository_id bigint not null references marts.repositories,
     workflow_id bigint not null references marts.workflows,

@@ -6,15 +6,25 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 from psycopg import Connection
 
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
-from github_standin.people import PERMISSIONS
+from github_standin.people import PERMISSIONS, User
 from github_standin.server import Server, serving
 from github_standin.world import World
 from tests.api.marts import Marts
-from tests.api.rights.house import COLLECTOR, FIRST_ID, HOOK_SECRET, OPERATOR_ID, ROOT, House
+from tests.api.rights.house import (
+    COLLECTOR,
+    FIRST_ID,
+    HOOK_SECRET,
+    OPERATOR_ID,
+    ROOT,
+    Caller,
+    House,
+)
+from tests.api.rights.matrix import MONITORED, ROLES, Matrix
 
 
 @pytest.fixture
@@ -83,3 +93,75 @@ def house(
     )
     yield House(app, settings, connection, world, github, buffer, marts, organisation)
     buffer.close()
+
+
+@pytest.fixture
+def ada(house: House) -> User:
+    """A person with another role in each repository."""
+    return house.person(
+        "ada",
+        {
+            "octo/open": "maintain",
+            "octo/closed": "admin",
+            "octo/spare": "admin",
+            "octo/removed": "write",
+        },
+    )
+
+
+@pytest.fixture
+def caller(house: House, ada: User) -> Caller:
+    """Ada, signed in."""
+    return house.signed_in(ada)
+
+
+@pytest.fixture
+def operator(house: House) -> Caller:
+    """A token of the command line."""
+    return house.with_token(None)
+
+
+@pytest.fixture
+def open_id(house: House) -> int:
+    """octo/open, monitored."""
+    return house.monitor("octo/open")
+
+
+@pytest.fixture
+def closed_id(house: House) -> int:
+    """octo/closed, monitored."""
+    return house.monitor("octo/closed")
+
+
+@pytest.fixture
+def reader(house: House, open_id: int, closed_id: int) -> User:
+    """A person who reads octo/closed; it and octo/open are monitored."""
+    return house.person("reader", {"octo/closed": "read"})
+
+
+@pytest.fixture
+def browser(house: House, reader: User) -> Caller:
+    """The reader, signed in."""
+    return house.signed_in(reader)
+
+
+@pytest.fixture
+def matrix(house: House) -> Matrix:
+    """Everybody, over what is monitored."""
+    # Thousands of answers: that each is what the document says is seen elsewhere.
+    house.app.test_client_class = FlaskClient
+    ids = {name: house.monitor(name) for name in MONITORED}
+    ids["octo/spare"] = FIRST_ID + 6
+    callers = {"anonymous": house.anonymous()}
+    for name in ("outsider", "reader", "maintainer", "revoked"):
+        user = house.person(name, ROLES.get(name))
+        callers[name] = house.signed_in(user)
+        possessive = "revoked one's" if name == "revoked" else f"{name}'s"
+        callers[f"{possessive} token"] = house.with_token(user)
+    operator = house.person("operator", user_id=OPERATOR_ID)
+    callers["operator"] = house.signed_in(operator)
+    callers["operator's token"] = house.with_token(operator)
+    callers["revoked token"] = house.with_token(None)
+    house.connection.execute("update app.api_tokens set revoked_at = now() where user_id is null")
+    callers["token of the command line"] = house.with_token(None)
+    return Matrix(house, ids, callers)

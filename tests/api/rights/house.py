@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import Connection
 from werkzeug.test import TestResponse
+from werkzeug.wrappers import Request, Response
 
 from actionsight.api_tokens import create_token
 from actionsight.encryption import Cipher
@@ -182,6 +183,40 @@ class House:
             for key in cache.scan_iter("*limits*"):
                 cache.delete(key)
 
+    def identity(self, full_name: str) -> int:
+        """A repository's id."""
+        repository = self.world.repository_named(full_name)
+        assert repository is not None
+        return repository.id
+
+    def hooks(self) -> list[Any]:
+        """The webhooks of octo/spare at GitHub."""
+        return self.github._hooks.of(self.world.repositories[self.identity("octo/spare")])
+
+    def selections(self) -> dict[str, bool]:
+        """What was selected by name, and whether it still is."""
+        rows = self.connection.execute(
+            "select name, removed_at is null from app.repository_selections"
+        ).fetchall()
+        return dict(rows)
+
+    def tables_with(self, repository_id: int) -> set[str]:
+        """The tables that hold rows of a repository."""
+        tables = self.connection.execute(
+            """
+            select table_schema || '.' || table_name from information_schema.columns
+            where column_name = 'repository_id' and table_schema in ('raw', 'marts', 'app')
+            """
+        ).fetchall()
+        return {
+            table
+            for (table,) in tables
+            if self.connection.execute(
+                f"select from {table} where repository_id = %s",
+                [repository_id],
+            ).fetchall()
+        }
+
     def audit(self) -> list[tuple[Any, ...]]:
         """Action, who, by which token, and which repository, oldest first."""
         return self.connection.execute(
@@ -190,3 +225,13 @@ class House:
             from app.audit_log order by entry_id
             """
         ).fetchall()
+
+
+def told(response: TestResponse) -> Any:
+    """The body of an answer."""
+    return response.json
+
+
+def fails(_: Request) -> Response:
+    """A fault of GitHub's."""
+    return Response("", 502)

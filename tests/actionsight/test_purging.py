@@ -1,0 +1,90 @@
+"""A purge: all rows of one repository go, and no build brings them back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import Connection, sql
+
+from actionsight.database import connect
+from actionsight.purging import MARTS, purge_repository
+from tests.support.services import Databases
+from tests.transform.building import Project
+from tests.transform.histories import WORKFLOWS, History
+from tests.transform.raw_rows import load
+
+pytestmark = pytest.mark.integration
+
+PURGED, KEPT = sorted(set(WORKFLOWS.values()))[:2]
+
+
+@pytest.fixture
+def connection(
+    postgres_server: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connection[Any]]:
+    """A database with marts of some repositories that are monitored."""
+    with postgres_server.migrated() as url, connect(url, autocommit=True) as connection:
+        monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", url)
+        monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
+        monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+        for number, rows in enumerate(History(seed=7).batches(1)):
+            load(connection, f"load-{number}", rows)
+        for repository_id in set(WORKFLOWS.values()):
+            connection.execute(
+                "insert into app.repositories (repository_id, full_name) values (%s, %s)",
+                [repository_id, f"acme/{repository_id}"],
+            )
+        Project().run()
+        yield connection
+
+
+def rows(connection: Connection[Any]) -> dict[tuple[str, str], dict[int, int]]:
+    """By table, how many rows each repository has in it."""
+    tables = connection.execute(
+        """
+        select table_schema, table_name
+        from information_schema.columns
+        inner join information_schema.tables using (table_schema, table_name)
+        where column_name = 'repository_id' and table_type = 'BASE TABLE'
+            and (table_schema in ('raw', 'marts', 'app') or table_schema like 'raw\\_staging%')
+        """
+    ).fetchall()
+    return {
+        (schema, name): dict(
+            connection.execute(
+                sql.SQL("select repository_id, count(*) from {} group by 1").format(
+                    sql.Identifier(schema, name)
+                )
+            ).fetchall()
+        )
+        for schema, name in tables
+    }
+
+
+def of(repository_id: int, counts: dict[tuple[str, str], dict[int, int]]) -> dict[Any, int]:
+    return {
+        table: count[repository_id] for table, count in counts.items() if count.get(repository_id)
+    }
+
+
+def test_all_rows_of_it_go_and_no_build_brings_them_back(connection: Connection[Any]) -> None:
+    before = rows(connection)
+    assert {name for schema, name in of(PURGED, before) if schema == "marts"} == {
+        *MARTS,
+        "data_versions",
+    }
+    with pytest.raises(ValueError, match="is monitored"), connection.transaction():
+        purge_repository(connection, PURGED)
+    connection.execute(
+        "update app.repositories set removed_at = now() where repository_id = %s", [PURGED]
+    )
+    with connection.transaction():
+        purge_repository(connection, PURGED)
+    after = rows(connection)
+    assert of(PURGED, after) == {("marts", "data_versions"): 1}
+    assert of(KEPT, after) == of(KEPT, before)
+    for options in ((), ("--full-refresh",)):
+        Project().run(*options)
+        assert of(PURGED, rows(connection)) == {("marts", "data_versions"): 1}, options
+        assert of(KEPT, rows(connection)) == of(KEPT, before), options

@@ -1,0 +1,168 @@
+"""Every route for everybody, over every kind of repository: nothing leaks, whatever is warm.
+
+Each repository has its own power of two of runs, its own duration of runs and of jobs, so that a
+count, sum or percentile tells whose rows are in it. What a viewer's answers must be is what an
+operator is told of exactly those repositories that the viewer may see.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.api.rights.house import FIRST_ID, Caller, House
+
+MONITORED = ("octo/open", "octo/turned", "octo/gone", "octo/closed", "octo/removed")
+NEVER_ID = FIRST_ID + 99
+PUBLIC = {"octo/open", "octo/turned", "octo/gone"}
+
+# Who sees what at first, and after what happens: see `Matrix.change`.
+BEFORE: dict[str, set[str] | int] = {
+    "anonymous": 401,
+    "outsider": PUBLIC,
+    "outsider's token": PUBLIC,
+    "reader": {*PUBLIC, "octo/closed", "octo/removed"},
+    "reader's token": {*PUBLIC, "octo/closed", "octo/removed"},
+    "maintainer": set(MONITORED),
+    "maintainer's token": set(MONITORED),
+    "operator": set(MONITORED),
+    "operator's token": set(MONITORED),
+    "token of the command line": set(MONITORED),
+    "revoked": {*PUBLIC, "octo/closed", "octo/removed"},
+    "revoked one's token": {*PUBLIC, "octo/closed", "octo/removed"},
+    "revoked token": 401,
+}
+AFTER: dict[str, set[str] | int] = {
+    "anonymous": 401,
+    "outsider": {"octo/open"},
+    "outsider's token": {"octo/open"},
+    "reader": {"octo/open", "octo/closed"},
+    "reader's token": {"octo/open", "octo/closed"},
+    "maintainer": {"octo/open", "octo/closed", "octo/turned"},
+    "maintainer's token": {"octo/open", "octo/closed", "octo/turned"},
+    "operator": set(MONITORED) - {"octo/removed"},
+    "operator's token": set(MONITORED) - {"octo/removed"},
+    "token of the command line": set(MONITORED) - {"octo/removed"},
+    "revoked": 401,
+    "revoked one's token": 403,
+    "revoked token": 401,
+}
+ROLES = {
+    "reader": {"octo/closed": "read", "octo/removed": "triage"},
+    "maintainer": dict.fromkeys([*MONITORED, "octo/spare"], "maintain"),
+    "revoked": {"octo/closed": "write", "octo/removed": "admin"},
+}
+LISTS = (
+    "/stats",
+    "/stats?group_by=repository_id",
+    "/stats?group_by=workflow_id",
+    "/stats?group_by=day,event",
+    "/stats?group_by=head_branch&branch=@default",
+    "/workflows",
+    "/workflows?name=build",
+    "/repositories",
+)
+OF_ONE = (
+    "/stats?repository={id}",
+    "/stats?repository={name}",
+    "/stats?group_by=workflow_id&repository={id}",
+    "/stats?workflow={workflow}",
+    "/workflows?repository={id}",
+    "/workflows?repository={name}",
+    "/workflows/{workflow}",
+    "/repositories?repository={id}",
+    "/repositories?repository={name}",
+)
+
+
+@dataclass
+class Matrix:
+    """Repositories by name, and everybody who asks."""
+
+    house: House
+    ids: dict[str, int]
+    callers: dict[str, Caller]
+
+    def paths(self, templates: tuple[str, ...], name: str) -> Iterator[str]:
+        number = self.ids[name]
+        for template in templates:
+            yield template.format(id=number, name=name, workflow=number * 10)
+
+    def expected(self, path: str, visible: set[str]) -> Any:
+        """What an operator is told of these repositories alone."""
+        operator = self.callers["token of the command line"]
+        chosen = ",".join(str(self.ids[name]) for name in sorted(visible))
+        answer = operator.read(f"{path}{'&' if '?' in path else '?'}repository={chosen}")
+        del answer["filter"]["repository"]
+        return answer
+
+    def change(self) -> None:
+        """One is made private, one is deleted at GitHub, one is not monitored any more, and one
+        person takes back the consent."""
+        house = self.house
+        house.privatize(self.ids["octo/turned"])
+        gone = self.ids["octo/gone"]
+        house.world.delete_repository(house.world.repositories[gone])
+        house.hear("repository", action="deleted", repository={"id": gone})
+        assert self.callers["operator"].delete(self.ids["octo/removed"]).status_code == 204
+        user_id = house.world.people.user_named("revoked")
+        assert user_id is not None
+        house.world.people.revoke_authorization(user_id)
+        house.hear("github_app_authorization", action="revoked", sender={"id": user_id.account.id})
+
+
+def without_names(body: str, matrix: Matrix) -> str:
+    numbers = "|".join(f"{number}0?" for number in [*matrix.ids.values(), NEVER_ID])
+    return re.sub(rf"octo/\w+|\b(?:{numbers})\b", "NAME", body)
+
+
+def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
+    """All that one caller can ask for."""
+    caller = matrix.callers[who]
+    every = [path for name in matrix.ids for path in matrix.paths(OF_ONE, name)]
+    if isinstance(rights, int):
+        bodies = set()
+        for path in (*LISTS, *every, "/repositories/available", "/stats?nonsense=1"):
+            matrix.house.forget_counts()
+            response = caller.get(path)
+            assert response.status_code == rights, (who, path)
+            bodies.add(response.text)
+        assert len(bodies) == 1, "nothing of what was asked is in it"
+        return
+    matrix.house.forget_counts()
+    for path in LISTS:
+        assert caller.read(path) == matrix.expected(path, rights), (who, path)
+    assert caller.read("/stats")["data"]["run_count"] == sum(
+        2 ** (matrix.ids[name] % 100) for name in rights
+    )
+    assert caller.visible() == {matrix.ids[name] for name in rights}
+    for name in matrix.ids:
+        for path, never in zip(matrix.paths(OF_ONE, name), _of_nothing(), strict=True):
+            response = caller.get(path)
+            if name in rights:
+                assert response.status_code == 200, (who, path)
+                continue
+            nothing = caller.get(never)
+            assert (response.status_code, nothing.status_code) == (404, 404), (who, path)
+            bodies = {without_names(each.text, matrix) for each in (response, nothing)}
+            assert len(bodies) == 1, (who, path)
+            assert _headers(response) == _headers(nothing)
+    hidden = [str(number) for name, number in matrix.ids.items() if name not in rights] + [
+        name for name in matrix.ids if name not in rights
+    ]
+    for path in LISTS:
+        told = caller.get(path)
+        assert not any(word in told.text for word in hidden), (who, path)
+
+
+def _of_nothing() -> Iterator[str]:
+    for template in OF_ONE:
+        yield template.format(id=NEVER_ID, name="octo/never", workflow=NEVER_ID * 10)
+
+
+def _headers(response: Any) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in response.headers
+        if name not in ("Content-Length", "RateLimit")
+    }

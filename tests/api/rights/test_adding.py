@@ -1,0 +1,226 @@
+"""What people may add, and that it is collected from then on."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Request, Response
+
+from github_standin.people import User
+from tests.api.rights.house import COLLECTOR, OPERATOR_ID, Caller, House, told
+
+pytestmark = pytest.mark.integration
+
+
+def test_available_is_what_the_person_maintains_and_nobody_monitors(
+    house: House, caller: Caller
+) -> None:
+    house.monitor("octo/open")
+    answer = caller.read("/repositories/available")
+    assert [(row["full_name"], row["role"], row["visibility"]) for row in answer["data"]] == [
+        ("octo/closed", "admin", "private"),
+        ("octo/spare", "admin", "private"),
+    ]
+    assert answer["next"] is None
+    assert answer["install_url"] == f"{house.github.url}/apps/actionsight-octo/installations/new"
+
+
+def test_available_comes_in_pages(house: House, caller: Caller) -> None:
+    names, after = [], ""
+    while True:
+        page = caller.read(f"/repositories/available?limit=1{after}")
+        names += [row["full_name"] for row in page["data"]]
+        if page["next"] is None:
+            break
+        after = f"&next={page['next']}"
+    assert names == ["octo/closed", "octo/open", "octo/spare"]
+
+
+def test_without_an_installation_nothing_is_available_but_the_place_to_install_it(
+    house: House, caller: Caller
+) -> None:
+    house.world.people.uninstall(house.organisation)
+    assert caller.read("/repositories/available") == {
+        "data": [],
+        "next": None,
+        "install_url": f"{house.github.url}/settings/installations",
+    }
+
+
+def test_an_operator_may_add_whatever_is_listed(house: House, operator: Caller) -> None:
+    root = house.person("root", {"octo/closed": "read"}, user_id=OPERATOR_ID)
+    rows = house.signed_in(root).read("/repositories/available")["data"]
+    assert [row["full_name"] for row in rows] == ["octo/closed"]
+    assert operator.read("/repositories/available")["data"] == []
+
+
+def test_github_away_is_a_503(house: House, caller: Caller) -> None:
+    identity_of_open = house.monitor("octo/open")
+    caller.read("/stats")
+    house.github.fault = lambda _: Response("", 502)
+    for response in (
+        caller.get("/repositories/available"),
+        caller.add("octo/spare"),
+        caller.delete(identity_of_open),
+    ):
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert "GitHub" in response.text
+    house.github.fault = None
+    assert caller.visible() == {identity_of_open}
+
+
+def test_an_added_repository_waits_for_its_first_collection(
+    house: House, caller: Caller, ada: User
+) -> None:
+    response = caller.add("Octo/SPARE")
+    assert response.status_code == 201
+    body: Any = response.json
+    spare_id = house.identity("octo/spare")
+    assert body["data"] | {"added_at": None} == {
+        "repository_id": spare_id,
+        "full_name": "octo/spare",
+        "visibility": "private",
+        "state": "waiting",
+        "default_branch": None,
+        "is_archived": None,
+        "html_url": None,
+        "workflow_count": 0,
+        "run_count": 0,
+        "jobs_listed": 0,
+        "added_at": None,
+        "backfilled_from": None,
+        "observed_until": None,
+        "newest_observation_at": None,
+        "trouble": None,
+        "trouble_since": None,
+    }
+    assert caller.read("/repositories")["data"] == [body["data"]]
+    assert house.selections() == {"octo/spare": True}
+    assert house.audit() == [("repository.added", ada.account.id, False, spare_id)]
+    again = caller.add("octo/spare")
+    assert (again.status_code, told(again)["data"]) == (200, body["data"])
+    assert len(house.audit()) == 1
+
+
+def test_the_state_says_how_collection_does(house: House, operator: Caller) -> None:
+    def state(**columns: Any) -> str:
+        for name, value in columns.items():
+            house.connection.execute(f"update app.repositories set {name} = %s", [value])  # noqa: S608 names of ours
+        (row,) = operator.read("/repositories")["data"]
+        return str(row["state"])
+
+    operator.add("octo/spare")
+    assert state() == "waiting"
+    assert state(backfilled_from="2026-01-01Z") == "collecting"
+    assert state(observed_until="2026-01-02Z") == "collected"
+    assert state(trouble="404") == "trouble"
+
+
+def test_before_the_first_build_repositories_are_added_and_listed(
+    house: House, caller: Caller
+) -> None:
+    house.connection.execute("drop schema marts cascade")
+    added: Any = caller.add("octo/spare").json
+    assert caller.read("/repositories")["data"] == [added["data"]]
+    assert caller.get("/stats").status_code == 503
+
+
+def test_what_somebody_just_added_is_theirs_to_see_whatever_was_read_of_their_rights(
+    house: House, caller: Caller, ada: User
+) -> None:
+    assert caller.visible() == set()
+    fresh = house.world.add_repository("octo/fresh", visibility="private")
+    house.world.people.set_role(ada, "octo/fresh", "maintain")
+    assert caller.add("octo/fresh").status_code == 201
+    assert caller.visible() == {fresh.id}
+
+
+@pytest.mark.parametrize("name", ["octo/removed", "octo/never", "never/spare"])
+def test_what_the_person_does_not_maintain_or_see_is_not_added(
+    house: House, caller: Caller, name: str
+) -> None:
+    response = caller.add(name)
+    assert response.status_code == (403 if name == "octo/removed" else 404)
+    assert house.selections() == {}
+    assert house.audit() == []
+
+
+def test_what_the_collector_cannot_read_is_not_added(house: House, caller: Caller) -> None:
+    def hidden(request: Request) -> Response | None:
+        is_collector = request.headers["Authorization"] == f"Bearer {COLLECTOR}"
+        return Response('{"message": "Not Found"}', 404) if is_collector else None
+
+    house.github.fault = hidden
+    response = caller.add("octo/spare")
+    assert response.status_code == 409
+    assert "collector" in response.text
+    assert house.selections() == {}
+    assert house.with_token(None).add("octo/spare").status_code == 404
+
+
+def test_one_that_was_removed_can_be_added_again(house: House, caller: Caller) -> None:
+    closed_id = house.monitor("octo/closed")
+    assert caller.delete(closed_id).status_code == 204
+    assert caller.visible() == set()
+    response = caller.add("octo/closed")
+    assert (response.status_code, told(response)["data"]["run_count"]) == (201, 16)
+    assert caller.visible() == {closed_id}
+    assert house.selections() == {"octo/closed": True}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        "octo/spare",
+        {},
+        {"full_name": None},
+        {"full_name": 5},
+        {"full_name": "spare"},
+        {"full_name": "octo/spare/"},
+        {"full_name": "octo/*"},
+        {"full_name": "octo/.."},
+        {"full_name": "octo/."},
+        {"full_name": "../user"},
+        {"full_name": "octo/spare?x=1"},
+        {"full_name": "octo/spare#x"},
+        {"full_name": "octo/sp are"},
+        {"full_name": "octo/späre"},
+        {"full_name": "octo/" + "x" * 101},
+        {"full_name": "octo/spare", "purge": True},
+    ],
+)
+def test_a_body_that_names_no_repository_is_refused_before_github_is_asked(
+    house: House, operator: Caller, body: Any
+) -> None:
+    response = operator.post(body)
+    assert response.status_code == 400, response.text
+    assert house.github.requests == []
+
+
+def test_a_body_that_is_too_large_or_of_another_kind_is_refused(operator: Caller) -> None:
+    post, headers = operator.client.post, dict(operator.headers)
+    for data, kind, status in (
+        (b'{"full_name": "octo/spare"}', "text/plain", 415),
+        (b'{"full_name": "octo/spare"}', None, 415),
+        (b" " * 20_000, "application/json", 413),
+        (b"\xff", "application/json", 400),
+        (b"", "application/json", 400),
+    ):
+        response = post("/repositories", data=data, content_type=kind, headers=headers)
+        assert response.status_code == status
+
+
+def test_a_write_by_cookie_needs_the_csrf_token_and_the_origin(
+    house: House, caller: Caller
+) -> None:
+    spare_id = house.monitor("octo/spare")
+    for missing in ("X-CSRF-Token", "Origin"):
+        kept = {name: text for name, text in caller.protection.items() if name != missing}
+        for given in (kept, {**kept, missing: "https://elsewhere.example"}):
+            other = replace(caller, protection=given)
+            assert other.add("octo/closed").status_code == 403
+            assert other.delete(spare_id).status_code == 403
+    assert caller.visible() == {spare_id}
+    assert house.selections() == {}

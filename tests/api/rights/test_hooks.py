@@ -1,0 +1,108 @@
+"""Webhooks that we make and remove at GitHub, as far as the credential may."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Request, Response
+
+from actionsight.settings import Settings
+from tests.api.client import app_of
+from tests.api.rights.house import Caller, House, told
+
+pytestmark = pytest.mark.integration
+
+HOOKS = "/repos/octo/spare/hooks"
+
+
+def test_a_webhook_is_made_once_and_removed_with_the_repository(
+    house: House, caller: Caller
+) -> None:
+    added: Any = caller.add("octo/spare").json
+    assert added["webhook"] == {"status": "created", "reason": None}
+    (hook,) = house.hooks()
+    assert hook.url == "http://127.0.0.1:8000/webhooks/github"
+    assert (hook.events, hook.content_type, hook.active) == (
+        ("workflow_run", "workflow_job", "repository"),
+        "json",
+        True,
+    )
+    assert hook.secret == "of the webhooks"
+    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [
+        (hook.id,)
+    ]
+    again: Any = caller.add("octo/spare").json
+    assert again["webhook"] == {"status": "exists", "reason": None}
+    assert len(house.hooks()) == 1
+    assert caller.delete(added["data"]["repository_id"]).status_code == 204
+    assert house.hooks() == []
+    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [(None,)]
+
+
+def test_a_webhook_that_others_made_is_left_alone(house: House, operator: Caller) -> None:
+    mine = {"url": "http://127.0.0.1:8000/webhooks/github", "content_type": "json"}
+    repository = house.world.repository_named("octo/spare")
+    assert repository is not None
+    house.github._hooks.add(
+        repository, {"config": mine, "events": ["workflow_run", "workflow_job", "repository"]}
+    )
+    added: Any = operator.add("octo/spare").json
+    assert added["webhook"] == {"status": "exists", "reason": None}
+    assert operator.delete(added["data"]["repository_id"]).status_code == 204
+    assert len(house.hooks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"github_webhook_secret": ()}, "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET"),
+        ({"public_url": "http://actionsight.example"}, "ACTIONSIGHT_PUBLIC_URL"),
+    ],
+)
+def test_without_what_a_webhook_takes_there_is_none_and_a_reason(
+    house: House, settings: Settings, changes: dict[str, Any], reason: str
+) -> None:
+    with app_of(replace(settings, **changes)) as app:
+        operator = replace(house, app=app).with_token(None)
+        response = operator.client.post(
+            "/repositories",
+            json={"full_name": "octo/spare"},
+            headers=dict(operator.headers),
+            base_url="http://127.0.0.1:8000",
+        )
+    assert response.status_code == 201, response.text
+    assert told(response)["webhook"]["status"] == "not_created"
+    assert reason in told(response)["webhook"]["reason"]
+    assert HOOKS not in house.github.paths()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_where_the_credential_may_not_administer_webhooks_there_is_none_and_a_reason(
+    house: House, caller: Caller, status: int
+) -> None:
+    def refuses(request: Request) -> Response | None:
+        is_hook = request.path == HOOKS
+        return Response('{"message": "no"}', status) if is_hook else None
+
+    house.github.fault = refuses
+    response = caller.add("octo/spare")
+    assert response.status_code == 201
+    assert told(response)["webhook"]["status"] == "not_created"
+    assert "GitHub" in told(response)["webhook"]["reason"]
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_webhook_that_cannot_be_removed_keeps_nobody_from_removing(
+    house: House, caller: Caller, status: int
+) -> None:
+    added: Any = caller.add("octo/spare").json
+
+    def refuses(request: Request) -> Response | None:
+        is_hook = request.method == "DELETE"
+        return Response('{"message": "no"}', status) if is_hook else None
+
+    house.github.fault = refuses
+    assert caller.delete(added["data"]["repository_id"]).status_code == 204
+    assert caller.visible() == set()
+    (kept,) = house.connection.execute("select hook_id is not null from app.repositories")
+    assert kept == (status != 404,)

@@ -1,0 +1,84 @@
+"""Rights while GitHub, or the cache server, is away: for minutes what was known, then nothing."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.wrappers import Request, Response
+
+from actionsight.embedded.server import free_port
+from actionsight.loopback import HOST
+from actionsight.settings import Settings
+from github_standin.people import User
+from github_standin.server import Break, Fault
+from tests.api.client import app_of
+from tests.api.rights.house import Caller, House, fails
+
+pytestmark = pytest.mark.integration
+
+
+def is_away(_: Request) -> Break:
+    return Break()
+
+
+def is_limited(_: Request) -> Response:
+    return Response('{"message": "API rate limit exceeded"}', 403)
+
+
+def is_nonsense(_: Request) -> Response:
+    return Response("<html>", 200)
+
+
+FAULTS = [fails, is_away, is_limited, is_nonsense]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_while_github_cannot_be_asked_rights_serve_for_fifteen_minutes_and_then_are_closed(
+    house: House, browser: Caller, open_id: int, closed_id: int, fault: Fault
+) -> None:
+    assert browser.visible() == {open_id, closed_id}
+    house.github.fault = fault
+    house.age(14.8)
+    assert browser.visible() == {open_id, closed_id}
+    house.age(0.3)
+    assert browser.visible() == {open_id}
+    house.github.fault = None
+    house.forget_pauses()
+    assert browser.visible() == {open_id, closed_id}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_without_known_rights_and_without_github_only_what_is_public_is_there(
+    house: House, browser: Caller, open_id: int, fault: Fault
+) -> None:
+    house.github.fault = fault
+    assert browser.visible() == {open_id}
+
+
+def test_a_github_that_fails_is_not_asked_by_every_request(
+    house: House, browser: Caller, open_id: int
+) -> None:
+    house.github.fault = fails
+    for _ in range(5):
+        assert browser.visible() == {open_id}
+    assert house.asked() == 1
+
+
+@pytest.fixture
+def without_cache(settings: Settings, house: House) -> Any:
+    """The same, its cache server away."""
+    address = f"redis://{HOST}:{free_port()}/0"
+    with app_of(replace(settings, cache_url=address)) as app:
+        yield app
+
+
+def test_without_the_cache_server_github_is_asked_each_time_and_fails_closed(
+    house: House, reader: User, without_cache: Flask, open_id: int, closed_id: int
+) -> None:
+    browser = replace(house, app=without_cache).signed_in(reader)
+    for count in (1, 2):
+        assert browser.visible() == {open_id, closed_id}
+        assert house.asked() == count
+    house.github.fault = fails
+    assert browser.visible() == {open_id}
