@@ -55,9 +55,11 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
             sql.SQL("lock table marts.{} in exclusive mode").format(sql.Identifier(table))
         )
         with project.start(*arguments) as build:
-            _wait_until_blocked(database, build)
-            assert owed(database) == ["load 2"]
-            build.kill()
+            try:
+                _wait_until_blocked(database, build)
+            finally:
+                build.kill()
+    assert owed(database) == ["load 2", "load 2, webhooks"]
     project.run()
 
     assert owed(database) == []

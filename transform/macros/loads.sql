@@ -13,9 +13,19 @@ builds at once may both do the same loads: the second one finds nothing to write
     {%- do return(literals_or_query(claim)) %}
 {%- endmacro %}
 
-{#- The runs that this build computes anew, as a query of their ids. -#}
+{#- The ids of the runs that this build computes anew, as a query. -#}
 {% macro claimed_runs() -%}
-    select claimed.run_id from marts.claimed_runs as claimed where claimed.invocation_id = '{{ invocation_id }}'
+    select run_id from marts.claimed_runs where invocation_id = '{{ invocation_id }}'
+{%- endmacro %}
+
+{#- When those runs were created, by any observation, as a query. -#}
+{% macro claimed_creations() -%}
+    select
+        run_id,
+        workflow_id,
+        created_at
+    from marts.claimed_creations
+    where invocation_id = '{{ invocation_id }}'
 {%- endmacro %}
 
 {#-
@@ -46,6 +56,11 @@ knows how few rows they mean and reads those by an index.
         | selectattr("config.materialized", "equalto", "incremental")
         | list
     ) %}
+{%- endmacro %}
+
+{#- Tables of what a build works on; each build's rows go with it, a killed one's after a day. -#}
+{% macro claims() %}
+    {%- do return(["claimed_loads", "claimed_runs", "claimed_creations"]) %}
 {%- endmacro %}
 
 {% macro builds_models() %}
@@ -92,8 +107,17 @@ same SQL computes everything.
             claimed_at timestamptz not null default now(),
             primary key (invocation_id, run_id)
         );
-        delete from marts.claimed_loads where claimed_at < now() - interval '1 day';
-        delete from marts.claimed_runs where claimed_at < now() - interval '1 day';
+        create table if not exists marts.claimed_creations (
+            invocation_id text not null,
+            run_id bigint not null,
+            workflow_id bigint not null,
+            created_at timestamptz not null,
+            claimed_at timestamptz not null default now(),
+            primary key (invocation_id, run_id, workflow_id, created_at)
+        );
+        {%- for table in claims() %}
+        delete from marts.{{ table }} where claimed_at < now() - interval '1 day';
+        {%- endfor %}
         insert into marts.claimed_loads (invocation_id, load_id)
         select '{{ invocation_id }}', loads.load_id
         from raw.loads as loads
@@ -118,7 +142,8 @@ same SQL computes everything.
 
 {#-
 on-run-start, after the loads: claims the runs of which they brought a row, a job or the repository's
-own row. Once for all models, and with statistics of how many they are.
+own row, and the times at which these were created by any observation of any attempt. Once for all
+models, and in tables, so that PostgreSQL knows how many they are.
 -#}
 {% macro claim_runs() %}
     {%- if builds_models() %}
@@ -139,6 +164,15 @@ own row. Once for all models, and with statistics of how many they are.
             {%- endfor %}
         ) as touched;
         analyze marts.claimed_runs;
+        insert into marts.claimed_creations (invocation_id, run_id, workflow_id, created_at)
+        {%- for table in ("workflow_runs", "webhook_runs") %}
+        select '{{ invocation_id }}', claimed.run_id, observed.workflow_id, observed.created_at
+        from ({{ claimed_runs() }}) as claimed
+        inner join raw.{{ table }} as observed on claimed.run_id = observed.run_id
+        where observed.created_at is not null
+        {{ "union" if not loop.last }}
+        {%- endfor %};
+        analyze marts.claimed_creations;
         commit;
     {%- endif %}
 {% endmacro %}
@@ -179,8 +213,9 @@ each repository that the set brought rows of rises as soon as one did.
         order by claimed.load_id
         on conflict (load_id) do nothing;
         {%- endif %}
-        delete from marts.claimed_loads where invocation_id = '{{ invocation_id }}';
-        delete from marts.claimed_runs where invocation_id = '{{ invocation_id }}';
+        {%- for table in claims() %}
+        delete from marts.{{ table }} where invocation_id = '{{ invocation_id }}';
+        {%- endfor %}
         commit;
         {%- if ran | length == wanted | length
             and run_query("select to_regprocedure('app.advance_observed_until()') is not null").rows[0][0] %}

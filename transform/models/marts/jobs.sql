@@ -28,6 +28,10 @@ with touched_jobs as (
     select {{ own_columns | join(', ') }} from {{ ref('int_github__jobs') }}
 ),
 
+touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
 neighbours as (
     select run_id from {{ ref('int_github__superseded_neighbours') }}
 ),
@@ -56,7 +60,14 @@ jobs as (
 ),
 
 runs as (
-    select * from all_runs where run_id in (select jobs.run_id from jobs)
+    select *
+    from all_runs
+    where
+        run_id in (
+            select touched_runs.run_id from touched_runs
+            union
+            select neighbours.run_id from neighbours
+        )
 ),
 
 superseded_runs as (
