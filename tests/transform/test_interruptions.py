@@ -32,6 +32,18 @@ def _wait_until_blocked(database: psycopg.Connection[Any], build: "subprocess.Po
         time.sleep(0.02)
 
 
+def _end_waiting_sessions(database: psycopg.Connection[Any]) -> None:
+    """As the end of the whole machine would: else the server goes on with what it was sent."""
+    database.execute(
+        """
+        select pg_terminate_backend(pid)
+        from pg_locks
+        inner join pg_database on database = pg_database.oid
+        where datname = current_database() and not granted
+        """
+    )
+
+
 @pytest.mark.parametrize(
     "arguments, table",
     [([], "workflow_runs"), (["--full-refresh"], "jobs"), ([], "built_loads")],
@@ -59,6 +71,7 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
                 _wait_until_blocked(database, build)
             finally:
                 build.kill()
+                _end_waiting_sessions(database)
     assert owed(database) == ["load 2", "load 2, webhooks"]
     project.run()
 
