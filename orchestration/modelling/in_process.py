@@ -59,6 +59,8 @@ def _results(
     arguments = [
         "build",
         "--quiet",
+        # The manifest of set-up is the one that Dagster reads; no file of a build is read again.
+        "--no-write-json",
         "--no-use-colors",
         # They test the code, not the data; `dbt build` and `make test` run them.
         "--exclude-resource-type",

@@ -90,6 +90,7 @@ STATEMENTS = (
     "create index on raw.webhook_runs (run_id, run_attempt)",
     "create index on raw.webhook_runs (batch_id)",
     "create index on raw.webhook_runs (repository_id)",
+    "create index on raw.webhook_runs (workflow_id, run_id)",
     """
     create table raw.webhook_jobs (
         delivery_id text primary key references raw.webhook_events on delete cascade,

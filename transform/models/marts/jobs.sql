@@ -1,9 +1,15 @@
+{#- The second index holds all that statistics of a workflow's jobs read. -#}
 {{
     config(
         unique_key='job_id',
         indexes=[
             {'columns': ['run_id', 'run_attempt']},
-            {'columns': ['workflow_id', 'run_created_at']},
+            {'columns': [
+                'workflow_id', 'run_created_at', 'repository_id', 'is_executed', 'is_carried_over',
+                'queue_seconds', 'is_impossible_queue', 'duration_seconds', 'is_impossible_duration',
+                'billable_minutes', 'self_hosted_minutes', 'waste_cause', 'wasted_minutes',
+                'estimated_cost_usd', 'list_price_usd',
+            ]},
             {'columns': ['repository_id', 'run_created_at']},
             {'columns': ['run_created_at', 'job_id']},
             {'columns': ['status']},

@@ -1,8 +1,13 @@
+{#- The first index holds all that statistics of a workflow's runs read. -#}
 {{
     config(
         unique_key='run_id',
         indexes=[
-            {'columns': ['workflow_id', 'created_at desc', 'run_id desc']},
+            {'columns': [
+                'workflow_id', 'created_at desc', 'run_id desc', 'repository_id', 'run_attempt',
+                'status', 'conclusion', 'first_attempt_conclusion', 'is_flaky', 'duration_seconds',
+                'queue_seconds', 'time_to_signal_seconds', 'head_sha',
+            ]},
             {'columns': ['repository_id', 'created_at']},
             {'columns': ['created_at', 'run_id']},
             {'columns': ['status', 'created_at']},
