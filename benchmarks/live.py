@@ -44,6 +44,7 @@ from benchmarks.receiver import read_deliveries
 REPOSITORY_ID = 1_181_927
 PATIENCE_SECONDS = 180
 PAUSE_SECONDS = (0.5, 12.0)
+SLOWEST = 5
 
 
 class Installation:
@@ -210,6 +211,17 @@ def _report(
     for name, values in stages.items():
         p90 = statistics.quantiles(values, n=10, method="inclusive")[-1]
         print(f"{name:<30}{statistics.median(values):>8.1f}{p90:>8.1f}{max(values):>8.1f}")
+
+    print("\nthe slowest, accepted at (UTC):")
+    by_length = sorted(accepted, key=lambda each: visible[each] - accepted[each], reverse=True)
+    for delivery_id in by_length[:SLOWEST]:
+        moment = accepted[delivery_id]
+        print(
+            f"{moment:%H:%M:%S}  drained after"
+            f" {(drained[delivery_id] - moment).total_seconds():.1f} s, visible after"
+            f" {(visible[delivery_id] - moment).total_seconds():.1f} s"
+        )
+    print("runs of builds began at: " + ", ".join(f"{start:%H:%M:%S}" for start in sorted(starts)))
 
 
 def _drained(database_url: str, delivery_ids: list[str]) -> dict[str, datetime]:
