@@ -31,16 +31,24 @@ test: setup .venv/development-installed ## the whole gate: format, lint, types, 
 
 lint: setup .venv/development-installed checks ## what `make test` checks before its tests
 
-.PHONY: checks
+.PHONY: checks check-code check-types check-sql
 checks:
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-sql check-code
+
+check-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --disable-progress-bar transform
 	$(BIN)/lint-imports
 
-bench: setup .venv/development-installed ## measure: the receiver's speed, and how long until a webhook shows
+check-types:
+	$(BIN)/mypy
+
+check-sql:
+	$(BIN)/sqlfluff lint --disable-progress-bar transform
+
+bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, how long until a webhook shows
 	$(BIN)/python -m benchmarks.receiver
+	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.live
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
