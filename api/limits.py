@@ -53,9 +53,10 @@ class Policy:
         return RateLimitItemPerMinute(self.quota)
 
 
-VIEWER = Policy("viewer", 600)
-STRANGER = Policy("stranger", 60)
-SIGN_IN = Policy("sign-in", 10)
+# A page of charts asks for dozens of answers at once, and an office shares one address.
+VIEWER = Policy("viewer", 1200)
+STRANGER = Policy("stranger", 300)
+SIGN_IN = Policy("sign-in", 30)
 
 # Each of these begins or ends a conversation with GitHub, for somebody who is not known yet.
 SIGN_IN_ROUTES = frozenset({"/login", "/login/github/authorized"})

@@ -78,15 +78,15 @@ def counters(server: "redis.Redis") -> list[str]:
 
 
 def test_the_numbers_are_those_of_the_documentation() -> None:
-    assert (limits.VIEWER.quota, limits.STRANGER.quota, limits.SIGN_IN.quota) == (600, 60, 10)
+    assert (limits.VIEWER.quota, limits.STRANGER.quota, limits.SIGN_IN.quota) == (1200, 300, 30)
     assert limits.WINDOW_SECONDS == 60
 
 
-def test_a_token_may_ask_600_times_a_minute_and_a_stranger_60(
+def test_a_token_may_ask_1200_times_a_minute_and_a_stranger_300(
     marts: Marts, app: Flask, connection: Connection[Any], token: str
 ) -> None:
     client = FlaskClient(app)
-    for asker, quota, answered in ((token, 600, 404), (None, 60, 401)):
+    for asker, quota, answered in ((token, 1200, 404), (None, 300, 401)):
         statuses = [ask(client, "/workflows/1", asker).status_code for _ in range(quota + 2)]
         assert statuses == [answered] * quota + [429] * 2
 

@@ -26,25 +26,25 @@ def test_a_person_is_counted_by_themselves_in_all_their_browsers(app: Flask) -> 
     other = Visitor(app)
     for browser, login in ((laptop, "ada"), (phone, "ada"), (other, "bob")):
         browser.sign_in(login)
-    assert left(laptop) == '"viewer";r=599'
-    assert left(phone) == '"viewer";r=598'
-    assert left(other) == '"viewer";r=599'
-    assert laptop.sign_out().headers["RateLimit"].startswith('"viewer";r=597')
+    assert left(laptop) == '"viewer";r=2999'
+    assert left(phone) == '"viewer";r=2998'
+    assert left(other) == '"viewer";r=2999'
+    assert laptop.sign_out().headers["RateLimit"].startswith('"viewer";r=2997')
 
 
 def test_what_is_no_session_counts_against_the_address(app: Flask) -> None:
     first, second, elsewhere = Visitor(app), Visitor(app), Visitor(app, address="192.0.2.2")
     first.client.set_cookie("session", "made up" * 500)
-    assert left(first) == '"stranger";r=59'
-    assert left(second) == '"stranger";r=58'
-    assert left(elsewhere) == '"stranger";r=59'
+    assert left(first) == '"stranger";r=299'
+    assert left(second) == '"stranger";r=298'
+    assert left(elsewhere) == '"stranger";r=299'
 
 
-def test_sign_in_is_not_begun_more_than_ten_times_a_minute_from_one_address(app: Flask) -> None:
-    statuses = [Visitor(app).post("/login").status_code for _ in range(11)]
-    assert statuses == [303] * 10 + [429]
+def test_sign_in_is_not_begun_more_than_thirty_times_a_minute_from_one_address(app: Flask) -> None:
+    statuses = [Visitor(app).post("/login").status_code for _ in range(31)]
+    assert statuses == [303] * 30 + [429]
     elsewhere = Visitor(app, address="192.0.2.2")
     elsewhere.sign_in("ada")
-    statuses = [Visitor(app).get("/login/github/authorized").status_code for _ in range(11)]
-    assert 429 not in statuses[:10]
-    assert statuses[10] == 429
+    statuses = [Visitor(app).get("/login/github/authorized").status_code for _ in range(31)]
+    assert 429 not in statuses[:30]
+    assert statuses[30] == 429
