@@ -33,12 +33,12 @@ CONDITIONAL: Headers = {
 }
 LIMITS: Headers = {
     POLICY_HEADER: {
-        "description": 'How many requests the caller may send: `"viewer";q=1200;w=60` is 1,200 in 60 '
-        "seconds.",
+        "description": 'How many requests the caller may send: `"viewer";q=1200;w=60` is 1,200 in '
+        "60 seconds.",
         "schema": TEXT,
     },
     LIMIT_HEADER: {
-        "description": 'What is left of it: `"viewer";r=1199;t=60` is 1,199 in the next 60 seconds.',
+        "description": 'What is left of it: `"viewer";r=1199;t=60` is 1,199 in the next 60 s.',
         "schema": TEXT,
     },
 }

@@ -26,9 +26,9 @@ def test_a_person_is_counted_by_themselves_in_all_their_browsers(app: Flask) -> 
     other = Visitor(app)
     for browser, login in ((laptop, "ada"), (phone, "ada"), (other, "bob")):
         browser.sign_in(login)
-    assert left(laptop) == '"viewer";r=2999'
-    assert left(phone) == '"viewer";r=2998'
-    assert left(other) == '"viewer";r=2999'
+    assert left(laptop) == '"viewer";r=1199'
+    assert left(phone) == '"viewer";r=1198'
+    assert left(other) == '"viewer";r=1199'
     assert laptop.sign_out().headers["RateLimit"].startswith('"viewer";r=2997')
 
 
