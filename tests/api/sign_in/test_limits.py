@@ -29,7 +29,7 @@ def test_a_person_is_counted_by_themselves_in_all_their_browsers(app: Flask) -> 
     assert left(laptop) == '"viewer";r=1199'
     assert left(phone) == '"viewer";r=1198'
     assert left(other) == '"viewer";r=1199'
-    assert laptop.sign_out().headers["RateLimit"].startswith('"viewer";r=2997')
+    assert laptop.sign_out().headers["RateLimit"].startswith('"viewer";r=1197')
 
 
 def test_what_is_no_session_counts_against_the_address(app: Flask) -> None:
