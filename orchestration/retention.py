@@ -1,4 +1,4 @@
-"""Dagster keeps the events of every run for ever; here old runs are forgotten.
+"""Dagster keeps every event for ever; here old runs, and old reports of drains, are forgotten.
 
 A poll every five minutes is 100,000 runs a year. What they found out is in the raw tables and in
 the marts; their events are for looking into what went wrong lately.
@@ -16,8 +16,11 @@ from dagster import (
     job,
     op,
 )
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from sqlalchemy import delete, func, select
 
-KEPT_DAYS = 30
+KEPT_DAYS = 14
 _BATCH = 200
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
@@ -44,10 +47,32 @@ def forget_runs_before(instance: DagsterInstance, moment: datetime) -> int:
             return forgotten
 
 
+def forget_reports_before(instance: DagsterInstance, moment: datetime) -> int:
+    """Delete what was reported outside of runs before a moment, such as drains; give how much.
+
+    The newest report of each asset stays. The tables are Dagster's own, and no call of its own does
+    this: the version is pinned, and a test runs it.
+    """
+    events, tags = SqlEventLogStorageTable, AssetEventTagsTable
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    newest = select(func.max(events.c.id)).where(events.c.run_id == "").group_by(events.c.asset_key)
+    old = (
+        select(events.c.id)
+        .where(events.c.run_id == "", events.c.timestamp < moment.replace(tzinfo=None))
+        .where(events.c.id.not_in(newest))
+    )
+    with storage.index_connection() as connection:
+        connection.execute(delete(tags).where(tags.c.event_id.in_(old)))
+        return int(connection.execute(delete(events).where(events.c.id.in_(old))).rowcount)
+
+
 @op(description=f"Delete runs that ended more than {KEPT_DAYS} days ago, with their events.")
 def forget_old_runs(context: OpExecutionContext) -> None:
     moment = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
     context.log.info("%d runs forgotten", forget_runs_before(context.instance, moment))
+    context.log.info("%d reports forgotten", forget_reports_before(context.instance, moment))
 
 
 @job(description="Keep Dagster's own database small.")

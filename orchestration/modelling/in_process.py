@@ -6,7 +6,7 @@ version is pinned, and a test runs a whole build through here).
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dagster import AssetExecutionContext, Failure
@@ -35,16 +35,27 @@ def build(
     yield from _results(context, project, translator, is_again=False)
 
 
-def build_again(
-    context: AssetExecutionContext, project: DbtProject, translator: DagsterDbtTranslator
+def build_while(
+    is_owed: Callable[[], bool],
+    context: AssetExecutionContext,
+    project: DbtProject,
+    translator: DagsterDbtTranslator,
 ) -> None:
-    """The same once more within a run; an output comes once, so the results are logged.
+    """Build again within a run, pass after pass; the last pass's results are logged.
+
+    An output comes once, so they are events; and those of every pass would fill Dagster's database.
 
     Raises:
         Failure: as `build`.
     """
-    for result in _results(context, project, translator, is_again=True):
-        context.log_event(result)
+    results: list[Any] = []
+    try:
+        while is_owed():
+            results.clear()
+            results.extend(_results(context, project, translator, is_again=True))
+    finally:
+        for result in results:
+            context.log_event(result)
 
 
 def _results(
