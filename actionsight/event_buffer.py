@@ -5,10 +5,10 @@ happens in between, it is delivered again: the ledger in PostgreSQL decides what
 """
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 
 import orjson
 import redis
@@ -23,6 +23,8 @@ CONSUMER = "drain"
 COMPRESSION_LEVEL = 1
 # Twice this, with the second try, is well within the ten seconds that GitHub waits.
 TIMEOUT_SECONDS = 2
+
+_Answer = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,6 @@ class Event:
     def name(self) -> str:
         """The kind of event, such as `workflow_run`."""
         return self.headers.get("x-github-event") or "unknown"
-
-    def raw_body(self) -> bytes:
-        """The body as GitHub sent it.
-
-        Raises:
-            ValueError: it cannot be decompressed.
-        """
-        try:
-            return zlib.decompress(self.body)
-        except zlib.error as error:
-            raise ValueError(f"the buffered body cannot be decompressed: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -145,7 +136,14 @@ class EventBuffer:
                 raise
             self._make_group()
             answer = self._redis.xreadgroup(GROUP, CONSUMER, {STREAM: after}, count=count)
-        return list(_events(cast(Any, answer)))
+        entries = [entry for _, of_stream in cast(_Answer, answer or []) for entry in of_stream]
+        # An entry that was deleted while it was pending has no fields: nothing is left of it, and
+        # it must not stand before others for ever.
+        if vanished := [entry_id for entry_id, fields in entries if not fields]:
+            self._redis.xack(STREAM, GROUP, *vanished)
+            if len(vanished) == len(entries):
+                return self._read(after, count)
+        return [_event(entry_id, fields) for entry_id, fields in entries if fields]
 
     def _make_group(self) -> None:
         try:
@@ -156,17 +154,13 @@ class EventBuffer:
                 raise
 
 
-def _events(answer: list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]) -> Iterable[Event]:
-    for _, entries in answer or []:
-        for entry_id, fields in entries:
-            # An entry that was deleted while it was pending has no fields: nothing is left of it.
-            if fields:
-                yield Event(
-                    entry_id.decode(),
-                    _moment(entry_id),
-                    _headers(fields.get(b"headers", b"")),
-                    fields.get(b"body", b""),
-                )
+def _event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
+    return Event(
+        entry_id.decode(),
+        _moment(entry_id),
+        _headers(fields.get(b"headers", b"")),
+        fields.get(b"body", b""),
+    )
 
 
 def _headers(text: bytes) -> dict[str, str]:

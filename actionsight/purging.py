@@ -6,6 +6,8 @@ from psycopg import Connection, sql
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import scalar_row
 
+from actionsight.locks import COLLECTION_LOCK, WEBHOOK_LOCK
+
 # Children first. A mart that is new and missing here keeps its parents' rows from going, and fails.
 MARTS = (
     "jobs",
@@ -16,9 +18,6 @@ MARTS = (
     "repositories",
 )
 
-# Of ingestion's collection and drain, which would otherwise bring rows after they were deleted.
-COLLECTION_LOCK = 0x4153_0001
-WEBHOOK_LOCK = 0x4153_0002
 WAIT_SECONDS = 8
 MOST_SECONDS = 600
 
@@ -91,6 +90,7 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
 
 
 def _take_locks(connection: Connection[Any]) -> None:
+    """Of collection and drain, which would bring deleted rows back, and of the models."""
     connection.execute("select set_config('lock_timeout', %s, true)", [f"{WAIT_SECONDS}s"])
     connection.execute("select set_config('statement_timeout', %s, true)", [f"{MOST_SECONDS}s"])
     with connection.cursor(row_factory=scalar_row) as cursor:

@@ -1,35 +1,26 @@
 """Collect from GitHub without Dagster: prepare the tables, resolve names, poll, read history."""
 
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
-import psycopg
 
 from actionsight.database import connect
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
+from ingestion.command_line import TROUBLE, log_to_stderr, run
 from ingestion.github.errors import GitHubError, LoadError
 from ingestion.github.prepare import prepare
 
 logger = logging.getLogger(__name__)
 
-TROUBLE = 1
-INTERRUPTED = 130
-
 
 @click.group(help=__doc__)
 @click.option("--quiet", is_flag=True, help="Say nothing but what goes wrong.")
 def cli(quiet: bool) -> None:
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    log_to_stderr(quiet=quiet)
     logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
@@ -106,36 +97,14 @@ def _end_with(troubles: dict[str, str]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when all went well, 1 after saying what did not, 130 on Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        code = cli.main(
-            args=arguments, prog_name="python -m ingestion.github", standalone_mode=False
-        )
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; the next collection goes on from here", err=True)
-        return INTERRUPTED
-    except (GitHubError, LoadError, SettingsError, ValueError) as error:
-        click.echo(str(error), err=True)
-        return TROUBLE
-    except psycopg.errors.UndefinedTable as error:
-        click.echo(f"{_first_line(error)}. Run `actionsight migrate` first", err=True)
-        return TROUBLE
-    except psycopg.Error as error:
-        click.echo(f"PostgreSQL: {_first_line(error)}", err=True)
-        return TROUBLE
-    return code if isinstance(code, int) else 0
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    """Run a command; gives its exit code."""
+    return run(
+        cli,
+        arguments,
+        program="python -m ingestion.github",
+        stopped="stopped; the next collection goes on from here",
+        expected=(GitHubError, LoadError, SettingsError, ValueError),
+    )
 
 
 if __name__ == "__main__":

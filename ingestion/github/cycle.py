@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from actionsight.database import connect
+from actionsight.locks import COLLECTION_LOCK
 from actionsight.settings import Settings
 from ingestion.github import state, stored
 from ingestion.github.client import GitHubClient, RateLimit
@@ -236,9 +237,7 @@ def cycle(
         raise ValueError("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")
     own_client = client or GitHubClient(settings.github_api_url, settings.github_token)
     with connect(settings.database_url, autocommit=True) as connection:
-        take_lock(
-            connection, state.COLLECTION_LOCK, "another collection is under way: waiting for it"
-        )
+        take_lock(connection, COLLECTION_LOCK, "another collection is under way: waiting for it")
         folder = settings.data_dir / "dlt"
         folder.mkdir(parents=True, exist_ok=True)
         try:

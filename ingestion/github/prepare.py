@@ -11,10 +11,10 @@ from typing import Any
 from psycopg import Connection, sql
 
 from actionsight.database import connect
+from actionsight.locks import COLLECTION_LOCK
 from actionsight.settings import Settings
 from ingestion.github.locking import take_lock
 from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
-from ingestion.github.state import COLLECTION_LOCK
 
 logger = logging.getLogger(__name__)
 

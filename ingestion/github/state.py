@@ -12,9 +12,6 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-# Any number that nobody else takes: "AS", 1.
-COLLECTION_LOCK = 0x4153_0001
-
 
 @dataclass(frozen=True)
 class Repository:

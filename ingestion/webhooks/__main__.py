@@ -2,19 +2,18 @@
 
 import json
 import logging
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
-import psycopg
 from psycopg import Connection
 
 from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings, SettingsError, load
+from ingestion.command_line import TROUBLE, log_to_stderr, run
 from ingestion.webhooks.dead_letters import (
     DeadLetter,
     discard,
@@ -22,13 +21,11 @@ from ingestion.webhooks.dead_letters import (
     list_dead_letters,
     replay,
 )
-from ingestion.webhooks.drain import DrainError, drain, explained
+from ingestion.webhooks.drain import DrainError, drain
 from ingestion.webhooks.unpacking import UnreadableEventError, parse_body, raw_body
 
 logger = logging.getLogger(__name__)
 
-TROUBLE = 1
-INTERRUPTED = 130
 # What a tick of the sensor takes at most.
 TICK_SECONDS = 10
 LISTED_REASON = 80
@@ -37,12 +34,7 @@ LISTED_REASON = 80
 @click.group(help=__doc__)
 @click.option("--quiet", is_flag=True, help="Say nothing but what goes wrong.")
 def cli(quiet: bool) -> None:
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    log_to_stderr(quiet=quiet)
 
 
 @cli.command("drain")
@@ -212,29 +204,14 @@ def _database() -> Iterator[Connection[Any]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when all went well, 1 after saying what did not, 130 on Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        code = cli.main(
-            args=arguments, prog_name="python -m ingestion.webhooks", standalone_mode=False
-        )
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("stopped; the next drain goes on from here", err=True)
-        return INTERRUPTED
-    except (DrainError, SettingsError) as error:
-        click.echo(str(error), err=True)
-        return TROUBLE
-    except psycopg.Error as error:
-        click.echo(explained(error), err=True)
-        return TROUBLE
-    return code if isinstance(code, int) else 0
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+    """Run a command; gives its exit code."""
+    return run(
+        cli,
+        arguments,
+        program="python -m ingestion.webhooks",
+        stopped="stopped; the next drain goes on from here",
+        expected=(DrainError, SettingsError),
+    )
 
 
 if __name__ == "__main__":

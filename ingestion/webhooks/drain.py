@@ -15,13 +15,14 @@ from typing import Any
 import psycopg
 import redis
 from psycopg import Connection
-from psycopg.errors import DeadlockDetected, UndefinedColumn, UndefinedTable
+from psycopg.errors import DeadlockDetected
 
 from actionsight.database import connect
 from actionsight.event_buffer import Event, EventBuffer
+from ingestion.database_errors import explained, first_line
 from ingestion.webhooks.delivery import from_event
 from ingestion.webhooks.locking import try_lock, wait_for_lock
-from ingestion.webhooks.storing import Stored, first_line, store
+from ingestion.webhooks.storing import Stored, store
 
 logger = logging.getLogger(__name__)
 
@@ -153,11 +154,3 @@ def _drain_batch(
             len(stored.failures),
         )
     return stored
-
-
-def explained(error: psycopg.Error) -> str:
-    """One sentence for an operator, with the remedy where we know it."""
-    remedy = ""
-    if isinstance(error, UndefinedTable | UndefinedColumn):
-        remedy = ". Run `actionsight migrate` first"
-    return f"PostgreSQL: {first_line(error)}{remedy}"

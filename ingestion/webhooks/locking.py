@@ -5,10 +5,9 @@ from typing import Any
 
 from psycopg import Connection
 
-logger = logging.getLogger(__name__)
+from actionsight.locks import WEBHOOK_LOCK
 
-# Any number that nobody else takes: "AS", 2.
-WEBHOOK_LOCK = 0x4153_0002
+logger = logging.getLogger(__name__)
 
 
 def try_lock(connection: Connection[Any]) -> bool:

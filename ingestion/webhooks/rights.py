@@ -41,7 +41,8 @@ def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
     )
     for statement in (
         """
-        update app.sign_in_grants set revoked_at = now()
+        update app.sign_in_grants
+        set revoked_at = now(), access_token = '', refresh_token = null
         where user_id = any(%s) and revoked_at is null
         """,
         "update app.sessions set ended_at = now() where user_id = any(%s) and ended_at is null",

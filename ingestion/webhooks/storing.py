@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from ingestion.database_errors import first_line
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks import tables
 from ingestion.webhooks.delivery import Delivery
@@ -76,11 +77,6 @@ def store(
     stored = store(connection, deliveries[:middle], is_replay=is_replay)
     stored.add(store(connection, deliveries[middle:], is_replay=is_replay))
     return stored
-
-
-def first_line(error: Exception) -> str:
-    """What went wrong, without PostgreSQL's details: those can quote a whole row."""
-    return str(error).partition("\n")[0]
 
 
 def _store(

@@ -25,7 +25,7 @@ def test_an_event_comes_out_as_it_went_in_and_its_body_is_compressed(buffer: Eve
     body = b'{"zen": "' + b"Keep it simple. " * 500 + b'"}'
     buffer.append(HEADERS, body)
     [event] = buffer.new(10)
-    assert (event.delivery_id, event.name, event.raw_body()) == ("d-1", "ping", body)
+    assert (event.delivery_id, event.name, zlib.decompress(event.body)) == ("d-1", "ping", body)
     assert len(event.body) < len(body) / 10
     assert abs(datetime.now(UTC) - event.received_at) < timedelta(minutes=1)
 
@@ -35,10 +35,10 @@ def test_what_was_taken_and_not_forgotten_is_given_again(buffer: EventBuffer) ->
         buffer.append(HEADERS, str(number).encode())
     taken = buffer.new(2)
     assert buffer.pending(10) == taken
-    assert [event.raw_body() for event in buffer.new(10)] == [b"2"]
+    assert [zlib.decompress(event.body) for event in buffer.new(10)] == [b"2"]
 
     buffer.forget([taken[0].entry_id])
-    assert [event.raw_body() for event in buffer.pending(10)] == [b"1", b"2"]
+    assert [zlib.decompress(event.body) for event in buffer.pending(10)] == [b"1", b"2"]
     assert buffer.freshness().event_count == 2
 
 
@@ -56,7 +56,7 @@ def test_events_that_came_before_any_drain_are_given_to_the_first(
     buffer.append(HEADERS, b"early")
     with redis.Redis.from_url(redis_url) as client:
         assert client.xinfo_groups(STREAM) == []
-    assert [event.raw_body() for event in buffer.new(1)] == [b"early"]
+    assert [zlib.decompress(event.body) for event in buffer.new(1)] == [b"early"]
 
 
 def test_an_entry_that_vanished_while_pending_blocks_nothing(
@@ -68,17 +68,10 @@ def test_an_entry_that_vanished_while_pending_blocks_nothing(
     with redis.Redis.from_url(redis_url) as client:
         client.xdel(STREAM, gone.entry_id)
         assert client.xpending(STREAM, GROUP)["pending"] == 2
-    assert buffer.pending(10) == [here]
-
-
-def test_a_body_that_cannot_be_decompressed_is_a_clear_error(
-    buffer: EventBuffer, redis_url: str
-) -> None:
+    # As many as are asked for have vanished: what is behind them is reached all the same.
+    assert buffer.pending(1) == [here]
     with redis.Redis.from_url(redis_url) as client:
-        client.xadd(STREAM, {"headers": b"{}", "body": zlib.compress(b"x" * 100)[:5]})
-    [event] = buffer.new(1)
-    with pytest.raises(ValueError, match="cannot be decompressed"):
-        event.raw_body()
+        assert client.xpending(STREAM, GROUP)["pending"] == 1
 
 
 def test_an_entry_that_no_receiver_wrote_can_still_be_named(

@@ -20,7 +20,8 @@ def sign_in(webhooks: Installation, user_id: int, sessions: int = 1) -> None:
         webhooks.execute(
             """
             with sign_in as (
-                insert into app.sign_in_grants (user_id, access_token) values (%s, '')
+                insert into app.sign_in_grants (user_id, access_token, refresh_token)
+                values (%s, 'encrypted', 'encrypted')
                 returning user_id, grant_id
             )
 
@@ -42,6 +43,11 @@ def sign_ins(webhooks: Installation) -> list[dict[str, Any]]:
                 select count(*) from app.sign_in_grants
                 where sign_in_grants.user_id = users.user_id and revoked_at is null
             ) as grant_count,
+            (
+                select count(*) from app.sign_in_grants
+                where sign_in_grants.user_id = users.user_id
+                    and (access_token <> '' or refresh_token is not null)
+            ) as token_count,
             (
                 select count(*) from app.sessions
                 where sessions.user_id = users.user_id and ended_at is null

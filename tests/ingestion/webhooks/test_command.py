@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from actionsight.database import connect
+from actionsight.locks import WEBHOOK_LOCK
 from actionsight.settings import ROOT
 from ingestion.webhooks.__main__ import main
-from ingestion.webhooks.locking import WEBHOOK_LOCK
 from tests.ingestion.webhooks.interrupting import drain_process
 from tests.ingestion.webhooks.receiving import (
     PATIENCE_SECONDS,

@@ -100,6 +100,8 @@ def test_a_revoked_authorization_ends_all_sign_ins_of_that_person_alone(
     webhooks.send("github_app_authorization", {"action": "revoked", "sender": {"id": ADA}})
     webhooks.drain()
     assert open_sign_ins(webhooks) == {ADA: (0, 0), BOB: (1, 1)}
+    kept = {person["user_id"]: person["token_count"] for person in sign_ins(webhooks)}
+    assert kept == {ADA: 0, BOB: 1}, "her tokens are not kept, not even encrypted"
     of_ada, of_bob = invalid_before(webhooks)
     assert (of_ada > NEVER, of_bob) == (True, NEVER)
     assert [row["outcome"] for row in webhooks.ledger().values()] == ["applied"]

@@ -6,8 +6,8 @@ import pytest
 
 from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
+from actionsight.locks import WEBHOOK_LOCK
 from ingestion.webhooks.drain import DrainError, drain
-from ingestion.webhooks.locking import WEBHOOK_LOCK
 from tests.ingestion.webhooks.receiving import (
     PATIENCE_SECONDS,
     REPOSITORY_ID,
