@@ -11,8 +11,8 @@ from actionsight.database import connect
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
 from ingestion.command_line import TROUBLE, log_to_stderr, run
-from ingestion.github.errors import GitHubError, LoadError
 from ingestion.github.prepare import prepare
+from ingestion.github.rest.errors import GitHubError, LoadError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def prepare_command() -> None:
 def resolve_command(names: Sequence[str]) -> None:
     """Monitor repositories and look each up at GitHub at once."""
     from ingestion.github.cycle import cycle
-    from ingestion.github.repositories import resolve
+    from ingestion.github.loops.repositories import resolve
 
     settings = load()
     with cycle(settings) as under_way:

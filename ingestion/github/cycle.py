@@ -23,11 +23,11 @@ from actionsight.database import connect
 from actionsight.locks import COLLECTION_LOCK
 from actionsight.settings import Settings
 from ingestion.github import state, stored
-from ingestion.github.client import GitHubClient, RateLimit
-from ingestion.github.endpoints import get_object
-from ingestion.github.errors import STOPPING, GitHubError, MissingError
 from ingestion.github.loading import Batch, Loader
 from ingestion.github.locking import take_lock
+from ingestion.github.rest.client import GitHubClient, RateLimit
+from ingestion.github.rest.endpoints import get_object
+from ingestion.github.rest.errors import STOPPING, GitHubError, MissingError
 from ingestion.github.rows import UnreadablePayloadError
 from ingestion.github.schema import PIPELINES, TABLES
 from ingestion.github.state import Poll, Repository

@@ -18,7 +18,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from psycopg import Connection
 
 from ingestion.github import stored
-from ingestion.github.errors import LoadError
+from ingestion.github.rest.errors import LoadError
 from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Row, Table
 from ingestion.github.source import github_source
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from ingestion.github import jobs, repositories, runs
 from ingestion.github.cycle import Cycle, StageResult
+from ingestion.github.loops import jobs, repositories, runs
 
 
 def collect_repositories(cycle: Cycle) -> StageResult:

@@ -17,8 +17,8 @@ from github_standin.model import Job, Run, Runner, Step, Workflow
 from github_standin.server import Server, serving
 from github_standin.world import World
 from ingestion.github import stages
-from ingestion.github.client import GitHubClient, Patience
 from ingestion.github.cycle import Cycle, StageResult, cycle
+from ingestion.github.rest.client import GitHubClient, Patience
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

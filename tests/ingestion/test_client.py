@@ -9,8 +9,8 @@ from werkzeug.wrappers import Request, Response
 
 from github_standin.server import Break, Server, serving
 from github_standin.world import World
-from ingestion.github.client import GitHubClient, Patience
-from ingestion.github.errors import (
+from ingestion.github.rest.client import GitHubClient, Patience
+from ingestion.github.rest.errors import (
     BadCredentialError,
     ForbiddenError,
     MissingError,

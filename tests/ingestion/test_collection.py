@@ -7,7 +7,7 @@ import pytest
 
 from actionsight.repositories import remove_selection
 from ingestion.github import stages
-from ingestion.github.errors import RateLimitError
+from ingestion.github.rest.errors import RateLimitError
 from tests.ingestion.collecting import (
     MINUTE,
     START,

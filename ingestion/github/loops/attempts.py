@@ -7,14 +7,14 @@ from datetime import datetime
 
 from ingestion.github import stored as history
 from ingestion.github.cycle import Cycle, Tally
-from ingestion.github.endpoints import Payload, get_object
-from ingestion.github.errors import (
+from ingestion.github.loading import Batch
+from ingestion.github.rest.endpoints import Payload, get_object
+from ingestion.github.rest.errors import (
     STOPPING,
     GitHubError,
     MissingError,
     UnexpectedAnswerError,
 )
-from ingestion.github.loading import Batch
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_RUNS, Row
 from ingestion.github.state import Repository

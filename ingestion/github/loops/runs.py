@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from ingestion.github import state, stored
-from ingestion.github.attempts import RunReader
 from ingestion.github.cycle import Cycle, Tally
-from ingestion.github.endpoints import LISTING_CAP, Listing, Payload, listing, timestamp
-from ingestion.github.errors import MissingError
 from ingestion.github.loading import Batch
+from ingestion.github.loops.attempts import RunReader
+from ingestion.github.rest.endpoints import LISTING_CAP, Listing, Payload, listing, timestamp
+from ingestion.github.rest.errors import MissingError
 from ingestion.github.rows import run_order
 from ingestion.github.state import Poll, Repository
 

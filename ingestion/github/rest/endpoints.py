@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ingestion.github.client import Answer, GitHubClient
-from ingestion.github.errors import UnexpectedAnswerError
+from ingestion.github.rest.client import Answer, GitHubClient
+from ingestion.github.rest.errors import UnexpectedAnswerError
 
 PER_PAGE = 100
 # A listing of runs that is filtered stops there, whatever `total_count` says.

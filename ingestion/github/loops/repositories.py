@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 from ingestion.github import state
 from ingestion.github.cycle import Cycle, Tally
-from ingestion.github.endpoints import items
-from ingestion.github.errors import STOPPING, GitHubError, MissingError
 from ingestion.github.loading import Batch
+from ingestion.github.rest.endpoints import items
+from ingestion.github.rest.errors import STOPPING, GitHubError, MissingError
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state import Poll, Repository

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import orjson
 import requests
 
-from ingestion.github.errors import (
+from ingestion.github.rest.errors import (
     BadCredentialError,
     ForbiddenError,
     GitHubError,

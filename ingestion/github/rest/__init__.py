@@ -1,0 +1,1 @@
+"""Asking GitHub: the client, its credentials, and the budget that all processes share."""
