@@ -49,6 +49,7 @@ def record_as_built(database_url: str, load_id: str) -> None:
         connection.execute("create schema marts")
         connection.execute("create table marts.built_loads (load_id text primary key)")
         connection.execute("insert into marts.built_loads values (%s)", [load_id])
+        connection.execute("delete from raw.unbuilt_loads where load_id = %s", [load_id])
 
 
 def test_nothing_is_asked_for_before_the_first_load(

@@ -14,10 +14,13 @@ pytestmark = pytest.mark.integration
 
 
 def owed(database: psycopg.Connection[Any]) -> list[str]:
-    rows = database.execute(
+    """The loads that no build has taken in, as the short list has them and as the long ones do."""
+    noted = database.execute("select load_id from raw.unbuilt_loads order by 1").fetchall()
+    counted = database.execute(
         "select load_id from raw.loads except select load_id from marts.built_loads order by 1"
-    )
-    return [load_id for (load_id,) in rows]
+    ).fetchall()
+    assert noted == counted
+    return [load_id for (load_id,) in noted]
 
 
 def data_versions(database: psycopg.Connection[Any]) -> dict[int, int]:
@@ -46,7 +49,7 @@ def test_a_build_with_nothing_new_writes_no_row_and_raises_no_version(
     project.run()
     unchanged = marts.versions(database)
     # The same loads worked on again: everything is computed, nothing differs.
-    database.execute("delete from marts.built_loads")
+    database.execute("insert into raw.unbuilt_loads (load_id) select load_id from raw.loads")
     project.run()
 
     assert versions == {101: 1, 102: 1, 103: 1}

@@ -68,21 +68,25 @@ knows how few rows they mean and reads those by an index.
 {%- endmacro %}
 
 {#-
-on-run-start: makes the bookkeeping tables and claims every load that no finished build has recorded.
-With `--full-refresh`, and where a table is missing, all loads: then every key is touched, and the
-same SQL computes everything.
+on-run-start: makes the bookkeeping tables and claims every load that no finished build has recorded
+(raw.unbuilt_loads). With `--full-refresh`, and where a table is missing, all loads: then every key is
+touched, and the same SQL computes everything.
 -#}
 {% macro claim_loads() %}
     {%- if builds_models() %}
-        {%- if not run_query("select to_regclass('raw.loads') is not null").rows[0][0] %}
+        {%- set prepared %}
+            select to_regclass('raw.loads') is not null and to_regclass('raw.unbuilt_loads') is not null
+        {%- endset %}
+        {%- if not run_query(prepared).rows[0][0] %}
             {%- do exceptions.raise_compiler_error(
-                "This database has no raw tables yet. Run `actionsight migrate` (or `make up`) first."
+                "This database has not all raw tables yet. Run `actionsight migrate` (or `make up`) first."
             ) %}
         {%- endif %}
-        {%- set tables = [] %}
+        {%- set missing = [] %}
         {%- for node in incremental_models() %}
-            {%- do tables.append("to_regclass('" ~ node.schema ~ "." ~ node.alias ~ "') is null") %}
+            {%- do missing.append("to_regclass('" ~ node.schema ~ "." ~ node.alias ~ "') is null") %}
         {%- endfor %}
+        {%- set takes_all = flags.FULL_REFRESH or run_query("select " ~ missing | join(" or ")).rows[0][0] %}
         begin;
         select pg_advisory_xact_lock({{ lock_key("schemas") }});
         create schema if not exists marts;
@@ -119,12 +123,8 @@ same SQL computes everything.
         delete from marts.{{ table }} where claimed_at < now() - interval '1 day';
         {%- endfor %}
         insert into marts.claimed_loads (invocation_id, load_id)
-        select '{{ invocation_id }}', loads.load_id
-        from raw.loads as loads
-        where
-            {{ flags.FULL_REFRESH | lower }}
-            or {{ tables | join(" or ") }}
-            or not exists (select from marts.built_loads as built where built.load_id = loads.load_id);
+        select '{{ invocation_id }}', load_id
+        from raw.{{ "loads" if takes_all else "unbuilt_loads" }};
         analyze marts.claimed_loads;
         commit;
     {%- endif %}
@@ -212,6 +212,12 @@ each repository that the set brought rows of rises as soon as one did.
         where claimed.invocation_id = '{{ invocation_id }}'
         order by claimed.load_id
         on conflict (load_id) do nothing;
+        delete from raw.unbuilt_loads
+        where load_id in (
+            select claimed.load_id
+            from marts.claimed_loads as claimed
+            where claimed.invocation_id = '{{ invocation_id }}'
+        );
         {%- endif %}
         {%- for table in claims() %}
         delete from marts.{{ table }} where invocation_id = '{{ invocation_id }}';
