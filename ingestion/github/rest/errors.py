@@ -5,11 +5,19 @@ class GitHubError(Exception):
     """GitHub did not give what was asked; the message is one sentence for an operator."""
 
 
-class BadCredentialError(GitHubError):
+class CredentialError(GitHubError):
+    """No more can be asked with one credential; repositories that another one reads go on."""
+
+    def __init__(self, message: str, credential: str = "") -> None:
+        super().__init__(message)
+        self.credential = credential
+
+
+class BadCredentialError(CredentialError):
     """401: stop at once, since repeated bad credentials lock out good ones."""
 
 
-class RateLimitError(GitHubError):
+class RateLimitError(CredentialError):
     """The limit lasts longer than our patience: stop, go on at the next poll."""
 
 
@@ -29,6 +37,10 @@ class UnavailableError(GitHubError):
     """Faults of server or network outlasted all tries."""
 
 
+class SlowError(UnavailableError):
+    """GitHub gave up, or we did, before the answer was ready: ask for less."""
+
+
 class UnexpectedAnswerError(GitHubError):
     """An answer of a form that GitHub's contract does not allow."""
 
@@ -37,5 +49,5 @@ class LoadError(Exception):
     """PostgreSQL did not take the rows; the cursors still stand before them."""
 
 
-# These concern every repository: the cycle ends. Any other is one repository's trouble.
+# These concern every repository of their credential. Any other is one repository's trouble.
 STOPPING = (BadCredentialError, RateLimitError)

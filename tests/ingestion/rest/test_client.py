@@ -50,14 +50,34 @@ def server(faults: Faults) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture
-def waits() -> list[float]:
-    return []
+@dataclass
+class Time:
+    """A clock that goes on by what is slept."""
+
+    now: float = 1_790_000_000.0
+    waits: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.now += seconds
 
 
 @pytest.fixture
-def client(server: Server, waits: list[float]) -> Iterator[GitHubClient]:
-    patience = Patience(tries=3, longest_wait_seconds=100, sleep=waits.append)
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def waits(time: Time) -> list[float]:
+    return time.waits
+
+
+@pytest.fixture
+def client(server: Server, time: Time) -> Iterator[GitHubClient]:
+    patience = Patience(tries=3, longest_wait_seconds=100, sleep=time.sleep, clock=time.clock)
     client = GitHubClient(server.url, TOKEN, patience)
     yield client
     client.close()
