@@ -10,7 +10,7 @@ from api.cache import backend as cache
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
-from api.repositories import management
+from api.repositories import management, selections
 from api.repositories import views as repositories
 from api.stats import views as stats
 from api.webhooks import views as webhooks
@@ -54,6 +54,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, workflows.blueprint, Access.VIEWER)
     register(app, repositories.blueprint, Access.VIEWER)
     register(app, management.blueprint, Access.VIEWER)
+    register(app, selections.blueprint, Access.VIEWER)
     sign_in.init_app(app, settings)
     app.after_request(_add_headers)
     limits.init_app(app, settings)

@@ -121,16 +121,20 @@ def _visible(connection: Connection, readable: Collection[int] | None) -> tuple[
     """What is monitored, as far as it is public or readable.
 
     Whether a repository is public is read after GitHub was asked, so that one that was closed
-    meanwhile is closed.
+    meanwhile is closed. One that GitHub denies is for operators alone.
     """
     rows = connection.execute(
         """
-        select repository_id, visibility = 'public' as is_public
+        select
+            repository_id,
+            visibility = 'public' as is_public,
+            unreachable_since is null as is_reachable
         from app.repositories where removed_at is null order by 1
         """
     ).fetchall()
     return tuple(
         row["repository_id"]
         for row in rows
-        if readable is None or row["is_public"] or row["repository_id"] in readable
+        if readable is None
+        or (row["is_reachable"] and (row["is_public"] or row["repository_id"] in readable))
     )

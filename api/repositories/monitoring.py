@@ -54,7 +54,10 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
             added_at = now(),
             removed_at = null,
             trouble = null,
-            trouble_since = null
+            trouble_since = null,
+            unreachable_since = null,
+            failure_count = 0,
+            next_try_at = null
         """,
         {
             "id": repository.repository_id,
@@ -82,6 +85,17 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
         [viewer.user_id],
     )
     _note(connection, "repository.added", viewer, repository.repository_id, repository.full_name)
+
+
+def try_again(connection: Connection, repository_id: int) -> None:
+    """Let the next poll ask for a repository, however often that failed."""
+    connection.execute(
+        """
+        update app.repositories set next_try_at = null
+        where repository_id = %s and next_try_at is not null
+        """,
+        [repository_id],
+    )
 
 
 def remove(connection: Connection, viewer: Viewer, known: Known) -> None:

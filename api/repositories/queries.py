@@ -10,26 +10,63 @@ from api.pagination import Page
 
 T = TypeVar("T")
 
+PROGRESS = (
+    "backfill_target",
+    "backfilled_from",
+    "windows",
+    "windows_completed",
+    "job_listings_owed",
+    "estimated_end",
+)
+
+# Of a row of app.repositories that is called `monitored`.
+STATE = sql.SQL(
+    """
+    case
+        when monitored.unreachable_since is not null then 'unreachable'
+        when monitored.trouble is not null then 'trouble'
+        when monitored.backfill_target < coalesce(monitored.backfilled_from, 'infinity')
+            then 'backfilling'
+        when monitored.observed_until is not null then 'collected'
+        when monitored.backfilled_from is not null then 'collecting'
+        else 'waiting'
+    end
+    """
+)
+# An end is estimated from the windows of the last hour, so that it changes with them alone, and a
+# backfill that does not move has none.
 _REPOSITORIES = """
     select
         monitored.repository_id,
         monitored.full_name,
         monitored.visibility,
-        case
-            when monitored.trouble is not null then 'trouble'
-            when monitored.observed_until is not null then 'collected'
-            when monitored.backfilled_from is not null then 'collecting'
-            else 'waiting'
-        end as state,
+        {state} as state,
         {built},
         monitored.added_at,
         monitored.backfilled_from,
         monitored.observed_until,
         monitored.newest_observation_at,
+        monitored.backfill_target,
+        monitored.backfill_windows as windows,
+        monitored.backfill_windows_completed as windows_completed,
+        monitored.job_listings_owed,
+        estimate.estimated_end,
         monitored.trouble,
-        monitored.trouble_since
+        monitored.trouble_since,
+        monitored.unreachable_since,
+        monitored.failure_count,
+        monitored.next_try_at
     from app.repositories as monitored
     {marts}
+    left join lateral (
+        select max(completed_at)
+            + (max(completed_at) - min(completed_at)) / (count(*) - 1)
+            * (monitored.backfill_windows - monitored.backfill_windows_completed) as estimated_end
+        from raw.backfill_windows as windows
+        where windows.repository_id = monitored.repository_id
+            and windows.completed_at > now() - interval '1 hour'
+        having count(*) > 1
+    ) as estimate on {state} = 'backfilling'
     where monitored.repository_id = any(%(repositories)s)
         and monitored.removed_at is null
         {after}
@@ -85,11 +122,18 @@ def list_repositories(
         after = _AFTER
         parameters["name"], parameters["id"] = page.after
     query = sql.SQL(_REPOSITORIES).format(
+        state=STATE,
         built=sql.SQL(_BUILT if is_built else _NOT_BUILT),
         marts=sql.SQL(_MARTS if is_built else ""),
         after=sql.SQL(after),
     )
-    return connection.execute(query, parameters).fetchall()
+    return [_with_progress(row) for row in connection.execute(query, parameters).fetchall()]
+
+
+def _with_progress(row: dict[str, Any]) -> dict[str, Any]:
+    progress = {name: row[name] for name in PROGRESS}
+    rest = {name: value for name, value in row.items() if name not in PROGRESS}
+    return {**rest, "backfilled_from": row["backfilled_from"], "progress": progress}
 
 
 def read_as_built(read: Callable[[Connection, bool], T]) -> T:

@@ -4,7 +4,30 @@ from api.pagination import NEXT_SCHEMA
 from api.parameters import Schema
 from api.schemas import BOOLEAN, COUNT, ID, TEXT, TIME, URL, described, list_of, nullable, record
 
-STATES = ("waiting", "collecting", "collected", "trouble")
+STATES = ("waiting", "backfilling", "collecting", "collected", "trouble", "unreachable")
+
+_PROGRESS = record(
+    {
+        "backfill_target": described(
+            nullable(TIME), "How far back the history of runs is wanted; null: not yet known."
+        ),
+        "backfilled_from": described(
+            nullable(TIME), "From here on it is complete; null: not yet known."
+        ),
+        "windows": described(
+            COUNT, "Spans of time that the backfill reads; full ones are divided, so they grow."
+        ),
+        "windows_completed": described(COUNT, "Those of them that are stored."),
+        "job_listings_owed": described(
+            COUNT, "Attempts whose jobs were still to be listed when they were last counted."
+        ),
+        "estimated_end": described(
+            nullable(TIME),
+            "When the history will be complete at the pace of the last hour; null: it is, or "
+            "nobody can tell.",
+        ),
+    }
+)
 
 _REPOSITORY = record(
     {
@@ -14,8 +37,9 @@ _REPOSITORY = record(
         "state": {
             "type": "string",
             "enum": list(STATES),
-            "description": "How its collection does: it waits for its first one, that one is under "
-            "way, it has been collected, or `trouble` says why it fails.",
+            "description": "How its collection does: it waits for its first one; its history is "
+            "being read; that is stored, and not yet in the numbers; it has been collected; "
+            "`trouble` says why it fails; GitHub says that it is not there, or not readable.",
         },
         "default_branch": nullable(TEXT),
         "is_archived": {**BOOLEAN, "type": ["boolean", "null"]},
@@ -36,6 +60,16 @@ _REPOSITORY = record(
         ),
         "trouble": described(nullable(TEXT), "Why its collection fails; null: it is well."),
         "trouble_since": nullable(TIME),
+        "unreachable_since": described(
+            nullable(TIME),
+            "Since when GitHub says that it is not there, or not readable for the collector; its "
+            "data stays, and operators alone see it. Null: it is reachable.",
+        ),
+        "failure_count": described(COUNT, "How often in a row its collection failed."),
+        "next_try_at": described(
+            nullable(TIME), "Before this it is not asked again; null: at the next poll."
+        ),
+        "progress": described(_PROGRESS, "How far the backfill has come."),
     }
 )
 

@@ -122,7 +122,8 @@ def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
     every = [path for name in matrix.ids for path in matrix.paths(OF_ONE, name)]
     if isinstance(rights, int):
         bodies = set()
-        for path in (*LISTS, *every, "/repositories/available", "/stats?nonsense=1"):
+        others = ("/repositories/available", "/repositories/selections", "/stats?nonsense=1")
+        for path in (*LISTS, *every, *others):
             matrix.house.forget_counts()
             response = caller.get(path)
             assert response.status_code == rights, (who, path)

@@ -94,6 +94,17 @@ def test_an_added_repository_waits_for_its_first_collection(
         "newest_observation_at": None,
         "trouble": None,
         "trouble_since": None,
+        "unreachable_since": None,
+        "failure_count": 0,
+        "next_try_at": None,
+        "progress": {
+            "backfill_target": None,
+            "backfilled_from": None,
+            "windows": 0,
+            "windows_completed": 0,
+            "job_listings_owed": 0,
+            "estimated_end": None,
+        },
     }
     assert caller.read("/repositories")["data"] == [body["data"]]
     assert house.selections() == {"octo/spare": True}
@@ -112,9 +123,35 @@ def test_the_state_says_how_collection_does(house: House, operator: Caller) -> N
 
     operator.add("octo/spare")
     assert state() == "waiting"
-    assert state(backfilled_from="2026-01-01Z") == "collecting"
+    assert state(backfill_target="2025-10-01Z") == "backfilling"
+    assert state(backfilled_from="2026-01-01Z") == "backfilling"
+    assert state(backfilled_from="2025-10-01Z") == "collecting"
     assert state(observed_until="2026-01-02Z") == "collected"
-    assert state(trouble="404") == "trouble"
+    assert state(backfill_target="2025-09-01Z") == "backfilling", "older history is wanted"
+    assert state(trouble="502") == "trouble"
+    assert state(unreachable_since="2026-01-03Z") == "unreachable"
+
+
+def test_adding_again_what_failed_lets_the_next_poll_try_it(house: House, caller: Caller) -> None:
+    spare_id = house.monitor("octo/spare", failure_count=9, next_try_at="2036-01-01Z")
+    assert caller.add("octo/spare").status_code == 200
+    (row,) = caller.read(f"/repositories?repository={spare_id}")["data"]
+    assert (row["failure_count"], row["next_try_at"]) == (9, None)
+
+
+def test_what_was_removed_while_it_failed_is_added_without_its_failures(
+    house: House, operator: Caller
+) -> None:
+    house.monitor(
+        "octo/spare",
+        removed_at="2026-01-01Z",
+        unreachable_since="2026-01-01Z",
+        failure_count=9,
+        next_try_at="2036-01-01Z",
+    )
+    assert operator.add("octo/spare").status_code == 201
+    (row,) = operator.read("/repositories")["data"]
+    assert (row["state"], row["failure_count"], row["next_try_at"]) == ("collected", 0, None)
 
 
 def test_before_the_first_build_repositories_are_added_and_listed(

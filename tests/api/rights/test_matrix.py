@@ -23,6 +23,7 @@ def test_the_matrix_is_over_every_route_that_asks_who_sends(app: Flask) -> None:
         "GET /workflows/{workflow_id}",
         "GET /repositories",
         "GET /repositories/available",
+        "GET /repositories/selections",
         "POST /repositories",
         "DELETE /repositories/{repository_id}",
     }
