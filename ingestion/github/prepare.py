@@ -19,6 +19,7 @@ from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
 logger = logging.getLogger(__name__)
 
 _LOADS_TABLE = "_dlt_loads"
+_OWING = "owe_job_listings"
 
 
 def prepare(settings: Settings) -> None:
@@ -39,6 +40,8 @@ def prepare(settings: Settings) -> None:
         for name, definition in _indexes():
             connection.execute(sql.SQL(f"create index if not exists {name} on {definition}"))
         connection.execute(_loads_view())
+        _owe_job_listings(connection)
+        connection.execute("select raw.watch_loads()")
         logger.info("the raw tables are ready")
 
 
@@ -46,7 +49,7 @@ def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -
     missing = {
         pipeline: tables
         for pipeline, tables in PIPELINES.items()
-        if not all(_exists(connection, table.name) for table in tables)
+        if not all(_has_columns(connection, table) for table in tables)
     }
     if not missing:
         return
@@ -78,6 +81,40 @@ def _make_key(connection: Connection[Any], table: Table) -> None:
                 sql.Identifier(DATASET, table.name),
                 sql.SQL(", ").join(map(sql.Identifier, table.key)),
             )
+        )
+
+
+def _owe_job_listings(connection: Connection[Any]) -> None:
+    """Let the transaction that stores a completed attempt note that its jobs are to be listed."""
+    with connection.transaction():
+        connection.execute("lock table raw.workflow_runs in share row exclusive mode")
+        for event in ("insert", "update"):
+            connection.execute(
+                sql.SQL(
+                    "create or replace trigger {} after {} on raw.workflow_runs "
+                    "referencing new table as changed "
+                    "for each statement execute function raw.owe_job_listings()"
+                ).format(sql.Identifier(f"{_OWING}_{event}"), sql.SQL(event))
+            )
+        # What was stored before there were triggers.
+        connection.execute(
+            """
+            insert into raw.owed_job_listings (
+                run_id, run_attempt, repository_id, created_at, updated_at
+            )
+            select attempt.run_id, attempt.run_attempt, attempt.repository_id,
+                attempt.created_at, attempt.updated_at
+            from raw.workflow_runs as attempt
+            left join raw.job_listings as listing using (run_id, run_attempt)
+            left join raw.missing_attempts as missing using (run_id, run_attempt)
+            where attempt.status = 'completed'
+                and missing.run_id is null
+                and (
+                    listing.run_id is null
+                    or listing.run_updated_at is distinct from attempt.updated_at
+                )
+            on conflict do nothing
+            """
         )
 
 
@@ -116,13 +153,20 @@ def _is_prepared(connection: Connection[Any]) -> bool:
     row = connection.execute(
         """
         select bool_and(to_regclass('raw.' || quote_ident(name)) is not null)
+            and (select count(*) from pg_trigger where tgname = any(%s)) = 2
         from unnest(%s::text[]) as name
         """,
-        [names],
+        [[f"{_OWING}_insert", f"{_OWING}_update"], names],
     ).fetchone()
-    return row == (True,)
+    return row == (True,) and all(_has_columns(connection, table) for table in TABLES)
 
 
-def _exists(connection: Connection[Any], name: str) -> bool:
-    row = connection.execute("select to_regclass(%s) is not null", [f"{DATASET}.{name}"]).fetchone()
-    return row == (True,)
+def _has_columns(connection: Connection[Any], table: Table) -> bool:
+    row = connection.execute(
+        """
+        select count(*) from information_schema.columns
+        where table_schema = %s and table_name = %s and column_name = any(%s)
+        """,
+        [DATASET, table.name, [column.name for column in table.columns]],
+    ).fetchone()
+    return row == (len(table.columns),)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ingestion.github.schema import CONTENT_HASH, Row
+from ingestion.github.schema import CONTENT_HASH, GONE_AT, Row
 
 Payload = Mapping[str, Any]
 
@@ -85,7 +85,7 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
     actor = _object(payload, "actor")
     triggering_actor = _object(payload, "triggering_actor")
     head_repository = _object(payload, "head_repository")
-    return _hashed(
+    row = _hashed(
         {
             "run_id": _id(payload, "id"),
             "run_attempt": _integer(payload, "run_attempt") or 1,
@@ -119,6 +119,14 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
             "html_url": _text(payload, "html_url"),
         }
     )
+    return {**row, GONE_AT: None}
+
+
+def gone_run_row(stored: Row, gone_at: datetime) -> Row:
+    """The stored row of an attempt whose run GitHub does not have any more, stamped with when that
+    was noticed."""
+    digest = blake2b(f"{stored[CONTENT_HASH]} gone".encode(), digest_size=16)
+    return {**stored, GONE_AT: gone_at, CONTENT_HASH: digest.hexdigest()}
 
 
 def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | None = 1) -> Row:
@@ -159,30 +167,6 @@ def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | No
             "html_url": _text(payload, "html_url"),
         }
     )
-
-
-_STATUS_RANKS = {
-    "completed": 5,
-    "in_progress": 4,
-    "queued": 3,
-    "waiting": 2,
-    "pending": 2,
-    "requested": 1,
-}
-_EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-def run_order(row: Row) -> tuple[bool, datetime, int, str]:
-    """Of two states of one attempt, the newer has the greater order, whenever each was seen."""
-    rank = _STATUS_RANKS.get(row["status"], 0)
-    is_final = row["status"] == "completed" and row["conclusion"] != "action_required"
-    return is_final, row["updated_at"] or _EARLIEST, rank, row[CONTENT_HASH]
-
-
-def job_order(row: Row) -> tuple[int, datetime, str]:
-    """Of two states of one job, the newer has the greater order, whenever each was seen."""
-    rank = _STATUS_RANKS.get(row["status"], 0)
-    return rank, row["completed_at"] or _EARLIEST, row[CONTENT_HASH]
 
 
 def parse_time(text: str) -> datetime:

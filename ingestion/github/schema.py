@@ -5,11 +5,13 @@ and those marked required, since old or partial answers lack fields; `content_ha
 other columns, so that an unchanged row keeps the id of the load that brought it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
+
+from ingestion.github.order import Order, job_order, run_order
 
 if TYPE_CHECKING:
     from dlt.common.schema.typing import TColumnSchema
@@ -19,6 +21,7 @@ Row = dict[str, Any]
 
 CONTENT_HASH = "content_hash"
 LOAD_ID = "_dlt_load_id"
+GONE_AT = "gone_at"
 DATASET = "raw"
 
 _ARROW: dict[Kind, pa.DataType] = {
@@ -32,24 +35,36 @@ _ARROW: dict[Kind, pa.DataType] = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `json` travels as text and is stored as jsonb."""
+    """A column; `json` travels as text and is stored as jsonb.
+
+    `is_ours`: no payload has it, collection sets it.
+    """
 
     name: str
     kind: Kind
     is_required: bool = False
+    is_ours: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
     """A raw table: its columns without `content_hash` and `_dlt_load_id`, which all have.
 
-    `indexes`: by name, what stands behind the table's name in `create index`.
+    `indexes`: by name, what stands behind the table's name in `create index`. `order` tells which
+    of two states of one object is the newer, by `order_columns`; None: the one seen last.
     """
 
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     indexes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    order: Callable[[Mapping[str, Any]], Order] | None = None
+    order_columns: tuple[str, ...] = ()
+
+    @property
+    def payload_columns(self) -> tuple[Column, ...]:
+        """The columns that GitHub's payloads fill."""
+        return tuple(column for column in self.columns if not column.is_ours)
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -133,7 +148,10 @@ WORKFLOW_RUNS = Table(
         *_columns("text", "head_repository_full_name"),
         *_columns("json", "pull_request_numbers", "referenced_workflow_paths"),
         *_columns("text", "html_url"),
+        Column(GONE_AT, "timestamp", is_ours=True),
     ),
+    order=run_order,
+    order_columns=("status", "conclusion", "updated_at"),
     indexes={
         "created": "(repository_id, created_at)",
         # A workflow that GitHub no longer lists is known by its newest run.
@@ -162,6 +180,8 @@ WORKFLOW_JOBS = Table(
         *_columns("json", "steps"),
         *_columns("text", "html_url"),
     ),
+    order=job_order,
+    order_columns=("status", "completed_at"),
     indexes={"run": "(run_id)", "repository": "(repository_id)"},
 )
 

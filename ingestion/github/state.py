@@ -3,7 +3,7 @@
 Every function takes the cycle's own connection (autocommit), which also holds the lock.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,15 +12,21 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from ingestion.github.rest.budget import BudgetState
+
 
 @dataclass(frozen=True)
 class Repository:
-    """A monitored repository and how far its runs are collected."""
+    """A monitored repository and how far its collection has come."""
 
     repository_id: int
     full_name: str
+    looked_at: datetime | None
+    unreachable_since: datetime | None
+    head_since: datetime | None
     head_cursor: datetime | None
-    backfilled_from: datetime | None
+    swept_at: datetime | None
+    backfill_target: datetime | None
 
 
 @dataclass
@@ -39,117 +45,136 @@ class Poll:
     error: str | None = None
 
 
-def unresolved_selections(connection: Connection[Any]) -> list[str]:
-    """Names that the operator selected and GitHub has not yet given an id for."""
-    rows = connection.execute(
-        """
-        select name from app.repository_selections
-        where repository_id is null and removed_at is null and name not like '%/*'
-        order by added_at, name
-        """
-    ).fetchall()
-    return [name for (name,) in rows]
-
-
-def resolve_selection(
-    connection: Connection[Any], name: str, repository_id: int, full_name: str, visibility: str
-) -> None:
-    """Note GitHub's id of a selection; from now on the repository is monitored."""
-    with connection.transaction():
-        connection.execute(
-            """
-            insert into app.repositories (repository_id, full_name, visibility)
-            values (%s, %s, %s)
-            on conflict (repository_id) do update set
-                full_name = excluded.full_name,
-                visibility = excluded.visibility,
-                added_at = case
-                    when repositories.removed_at is null then repositories.added_at
-                    else excluded.added_at
-                end,
-                removed_at = null
-            """,
-            [repository_id, full_name, visibility],
-        )
-        connection.execute(
-            """
-            update app.repository_selections set repository_id = %s, last_error = null
-            where name = %s
-            """,
-            [repository_id, name],
-        )
-
-
-def refuse_selection(connection: Connection[Any], name: str, error: str) -> None:
-    """Note why a selection could not be resolved; the next poll tries again."""
-    connection.execute(
-        "update app.repository_selections set last_error = %s where name = %s", [error, name]
-    )
-
-
 def monitored(connection: Connection[Any]) -> list[Repository]:
     """All monitored repositories, by name."""
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         cursor.execute(
             """
-            select repository_id, full_name, head_cursor, backfilled_from
+            select repository_id, full_name, looked_at, unreachable_since, head_since, head_cursor,
+                swept_at, backfill_target
             from app.repositories where removed_at is null order by lower(full_name)
             """
         )
         return cursor.fetchall()
 
 
+def still_monitored(connection: Connection[Any], repository_ids: Collection[int]) -> set[int]:
+    """Which of these repositories nobody has removed meanwhile."""
+    rows = connection.execute(
+        """
+        select repository_id from app.repositories
+        where repository_id = any(%s) and removed_at is null
+        """,
+        [list(repository_ids)],
+    ).fetchall()
+    return {repository_id for (repository_id,) in rows}
+
+
 def update_repository(
     connection: Connection[Any], repository_id: int, full_name: str, visibility: str
 ) -> None:
-    """Save a repository's present name and visibility."""
+    """Save a repository's present name and visibility: it can be read."""
     connection.execute(
         """
-        update app.repositories set full_name = %(name)s, visibility = %(visibility)s
-        where repository_id = %(id)s and (full_name, visibility) <> (%(name)s, %(visibility)s)
+        update app.repositories
+        set full_name = %(name)s, visibility = %(visibility)s, unreachable_since = null
+        where repository_id = %(id)s
+            and (
+                (full_name, visibility) <> (%(name)s, %(visibility)s)
+                or unreachable_since is not null
+            )
         """,
         {"id": repository_id, "name": full_name, "visibility": visibility},
     )
 
 
-def hide_repository(connection: Connection[Any], repository_id: int) -> None:
-    """Treat a repository that cannot be read any more as private: it may have been made so."""
+def reopen_repository(connection: Connection[Any], repository_id: int) -> None:
+    """GitHub says that a repository is as it was stored last: webhooks may have closed it since."""
     connection.execute(
-        "update app.repositories set visibility = 'private' where repository_id = %s",
+        """
+        update app.repositories as repository
+        set visibility = coalesce(stored.visibility, 'private'), unreachable_since = null
+        from raw.repositories as stored
+        where repository.repository_id = %s
+            and stored.repository_id = repository.repository_id
+            and (
+                repository.visibility is distinct from coalesce(stored.visibility, 'private')
+                or repository.unreachable_since is not null
+            )
+        """,
         [repository_id],
     )
 
 
-def save_trouble(connection: Connection[Any], repository_id: int, error: str | None) -> None:
-    """Set the last error of a repository's collection, or clear it."""
+def hide_repository(connection: Connection[Any], repository_id: int, noticed_at: datetime) -> None:
+    """Treat a repository that cannot be read any more as private: it may have been made so."""
     connection.execute(
         """
-        update app.repositories set
-            trouble = %(error)s,
-            trouble_since = case
-                when %(error)s::text is not null then coalesce(trouble_since, now())
-            end
-        where repository_id = %(id)s and trouble is distinct from %(error)s
+        update app.repositories
+        set visibility = 'private', unreachable_since = coalesce(unreachable_since, %s)
+        where repository_id = %s
         """,
-        {"id": repository_id, "error": error},
+        [noticed_at, repository_id],
     )
 
 
-def save_backfill(
+def save_looked_at(connection: Connection[Any], repository_id: int, looked_at: datetime) -> None:
+    """A repository and its workflows are stored as they were then."""
+    connection.execute(
+        "update app.repositories set looked_at = %s where repository_id = %s",
+        [looked_at, repository_id],
+    )
+
+
+def save_trouble(
     connection: Connection[Any],
     repository_id: int,
-    backfilled_from: datetime,
-    head_cursor: datetime,
+    loop: str,
+    error: str,
+    next_try_at: datetime,
 ) -> None:
-    """Runs are complete from `backfilled_from` on; the head's cursor is never moved back."""
+    """Note what a loop could not do, and when it is tried again."""
     connection.execute(
         """
         update app.repositories set
-            backfilled_from = least(backfilled_from, %s),
-            head_cursor = greatest(head_cursor, %s)
+            trouble = %s,
+            trouble_loop = %s,
+            trouble_since = coalesce(trouble_since, now()),
+            failure_count = failure_count + 1,
+            next_try_at = %s
         where repository_id = %s
         """,
-        [backfilled_from, head_cursor, repository_id],
+        [error, loop, next_try_at, repository_id],
+    )
+
+
+def clear_troubles(
+    connection: Connection[Any], repository_ids: Collection[int], loops: Collection[str]
+) -> None:
+    """These loops did all that they should for these repositories: older troubles are over."""
+    connection.execute(
+        """
+        update app.repositories set
+            trouble = null,
+            trouble_loop = null,
+            trouble_since = null,
+            failure_count = 0,
+            next_try_at = null
+        where repository_id = any(%s) and trouble is not null
+            and (trouble_loop is null or trouble_loop = any(%s))
+        """,
+        [list(repository_ids), list(loops)],
+    )
+
+
+def begin_head(connection: Connection[Any], repository_id: int, since: datetime) -> None:
+    """From now on the head sees every run created since then; what was before is history."""
+    connection.execute(
+        """
+        update app.repositories set head_since = %(since)s, head_cursor = %(since)s
+        where repository_id = %(id)s and head_since is null
+        """,
+        {"id": repository_id, "since": since},
     )
 
 
@@ -163,6 +188,14 @@ def save_head_cursor(connection: Connection[Any], repository_id: int, cursor: da
     )
 
 
+def save_swept_at(connection: Connection[Any], repository_id: int, swept_at: datetime) -> None:
+    """A sweep of a repository that began then has ended well."""
+    connection.execute(
+        "update app.repositories set swept_at = %s where repository_id = %s",
+        [swept_at, repository_id],
+    )
+
+
 def save_newest_observation(
     connection: Connection[Any], repository_id: int, seen_at: datetime
 ) -> None:
@@ -173,6 +206,24 @@ def save_newest_observation(
         where repository_id = %s
         """,
         [seen_at, repository_id],
+    )
+
+
+def save_job_listings_owed(connection: Connection[Any], repository_ids: Collection[int]) -> None:
+    """Count the job listings that are owed, for those who watch."""
+    connection.execute(
+        """
+        update app.repositories set job_listings_owed = counted.owed
+        from (
+            select wanted.repository_id, count(owed.run_id) as owed
+            from unnest(%s::bigint[]) as wanted (repository_id)
+            left join raw.owed_job_listings as owed using (repository_id)
+            group by wanted.repository_id
+        ) as counted
+        where repositories.repository_id = counted.repository_id
+            and repositories.job_listings_owed <> counted.owed
+        """,
+        [list(repository_ids)],
     )
 
 
@@ -208,13 +259,69 @@ def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, st
     return dict(rows)
 
 
-def still_monitored(connection: Connection[Any], repository_ids: Collection[int]) -> set[int]:
-    """Which of these repositories nobody has removed meanwhile."""
+def etags(connection: Connection[Any], listing: str) -> dict[int, tuple[str, str, str]]:
+    """URL, token key and ETag of a listing that is stored, by repository id."""
     rows = connection.execute(
-        """
-        select repository_id from app.repositories
-        where repository_id = any(%s) and removed_at is null
-        """,
-        [list(repository_ids)],
+        "select repository_id, url, token_key, etag from raw.etags where listing = %s", [listing]
     ).fetchall()
-    return {repository_id for (repository_id,) in rows}
+    return {repository_id: (url, key, etag) for repository_id, url, key, etag in rows}
+
+
+def save_etag(
+    connection: Connection[Any],
+    repository_id: int,
+    listing: str,
+    stored: tuple[str, str, str],
+    saved_at: datetime,
+) -> None:
+    """What this ETag stands for is stored: GitHub need not send it again."""
+    url, token_key, etag = stored
+    connection.execute(
+        """
+        insert into raw.etags (repository_id, listing, url, token_key, etag, saved_at)
+        values (%s, %s, %s, %s, %s, %s)
+        on conflict (repository_id, listing) do update set
+            url = excluded.url,
+            token_key = excluded.token_key,
+            etag = excluded.etag,
+            saved_at = excluded.saved_at
+        """,
+        [repository_id, listing, url, token_key, etag, saved_at],
+    )
+
+
+def save_budget(
+    connection: Connection[Any], budget: BudgetState, before: BudgetState | None, seen_at: datetime
+) -> None:
+    """What is left of a credential's limit, and what was asked with it since `before`."""
+    counts: Mapping[str, int] = {
+        name: getattr(budget, name) - (getattr(before, name) if before else 0)
+        for name in ("request_count", "unchanged_count", "refused_count")
+    }
+    connection.execute(
+        """
+        insert into app.github_budgets as stored (
+            credential, request_limit, remaining, resets_at,
+            request_count, unchanged_count, refused_count, seen_at
+        ) values (
+            %(credential)s, %(limit)s, %(remaining)s, %(resets_at)s,
+            %(request_count)s, %(unchanged_count)s, %(refused_count)s, %(seen_at)s
+        )
+        on conflict (credential) do update set
+            request_limit = excluded.request_limit,
+            remaining = excluded.remaining,
+            resets_at = excluded.resets_at,
+            request_count = stored.request_count + excluded.request_count,
+            unchanged_count = stored.unchanged_count + excluded.unchanged_count,
+            refused_count = stored.refused_count + excluded.refused_count,
+            seen_at = excluded.seen_at
+        """,
+        {
+            "credential": budget.credential,
+            "limit": budget.limit,
+            "remaining": budget.remaining,
+            "resets_at": budget.resets_at,
+            "seen_at": seen_at,
+            **counts,
+        },
+    )

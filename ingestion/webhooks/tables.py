@@ -92,7 +92,7 @@ def insert_observations(
     ]
     if not observations:
         return 0
-    names = [*(column.name for column in table.columns), CONTENT_HASH]
+    names = [*(column.name for column in table.payload_columns), CONTENT_HASH]
     statement = sql.SQL("copy {} ({}) from stdin").format(
         sql.Identifier("raw", OBSERVED_IN[table]),
         sql.SQL(", ").join(map(sql.Identifier, ["delivery_id", "batch_id", "received_at", *names])),

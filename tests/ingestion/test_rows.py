@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from ingestion.github.order import job_order, run_order
 from ingestion.github.rows import (
     UnreadablePayloadError,
-    job_order,
     repository_row,
-    run_order,
     workflow_job_row,
     workflow_row,
     workflow_run_row,

@@ -11,6 +11,7 @@ STATEMENTS = (
     alter table app.repositories
         add column selected_by text,
         add column unreachable_since timestamptz,
+        add column trouble_loop text,
         add column failure_count integer not null default 0,
         add column next_try_at timestamptz,
         add column looked_at timestamptz,
@@ -101,14 +102,15 @@ STATEMENTS = (
     # An ETag holds for one token; it is saved only when what it stands for is stored.
     """
     create table raw.etags (
-        url text primary key,
+        repository_id bigint,
+        listing text check (listing in ('repository', 'workflows', 'head')),
+        url text not null,
         token_key text not null,
         etag text not null,
-        repository_id bigint not null,
-        saved_at timestamptz not null
+        saved_at timestamptz not null,
+        primary key (repository_id, listing)
     )
     """,
-    "create index on raw.etags (repository_id)",
     # Filled by triggers on raw.workflow_runs, in the transaction that stores an attempt.
     """
     create table raw.owed_job_listings (
@@ -121,11 +123,48 @@ STATEMENTS = (
         primary key (run_id, run_attempt)
     )
     """,
-    "create index on raw.owed_job_listings (repository_id, created_at desc)",
+    "create index on raw.owed_job_listings (created_at desc, run_id desc)",
+    "create index on raw.owed_job_listings (repository_id)",
     """
     comment on table raw.owed_job_listings is
         'Completed attempts whose jobs are to be listed, since they changed after the last listing'
     """,
+    """
+    create function raw.owe_job_listings() returns trigger language plpgsql as $body$
+    begin
+        insert into raw.owed_job_listings as owed (
+            run_id, run_attempt, repository_id, created_at, updated_at
+        )
+        select changed.run_id, changed.run_attempt, changed.repository_id,
+            changed.created_at, changed.updated_at
+        from changed
+        left join raw.job_listings as listing using (run_id, run_attempt)
+        where changed.status = 'completed'
+            and changed.gone_at is null
+            and (
+                listing.run_id is null
+                or listing.run_updated_at is distinct from changed.updated_at
+            )
+            and not exists (
+                select from raw.missing_attempts as missing
+                where missing.run_id = changed.run_id
+                    and missing.run_attempt = changed.run_attempt
+            )
+        on conflict (run_id, run_attempt) do update set
+            created_at = excluded.created_at,
+            updated_at = excluded.updated_at,
+            not_before = null;
+        delete from raw.owed_job_listings as owed
+        using changed
+        where owed.run_id = changed.run_id
+            and owed.run_attempt = changed.run_attempt
+            and changed.gone_at is not null;
+        return null;
+    end
+    $body$
+    """,
+    # Runs that a webhook told of since the open loop came by last.
+    "create index on raw.webhook_runs (repository_id, received_at)",
     # A cycle is trusted when it looked for new runs, open ones, and all their jobs.
     """
     create or replace function app.advance_observed_until() returns void language plpgsql as $body$

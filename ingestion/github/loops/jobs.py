@@ -10,9 +10,10 @@ from itertools import groupby
 from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Tally
 from ingestion.github.loading import Batch
+from ingestion.github.order import job_order
 from ingestion.github.rest.endpoints import Listing, listing
 from ingestion.github.rest.errors import STOPPING, MissingError
-from ingestion.github.rows import job_order, workflow_job_row
+from ingestion.github.rows import workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.state import Poll, Repository
 from ingestion.github.stored import JobListing, OwedAttempt

@@ -13,9 +13,9 @@ from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Tally
 from ingestion.github.loading import Batch
 from ingestion.github.loops.attempts import RunReader
+from ingestion.github.order import run_order
 from ingestion.github.rest.endpoints import LISTING_CAP, Listing, Payload, listing, timestamp
 from ingestion.github.rest.errors import MissingError
-from ingestion.github.rows import run_order
 from ingestion.github.state import Poll, Repository
 
 logger = logging.getLogger(__name__)
