@@ -58,7 +58,8 @@ class History:
         """See a state of a run or job by polling, by webhooks in some shape, or by both."""
         seen_by = self._random.choice(["poll", "poll", "webhook", "both", "both"])
         if seen_by != "webhook":
-            self._see(f"workflow_{kind}", row)
+            gone = {"gone_at": self._random.choice([None, None, START])} if kind == "runs" else {}
+            self._see(f"workflow_{kind}", {**row, **gone})
         if seen_by != "poll":
             for _ in range(self._random.choice([1, 1, 1, 2])):
                 self._see(f"webhook_{kind}", self._shape(row))

@@ -70,7 +70,9 @@ def _observations(connection: psycopg.Connection[Any], *tables: str) -> list[Row
         with connection.cursor(row_factory=dict_row) as cursor:
             found += cursor.execute(sql.SQL(f"select * from raw.{table}")).fetchall()  # noqa: S608
     own = {"_dlt_load_id", "delivery_id", "batch_id", "received_at"}
-    return [{name: row[name] for name in row.keys() - own} for row in found]
+    # What only polling can see, a webhook does not know.
+    names = {name for row in found for name in row} - own
+    return [{name: row.get(name) for name in names} for row in found]
 
 
 def foreign_key_count(connection: psycopg.Connection[Any]) -> int:

@@ -205,6 +205,10 @@ class Case:
             for table, lives in (("workflow_runs", self._attempts), ("workflow_jobs", self._jobs)):
                 states = [life.at(time) for life in lives if self._random.random() < share]
                 seen[table] = [row for row in states if row is not None]
+            seen["workflow_runs"] = [
+                {**row, "gone_at": self._random.choice([None, None, None, time])}
+                for row in seen["workflow_runs"]
+            ]
             yield seen
 
     def _deliver(self, step_count: int) -> list[dict[str, list[Row]]]:

@@ -74,6 +74,9 @@ STATEMENTS = (
     create trigger note_batch after insert on raw.webhook_batches
         for each row when (new.run_count + new.job_count > 0) execute function raw.note_batch()
     """,
+    # As the models have them now; a mart's columns may not differ from its contract.
+    "alter table if exists marts.workflow_run_attempts add column gone_at timestamptz",
+    "alter table if exists marts.workflow_runs add column gone_at timestamptz",
     # All loads there are: a mart is new, and takes all of them in anyway.
     "select raw.watch_loads()",
     """

@@ -69,7 +69,8 @@ newest_states as (
         {{ newest_known('triggering_actor_id') }} as triggering_actor_id,
         {{ newest_known('triggering_actor_login') }} as triggering_actor_login,
         {{ newest_known('head_repository_id') }} as head_repository_id,
-        {{ newest_known('html_url') }} as html_url
+        {{ newest_known('html_url') }} as html_url,
+        {{ newest_known('gone_at') }} as gone_at
     from placed
     group by run_id, run_attempt
     union all
@@ -95,7 +96,8 @@ newest_states as (
         triggering_actor_id,
         triggering_actor_login,
         head_repository_id,
-        html_url
+        html_url,
+        gone_at
     from polled_alone
 )
 

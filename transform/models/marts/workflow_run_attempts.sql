@@ -87,7 +87,8 @@ select
     {{ seconds_between('measured.run_started_at', 'measured.first_started_at') }} as queue_seconds,
     measured.jobs_listed,
     measured.jobs_executed,
-    measured.html_url
+    measured.html_url,
+    measured.gone_at
 from measured
 inner join repositories on measured.repository_id = repositories.repository_id
 inner join workflows on measured.workflow_id = workflows.workflow_id

@@ -105,7 +105,8 @@ select
     flaky_runs.run_id is not null as is_flaky,
     newest_attempts.jobs_listed,
     newest_attempts.jobs_executed,
-    newest_attempts.html_url
+    newest_attempts.html_url,
+    newest_attempts.gone_at
 from newest_attempts
 inner join creations on newest_attempts.run_id = creations.run_id
 left join first_attempts on newest_attempts.run_id = first_attempts.run_id

@@ -1,9 +1,9 @@
 {#- Both arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
 {%- set ways = [
-    (source('raw', 'workflow_runs'), 'null::text', '_dlt_load_id::text'),
-    (source('raw', 'webhook_runs'), 'delivery_id', 'batch_id'),
+    (source('raw', 'workflow_runs'), 'gone_at', 'null::text', '_dlt_load_id::text'),
+    (source('raw', 'webhook_runs'), 'null::timestamptz', 'delivery_id', 'batch_id'),
 ] -%}
-{%- for observations, delivery_id, load_id in ways -%}
+{%- for observations, gone_at, delivery_id, load_id in ways -%}
 select
     run_id,
     run_attempt,
@@ -31,6 +31,8 @@ select
     pull_request_numbers,
     referenced_workflow_paths,
     nullif(html_url, '')::text as html_url,
+    -- Only polling can notice that GitHub has it no more.
+    {{ gone_at }} as gone_at,
     -- The order of the newest state: final, updated_at, status rank, content hash.
     coalesce(status = 'completed' and conclusion is distinct from 'action_required', false)
         as is_final,
