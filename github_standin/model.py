@@ -5,12 +5,15 @@ they begin, when they end and how); the functions at the end say what an observe
 *now*.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 AccountKind = Literal["User", "Organization", "Bot"]
-ChangeAction = Literal["renamed", "privatized", "publicized", "archived"]
+ChangeAction = Literal[
+    "renamed", "transferred", "privatized", "publicized", "archived", "unarchived"
+]
 WaitingStatus = Literal["queued", "waiting", "requested", "pending"]
 
 
@@ -46,7 +49,7 @@ class Repository:
 
 @dataclass(frozen=True)
 class Change:
-    """What was done to a repository: *attribute* of it was *before* until *moment*.
+    """What was done to a repository: until *moment* these attributes were as *before* has them.
 
     *action* is what GitHub's `repository` event calls it; *number* counts a world's changes.
     """
@@ -55,8 +58,7 @@ class Change:
     moment: datetime
     repository_id: int
     action: ChangeAction
-    attribute: str
-    before: Any
+    before: Mapping[str, Any]
 
 
 @dataclass

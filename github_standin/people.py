@@ -74,9 +74,9 @@ class Installation:
 
     def covers(self, repository: Repository) -> bool:
         """Whether the repository is among the chosen ones, suspended or not."""
-        if self.repository_ids is None:
-            return repository.owner.id == self.account.id
-        return repository.id in self.repository_ids
+        if repository.owner.id != self.account.id:
+            return False
+        return self.repository_ids is None or repository.id in self.repository_ids
 
 
 @dataclass(frozen=True)

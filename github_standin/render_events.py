@@ -76,9 +76,17 @@ def _change_body(world: World, happening: RepositoryHappening, api: str) -> Body
     repository = _as_it_was(world.repositories[change.repository_id], later)
     body: Body = {"action": change.action}
     if change.action == "renamed":
-        name = change.before.partition("/")[2]
+        name = change.before["full_name"].partition("/")[2]
         body["changes"] = {"repository": {"name": {"from": name}}}
+    if change.action == "transferred":
+        body["changes"] = {"owner": {"from": _owner(change.before["owner"], api)}}
     return body | _envelope(repository, account("octocat"), change.moment, api)
+
+
+def _owner(owner: Account, api: str) -> Body:
+    if owner.type == "Organization":
+        return {"organization": organization_body(owner, api)}
+    return {"user": account_body(owner, api)}
 
 
 def _as_it_was(repository: Repository, later: Iterable[Change]) -> Repository:
@@ -86,7 +94,7 @@ def _as_it_was(repository: Repository, later: Iterable[Change]) -> Repository:
     first: dict[str, Any] = {}
     for change in later:
         if change.repository_id == repository.id:
-            first.setdefault(change.attribute, change.before)
+            first = {**change.before, **first}
     return replace(repository, **first)
 
 

@@ -11,7 +11,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from github_standin.accounts import account
@@ -45,7 +45,8 @@ class World:
         self.runs: dict[int, Run] = {}
         self.changes: list[Change] = []
         self.people = People(self)
-        self._moved_names: dict[str, int] = {}
+        # By every name that a repository was given here; an old one redirects until it is reused.
+        self._numbers: dict[str, int] = {}
         self._ordered: dict[int, list[Run]] = {}
         self._run_of_job: dict[int, int] = {}
         self._run_numbers: dict[int, Iterator[int]] = {}
@@ -58,6 +59,12 @@ class World:
     def now(self) -> datetime:
         """The present moment of this world."""
         return self.clock()
+
+    def skew_clock(self, by: timedelta) -> None:
+        """Let the world's clock go ahead of what it would show, or behind it."""
+        with self.lock:
+            before = self.clock
+            self.clock = lambda: before() + by
 
     # building
 
@@ -76,6 +83,7 @@ class World:
             number = next(self._repository_ids) if repository_id is None else repository_id
             repository = Repository(number, full_name, owner, created_at, **fields)
             self.repositories[number] = repository
+            self._numbers[full_name.lower()] = number
             self._ordered[number] = []
             return repository
 
@@ -154,9 +162,7 @@ class World:
             )
             run.attempts.append(first)
             self._adopt(run, first, jobs)
-            self.runs[number] = run
-            ordered = self._ordered[repository.id]
-            ordered.insert(bisect_right(ordered, _order(run), key=_order), run)
+            self._list(run)
             return run
 
     def add_attempt(
@@ -214,32 +220,47 @@ class World:
     def rename_repository(self, repository: Repository, full_name: str) -> None:
         """Give *repository* another name; the old one redirects until somebody reuses it."""
         with self.lock:
-            self._moved_names[repository.full_name.lower()] = repository.id
-            self._change(repository, "renamed", "full_name", full_name)
+            self._numbers[full_name.lower()] = repository.id
+            self._change(repository, "renamed", full_name=full_name)
+
+    def transfer_repository(self, repository: Repository, owner: Account | str) -> None:
+        """Give *repository* to another owner (an organization, where only a login is given); the
+        old name redirects until somebody reuses it."""
+        to = account(owner, "Organization") if isinstance(owner, str) else owner
+        full_name = f"{to.login}/{repository.name}"
+        with self.lock:
+            self._numbers[full_name.lower()] = repository.id
+            self._change(repository, "transferred", full_name=full_name, owner=to)
 
     def privatize_repository(self, repository: Repository) -> None:
         """Make *repository* private."""
-        self._change(repository, "privatized", "visibility", "private")
+        self._change(repository, "privatized", visibility="private")
 
     def publicize_repository(self, repository: Repository) -> None:
         """Make *repository* public."""
-        self._change(repository, "publicized", "visibility", "public")
+        self._change(repository, "publicized", visibility="public")
 
     def archive_repository(self, repository: Repository) -> None:
         """Make *repository* read-only."""
-        self._change(repository, "archived", "archived", True)
+        self._change(repository, "archived", archived=True)
 
-    def _change(self, of: Repository, action: ChangeAction, attribute: str, value: Any) -> None:
+    def unarchive_repository(self, repository: Repository) -> None:
+        """Make *repository* writable again."""
+        self._change(repository, "unarchived", archived=False)
+
+    def _change(self, of: Repository, action: ChangeAction, **values: Any) -> None:
         with self.lock:
-            number, before = len(self.changes) + 1, getattr(of, attribute)
-            self.changes.append(Change(number, self.now(), of.id, action, attribute, before))
-            setattr(of, attribute, value)
+            before = {attribute: getattr(of, attribute) for attribute in values}
+            number = len(self.changes) + 1
+            self.changes.append(Change(number, self.now(), of.id, action, before))
+            for attribute, value in values.items():
+                setattr(of, attribute, value)
 
     def delete_repository(self, repository: Repository) -> None:
         """Make *repository* answer 404, as a deleted or an unreadable one does."""
         with self.lock:
-            for run in list(self._ordered[repository.id]):
-                self.delete_run(run)
+            for run in reversed(self._ordered.pop(repository.id)):
+                self._forget(run)
             del self.repositories[repository.id]
 
     def delete_workflow(self, workflow: Workflow) -> None:
@@ -247,14 +268,53 @@ class World:
         with self.lock:
             del self.workflows[workflow.id]
 
+    def break_workflow(self, workflow: Workflow) -> None:
+        """Let the file of *workflow* be wrong: its path stands in place of its name, also in the
+        runs that are added from now on."""
+        with self.lock:
+            workflow.name, workflow.updated_at = workflow.path, self.now()
+
+    def mend_workflow(self, workflow: Workflow, name: str) -> None:
+        """Let the file be right again."""
+        with self.lock:
+            workflow.name, workflow.updated_at = name, self.now()
+
     def delete_run(self, run: Run) -> None:
         """Delete *run* with its attempts and jobs."""
         with self.lock:
-            del self.runs[run.id]
-            self._ordered[run.repository_id].remove(run)
+            ordered = self._ordered[run.repository_id]
+            del ordered[bisect_left(ordered, _order(run), key=_order)]
+            self._forget(run)
+
+    def restore_run(self, run: Run) -> None:
+        """Show a deleted *run* again."""
+        with self.lock:
             for attempt in run.attempts:
                 for job in attempt.jobs:
-                    self._run_of_job.pop(job.id, None)
+                    self._run_of_job[job.id] = run.id
+            self._list(run)
+
+    def expire_runs(self, repository: Repository, days: float) -> list[Run]:
+        """Delete what retention of so many *days* leaves no more; the runs that are gone."""
+        with self.lock:
+            ordered = self._ordered[repository.id]
+            oldest = self.now() - timedelta(days=days)
+            stop = bisect_left(ordered, oldest, key=lambda run: run.created_at)
+            expired, ordered[:stop] = ordered[:stop], []
+            for run in expired:
+                self._forget(run)
+            return expired
+
+    def _list(self, run: Run) -> None:
+        self.runs[run.id] = run
+        ordered = self._ordered[run.repository_id]
+        ordered.insert(bisect_right(ordered, _order(run), key=_order), run)
+
+    def _forget(self, run: Run) -> None:
+        del self.runs[run.id]
+        for attempt in run.attempts:
+            for job in attempt.jobs:
+                self._run_of_job.pop(job.id, None)
 
     def lose_attempt(self, run: Run, number: int) -> None:
         """Answer 404 for attempt *number* of *run* and for its jobs."""
@@ -265,12 +325,16 @@ class World:
 
     def repository_named(self, full_name: str) -> Repository | None:
         """The repository that bears this name now, in any case of letters."""
-        wanted = full_name.lower()
-        return next((r for r in self.repositories.values() if r.full_name.lower() == wanted), None)
+        found = self._numbered(full_name)
+        return found if found and found.full_name.lower() == full_name.lower() else None
 
     def moved_repository(self, full_name: str) -> Repository | None:
-        """The repository that bore this name before it was renamed."""
-        return self.repositories.get(self._moved_names.get(full_name.lower(), -1))
+        """The repository that bore this name before it was renamed or transferred."""
+        found = self._numbered(full_name)
+        return found if found and found.full_name.lower() != full_name.lower() else None
+
+    def _numbered(self, full_name: str) -> Repository | None:
+        return self.repositories.get(self._numbers.get(full_name.lower(), -1))
 
     def workflows_of(self, repository_id: int) -> list[Workflow]:
         """The listed workflows of a repository, by id."""

@@ -37,6 +37,7 @@ def eventful_world() -> World:
     world.privatize_repository(repository)
     world.publicize_repository(repository)
     world.archive_repository(repository)
+    world.unarchive_repository(repository)
     people = world.people
     installation = people.install("octo", ["octo/tool"])
     people.unchoose(installation, repository)
@@ -45,6 +46,7 @@ def eventful_world() -> World:
     people.unsuspend(installation)
     people.revoke_authorization(people.add_user("ada"))
     people.uninstall(installation)
+    world.transfer_repository(repository, "acme")
     return world
 
 
