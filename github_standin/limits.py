@@ -50,10 +50,15 @@ class Quotas:
     def __init__(self) -> None:
         self._quotas: dict[str, Quota] = {}
 
-    def of(self, request: Request, limit: int, now: datetime) -> Quota:
-        """The quota of the request's token, which begins with its first request of an hour."""
+    def key(self, request: Request) -> str:
+        """Whose requests are counted together."""
         header = request.headers.get("Authorization", "")
-        key = credential(header) or header
+        return credential(header) or header
+
+    def of(self, request: Request, limit: int, now: datetime) -> Quota:
+        """The quota of the request's credential, which begins with its first request of an
+        hour."""
+        key = self.key(request)
         quota = self._quotas.get(key)
         if quota is None or now >= quota.resets_at:
             quota = self._quotas[key] = Quota(limit, 0, now + timedelta(hours=1))

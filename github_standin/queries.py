@@ -1,13 +1,13 @@
 """What a client may ask of a listing: `created` ranges, the other filters of runs, and pages."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlencode
 
-from github_standin.model import Attempt, AttemptState, Repository, Run, attempt_state
+from github_standin.model import Repository, Run, attempt_state
 from github_standin.world import World
 
 SEARCH_LIMIT = 1_000
@@ -103,27 +103,27 @@ def matching_runs(
     query: Mapping[str, str],
     now: datetime,
     workflow_id: int | None = None,
-) -> Iterator[tuple[Run, Attempt]]:
-    """The runs of a listing, newest first, each with its newest attempt. Raises
-    `InvalidQueryError`."""
+) -> list[Run]:
+    """The runs of a listing, newest first. Raises `InvalidQueryError`."""
     since, until = created_range(query["created"]) if query.get("created") else (None, None)
     status = query.get("status")
     if status and status not in STATUSES:
         raise InvalidQueryError(f"status: {status} is not accepted")
-    for run in world.runs_newest_first(repository_id, since, until):
-        attempts = run.attempts_at(now)
-        if not attempts or (workflow_id is not None and run.workflow_id != workflow_id):
-            continue
-        attempt = attempts[-1]
-        if status and not _has_status(attempt_state(attempt, now), status):
-            continue
-        if all(not query.get(name) or query[name] == value for name, value in _fields(run)):
-            yield run, attempt
+    runs = world.runs_newest_first(repository_id, since, until)
+    if workflow_id is not None:
+        runs = [run for run in runs if run.workflow_id == workflow_id]
+    for name, field in _FIELDS.items():
+        if query.get(name):
+            runs = [run for run in runs if field(run) == query[name]]
+    if status:
+        states = ((run, attempt_state(run.attempts_at(now)[-1], now)) for run in runs)
+        runs = [run for run, state in states if status in (state.status, state.conclusion)]
+    return runs
 
 
 def last_push(world: World, repository: Repository) -> datetime:
     """What a repository shows as its last push: its newest run."""
-    newest = next(world.runs_newest_first(repository.id), None)
+    newest = world.newest_run(repository.id)
     return repository.created_at if newest is None else newest.created_at
 
 
@@ -132,16 +132,13 @@ def is_filtered(query: Mapping[str, str]) -> bool:
     return any(query.get(name) for name in FILTERS)
 
 
-def _fields(run: Run) -> Iterator[tuple[str, str | None]]:
-    yield "actor", run.actor.login
-    yield "branch", run.head_branch
-    yield "check_suite_id", str(run.check_suite_id)
-    yield "event", run.event
-    yield "head_sha", run.head_sha
-
-
-def _has_status(state: AttemptState, wanted: str) -> bool:
-    return wanted in (state.status, state.conclusion)
+_FIELDS: Mapping[str, Callable[[Run], str | None]] = {
+    "actor": lambda run: run.actor.login,
+    "branch": lambda run: run.head_branch,
+    "check_suite_id": lambda run: str(run.check_suite_id),
+    "event": lambda run: run.event,
+    "head_sha": lambda run: run.head_sha,
+}
 
 
 def _first(text: str) -> datetime:

@@ -16,9 +16,9 @@ from github_standin.model import (
 from github_standin.render_repository import (
     WEB,
     Body,
-    account_body,
+    account_json,
     node_id,
-    repository_body,
+    repository_json,
     timestamp,
 )
 
@@ -69,11 +69,11 @@ def run_body(run: Run, attempt: Attempt, repository: Repository, api: str, now: 
         "pull_requests": run.pull_requests,
         "created_at": timestamp(attempt.created_at),
         "updated_at": timestamp(state.updated_at),
-        "actor": account_body(run.actor, api),
+        "actor": account_json(run.actor, api),
         "run_attempt": attempt.number,
         "referenced_workflows": run.referenced_workflows,
         "run_started_at": timestamp(attempt.run_started_at),
-        "triggering_actor": account_body(attempt.triggering_actor, api),
+        "triggering_actor": account_json(attempt.triggering_actor, api),
         "jobs_url": f"{url}/jobs",
         "logs_url": f"{url}/logs",
         "check_suite_url": suite_url,
@@ -83,8 +83,8 @@ def run_body(run: Run, attempt: Attempt, repository: Repository, api: str, now: 
         "previous_attempt_url": before,
         "workflow_url": f"{api}/repos/{repository.full_name}/actions/workflows/{run.workflow_id}",
         "head_commit": run.head_commit or _commit(run),
-        "repository": repository_body(repository, api),
-        "head_repository": run.head_repository and repository_body(run.head_repository, api),
+        "repository": repository_json(repository, api),
+        "head_repository": run.head_repository and repository_json(run.head_repository, api),
     }
 
 

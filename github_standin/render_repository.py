@@ -5,8 +5,12 @@ address in a body comes back to it; pages for people point to github.com.
 """
 
 import base64
+from dataclasses import fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from github_standin.model import Account, Repository
 
@@ -68,7 +72,9 @@ _ACCOUNT_PATHS = {
 
 def timestamp(moment: datetime | None) -> str | None:
     """`2025-09-04T17:25:47Z`, or None."""
-    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def node_id(kind: str, *parts: int) -> str:
@@ -114,6 +120,12 @@ def user_body(account: Account, name: str | None, api: str, created_at: datetime
     }
 
 
+@lru_cache(maxsize=2_048)
+def account_json(account: Account, api: str) -> orjson.Fragment:
+    """`account_body`, written out."""
+    return orjson.Fragment(orjson.dumps(account_body(account, api)))
+
+
 def organization_body(account: Account, api: str) -> Body:
     """Schema `organization-simple`, as events carry it."""
     url = f"{api}/orgs/{account.login}"
@@ -149,6 +161,20 @@ def repository_body(repository: Repository, api: str) -> Body:
         "url": url,
         **{key: url + path for key, path in _REPOSITORY_PATHS.items()},
     }
+
+
+def repository_json(repository: Repository, api: str) -> orjson.Fragment:
+    """`repository_body`, written out: every run of a listing holds it, mostly the same one."""
+    values = tuple(getattr(repository, name) for name in _REPOSITORY_FIELDS)
+    return _repository_json(values, api)
+
+
+_REPOSITORY_FIELDS = tuple(field.name for field in fields(Repository))
+
+
+@lru_cache(maxsize=2_048)
+def _repository_json(values: tuple[Any, ...], api: str) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(repository_body(Repository(*values), api)))
 
 
 def full_repository_body(repository: Repository, api: str, pushed_at: datetime) -> Body:

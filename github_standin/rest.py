@@ -105,13 +105,13 @@ class Routes:
 
     def _runs(self, repository: Repository, workflow_id: int | None = None) -> Response:
         now = self.world.now()
-        found = list(matching_runs(self.world, repository.id, request.args, now, workflow_id))
+        found = matching_runs(self.world, repository.id, request.args, now, workflow_id)
         reachable = found[:SEARCH_LIMIT] if is_filtered(request.args) else found
         page = Page.of(request.args)
         url = api()
         rows = [
-            render.run_body(run, attempt, repository, url, now)
-            for run, attempt in page.cut(reachable)
+            render.run_body(run, run.attempts_at(now)[-1], repository, url, now)
+            for run in page.cut(reachable)
         ]
         return _listing(repository, "workflow_runs", rows, page, len(found), len(reachable))
 

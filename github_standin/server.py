@@ -8,6 +8,8 @@ import hashlib
 import logging
 import socket
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +25,8 @@ from github_standin.access import ENVIRONMENT_KEY, UnauthorizedError, viewer_of
 from github_standin.answers import answer, error
 from github_standin.application import create_app
 from github_standin.hook_registry import HookRegistry
-from github_standin.limits import Quotas
+from github_standin.limits import Quota, Quotas
+from github_standin.traffic import Latency, SecondaryLimits, Traffic
 from github_standin.world import World
 
 if TYPE_CHECKING:
@@ -36,6 +39,9 @@ RATE_LIMIT = 5_000
 
 PAGES = "/login/"
 """What is github.com's and not its API's: no token, no limit."""
+
+OWN = "/standin"
+"""What the stand-in tells of itself."""
 
 APPLICATIONS = "/applications/"
 """What an App asks with its own id and secret."""
@@ -73,7 +79,9 @@ class Logged:
 class Server:
     """The stand-in as a WSGI application, and its thread.
 
-    `fault` may be set at any time. `requests` grows by one per answer, in the order of the answers.
+    `fault`, `latency`, `secondary_limits` and `rate_limit` (None: no limit is told of, as on an
+    Enterprise Server without) may be set at any time. `requests` grows by one per answer, in the
+    order of the answers, unless `keeps_requests` is False; `traffic` and `refusals` only count.
     Times (`Date`, the limit's reset) are the world's. *token* is the collector's, which reaches
     everything; *administers_hooks*: it may also administer every repository's hooks.
     """
@@ -83,17 +91,24 @@ class Server:
         world: World,
         *,
         token: str | None = None,
-        rate_limit: int = RATE_LIMIT,
+        rate_limit: int | None = RATE_LIMIT,
         fault: Fault | None = None,
         status: Status | None = None,
         administers_hooks: bool = False,
+        keeps_requests: bool = True,
+        latency: Latency | None = None,
+        secondary_limits: SecondaryLimits | None = None,
     ) -> None:
         self.world = world
         self.administers_hooks = administers_hooks
         self.token = token
         self.rate_limit = rate_limit
         self.fault = fault
+        self.latency = latency
+        self.keeps_requests = keeps_requests
         self.requests: list[Logged] = []
+        self.traffic = Traffic()
+        self.traffic.limits = secondary_limits
         self.url = ""
         self._status = status
         self._hooks = HookRegistry(world)
@@ -123,6 +138,20 @@ class Server:
             self._thread.join()
             self._http = self._thread = None
 
+    @property
+    def secondary_limits(self) -> SecondaryLimits | None:
+        """What GitHub does not tell of beforehand; None: no such limits."""
+        return self.traffic.limits
+
+    @secondary_limits.setter
+    def secondary_limits(self, limits: SecondaryLimits | None) -> None:
+        self.traffic.limits = limits
+
+    @property
+    def refusals(self) -> Counter[str]:
+        """How many requests were refused, by the limit that refused them."""
+        return self.traffic.refusals
+
     def paths(self) -> list[str]:
         """The paths asked for so far, without their queries."""
         return [logged.path for logged in self.requests]
@@ -132,7 +161,24 @@ class Server:
     ) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         request = Request(environ)
+        if request.path == OWN:
+            return self._own_status()(environ, start_response)
+        credential = self._quotas.key(request)
+        refused = self.traffic.enter(credential, request.method)
+        try:
+            if refused is not None:
+                response = self._stamped(request, self._with_quota(request, refused))
+                self._record(request, response.status_code)
+                return response(environ, start_response)
+            return self._respond(request, start_response)
+        finally:
+            self.traffic.leave(credential)
+
+    def _respond(self, request: Request, start_response: "StartResponse") -> Iterable[bytes]:
+        environ = request.environ
         fault = self._fault(request)
+        if self.latency is not None:
+            time.sleep(self.latency.seconds())
         if isinstance(fault, Break) and fault.body_bytes is None:
             self._record(request, 0)
             _hang_up(environ)
@@ -153,19 +199,24 @@ class Server:
 
     def answer(self, request: Request) -> Response:
         """The usual answer: a fault may take it and send something that differs."""
-        if request.path == "/standin":
-            return answer({} if self._status is None else self._status())
         with self.world.lock:
             now = self.world.now()
             if request.path.startswith(PAGES):
                 response = Response.from_app(self._app, request.environ, buffered=True)
             else:
                 response = self._refusal(request, now) or self._limited(request, now)
+        return self._stamped(request, response)
+
+    def _own_status(self) -> Response:
+        told = {} if self._status is None else self._status()
+        return answer(told | {"requests": self.traffic.status()})
+
+    def _stamped(self, request: Request, response: Response) -> Response:
         version = request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0])
         response.headers["X-GitHub-Api-Version-Selected"] = version
         response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
         response.headers["Server"] = "github.com"
-        response.headers["Date"] = http_date(now)
+        response.headers["Date"] = http_date(self.world.now())
         return response
 
     def _refusal(self, request: Request, now: datetime) -> Response | None:
@@ -185,24 +236,42 @@ class Server:
             except UnauthorizedError as reason:
                 return error(401, str(reason))
             request.environ[ENVIRONMENT_KEY] = viewer
-        quota = self._quotas.of(request, self.rate_limit, now)
-        if quota.is_used_up and request.path != "/rate_limit":
+        quota = self._quota(request, now)
+        if quota is not None and quota.is_used_up and request.path != "/rate_limit":
+            self.traffic.count_refusal("primary")
             refused = error(403, "API rate limit exceeded. Wait until it is reset.")
             return quota.told_by(refused)
         return None
 
     def _limited(self, request: Request, now: datetime) -> Response:
-        quota = self._quotas.of(request, self.rate_limit, now)
+        quota = self._quota(request, now)
         if request.path == "/rate_limit":
+            if quota is None:
+                return error(404, "Rate limiting is not enabled.")
             return quota.told_by(answer(quota.body()))
         response = Response.from_app(self._app, request.environ, buffered=True)
         if response.status_code == 200 and request.method == "GET":
             _add_etag(request, response)
+        if quota is None:
+            return response
         # A 304 costs nothing.
         quota.used += response.status_code != 304
         return quota.told_by(response)
 
+    def _quota(self, request: Request, now: datetime) -> Quota | None:
+        if self.rate_limit is None:
+            return None
+        return self._quotas.of(request, self.rate_limit, now)
+
+    def _with_quota(self, request: Request, response: Response) -> Response:
+        with self.world.lock:
+            quota = self._quota(request, self.world.now())
+        return response if quota is None else quota.told_by(response)
+
     def _record(self, request: Request, status: int) -> None:
+        self.traffic.count(status)
+        if not self.keeps_requests:
+            return
         headers = {name.lower(): value for name, value in request.headers.items()}
         logged = Logged(
             request.method,
@@ -221,18 +290,12 @@ def serving(
     *,
     port: int = 0,
     token: str | None = None,
-    rate_limit: int = RATE_LIMIT,
-    fault: Fault | None = None,
-    administers_hooks: bool = False,
+    rate_limit: int | None = RATE_LIMIT,
+    **options: Any,
 ) -> Iterator[Server]:
-    """Serve *world* on the loopback address while the block runs."""
-    server = Server(
-        world,
-        token=token,
-        rate_limit=rate_limit,
-        fault=fault,
-        administers_hooks=administers_hooks,
-    )
+    """Serve *world* on the loopback address while the block runs; *options* are further ones of
+    `Server`."""
+    server = Server(world, token=token, rate_limit=rate_limit, **options)
     server.start(port)
     try:
         yield server
@@ -242,6 +305,10 @@ def serving(
 
 class _QuietHandler(WSGIRequestHandler):
     """Logs nothing by itself (requests are in `Server.requests`) and leaves `Date` to the world."""
+
+    # An answer is one packet where it fits, and none waits for the acknowledgement of another.
+    wbufsize = 65_536
+    disable_nagle_algorithm = True
 
     def send_response(self, code: int, message: str | None = None) -> None:
         """Send the status line alone."""

@@ -343,7 +343,7 @@ class World:
 
     def runs_newest_first(
         self, repository_id: int, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[Run]:
+    ) -> list[Run]:
         """The runs of a repository that exist now, created from *since* to *until*, both
         inclusive."""
         now = self.now()
@@ -351,7 +351,13 @@ class World:
         bound = now if until is None else min(now, until)
         start = 0 if since is None else bisect_left(runs, since, key=lambda run: run.created_at)
         stop = bisect_right(runs, bound, key=lambda run: run.created_at)
-        return reversed(runs[start:stop]) if start < stop else iter(())
+        return runs[start:stop][::-1]
+
+    def newest_run(self, repository_id: int) -> Run | None:
+        """The newest run of a repository that exists now."""
+        runs = self._ordered[repository_id]
+        stop = bisect_right(runs, self.now(), key=lambda run: run.created_at)
+        return runs[stop - 1] if stop else None
 
     def run_of_job(self, job_id: int) -> Run | None:
         """The run to which a job belongs."""
