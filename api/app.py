@@ -10,6 +10,8 @@ from api.cache import backend as cache
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
+from api.metrics import counters
+from api.metrics import views as metrics
 from api.repositories import management, selections
 from api.repositories import views as repositories
 from api.stats import views as stats
@@ -39,6 +41,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
     )
+    counters.init_app(app)
     installation.init_app(app, settings)
     edge.init_app(app, settings)
     buffer.init_app(app, settings)
@@ -47,6 +50,7 @@ def create_app(settings: Settings) -> Flask:
     access.init_app(app)
     webhooks.init_app(app, settings)
     register(app, health.blueprint, Access.PUBLIC)
+    register(app, metrics.blueprint, Access.OPTIONAL)
     register(app, openapi.blueprint, Access.PUBLIC)
     register(app, home.blueprint, Access.PUBLIC)
     register(app, webhooks.blueprint, Access.SIGNED)

@@ -41,6 +41,7 @@ _IMPOSSIBLE: dict[Access | None, frozenset[HTTPStatus]] = {
 }
 _SECURITY: dict[Access | None, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
+    Access.OPTIONAL: [{}, {"token": []}, {"session": []}],
     Access.SIGNED: [{"signature": []}],
     Access.SESSION: [{"session": []}],
 }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
 
+import psycopg
 from flask import Blueprint, Flask, current_app, g, request
 
 from api.auth import rights
 from api.auth.grants import GrantEndedError
-from api.auth.visitors import Visitor, read_visitor, signed_out
+from api.auth.visitors import Visitor, read_visitor, sends_credentials, signed_out
 from api.database import Connection, current_database
 from api.installation import current_settings
 
@@ -19,11 +20,14 @@ _EXTENSION = "access"
 class Access(Enum):
     """What a visitor needs: nothing, a signature over the body, a session, or a session or token.
 
-    SESSION is for what concerns the session itself: its view finds it, and asks GitHub for no
-    rights, so that a person can sign out while GitHub is away.
+    OPTIONAL is for what tells everybody something, and a viewer more: who sends nothing is nobody,
+    who sends something that opens nothing is refused. SESSION is for what concerns the session
+    itself: its view finds it, and asks GitHub for no rights, so that a person can sign out while
+    GitHub is away.
     """
 
     PUBLIC = "public"
+    OPTIONAL = "optional"
     SIGNED = "signed"
     SESSION = "session"
     VIEWER = "viewer"
@@ -76,6 +80,18 @@ def current_viewer() -> Viewer:
     return cast(Viewer, viewer)
 
 
+def viewer_if_any() -> Viewer | None:
+    """Behind `Access.OPTIONAL`: who sent the request; None: nobody in particular.
+
+    Raises:
+        psycopg.Error: somebody did, and the database could not say who.
+    """
+    if error := g.get("viewer_error"):
+        raise error
+    viewer: Any = g.viewer
+    return cast(Viewer | None, viewer)
+
+
 # Whether a body is signed well is known only once it is read: its view checks that, as the views of
 # sessions check theirs.
 _CHECKED_BY_VIEW = frozenset({Access.PUBLIC, Access.SIGNED, Access.SESSION})
@@ -84,9 +100,22 @@ _CHECKED_BY_VIEW = frozenset({Access.PUBLIC, Access.SIGNED, Access.SESSION})
 def _check() -> None:
     if request.endpoint is None:
         return  # no such route: the 404 tells nothing
+    access = access_of(current_app, request.blueprint)
+    if access is Access.OPTIONAL:
+        g.viewer = _viewer_if_any()
     # A route that nobody declared is closed, not open.
-    if access_of(current_app, request.blueprint) not in _CHECKED_BY_VIEW:
+    elif access not in _CHECKED_BY_VIEW:
         g.viewer = _viewer()
+
+
+def _viewer_if_any() -> Viewer | None:
+    if not sends_credentials(request, current_settings()):
+        return None
+    try:
+        return _viewer()
+    except psycopg.Error as error:
+        g.viewer_error = error
+        return None
 
 
 def _viewer() -> Viewer:

@@ -42,6 +42,11 @@ class Visitor:
     person: Person | None
 
 
+def sends_credentials(request: Request, settings: Settings) -> bool:
+    """Whether the request says who sends it, rightly or not."""
+    return "Authorization" in request.headers or Cookies.of(settings).session in request.cookies
+
+
 def read_visitor(connection: Connection, request: Request, settings: Settings) -> Visitor:
     """Who sends the request.
 

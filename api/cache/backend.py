@@ -88,6 +88,13 @@ class AnswerCache(RedisCache):
             self.outage.note(error)
             return False
 
+    def is_up(self) -> bool:
+        """Whether the server answers now."""
+        try:
+            return bool(self._write_client.ping())
+        except redis.RedisError:
+            return False
+
     def close(self) -> None:
         """Close the connections."""
         self._write_client.close()

@@ -1,15 +1,12 @@
 """GET /healthz and GET /readyz."""
 
-import logging
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-import redis
 from flask import Blueprint, Response
 
 from api.answers import json_response
-from api.buffer import current_buffer
+from api.buffer import read_waiting
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem
@@ -20,7 +17,6 @@ from api.parameters import Arguments
 from api.schemas import record
 
 blueprint = Blueprint("health", __name__)
-logger = logging.getLogger(__name__)
 
 
 @blueprint.get("/healthz")
@@ -70,21 +66,9 @@ def _event_buffer() -> dict[str, Any]:
     # Shown, and no reason to be unready: readers need the marts alone, and a balancer that took
     # this process away would take their answers too. The receiver says 503 for itself, and what
     # GitHub could not deliver is found by polling.
-    unknown = {"event_count": None, "oldest_event_age_seconds": None}
-    buffer = current_buffer()
-    if buffer is None:
-        return {"status": "not_configured", **unknown}
-    try:
-        waiting = buffer.freshness()
-    except redis.RedisError as error:
-        logger.warning("the event buffer did not answer: %s", error)
-        return {"status": "unavailable", **unknown}
-    age = None
-    if waiting.oldest_received_at is not None:
-        # By the clock of Redis, which may be a little ahead.
-        age = max(0.0, (datetime.now(UTC) - waiting.oldest_received_at).total_seconds())
+    waiting = read_waiting()
     return {
-        "status": "ok",
+        "status": waiting.status.value,
         "event_count": waiting.event_count,
-        "oldest_event_age_seconds": age,
+        "oldest_event_age_seconds": waiting.oldest_event_age_seconds,
     }

@@ -1,8 +1,8 @@
-"""What this process has received, counted: accepted by event, refused by reason."""
+"""What the receiver took and refused, counted by event and by reason."""
 
-import threading
-from collections import Counter
 from enum import Enum
+
+from prometheus_client import CollectorRegistry, Counter
 
 # The events that mean something here. Any other name is counted as `OTHER`, since the signature
 # does not cover the name: nobody shall be able to make up counters.
@@ -37,29 +37,30 @@ class Reason(Enum):
 
 
 class Counts:
-    """Counters since the process began; safe to share between threads."""
+    """Two counters in a registry, each there from the start, so that a first one is an increase."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._accepted: Counter[str] = Counter()
-        self._refused: Counter[Reason] = Counter()
+    def __init__(self, registry: CollectorRegistry) -> None:
+        accepted = Counter(
+            "actionsight_webhook_deliveries",
+            "Deliveries of GitHub that were accepted and buffered. Where none comes although "
+            "workflows run, look at the webhook's recent deliveries at GitHub.",
+            ("event",),
+            registry=registry,
+        )
+        refused = Counter(
+            "actionsight_webhook_refusals",
+            "Deliveries that were refused. signature_wrong: the secret at GitHub is another one; "
+            "buffer_unavailable: Redis is away.",
+            ("reason",),
+            registry=registry,
+        )
+        self._accepted = {event: accepted.labels(event) for event in sorted(EVENTS | {OTHER})}
+        self._refused = {reason: refused.labels(reason.value) for reason in Reason}
 
     def accept(self, event: str) -> None:
         """Count a buffered delivery."""
-        with self._lock:
-            self._accepted[event if event in EVENTS else OTHER] += 1
+        self._accepted.get(event, self._accepted[OTHER]).inc()
 
     def refuse(self, reason: Reason) -> None:
         """Count a refused delivery."""
-        with self._lock:
-            self._refused[reason] += 1
-
-    def accepted(self) -> dict[str, int]:
-        """Buffered deliveries by event."""
-        with self._lock:
-            return dict(self._accepted)
-
-    def refused(self) -> dict[str, int]:
-        """Refused deliveries by reason."""
-        with self._lock:
-            return {reason.value: count for reason, count in self._refused.items()}
+        self._refused[reason].inc()

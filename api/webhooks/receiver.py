@@ -54,11 +54,12 @@ class Receiver:
 
     Args:
         secrets: what GitHub signs with: one, or two while they are rotated.
+        counts: where deliveries are counted.
     """
 
-    def __init__(self, secrets: Sequence[str]) -> None:
+    def __init__(self, secrets: Sequence[str], counts: Counts) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
-        self.counts = Counts()
+        self._counts = counts
 
     def receive(self, request: Request, buffer: EventBuffer | None) -> None:
         """Buffer a delivery; once this returns, Redis has it on disk.
@@ -72,9 +73,9 @@ class Receiver:
         try:
             event = self._receive(request, buffer)
         except Refusal as refusal:
-            self.counts.refuse(refusal.reason)
+            self._counts.refuse(refusal.reason)
             raise
-        self.counts.accept(event)
+        self._counts.accept(event)
 
     def _receive(self, request: Request, buffer: EventBuffer | None) -> str:
         if not self._secrets:

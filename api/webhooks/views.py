@@ -10,6 +10,7 @@ from actionsight.settings import Settings
 from api.answers import json_response
 from api.buffer import current_buffer
 from api.endpoints import endpoint
+from api.metrics.counters import counters_of
 from api.parameters import Arguments, Schema
 from api.schemas import record
 from api.webhooks.receiver import HEADERS, Receiver, Refusal
@@ -28,8 +29,9 @@ _FORM: Schema = {
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Let this application receive webhooks, as far as the settings allow it."""
-    app.extensions[_EXTENSION] = Receiver(settings.github_webhook_secret)
+    """Let this application, which has its counters, receive webhooks as the settings allow it."""
+    counts = counters_of(app).webhooks
+    app.extensions[_EXTENSION] = Receiver(settings.github_webhook_secret, counts)
 
 
 def current_receiver() -> Receiver:

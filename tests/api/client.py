@@ -90,4 +90,5 @@ def validate(app: Flask, response: TestResponse) -> None:
             return
     assert response.mimetype in declared
     schema = {**declared[response.mimetype]["schema"], "components": document["components"]}
-    Draft202012Validator(schema, format_checker=FORMATS).validate(response.json)
+    body = response.json if response.is_json else response.text
+    Draft202012Validator(schema, format_checker=FORMATS).validate(body)

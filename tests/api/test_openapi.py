@@ -60,6 +60,7 @@ def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
         "/": [],
         "/healthz": [],
         "/readyz": [],
+        "/metrics": [{}, {"token": []}, {"session": []}],
         "/openapi.json": [],
         "/webhooks/github": [{"signature": []}],
         "/login": [],

@@ -27,7 +27,9 @@ def served(application: str, environment: Mapping[str, str], log_file: Path) -> 
         lambda: _answers(port),
         log_file,
     )
-    process.start({**os.environ, **environment})
+    # What it writes lies beside its log, never in the data folder of somebody's installation.
+    own = {"ACTIONSIGHT_DATA_DIR": str(log_file.parent)}
+    process.start({**os.environ, **environment, **own})
     try:
         process.wait_until_healthy(lambda: False)
         yield port

@@ -7,8 +7,8 @@ import pytest
 from flask import Flask
 
 from actionsight.settings import Settings, load
-from api.webhooks.receiver import Receiver
 from tests.api.client import ValidatingClient, app_of, make_client
+from tests.api.webhooks.counted import Counted, counts_of
 from tests.api.webhooks.deliveries import NO_DATABASE_URL, OLD_SECRET, SECRET
 
 
@@ -35,7 +35,5 @@ def client(app: Flask) -> ValidatingClient:
 
 
 @pytest.fixture
-def receiver(app: Flask) -> Receiver:
-    receiver = app.extensions["webhooks"]
-    assert isinstance(receiver, Receiver)
-    return receiver
+def counted(app: Flask) -> Counted:
+    return lambda: counts_of(app)

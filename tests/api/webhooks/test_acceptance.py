@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from actionsight.settings import ROOT, Settings
-from api.webhooks.receiver import Receiver
 from tests.api.client import ValidatingClient
+from tests.api.webhooks.counted import Counted
 from tests.api.webhooks.deliveries import (
     BODY,
     OLD_SECRET,
@@ -128,11 +128,11 @@ def test_a_delivery_that_comes_again_is_buffered_again(
 
 
 def test_acceptances_are_counted_by_event_and_strange_names_together(
-    client: ValidatingClient, receiver: Receiver
+    client: ValidatingClient, counted: Counted
 ) -> None:
     for event in ("workflow_run", "workflow_job", "workflow_run", "ping", "odd_1", "odd_2"):
         client.post(PATH, data=BODY, headers=headers(BODY, X_GitHub_Event=event))
-    assert receiver.counts.accepted() == {
+    assert counted()["accepted"] == {
         "workflow_run": 2,
         "workflow_job": 1,
         "ping": 1,

@@ -1,0 +1,1 @@
+"""GET /metrics: what a Prometheus server reads of this installation."""

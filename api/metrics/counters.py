@@ -1,0 +1,109 @@
+"""What the workers of this server have counted since it began: requests, and webhooks.
+
+A server with several workers is started with PROMETHEUS_MULTIPROC_DIR (`actionsight.api_server`):
+each of them counts in a file of its own there, mapped into its memory, and whichever is asked adds
+up all files. A worker that died stays in the sums, so that they never shrink.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any, cast
+
+from flask import Flask, Response, current_app, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from api.webhooks.counts import Counts
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# From a webhook, which takes a millisecond, to the statement timeout.
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# What a client makes up must not make series.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"
+NO_ROUTE = "none"
+
+_EXTENSION = "counters"
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class Counters:
+    """Safe to share between threads; a process that is forked from this one counts for itself.
+
+    Attributes:
+        webhooks: of the receiver.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "actionsight_http_requests",
+            "Requests that the API answered. Where statuses from 500 grow, its log says why.",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._durations = Histogram(
+            "actionsight_http_request_duration_seconds",
+            "How long the API took to answer. Where /stats is slow, look at the database first.",
+            ("method", "route"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self.webhooks = Counts(self._registry)
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answer.
+
+        Args:
+            route: as it was declared, never the path that was asked for.
+        """
+        key = (method, route, status)
+        pair = self._known.get(key)
+        if pair is None:
+            # To find them by their labels would cost as much as to count.
+            pair = (
+                self._requests.labels(method, route, str(status)),
+                self._durations.labels(method, route),
+            )
+            self._known[key] = pair
+        pair[0].inc()
+        pair[1].observe(seconds)
+
+    def collect(self) -> Iterable[Metric]:
+        """The counters of all workers."""
+        source: Any = self._registry
+        if folder := os.environ.get(FOLDER):
+            source = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+        return cast(Iterable[Metric], source.collect())
+
+
+def init_app(app: Flask) -> None:
+    """Count the requests of this application.
+
+    To be called first: what is answered before a view runs is counted, too, and as it leaves.
+    """
+    app.extensions[_EXTENSION] = Counters()
+    app.before_request(_begin)
+    app.after_request(_count)
+
+
+def counters_of(app: Flask) -> Counters:
+    """The counters of an application."""
+    extension: Any = app.extensions[_EXTENSION]
+    return cast(Counters, extension)
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    method = request.method if request.method in METHODS else OTHER
+    route = request.url_rule.rule if request.url_rule else NO_ROUTE
+    seconds = time.perf_counter() - g.began
+    counters_of(current_app).count(method, route, response.status_code, seconds)
+    return response

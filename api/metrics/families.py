@@ -1,0 +1,208 @@
+"""Figures as families of series, each with what to do about it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from api.buffer import Status, Waiting
+from api.metrics.queries import Figures
+
+
+class Series(NamedTuple):
+    """A family, and the column that it shows; where that is null there is no series."""
+
+    name: str
+    column: str
+    help: str
+    family: type[GaugeMetricFamily] | type[CounterMetricFamily] = GaugeMetricFamily
+
+
+INSTALLATION = (
+    Series(
+        "actionsight_webhook_dead_letters",
+        "dead_letters",
+        "Webhooks that could not be processed and that nobody discarded. `actionsight dead-letters "
+        "list` says why; replay or discard them.",
+    ),
+    Series(
+        "actionsight_observation_age_seconds",
+        "observation_age",
+        "How old the numbers of the least fresh repository are; absent while one was never built. "
+        "Where it keeps growing, see which repository is in trouble, then Dagster's failed runs.",
+    ),
+    Series(
+        "actionsight_github_requests",
+        "request_count",
+        "Requests sent to GitHub's REST API, since the installation.",
+        CounterMetricFamily,
+    ),
+    Series(
+        "actionsight_github_unchanged_responses",
+        "unchanged_count",
+        "Answers 304 of GitHub, which cost nothing of its limit, since the installation.",
+        CounterMetricFamily,
+    ),
+    Series(
+        "actionsight_github_refusals",
+        "refused_count",
+        "Requests that GitHub refused for its limits, since the installation. Where they grow, "
+        "something else uses the same credential.",
+        CounterMetricFamily,
+    ),
+    Series(
+        "actionsight_selections_refused",
+        "selections_refused",
+        "Selected names that GitHub refuses. GET /repositories/selections names them; correct or "
+        "remove them.",
+    ),
+)
+BUDGETS = (
+    Series(
+        "actionsight_github_budget_limit",
+        "request_limit",
+        "Requests that GitHub grants a credential in an hour.",
+    ),
+    Series(
+        "actionsight_github_budget_remaining",
+        "remaining",
+        "How many of them are left. Collection leaves a tenth to people; where it is always low, "
+        "poll less often or use a GitHub App.",
+    ),
+    Series(
+        "actionsight_github_budget_reset_timestamp_seconds",
+        "resets_at",
+        "When GitHub grants all of them again.",
+    ),
+)
+REPOSITORIES = (
+    Series(
+        "actionsight_repository_up",
+        "is_up",
+        "1: collection of the repository is well; 0: it is in trouble or unreachable. "
+        "GET /repositories says why.",
+    ),
+    Series(
+        "actionsight_repository_trouble_since_timestamp_seconds",
+        "trouble_since",
+        "Since when its collection fails; absent while it does not. It is tried again by itself.",
+    ),
+    Series(
+        "actionsight_repository_unreachable_since_timestamp_seconds",
+        "unreachable_since",
+        "Since when GitHub says that it is not there; absent while it is. Give the credential "
+        "access again, or remove the repository.",
+    ),
+    Series(
+        "actionsight_repository_failures",
+        "failure_count",
+        "How often in a row its collection failed.",
+    ),
+    Series(
+        "actionsight_repository_next_try_timestamp_seconds",
+        "next_try_at",
+        "Before this it is not asked again; absent: at the next poll.",
+    ),
+    Series(
+        "actionsight_repository_observation_age_seconds",
+        "observation_age",
+        "How old its numbers are: since it was last observed to the end, and built; absent until "
+        "the first time. Where it grows beyond a few polls, look at its trouble, then at Dagster.",
+    ),
+    Series(
+        "actionsight_repository_backfill_windows",
+        "backfill_windows",
+        "Spans of time that its backfill reads; full ones are divided, so they grow.",
+    ),
+    Series(
+        "actionsight_repository_backfill_windows_completed",
+        "backfill_windows_completed",
+        "Those of them that are stored. Where it stands still, look at GitHub's budget.",
+    ),
+    Series(
+        "actionsight_repository_backfill_target_timestamp_seconds",
+        "backfill_target",
+        "How far back its history of runs is wanted.",
+    ),
+    Series(
+        "actionsight_repository_backfilled_from_timestamp_seconds",
+        "backfilled_from",
+        "From here on its history of runs is complete; absent while that is not known.",
+    ),
+    Series(
+        "actionsight_repository_job_listings_owed",
+        "job_listings_owed",
+        "Attempts whose jobs were still to be listed when they were last counted.",
+    ),
+)
+
+
+def of_installation(figures: Figures) -> Iterator[Metric]:
+    """The series of the database."""
+    yield from _families(INSTALLATION, (), [figures.installation])
+    yield from _families(BUDGETS, ("credential",), figures.budgets)
+    if figures.states is not None:
+        rows = [{"state": state, "count": count} for state, count in figures.states.items()]
+        help_text = "Monitored repositories by the state of their collection, as GET /repositories."
+        by_state = Series("actionsight_repositories", "count", help_text)
+        yield from _families((by_state,), ("state",), rows)
+    # By the id, too: a name can be given to another repository while the old one is still here.
+    yield from _families(REPOSITORIES, ("repository_id", "repository"), figures.repositories)
+
+
+def of_database(is_up: bool) -> Metric:
+    """Whether the series of the database are there."""
+    return _flag(
+        "actionsight_database_up",
+        "1: PostgreSQL answers and is migrated; 0: it is not, and series that come from it are "
+        "missing. GET /readyz says what to do.",
+        is_up,
+    )
+
+
+def of_cache(is_up: bool) -> Metric:
+    """Whether the cache server answers."""
+    return _flag(
+        "actionsight_cache_up",
+        "1: the cache server answers; 0: it does not, answers are computed each time, and nobody "
+        "is limited.",
+        is_up,
+    )
+
+
+def of_buffer(waiting: Waiting) -> Iterator[Metric]:
+    """The series of the event buffer; where none is configured there are none."""
+    if waiting.status is Status.NOT_CONFIGURED:
+        return
+    yield _flag(
+        "actionsight_event_buffer_up",
+        "1: the event buffer answers; 0: it does not, and webhooks are refused. Start its Redis.",
+        waiting.status is Status.OK,
+    )
+    if waiting.event_count is not None:
+        yield GaugeMetricFamily(
+            "actionsight_event_buffer_events",
+            "Webhooks that wait to be drained. Where they grow, look at the sensor in Dagster.",
+            waiting.event_count,
+        )
+        yield GaugeMetricFamily(
+            "actionsight_event_buffer_oldest_event_age_seconds",
+            "How long the first of them has waited; 0: none waits. Beyond a minute nothing drains.",
+            waiting.oldest_event_age_seconds or 0,
+        )
+
+
+def _flag(name: str, help_text: str, is_up: bool) -> Metric:
+    return GaugeMetricFamily(name, help_text, int(is_up))
+
+
+def _families(
+    series: Sequence[Series], labels: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[Metric]:
+    for each in series:
+        family = each.family(each.name, each.help, labels=labels)
+        for row in rows:
+            if (value := row.get(each.column)) is not None:
+                family.add_metric([row[label] for label in labels], value)
+        if family.samples:
+            yield family

@@ -1,0 +1,113 @@
+"""What the database knows of collection, as numbers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from api.auth.access import Viewer
+from api.database import Connection
+from api.repositories.queries import STATE
+from api.repositories.schemas import STATES
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Rows by column; what a viewer may not see is empty.
+
+    Attributes:
+        installation: one row, for everybody.
+        budgets: GitHub's limits by credential, for operators.
+        states: how many of the viewer's repositories are in each state; None: nobody asks.
+        repositories: the viewer's.
+    """
+
+    installation: dict[str, Any]
+    budgets: list[dict[str, Any]]
+    states: dict[str, int] | None
+    repositories: list[dict[str, Any]]
+
+
+_INSTALLATION = """
+    select
+        letters.dead_letters,
+        extract(epoch from now() - observed.observed_until)::float8 as observation_age,
+        budgets.request_count,
+        budgets.unchanged_count,
+        budgets.refused_count
+    from (
+        select count(*) as dead_letters from raw.webhook_dead_letters where discarded_at is null
+    ) as letters
+    cross join (
+        select case when bool_and(observed_until is not null) then min(observed_until) end
+            as observed_until
+        from app.repositories where removed_at is null
+    ) as observed
+    cross join (
+        select
+            coalesce(sum(request_count), 0)::bigint as request_count,
+            coalesce(sum(unchanged_count), 0)::bigint as unchanged_count,
+            coalesce(sum(refused_count), 0)::bigint as refused_count
+        from app.github_budgets
+    ) as budgets
+"""
+_BUDGETS = """
+    select
+        credential,
+        request_limit,
+        -- What GitHub said holds until its hour is over.
+        case when resets_at < now() then request_limit else remaining end as remaining,
+        extract(epoch from resets_at)::float8 as resets_at
+    from app.github_budgets
+    order by credential
+"""
+_REFUSED = """
+    select count(*) as count from app.repository_selections
+    where removed_at is null and last_error is not null
+"""
+_REPOSITORIES = sql.SQL(
+    """
+    select
+        monitored.repository_id::text as repository_id,
+        monitored.full_name as repository,
+        {state} as state,
+        (monitored.trouble is null and monitored.unreachable_since is null)::int as is_up,
+        extract(epoch from monitored.trouble_since)::float8 as trouble_since,
+        extract(epoch from monitored.unreachable_since)::float8 as unreachable_since,
+        monitored.failure_count,
+        extract(epoch from monitored.next_try_at)::float8 as next_try_at,
+        extract(epoch from now() - monitored.observed_until)::float8 as observation_age,
+        monitored.backfill_windows,
+        monitored.backfill_windows_completed,
+        extract(epoch from monitored.backfill_target)::float8 as backfill_target,
+        extract(epoch from monitored.backfilled_from)::float8 as backfilled_from,
+        monitored.job_listings_owed
+    from app.repositories as monitored
+    where monitored.repository_id = any(%s) and monitored.removed_at is null
+    order by monitored.repository_id
+    """
+).format(state=STATE)
+
+
+def read_figures(connection: Connection, viewer: Viewer | None) -> Figures:
+    """All that this viewer may see.
+
+    Args:
+        viewer: None: nobody known.
+
+    Raises:
+        psycopg.errors.UndefinedTable: the database is not migrated.
+    """
+    (installation,) = connection.execute(_INSTALLATION).fetchall()
+    budgets: list[dict[str, Any]] = []
+    if viewer is None:
+        return Figures(installation, budgets, None, [])
+    if viewer.is_operator:
+        budgets = connection.execute(_BUDGETS).fetchall()
+        (refused,) = connection.execute(_REFUSED).fetchall()
+        installation["selections_refused"] = refused["count"]
+    repositories = connection.execute(_REPOSITORIES, [list(viewer.repository_ids)]).fetchall()
+    states = dict.fromkeys(STATES, 0)
+    for row in repositories:
+        states[row["state"]] += 1
+    return Figures(installation, budgets, states, repositories)

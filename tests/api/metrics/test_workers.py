@@ -1,0 +1,116 @@
+"""GET /metrics of the real server: whichever worker answers, it tells what all of them counted."""
+
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from actionsight import api_server
+from actionsight.loopback import HOST
+from actionsight.settings import Settings
+from tests.api.metrics.exposition import Exposition, parse
+from tests.api.webhooks.counted import counts_in
+from tests.api.webhooks.deliveries import BODY, PATH, SECRET, headers
+from tests.support.granian import served
+
+pytestmark = pytest.mark.integration
+
+SENDERS = 8
+EACH = 15
+SCRAPES = 12
+
+
+def deliver(port: int) -> None:
+    """Some deliveries, the first of them refused, each over a connection of its own."""
+    for number in range(EACH):
+        sent = headers(BODY) if number else headers(BODY, X_Hub_Signature_256="sha256=0")
+        connection = HTTPConnection(HOST, port, timeout=30)
+        connection.request("POST", PATH, BODY, sent)
+        assert connection.getresponse().status == (202 if number else 401)
+        connection.close()
+
+
+def deliver_from_many(port: int) -> None:
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(deliver, [port] * SENDERS))
+
+
+def scrape(port: int) -> Exposition:
+    connection = HTTPConnection(HOST, port, timeout=30)
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    text = response.read().decode()
+    connection.close()
+    assert response.status == 200, text
+    return parse(text)
+
+
+def expect(port: int, rounds: int) -> None:
+    """Every scrape tells of all deliveries of so many rounds."""
+    accepted, refused = rounds * SENDERS * (EACH - 1), rounds * SENDERS
+    told = [scrape(port) for _ in range(SCRAPES)]
+    for page in told:
+        assert counts_in(page) == {
+            "accepted": {"workflow_run": accepted},
+            "refused": {"signature_wrong": refused},
+        }
+        requests = "actionsight_http_requests_total"
+        assert page.value(requests, route=PATH, status="202") == accepted
+        durations = "actionsight_http_request_duration_seconds_count"
+        assert page.value(durations, route=PATH) == accepted + refused
+    scrapes = [page.value("actionsight_http_requests_total", route="/metrics") for page in told]
+    known = [count or 0 for count in scrapes]
+    assert known == list(range(int(known[0]), int(known[0]) + SCRAPES)), "no scrape is lost"
+
+
+def kill(worker: int) -> None:
+    """Kill a worker, and wait until the server has noticed."""
+    os.kill(worker, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.02)
+    pytest.fail("the server did not notice that a worker died")
+
+
+def test_every_scrape_tells_of_all_workers_also_of_one_that_died(
+    settings: Settings, redis_url: str, tmp_path: Path
+) -> None:
+    environment = replace(
+        settings, redis_url=redis_url, github_webhook_secret=(SECRET,)
+    ).environment()
+    with served("api.wsgi:app", environment, tmp_path / "granian.log") as port:
+        deliver_from_many(port)
+        expect(port, rounds=1)
+        folder = api_server.counters_folder(tmp_path, port)
+        workers = {int(path.stem.rpartition("_")[2]) for path in folder.glob("counter_*.db")}
+        assert len(workers) == api_server.WORKERS
+        kill(workers.pop())
+        expect(port, rounds=1)
+        deliver_from_many(port)
+        expect(port, rounds=2)
+
+
+def test_a_server_begins_with_an_empty_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/elsewhere")
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda _, arguments: started.append(arguments))
+    mine, other = (api_server.counters_folder(tmp_path, port) for port in (8000, 8001))
+    for folder in (mine, other):
+        folder.mkdir(parents=True)
+        (folder / "counter_1.db").write_bytes(b"of the last time")
+    api_server.main("8000")
+    assert (list(mine.iterdir()), len(list(other.iterdir()))) == ([], 1)
+    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(mine)
+    assert "--port=8000" in started[0]
