@@ -98,6 +98,8 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
                 github_api_url=standin_url,
                 github_url=standin_url,
                 github_token=None,
+                github_app_id=None,
+                github_app_private_key=None,
                 github_client_id=demonstrated.client_id,
                 github_client_secret=demonstrated.client_secret,
                 github_webhook_secret=(demonstrated.webhook_secret,),

@@ -3,10 +3,19 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from actionsight.settings import ROOT, SETTINGS, Settings, SettingsError, env_example, load
 
 pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(scope="module")
+def pem() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    encoded = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return encoded.decode().strip()
 
 
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
@@ -64,7 +73,37 @@ def test_a_secret_given_twice_or_in_a_missing_file_is_refused(tmp_path: Path) ->
         load(environ={"ACTIONSIGHT_GITHUB_TOKEN_FILE": missing})
 
 
-def test_no_secret_shows_in_the_representation() -> None:
+def test_an_apps_key_is_pem_text_with_newlines_or_backslashes(pem: str) -> None:
+    for given in (pem, pem.replace("\n", "\\n")):
+        settings = load(
+            environ={
+                "ACTIONSIGHT_GITHUB_APP_ID": "12",
+                "ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY": given,
+            }
+        )
+        assert settings.github_app_private_key == pem
+        assert settings.has_credential
+        assert load(environ=settings.environment()) == settings
+    with pytest.raises(SettingsError, match="RSA private key"):
+        load(
+            environ={
+                "ACTIONSIGHT_GITHUB_APP_ID": "12",
+                "ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY": pem[:400],
+            }
+        )
+
+
+@pytest.mark.parametrize("name", ["GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY"])
+def test_an_app_is_its_id_and_its_key(name: str, pem: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load(environ={f"ACTIONSIGHT_{name}": pem, "ACTIONSIGHT_POLL_MINUTES": "0"})
+    message = str(error.value)
+    assert "ACTIONSIGHT_GITHUB_APP_ID" in message
+    assert "ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY" in message
+    assert "ACTIONSIGHT_POLL_MINUTES" in message
+
+
+def test_no_secret_shows_in_the_representation(pem: str) -> None:
     secrets = {
         setting.name: value
         for setting in SETTINGS
@@ -74,10 +113,14 @@ def test_no_secret_shows_in_the_representation() -> None:
             if setting.attribute in {"redis_url", "cache_url"}
             else "postgresql://u:hidden@h/d"
             if setting.attribute.endswith("database_url")
+            else pem
+            if setting.attribute == "github_app_private_key"
             else "hidden" * 6
         ]
     }
-    assert "hidden" not in repr(load(environ=secrets))
+    shown = repr(load(environ={**secrets, "ACTIONSIGHT_GITHUB_APP_ID": "12"}))
+    assert "hidden" not in shown
+    assert pem.splitlines()[1] not in shown
 
 
 def test_a_child_process_reads_the_same_settings_back() -> None:

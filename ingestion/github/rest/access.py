@@ -1,26 +1,75 @@
 """All that may ask GitHub: the credentials of an installation, and who reads what with which."""
 
-from collections.abc import Iterator
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
 
 from actionsight.settings import Settings
-from ingestion.github.rest.budget import GITHUB_LIMITS, Budget, BudgetState, Limits, Priority
-from ingestion.github.rest.client import Asker, Patience, Transport
-from ingestion.github.rest.credentials import Credential
-from ingestion.github.rest.endpoints import Payload, get_object, objects
-from ingestion.github.rest.errors import MissingError
+from ingestion.github.rest.app import App
+from ingestion.github.rest.budget import GITHUB_LIMITS, Budget, BudgetState, Limits, connect
+from ingestion.github.rest.client import Asker, Patience
+from ingestion.github.rest.credentials import Credential, Installation
+from ingestion.github.rest.endpoints import Payload, get_object, items, objects
+from ingestion.github.rest.errors import ForbiddenError, MissingError
+from ingestion.github.rest.limits import Priority
+from ingestion.github.rest.token_store import TokenStore
+from ingestion.github.rest.transport import Transport
+
+# How long it is believed where the App is installed, and on what.
+BELIEVED_SECONDS = 300
 
 
 class Access:
-    """Everything that may ask GitHub; thread-safe."""
+    """Everything that may ask GitHub; thread-safe.
 
-    def __init__(self, transport: Transport, credential: Credential, patience: Patience) -> None:
-        self._transport = transport
-        self._credential = credential
+    A repository is asked for by the installation that was given it, else by the token, else (it
+    may be public, or have been renamed) by its owner's installation or by any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        patience: Patience,
+        limits: Limits,
+    ) -> None:
+        self._api_url = settings.github_api_url
         self._patience = patience
+        self._limits = limits
+        self._transport = Transport(settings.github_api_url)
+        self._server = connect(settings.cache_url) if settings.cache_url else None
+        self.app: App | None = None
+        if settings.github_app_id and settings.github_app_private_key:
+            self.app = App(
+                settings.github_api_url,
+                settings.github_app_id,
+                settings.github_app_private_key,
+                patience,
+            )
+        self._store = TokenStore(
+            self._server,
+            settings.secret_key,
+            f"{settings.github_api_url} {settings.github_app_id}",
+        )
+        self._token: Credential | None = None
+        if settings.github_token or self.app is None:
+            name = "token" if settings.github_token else "no credential"
+            self._token = Credential(
+                self._budget(name, settings.github_token or ""), settings.github_token
+            )
+        self._lock = threading.Lock()
+        self._installations: dict[int, Installation] = {}
+        self._by_owner: Mapping[str, Installation] = {}
+        self._believed_until = float("-inf")
+        self._given: dict[int, tuple[float, frozenset[str]]] = {}
 
     def asker(self, full_name: str, priority: Priority) -> Asker:
         """For one loop over one repository, by the credential that reads it."""
-        return Asker(self._transport, lambda: self._credential, priority, self._patience)
+        return Asker(self._transport, lambda: self._credential(full_name), priority, self._patience)
+
+    def asker_of(self, credential: Credential, priority: Priority) -> Asker:
+        """By a certain credential."""
+        return Asker(self._transport, lambda: credential, priority, self._patience)
 
     def owned_by(self, owner: str, priority: Priority) -> Iterator[Payload]:
         """The repositories of an owner, as far as a credential reads them.
@@ -28,39 +77,112 @@ class Access:
         Raises:
             GitHubError: they cannot be listed.
         """
-        asker = self.asker(f"{owner}/*", priority)
+        installation = self.installations().get(owner.lower())
+        if installation is not None:
+            asker = self.asker_of(installation, priority)
+            yield from items(asker, "/installation/repositories", "repositories")
+            return
+        credential = self._credential(f"{owner}/")
+        asker = self.asker_of(credential, priority)
         if get_object(asker, f"/users/{owner}").get("type") == "Organization":
             yield from objects(asker, f"/orgs/{owner}/repos", type="all")
-            return
-        if self._login(asker) == owner.lower():
+        elif credential is self._token and _login(asker, credential) == owner.lower():
             yield from objects(asker, "/user/repos", affiliation="owner")
-            return
-        yield from objects(asker, f"/users/{owner}/repos", type="owner")
+        else:
+            yield from objects(asker, f"/users/{owner}/repos", type="owner")
 
-    def _login(self, asker: Asker) -> str | None:
-        if self._credential.token() is None:
-            return None
-        try:
-            return str(get_object(asker, "/user").get("login")).lower()
-        except MissingError:
-            return None
+    def installations(self) -> Mapping[str, Installation]:
+        """The App's installations that are not suspended, by their owner's name in lower case.
+
+        Raises:
+            GitHubError: the App cannot ask.
+        """
+        if self.app is None:
+            return {}
+        with self._lock:
+            if time.monotonic() >= self._believed_until:
+                found = [each for each in self.app.installations() if not each.get("suspended_at")]
+                self._by_owner = {
+                    str(each["account"]["login"]).lower(): self._installation(self.app, each)
+                    for each in found
+                }
+                self._believed_until = time.monotonic() + BELIEVED_SECONDS
+            return self._by_owner
+
+    def token(self) -> Credential | None:
+        """The personal access token, or nobody where nothing else is set."""
+        return self._token
 
     def budgets(self) -> list[BudgetState]:
         """What is left of each credential that was used."""
-        return [self._credential.budget.state()]
+        credentials = [*filter(None, [self._token]), *self._installations.copy().values()]
+        states = [credential.budget.state() for credential in credentials]
+        return [state for state in states if state.request_count]
 
     def close(self) -> None:
         """Close its connections."""
         self._transport.close()
+        if self.app is not None:
+            self.app.close()
+        if self._server is not None:
+            self._server.close()
+
+    def _credential(self, full_name: str) -> Credential:
+        installations = self.installations()
+        owners = installations.get(full_name.partition("/")[0].lower())
+        if owners is not None and self._is_given(owners, full_name):
+            return owners
+        if self._token is not None:
+            return self._token
+        if owners is not None:
+            return owners
+        if not installations:
+            raise ForbiddenError(
+                "The GitHub App is not installed anywhere: install it on the accounts whose "
+                "repositories are monitored"
+            )
+        return min(installations.values(), key=lambda each: each.name)
+
+    def _is_given(self, installation: Installation, full_name: str) -> bool:
+        if installation.payload.get("repository_selection") != "selected":
+            return True
+        number = int(installation.payload["id"])
+        until, names = self._given.get(number, (float("-inf"), frozenset()))
+        if time.monotonic() >= until:
+            asker = self.asker_of(installation, Priority.HEAD)
+            listed = items(asker, "/installation/repositories", "repositories")
+            names = frozenset(str(each["full_name"]).lower() for each in listed)
+            self._given[number] = (time.monotonic() + BELIEVED_SECONDS, names)
+        return full_name.lower() in names
+
+    def _installation(self, app: App, payload: Payload) -> Installation:
+        number = int(payload["id"])
+        known = self._installations.get(number)
+        if known is None:
+            name = f"installation {number} ({payload['account']['login']})"
+            budget = self._budget(name, f"installation {number}")
+            known = Installation(budget, app, payload, self._store, self._patience.clock)
+            self._installations[number] = known
+        known.payload = payload
+        return known
+
+    def _budget(self, name: str, identity: str) -> Budget:
+        key = hashlib.sha256(f"{self._api_url} {identity}".encode()).hexdigest()[:16]
+        return Budget(name, key, self._server, limits=self._limits, clock=self._patience.clock)
 
 
 def access(
     settings: Settings, *, patience: Patience | None = None, limits: Limits = GITHUB_LIMITS
 ) -> Access:
     """Access by the settings' credentials."""
-    patience = patience or Patience()
-    name = "token" if settings.github_token else "no credential"
-    budget = Budget(name, limits, patience.clock)
-    return Access(
-        Transport(settings.github_api_url), Credential(budget, settings.github_token), patience
-    )
+    return Access(settings, patience or Patience(), limits)
+
+
+def _login(asker: Asker, credential: Credential) -> str | None:
+    """Whose token it is; None: nobody's in particular."""
+    if credential.token() is None:
+        return None
+    try:
+        return str(get_object(asker, "/user").get("login")).lower()
+    except (MissingError, ForbiddenError):
+        return None

@@ -4,122 +4,47 @@ The state is in the cache server, so that all processes spend one budget; while 
 process goes on with what it knows itself, one request at a time.
 """
 
+import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import IntEnum
 
-MINUTE = 60.0
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+from ingestion.github.rest.limits import (
+    GITHUB_LIMITS,
+    BudgetState,
+    Lease,
+    Limits,
+    Priority,
+    Settlement,
+    Wait,
+)
+from ingestion.github.rest.own_budget import OwnBudget
+from ingestion.github.rest.shared_budget import SharedBudget
 
-class Priority(IntEnum):
-    """Who goes first; the smaller, the sooner."""
+__all__ = ["GITHUB_LIMITS", "Budget", "BudgetState", "Limits", "Priority", "connect"]
 
-    HEAD = 0
-    OPEN = 1
-    JOBS = 2
-    SWEEP = 3
-    BACKFILL = 4
+logger = logging.getLogger(__name__)
 
-
-# The share of the hourly limit that each leaves alone: for people, and for those before it.
-LEFT_ALONE = {
-    Priority.HEAD: 0.10,
-    Priority.OPEN: 0.15,
-    Priority.JOBS: 0.20,
-    Priority.SWEEP: 0.30,
-    Priority.BACKFILL: 0.40,
-}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """GitHub's secondary limits, which no header tells; `margin` is how far we stay below."""
-
-    concurrent: int = 100
-    points_per_minute: int = 900
-    margin: float = 0.02
-
-    @property
-    def most_at_once(self) -> int:
-        """How many requests may be under way."""
-        return max(1, int(self.concurrent * (1 - self.margin)))
-
-    @property
-    def most_a_minute(self) -> int:
-        """How many requests may fall into any minute; each of ours is a GET, one point."""
-        return max(1, int(self.points_per_minute * (1 - self.margin)))
+TIMEOUT_SECONDS = 1.0
+# After a failure of the cache server nobody asks it for so long.
+OUTAGE_SECONDS = 5.0
+OUTAGE_LOG_SECONDS = 60.0
 
 
-GITHUB_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Told:
-    """The hourly limit as one answer's headers tell it; `resets_in` is by GitHub's own clock."""
-
-    limit: int
-    remaining: int
-    reset: int
-    resets_in: float
-
-
-@dataclass(frozen=True)
-class Settlement:
-    """What an answer means for the budget.
-
-    Attributes:
-        told: None: no headers told of a limit.
-        is_unlimited: a good answer without such headers: the server has its limits off.
-        is_good: neither a refusal nor a fault.
-        is_unchanged: 304.
-        is_refused: a limit was hit, the hourly or a secondary one.
-        pause_seconds: nobody may ask for so long; doubled while `is_unnamed` refusals follow.
-    """
-
-    told: Told | None = None
-    is_unlimited: bool = False
-    is_good: bool = False
-    is_unchanged: bool = False
-    is_refused: bool = False
-    pause_seconds: float = 0.0
-    is_unnamed: bool = False
-
-
-NO_ANSWER = Settlement()
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Leave to send one request."""
-
-    id: str
-    admitted_at: float
-    is_alone: bool
-
-
-@dataclass(frozen=True)
-class Wait:
-    """No leave yet: ask again after so many seconds."""
-
-    seconds: float
-    is_hourly: bool = False
-
-
-@dataclass(frozen=True)
-class BudgetState:
-    """What is left of a credential's hourly limit; the counts are of this process."""
-
-    credential: str
-    limit: int | None
-    remaining: int | None
-    resets_at: datetime | None
-    request_count: int
-    unchanged_count: int
-    refused_count: int
+def connect(url: str) -> redis.Redis:
+    """A client that gives up soon: a budget must not wait for its book-keeping."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        # A connection that the server closed meanwhile is opened again once.
+        retry=Retry(NoBackoff(), 1),
+    )
 
 
 class Budget:
@@ -128,60 +53,80 @@ class Budget:
     def __init__(
         self,
         credential: str,
+        key: str,
+        server: redis.Redis | None,
+        *,
         limits: Limits = GITHUB_LIMITS,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        """
+        Args:
+            credential: what people call it.
+            key: what all processes call it in the cache server.
+            server: the cache server; None: this process is alone.
+            clock: in place of the cache server's and of this process's, for tests.
+        """
         self.credential = credential
-        self._limits = limits
-        self._clock = clock
+        self._own = OwnBudget(limits, clock or time.time)
+        self._shared = SharedBudget(server, key, limits, clock) if server is not None else None
         self._lock = threading.Lock()
-        self._under_way = 0
-        self._points: deque[float] = deque(maxlen=limits.most_a_minute)
-        self._told: Told | None = None
-        self._resets_at = 0.0
-        self._paused_until = 0.0
+        self._away_until = self._logged_at = float("-inf")
+        self._known: tuple[int, int, int] | None = None
         self._request_count = self._unchanged_count = self._refused_count = 0
 
     def admit(self, priority: Priority, lease_id: str, patience_seconds: float) -> Lease | Wait:
-        """Leave to send one request now, or how long to wait before asking again."""
-        with self._lock:
-            now = self._clock()
-            if self._paused_until > now:
-                return Wait(self._paused_until - now)
-            if self._told is not None and self._resets_at > now:
-                floor = int(self._told.limit * LEFT_ALONE[priority])
-                if self._told.remaining - 1 < floor:
-                    return Wait(self._resets_at - now + 1, is_hourly=True)
-            if self._under_way >= self._limits.most_at_once:
-                return Wait(0.05)
-            if len(self._points) == self._points.maxlen and self._points[0] + MINUTE > now:
-                return Wait(self._points[0] + MINUTE - now)
-            self._under_way += 1
-            self._request_count += 1
-            return Lease(lease_id, now, is_alone=True)
+        """Leave to send one request now, or how long to wait before asking again.
+
+        Whoever is told to wait keeps its place; not beyond its patience.
+        """
+        if self._shared is not None and time.monotonic() >= self._away_until:
+            try:
+                return self._shared.admit(priority, lease_id, patience_seconds, self._own.recent)
+            except redis.RedisError as error:
+                self._note_outage(error)
+        return self._own.admit(priority, lease_id)
 
     def settle(self, lease: Lease, settlement: Settlement) -> None:
         """Note that the request of a lease is over, and what its answer told."""
+        self._own.settle(lease, settlement)
+        told = settlement.told
+        known = (told.limit, told.remaining, told.reset) if told else None
+        if self._shared is not None and not lease.is_alone:
+            try:
+                known = self._shared.settle(lease, settlement)
+            except redis.RedisError as error:
+                self._note_outage(error)
         with self._lock:
-            now = self._clock()
-            self._under_way -= 1
-            self._points.append(now)
+            self._request_count += 1
             self._unchanged_count += settlement.is_unchanged
             self._refused_count += settlement.is_refused
-            self._paused_until = max(self._paused_until, now + settlement.pause_seconds)
-            if settlement.told is not None:
-                self._told = settlement.told
-                self._resets_at = now + settlement.told.resets_in
+            self._known = known or self._known
 
     def state(self) -> BudgetState:
         """What is known now."""
-        told = self._told
-        return BudgetState(
-            credential=self.credential,
-            limit=told.limit if told else None,
-            remaining=told.remaining if told else None,
-            resets_at=datetime.fromtimestamp(told.reset, UTC) if told else None,
-            request_count=self._request_count,
-            unchanged_count=self._unchanged_count,
-            refused_count=self._refused_count,
-        )
+        with self._lock:
+            limit, remaining, reset = self._known or (None, None, None)
+            return BudgetState(
+                credential=self.credential,
+                limit=limit,
+                remaining=remaining,
+                resets_at=None if reset is None else datetime.fromtimestamp(reset, UTC),
+                request_count=self._request_count,
+                unchanged_count=self._unchanged_count,
+                refused_count=self._refused_count,
+            )
+
+    def _note_outage(self, error: redis.RedisError) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._away_until = now + OUTAGE_SECONDS
+            is_due = now >= self._logged_at + OUTAGE_LOG_SECONDS
+            if is_due:
+                self._logged_at = now
+        if self._shared is not None:
+            self._shared.forget()
+        if is_due:
+            logger.warning(
+                "the cache server did not answer, so GitHub is asked one request at a time: %s",
+                error,
+            )

@@ -2,23 +2,20 @@
 
 import itertools
 import logging
-import random
 import re
 import threading
 import time
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import orjson
-import urllib3
 
-from ingestion.github.rest.budget import NO_ANSWER, Budget, Lease, Priority, Settlement, Told
+from ingestion.github.rest.budget import Budget
 from ingestion.github.rest.credentials import Credential, token_key
 from ingestion.github.rest.errors import (
     BadCredentialError,
@@ -30,40 +27,20 @@ from ingestion.github.rest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
+from ingestion.github.rest.limits import NO_ANSWER, Lease, Priority, Settlement, Told
+from ingestion.github.rest.patience import Patience
+from ingestion.github.rest.transport import Fault, Params, Reply, Transport
+
+__all__ = ["Answer", "Asker", "Patience"]
 
 logger = logging.getLogger(__name__)
 
-API_VERSION = "2022-11-28"
-USER_AGENT = "actionsight"
 MISSING = (404, 410, 451)
 MOVED = (301, 302, 307, 308)
 SLOW = (502, 504)
 MOST_HOPS = 5
-# GitHub itself aborts a request after 10 s; the rest is for the way.
-TIMEOUT = urllib3.Timeout(connect=10, read=30)
-CONNECTIONS = 100
 # Whoever waits longer than this should be able to read why.
 LOGGED_WAIT_SECONDS = 5.0
-
-Params = Mapping[str, str | int]
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to go on after a failure.
-
-    A fault (5xx, broken connection, unreadable body) is tried `tries` times, with waits from
-    `first_wait_seconds`, doubling, jittered. A rate limit is waited out when that takes at most
-    `longest_wait_seconds`; one that names no time, for `unnamed_limit_wait_seconds`, doubling.
-    A `sleep` that does not really sleep needs a `clock` that goes on by as much.
-    """
-
-    tries: int = 5
-    first_wait_seconds: float = 1.0
-    longest_wait_seconds: float = 900.0
-    unnamed_limit_wait_seconds: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True)
@@ -83,86 +60,6 @@ class Answer:
     etag: str | None = None
     is_unchanged: bool = False
     is_moved: bool = False
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back, whatever its status."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def message(self) -> str:
-        """GitHub's own words."""
-        try:
-            return str(orjson.loads(self.body)["message"])[:200]
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            return "no reason given"
-
-
-class Fault(Exception):  # noqa: N818 it never leaves this module
-    """A request that failed in a way that may pass."""
-
-    def __init__(self, says: str, *, is_slow: bool = False) -> None:
-        super().__init__(says)
-        self.is_slow = is_slow
-
-
-class Transport:
-    """Connections to one API, kept open and shared by all threads."""
-
-    def __init__(self, api_url: str) -> None:
-        self.api_url = api_url.rstrip("/")
-        parts = urlsplit(self.api_url)
-        self._host = parts[:2]
-        proxy = urllib.request.getproxies().get(parts.scheme)
-        if proxy and not urllib.request.proxy_bypass(parts.netloc):
-            self._pools: urllib3.PoolManager = urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
-        else:
-            self._pools = urllib3.PoolManager(maxsize=CONNECTIONS)
-
-    def url(self, path: str, params: Params | None = None) -> str:
-        """The address of a path below the API's root; a whole address must lie at its host.
-
-        Raises:
-            UnexpectedAnswerError: a link to another host, where no token may go.
-        """
-        url = path if "://" in path else f"{self.api_url}/{path.lstrip('/')}"
-        if urlsplit(url)[:2] != self._host:
-            raise UnexpectedAnswerError(f"GitHub links to another host: {urlsplit(url).netloc}")
-        return f"{url}?{urlencode(params)}" if params else url
-
-    def get(self, url: str, token: str | None, etag: str | None) -> Reply:
-        """Send one request.
-
-        Raises:
-            Fault: no whole answer came.
-        """
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": USER_AGENT,
-            "X-GitHub-Api-Version": API_VERSION,
-        }
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if etag:
-            headers["If-None-Match"] = etag
-        try:
-            response = self._pools.urlopen(
-                "GET", url, headers=headers, redirect=False, retries=False, timeout=TIMEOUT
-            )
-        except urllib3.exceptions.ReadTimeoutError as error:
-            raise Fault(type(error).__name__, is_slow=True) from None
-        except urllib3.exceptions.HTTPError as error:
-            raise Fault(type(error).__name__) from None
-        return Reply(response.status, response.headers, response.data)
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._pools.clear()
 
 
 class Asker:
@@ -304,16 +201,21 @@ class Asker:
 
     def _settlement(self, reply: Reply) -> Settlement:
         told = _told(reply, self.server_time)
-        pause = _limit(reply)
-        is_good = reply.status < 400
-        return Settlement(
+        settlement = Settlement(
             told=told,
             is_unlimited=told is None and reply.status == 200 and _is_json(reply),
-            is_good=is_good,
+            is_good=reply.status < 400,
             is_unchanged=reply.status == 304,
-            is_refused=pause is not None,
-            pause_seconds=self._patience.unnamed_limit_wait_seconds if pause == 0 else pause or 0,
-            is_unnamed=pause == 0,
+        )
+        refused = _limit(reply)
+        if refused is None:
+            return settlement
+        unnamed = self._patience.unnamed_limit_wait_seconds
+        return replace(
+            settlement,
+            is_refused=True,
+            pause_seconds=unnamed if refused.is_unnamed else refused.seconds,
+            is_unnamed=refused.is_unnamed,
         )
 
     def _note_time(self, reply: Reply) -> None:
@@ -333,8 +235,7 @@ class Asker:
             raise SlowError(says)
         if len(faults) >= self._patience.tries:
             raise UnavailableError(says)
-        doubled = self._patience.first_wait_seconds * 2 ** (len(faults) - 1)
-        self._patience.sleep(doubled * random.uniform(0.5, 1.5))  # noqa: S311 jitter
+        self._patience.wait_after_fault(len(faults))
 
     def _refusal(self, reply: Reply, url: str) -> GitHubError:
         credential = self._routed()
@@ -375,17 +276,25 @@ def _answer(reply: Reply, *, is_moved: bool) -> Answer:
     )
 
 
-def _limit(reply: Reply) -> float | None:
-    """None: no limit was hit. Else how long nobody may ask; 0: GitHub named no time."""
+@dataclass(frozen=True)
+class Refused:
+    """A limit was hit: nobody may ask for so long; 0: the budget knows, or GitHub named no time."""
+
+    seconds: float = 0.0
+    is_unnamed: bool = False
+
+
+def _limit(reply: Reply) -> Refused | None:
+    """None: whatever it is, no limit was hit."""
     if reply.status not in (403, 429):
         return None
     after = reply.headers.get("retry-after", "")
     if after.isdigit():
-        return max(1.0, float(after))
-    if reply.headers.get("x-ratelimit-remaining") == "0":
-        return 1.0  # the budget knows until when
+        return Refused(max(1.0, float(after)))
+    if reply.headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in reply.headers:
+        return Refused()
     if reply.status == 429 or "rate limit" in reply.message.lower():
-        return 0.0
+        return Refused(is_unnamed=True)
     return None
 
 
@@ -412,51 +321,3 @@ def _is_json(reply: Reply) -> bool:
 
 def _path(url: str) -> str:
     return urlsplit(url).path
-
-
-@dataclass(frozen=True)
-class RateLimit:
-    """The primary limit as GitHub last stated it."""
-
-    limit: int
-    remaining: int
-    resets_at: datetime
-
-
-@dataclass
-class GitHubClient:
-    """An asker of one token and a budget of its own, until everyone asks by `Access`."""
-
-    api_url: str
-    token: str | None = field(default=None, repr=False)
-    patience: Patience = field(default_factory=Patience)
-
-    def __post_init__(self) -> None:
-        self._transport = Transport(self.api_url)
-        self._budget = Budget("token" if self.token else "no credential", clock=self.patience.clock)
-        credential = Credential(self._budget, self.token)
-        self._asker = Asker(self._transport, lambda: credential, Priority.HEAD, self.patience)
-        self.get = self._asker.get
-        self.pages = self._asker.pages
-
-    @property
-    def request_count(self) -> int:
-        """Requests so far."""
-        return self._asker.request_count
-
-    @property
-    def server_time(self) -> datetime | None:
-        """GitHub's time at its newest answer."""
-        return self._asker.server_time
-
-    @property
-    def rate_limit(self) -> RateLimit | None:
-        """The limit as last told."""
-        state = self._budget.state()
-        if state.limit is None or state.remaining is None or state.resets_at is None:
-            return None
-        return RateLimit(state.limit, state.remaining, state.resets_at)
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._transport.close()

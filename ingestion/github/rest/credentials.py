@@ -1,17 +1,31 @@
-"""As whom GitHub is asked: a personal access token, or nobody."""
+"""As whom GitHub is asked: nobody, the owner of a token, or an App's installation."""
 
 import hashlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from ingestion.github.rest.app import App
 from ingestion.github.rest.budget import Budget
-from ingestion.github.rest.errors import BadCredentialError
+from ingestion.github.rest.errors import BadCredentialError, ForbiddenError, MissingError
+from ingestion.github.rest.token_store import StoredToken, TokenStore
+
+# An installation's token lives an hour: no request may outlive it.
+RENEWED_BEFORE_SECONDS = 300
 
 
 class Credential:
-    """One credential with its budget; once it was refused for good, it fails without asking."""
+    """A personal access token, or nobody, with its budget.
+
+    Once it was refused for good it fails without asking.
+    """
+
+    remedy = "Check ACTIONSIGHT_GITHUB_TOKEN: it is wrong or expired"
 
     def __init__(self, budget: Budget, token: str | None) -> None:
         self.budget = budget
-        self._token = token
+        self._fixed = token
         self._refusal: BadCredentialError | None = None
 
     @property
@@ -19,28 +33,89 @@ class Credential:
         """What people call it."""
         return self.budget.credential
 
-    @property
-    def remedy(self) -> str:
-        """What to do when it is refused."""
-        return "Check ACTIONSIGHT_GITHUB_TOKEN: it is wrong or expired"
-
     def token(self) -> str | None:
         """What to send.
 
         Raises:
-            BadCredentialError: it was refused before.
+            GitHubError: there is none; BadCredentialError: for good.
         """
         if self._refusal is not None:
             raise self._refusal
-        return self._token
+        return self._fixed
 
     def renew(self, refused: str | None) -> bool:
-        """After a 401 for a token: whether another one can be tried."""
-        return False
+        """After a 401 for a token: whether there is another one to try."""
+        return self.token() != refused
 
     def refuse(self, error: BadCredentialError) -> None:
         """Never ask with it again."""
         self._refusal = error
+
+
+class Installation(Credential):
+    """An App's installation on an account.
+
+    Its tokens are shared by all processes through the store, and renewed before they end.
+    """
+
+    remedy = "GitHub refuses the tokens that it gave the App: see the App's settings at GitHub"
+
+    def __init__(
+        self,
+        budget: Budget,
+        app: App,
+        installation: Mapping[str, Any],
+        store: TokenStore,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        super().__init__(budget, None)
+        self.payload = installation
+        self._id = int(installation["id"])
+        self._app = app
+        self._store = store
+        self._clock = clock or time.time
+        self._lock = threading.Lock()
+        self._held: StoredToken | None = None
+
+    def token(self) -> str:
+        """A token that is good for some minutes at least.
+
+        Raises:
+            GitHubError: there is none; BadCredentialError: for good.
+        """
+        super().token()
+        with self._lock:
+            now = self._clock()
+            if self._held is None or self._held.renew_at <= now:
+                self._held = self._store.get(self._id, now) or self._new()
+            return self._held.token
+
+    def renew(self, refused: str | None) -> bool:
+        """After a 401 for a token: make another one, unless there is one already.
+
+        Raises:
+            GitHubError: as `token`.
+        """
+        with self._lock:
+            if self._held is None or self._held.token == refused:
+                stored = self._store.get(self._id, self._clock())
+                is_another = stored is not None and stored.token != refused
+                self._held = stored if is_another else self._new()
+        return True
+
+    def _new(self) -> StoredToken:
+        try:
+            made = self._app.new_token(self._id)
+        except (MissingError, ForbiddenError) as error:
+            refusal = BadCredentialError(
+                f"{error}. The App is not installed there any more, or suspended", self.name
+            )
+            self.refuse(refusal)
+            raise refusal from None
+        lives = max(0.0, made.lives_seconds - RENEWED_BEFORE_SECONDS)
+        token = StoredToken(made.token, self._clock() + lives)
+        self._store.put(self._id, token, lives)
+        return token
 
 
 def token_key(token: str | None) -> str:

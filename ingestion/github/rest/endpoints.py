@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ingestion.github.rest.client import Answer, Params
+from ingestion.github.rest.client import Answer
 from ingestion.github.rest.errors import SlowError, UnexpectedAnswerError
+from ingestion.github.rest.transport import Params
 
 PER_PAGE = 100
 # Where GitHub is too slow for one, the next; each divides the one before, so that pages align.
@@ -82,13 +83,13 @@ def objects(asker: Getter, path: str, **params: str | int) -> Iterator[Payload]:
         yield from _objects(answer.body, f"GitHub's answer for {path} is not a list")
 
 
-def get_object(asker: Getter, path: str) -> Payload:
+def get_object(asker: Getter, path: str, params: Params | None = None) -> Payload:
     """One object.
 
     Raises:
         GitHubError: it could not be had, or is no object.
     """
-    body = asker.get(path).body
+    body = asker.get(path, params).body
     if not isinstance(body, dict):
         raise UnexpectedAnswerError(f"GitHub's answer for {path} is not an object")
     return body

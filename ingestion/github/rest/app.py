@@ -1,0 +1,165 @@
+"""A GitHub App as itself: what it is installed on, and tokens for its installations.
+
+PyGithub signs and asks; here are only its failures in our words, tries again, and the clock.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import requests
+from github import Auth, GithubException, GithubIntegration
+
+from ingestion.github.rest.errors import (
+    BadCredentialError,
+    ForbiddenError,
+    GitHubError,
+    MissingError,
+    RateLimitError,
+    UnavailableError,
+)
+from ingestion.github.rest.patience import Patience
+from ingestion.github.rest.transport import API_VERSION, USER_AGENT
+
+NAME = "app"
+TIMEOUT_SECONDS = 15
+PER_PAGE = 100
+# GitHub tolerates about a minute; further off, its own clock is what counts.
+TOLERATED_SKEW_SECONDS = 30
+
+# Its debugging output holds whole answers, tokens included.
+logging.getLogger("github.Requester").setLevel(logging.INFO)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class NewToken:
+    """An installation's token, and for how many seconds from now it is good."""
+
+    token: str
+    lives_seconds: float
+
+    def __repr__(self) -> str:
+        return f"NewToken(lives_seconds={self.lives_seconds})"
+
+
+class App:
+    """A GitHub App, by its id and private key; thread-safe."""
+
+    def __init__(self, api_url: str, app_id: str, private_key: str, patience: Patience) -> None:
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._skew_seconds = 0
+        self._refusal: BadCredentialError | None = None
+        sign = Auth.AppAuth.create_jwt_sign(private_key, "RS256")
+        self._github = GithubIntegration(
+            auth=Auth.AppAuth(app_id, sign_func=lambda claims: sign(self._by_their_clock(claims))),
+            base_url=api_url,
+            timeout=TIMEOUT_SECONDS,
+            user_agent=USER_AGENT,
+            per_page=PER_PAGE,
+            retry=None,
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            lazy=True,
+            api_version=API_VERSION,
+        )
+
+    def description(self) -> Mapping[str, Any]:
+        """What GitHub says of the App: its name, its permissions.
+
+        Raises:
+            GitHubError: it cannot be had; BadCredentialError: for good.
+        """
+        return self._ask(lambda: self._github.requester.requestJsonAndCheck("GET", "/app")[1])
+
+    def installations(self) -> list[Mapping[str, Any]]:
+        """All installations: their ids, accounts, permissions, what they were given.
+
+        Raises:
+            GitHubError: as `description`.
+        """
+        return self._ask(lambda: [each.raw_data for each in self._github.get_installations()])
+
+    def new_token(self, installation_id: int) -> NewToken:
+        """Make a token for an installation.
+
+        Raises:
+            GitHubError: as `description`; MissingError: the App is not installed there any more;
+                ForbiddenError: the installation is suspended.
+        """
+        made = self._ask(lambda: self._github.get_access_token(installation_id))
+        now = _time_of(made.raw_headers) or datetime.now(UTC)
+        return NewToken(made.token, (made.expires_at - now).total_seconds())
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._github.close()
+
+    def _by_their_clock(self, claims: dict[str, Any]) -> dict[str, Any]:
+        times = {name: claims[name] + self._skew_seconds for name in ("iat", "exp")}
+        return {**claims, **times}
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            faults = 0
+            while True:
+                try:
+                    return question()
+                except GithubException as error:
+                    if error.status == 401 and self._has_learned_the_time(error):
+                        continue
+                    failure = _failure(error)
+                # PyGithub asserts that an address is one that it may ask.
+                except (requests.RequestException, ValueError, AssertionError) as error:
+                    failure = UnavailableError(
+                        f"GitHub gave {type(error).__name__} where the App asks"
+                    )
+                faults += 1
+                if isinstance(failure, BadCredentialError):
+                    self._refusal = failure
+                if not isinstance(failure, UnavailableError) or faults >= self._patience.tries:
+                    raise failure from None
+                self._patience.wait_after_fault(faults)
+
+    def _has_learned_the_time(self, error: GithubException) -> bool:
+        """Whether the clocks differ by more than was known, so that another try makes sense."""
+        theirs = _time_of(error.headers)
+        if theirs is None:
+            return False
+        skew = round((theirs - datetime.now(UTC)).total_seconds())
+        if abs(skew - self._skew_seconds) <= TOLERATED_SKEW_SECONDS:
+            return False
+        self._skew_seconds = skew
+        return True
+
+
+def _failure(error: GithubException) -> GitHubError:
+    says = error.data.get("message") if isinstance(error.data, dict) else None
+    message = f"GitHub answers the App {error.status}: {says or 'no reason given'}"
+    if error.status == 401:
+        return BadCredentialError(
+            f"{message}. Check ACTIONSIGHT_GITHUB_APP_ID and ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY",
+            NAME,
+        )
+    if error.status in (404, 410, 451):
+        return MissingError(message, error.status)
+    if error.status == 429 or "rate limit" in str(says).lower():
+        return RateLimitError(message, NAME)
+    if error.status == 403:
+        return ForbiddenError(message)
+    return UnavailableError(message)
+
+
+def _time_of(headers: Mapping[str, Any] | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(str((headers or {})["date"])).astimezone(UTC)
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,120 @@
+"""The words of a budget: priorities, GitHub's limits, leave to ask, and what an answer tells."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+
+MINUTE = 60.0
+# Where a pause doubles, it does until here.
+LONGEST_PAUSE_SECONDS = 3600.0
+
+
+class Priority(IntEnum):
+    """Who goes first; the smaller, the sooner."""
+
+    HEAD = 0
+    OPEN = 1
+    JOBS = 2
+    SWEEP = 3
+    BACKFILL = 4
+
+    @property
+    def left_alone(self) -> float:
+        """The share of the hourly limit that it leaves: for people, and for those before it."""
+        return _LEFT_ALONE[self]
+
+
+_LEFT_ALONE = {
+    Priority.HEAD: 0.10,
+    Priority.OPEN: 0.15,
+    Priority.JOBS: 0.20,
+    Priority.SWEEP: 0.30,
+    Priority.BACKFILL: 0.40,
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """GitHub's secondary limits, which no header tells; `margin` is how far we stay below."""
+
+    concurrent: int = 100
+    points_per_minute: int = 900
+    margin: float = 0.02
+
+    @property
+    def most_at_once(self) -> int:
+        """How many requests may be under way."""
+        return max(1, int(self.concurrent * (1 - self.margin)))
+
+    @property
+    def most_a_minute(self) -> int:
+        """How many requests may fall into any minute; each of ours is a GET, one point."""
+        return max(1, int(self.points_per_minute * (1 - self.margin)))
+
+
+GITHUB_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Told:
+    """The hourly limit as one answer's headers tell it; `resets_in` is by GitHub's own clock."""
+
+    limit: int
+    remaining: int
+    reset: int
+    resets_in: float
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What an answer means for the budget.
+
+    Attributes:
+        told: None: no headers told of a limit.
+        is_unlimited: a good answer without such headers: the server has its limits off.
+        is_good: neither a refusal nor a fault.
+        is_unchanged: 304.
+        is_refused: a limit was hit, the hourly or a secondary one.
+        pause_seconds: nobody may ask for so long; doubled while `is_unnamed` refusals follow.
+    """
+
+    told: Told | None = None
+    is_unlimited: bool = False
+    is_good: bool = False
+    is_unchanged: bool = False
+    is_refused: bool = False
+    pause_seconds: float = 0.0
+    is_unnamed: bool = False
+
+
+NO_ANSWER = Settlement()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Leave to send one request; `is_alone`: by a process that had to decide by itself."""
+
+    id: str
+    admitted_at: float
+    is_alone: bool = False
+
+
+@dataclass(frozen=True)
+class Wait:
+    """No leave yet: ask again after so many seconds."""
+
+    seconds: float
+    is_hourly: bool = False
+
+
+@dataclass(frozen=True)
+class BudgetState:
+    """What is left of a credential's hourly limit; the counts are of this process."""
+
+    credential: str
+    limit: int | None
+    remaining: int | None
+    resets_at: datetime | None
+    request_count: int
+    unchanged_count: int
+    refused_count: int

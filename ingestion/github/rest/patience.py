@@ -1,0 +1,30 @@
+"""How long to go on after a failure."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to go on after a failure.
+
+    A fault (5xx, broken connection, unreadable body) is tried `tries` times, with waits from
+    `first_wait_seconds`, doubling, jittered. A rate limit is waited out when that takes at most
+    `longest_wait_seconds`; one that names no time, for `unnamed_limit_wait_seconds`, doubling.
+    A `sleep` that does not really sleep needs a `clock` that goes on by as much; without one, the
+    cache server's time holds for limits.
+    """
+
+    tries: int = 5
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 900.0
+    unnamed_limit_wait_seconds: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] | None = None
+
+    def wait_after_fault(self, count: int) -> None:
+        """Wait before the next try after so many faults."""
+        doubled = self.first_wait_seconds * 2 ** (count - 1)
+        self.sleep(doubled * random.uniform(0.5, 1.5))  # noqa: S311 jitter
