@@ -5,6 +5,11 @@ from dagster import AssetSelection, Definitions, define_asset_job, in_process_ex
 from actionsight.settings import load
 from orchestration.modelling.assets import models
 from orchestration.modelling.builds import build
+from orchestration.modelling.reconciliation import (
+    reconcile,
+    reconciling_schedule,
+    webhooks_tell_enough,
+)
 from orchestration.polling.assets import github_rest, polled_tables
 from orchestration.polling.newcomers import newcomers
 from orchestration.polling.schedules import collect, polling_schedule
@@ -22,8 +27,9 @@ sync = define_asset_job(
 
 defs = Definitions(
     assets=[github_rest, github_webhooks, polled_tables, drained_tables, models],
-    jobs=[collect, build, sync, forget],
-    schedules=[polling_schedule(load().poll_minutes), forgetting_schedule],
+    asset_checks=[webhooks_tell_enough],
+    jobs=[collect, build, sync, reconcile, forget],
+    schedules=[polling_schedule(load().poll_minutes), reconciling_schedule, forgetting_schedule],
     sensors=[drain_and_build, newcomers],
     executor=in_process_executor,
 )

@@ -14,11 +14,12 @@ from dagster import (
 
 from orchestration.modelling.assets import models
 from orchestration.modelling.loads import unbuilt_load_count
+from orchestration.modelling.reconciliation import webhooks_tell_enough
 from orchestration.runs import under_way
 
 build = define_asset_job(
     "build",
-    selection=AssetSelection.assets(models),
+    selection=AssetSelection.assets(models) - AssetSelection.checks(webhooks_tell_enough),
     description="Build the models of the loads that are not built yet, and test them.",
 )
 

@@ -23,6 +23,7 @@ ASSETS = {
     "raw/webhook_dead_letters",
     "staging/runner_labels",
     "staging/runner_prices",
+    "staging/stg_github__polls",
     "staging/stg_github__repositories",
     "staging/stg_github__workflows",
     "staging/stg_github__workflow_runs",
@@ -33,6 +34,7 @@ ASSETS = {
     "marts/workflow_run_attempts",
     "marts/jobs",
     "marts/workflow_statistics_by_day",
+    "marts/collection_health_by_day",
 }
 
 

@@ -8,6 +8,7 @@ from psycopg.rows import dict_row
 
 from tests.transform import truth
 from tests.transform.raw_rows import Row
+from tests.transform.truth_of_health import health_by_day
 from tests.transform.truth_of_newest import newest_attempts, newest_jobs
 
 KEYS = {
@@ -17,6 +18,7 @@ KEYS = {
     "workflow_runs": "run_id",
     "jobs": "job_id",
     "workflow_statistics_by_day": "workflow_id, day",
+    "collection_health_by_day": "repository_id, day",
 }
 
 
@@ -49,7 +51,14 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
     visibility: dict[int, str | None] = dict(
         connection.execute("select repository_id, visibility from raw.repositories").fetchall()
     )
-    for mart, true_rows in truth.compute(attempts, jobs, visibility).items():
+    true_marts = truth.compute(attempts, jobs, visibility)
+    with connection.cursor(row_factory=dict_row) as cursor:
+        polls = cursor.execute("select * from raw.polls").fetchall()
+    known = {row["repository_id"] for row in read_dicts(connection, "repositories")}
+    true_marts["collection_health_by_day"] = {
+        key: row for key, row in health_by_day(true_marts, polls).items() if key[0] in known
+    }
+    for mart, true_rows in true_marts.items():
         stored = {_key(mart, row): row for row in read_dicts(connection, mart)}
         for key in stored.keys() | true_rows.keys():
             there, true = stored.get(key), true_rows.get(key)
@@ -69,9 +78,9 @@ def _observations(connection: psycopg.Connection[Any], *tables: str) -> list[Row
     for table in tables:
         with connection.cursor(row_factory=dict_row) as cursor:
             found += cursor.execute(sql.SQL(f"select * from raw.{table}")).fetchall()  # noqa: S608
-    own = {"_dlt_load_id", "delivery_id", "batch_id", "received_at"}
+    own = {"_dlt_load_id", "batch_id", "received_at"}
     # What only polling can see, a webhook does not know.
-    names = {name for row in found for name in row} - own
+    names = {"delivery_id", *(name for row in found for name in row)} - own
     return [{name: row.get(name) for name in names} for row in found]
 
 

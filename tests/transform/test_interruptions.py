@@ -108,7 +108,7 @@ def test_two_first_builds_at_once_leave_what_one_would(
 
     assert owed(database) == []
     assert marts.differences(database) == []
-    assert marts.foreign_key_count(database) == 11
+    assert marts.foreign_key_count(database) == 12
 
 
 def _run_at_once(project: Project, *builds: list[str]) -> None:

@@ -133,7 +133,7 @@ def test_the_foreign_keys_return_after_a_parent_is_refreshed_alone(
 
     project.run("--full-refresh", "--select", "workflow_runs")
 
-    assert len(before) == 11
+    assert len(before) == 12
     assert _foreign_keys(database) == before
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.transform.raw_rows import Row
 from tests.transform.truth_of_cost import judge, total, totals
+from tests.transform.truth_of_health import count_jobs
 
 DECISIVE = {"success", "failure", "timed_out", "startup_failure"}
 FAILED = {"failure", "timed_out"}
@@ -126,6 +127,7 @@ def _measure_attempt(attempt: Row, jobs: list[Row]) -> None:
     attempt["queue_seconds"] = _seconds(started_at, min(starts, default=None))
     attempt["jobs_listed"] = len(jobs)
     attempt["jobs_executed"] = len(executed)
+    attempt.update(count_jobs(jobs))
 
 
 def _run(attempts: list[Row]) -> Row:

@@ -17,7 +17,7 @@ def newest_attempts(observations: list[Row]) -> list[Row]:
     found = []
     for seen in _by(observations, "run_id", "run_attempt"):
         seen.sort(key=_attempt_order, reverse=True)
-        found.append(_merged(seen))
+        found.append({**_merged(seen), **_how(seen)})
     return found
 
 
@@ -32,7 +32,7 @@ def newest_jobs(observations: list[Row]) -> list[Row]:
             job["started_at"] = next((start for start in starts if start), None)
         job["run_attempt"] = job["run_attempt"] or 1
         job["was_gated"] = any(row["status"] == "waiting" for row in seen)
-        found.append(job)
+        found.append({**job, **_how(seen)})
     return found
 
 
@@ -60,6 +60,17 @@ def _merged(seen: list[Row]) -> Row:
             if newest[name] is None:
                 newest[name] = _known(row[name])
     return newest
+
+
+def _how(seen: list[Row]) -> Row:
+    """How it was seen; the newest observation is the first."""
+    told = [row for row in seen if row["delivery_id"] is not None]
+    states = [(_known(row["status"]), _known(row["conclusion"])) for row in (seen[0], *told[:1])]
+    return {
+        "was_seen_by_webhook": bool(told),
+        "was_seen_by_poll": len(told) < len(seen),
+        "was_corrected": len(set(states)) > 1,
+    }
 
 
 def _known(value: Any) -> Any:

@@ -15,6 +15,7 @@ the keys of its children with the old table, so the end of every build adds thos
         ("jobs", ["run_id"], "workflow_runs", ["run_id"]),
         ("workflow_statistics_by_day", ["repository_id"], "repositories", ["repository_id"]),
         ("workflow_statistics_by_day", ["workflow_id"], "workflows", ["workflow_id"]),
+        ("collection_health_by_day", ["repository_id"], "repositories", ["repository_id"]),
     ]) %}
 {%- endmacro %}
 

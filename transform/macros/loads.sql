@@ -28,6 +28,23 @@ builds at once may both do the same loads: the second one finds nothing to write
     where invocation_id = '{{ invocation_id }}'
 {%- endmacro %}
 
+{#- The days of which polls became known, as a query; a poll that found nothing new is no load. -#}
+{% macro claimed_poll_days() -%}
+    select repository_id, day from marts.claimed_polls where invocation_id = '{{ invocation_id }}'
+{%- endmacro %}
+
+{#- The repositories that a mart has no row of, in parentheses. -#}
+{% macro repositories_without_rows(relation) %}
+    {%- set query %}
+        select repositories.repository_id
+        from {{ ref('repositories') }} as repositories
+        where not exists (
+            select from {{ relation }} as known where known.repository_id = repositories.repository_id
+        )
+    {%- endset %}
+    {%- do return(literals_or_query(query)) %}
+{%- endmacro %}
+
 {#-
 The values that a query gives, in parentheses: as literals while they are few, because then PostgreSQL
 knows how few rows they mean and reads those by an index.
@@ -60,7 +77,7 @@ knows how few rows they mean and reads those by an index.
 
 {#- Tables of what a build works on; each build's rows go with it, a killed one's after a day. -#}
 {% macro claims() %}
-    {%- do return(["claimed_loads", "claimed_runs", "claimed_creations"]) %}
+    {%- do return(["claimed_loads", "claimed_polls", "claimed_runs", "claimed_creations"]) %}
 {%- endmacro %}
 
 {% macro builds_models() %}
@@ -105,6 +122,14 @@ touched, and the same SQL computes everything.
             claimed_at timestamptz not null default now(),
             primary key (invocation_id, load_id)
         );
+        create table if not exists marts.claimed_polls (
+            invocation_id text not null,
+            entry_id bigint not null,
+            repository_id bigint not null,
+            day date not null,
+            claimed_at timestamptz not null default now(),
+            primary key (invocation_id, entry_id)
+        );
         create table if not exists marts.claimed_runs (
             invocation_id text not null,
             run_id bigint not null,
@@ -126,6 +151,10 @@ touched, and the same SQL computes everything.
         select '{{ invocation_id }}', load_id
         from raw.{{ "loads" if takes_all else "unbuilt_loads" }};
         analyze marts.claimed_loads;
+        insert into marts.claimed_polls (invocation_id, entry_id, repository_id, day)
+        select '{{ invocation_id }}', entry_id, repository_id, day
+        from raw.unbuilt_polls;
+        analyze marts.claimed_polls;
         commit;
     {%- endif %}
 {% endmacro %}
@@ -216,6 +245,12 @@ each repository that the set brought rows of rises as soon as one did.
         where load_id in (
             select claimed.load_id
             from marts.claimed_loads as claimed
+            where claimed.invocation_id = '{{ invocation_id }}'
+        );
+        delete from raw.unbuilt_polls
+        where entry_id in (
+            select claimed.entry_id
+            from marts.claimed_polls as claimed
             where claimed.invocation_id = '{{ invocation_id }}'
         );
         {%- endif %}

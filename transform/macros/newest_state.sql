@@ -20,3 +20,24 @@ The newest state of something that was observed several times, as aggregates ove
         filter (where {{ column }} is not null)
     )[1]::text[]
 {%- endmacro %}
+
+{#- What the newest of the webhooks said, unknown or not. -#}
+{% macro newest_told(column) -%}
+    (array_agg({{ column }} order by place) filter (where delivery_id is not null))[1]
+{%- endmacro %}
+
+{#- How something was seen of which at least one webhook told. -#}
+{% macro how_seen() -%}
+    true as was_seen_by_webhook,
+        bool_or(delivery_id is null) as was_seen_by_poll,
+        coalesce({{ newest('status') }}, '') != coalesce({{ newest_told('status') }}, '')
+        or coalesce({{ newest('conclusion') }}, '') != coalesce({{ newest_told('conclusion') }}, '')
+            as was_corrected
+{%- endmacro %}
+
+{#- The same of something that polling alone saw. -#}
+{% macro seen_by_poll_alone() -%}
+    false as was_seen_by_webhook,
+        true as was_seen_by_poll,
+        false as was_corrected
+{%- endmacro %}

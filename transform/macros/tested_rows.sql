@@ -9,6 +9,11 @@ are not null, by its contract; a polled row's key is raw's own. Small tables are
 {% macro get_where_subquery(relation) -%}
     {%- set sets = {
         "of_touched_runs": "run_id in (" ~ claimed_runs() ~ ")",
+        "of_claimed_polls": "(repository_id, day) in (" ~ claimed_poll_days() ~ ")",
+        "of_touched_repository_days": (
+            "(repository_id, day) in (select runs.repository_id, runs.day from marts.workflow_runs as runs"
+            ~ " where runs.run_id in (" ~ claimed_runs() ~ ") union " ~ claimed_poll_days() ~ ")"
+        ),
         "of_touched_days": (
             "(workflow_id, day) in (select runs.workflow_id, runs.day from marts.workflow_runs as runs"
             ~ " where runs.run_id in (" ~ claimed_runs() ~ "))"

@@ -1,4 +1,4 @@
-"""What no build has taken in stands in a short list, whatever the number of loads."""
+"""What no build has taken in stands in short lists, whatever the number of loads and polls."""
 
 from alembic import op
 
@@ -74,9 +74,55 @@ STATEMENTS = (
     create trigger note_batch after insert on raw.webhook_batches
         for each row when (new.run_count + new.job_count > 0) execute function raw.note_batch()
     """,
-    # As the models have them now; a mart's columns may not differ from its contract.
-    "alter table if exists marts.workflow_run_attempts add column gone_at timestamptz",
+    # Polls that found nothing new are no loads; the next build takes their rows in.
+    """
+    create table raw.unbuilt_polls (
+        entry_id bigint generated always as identity primary key,
+        repository_id bigint not null,
+        day date not null
+    )
+    """,
+    """
+    comment on table raw.unbuilt_polls is
+        'Days of raw.polls that got a row, or changed one, since a build took them in'
+    """,
+    """
+    create function raw.note_polls() returns trigger language plpgsql as $body$
+    begin
+        insert into raw.unbuilt_polls (repository_id, day)
+        values (new.repository_id, (new.started_at at time zone 'UTC')::date);
+        return null;
+    end
+    $body$
+    """,
+    """
+    create trigger note_polls after insert or update on raw.polls
+        for each row execute function raw.note_polls()
+    """,
+    # As the models have them now: a mart's columns may not differ from its contract. The build of
+    # the new mart computes them.
     "alter table if exists marts.workflow_runs add column gone_at timestamptz",
+    """
+    alter table if exists marts.workflow_run_attempts
+        add column gone_at timestamptz,
+        add column was_seen_by_webhook boolean not null default false,
+        add column was_seen_by_poll boolean not null default false,
+        add column was_corrected boolean not null default false,
+        add column webhook_only_job_count bigint not null default 0,
+        add column poll_only_job_count bigint not null default 0,
+        add column both_job_count bigint not null default 0,
+        add column corrected_job_count bigint not null default 0
+    """,
+    """
+    alter table if exists marts.workflow_run_attempts
+        alter column was_seen_by_webhook drop default,
+        alter column was_seen_by_poll drop default,
+        alter column was_corrected drop default,
+        alter column webhook_only_job_count drop default,
+        alter column poll_only_job_count drop default,
+        alter column both_job_count drop default,
+        alter column corrected_job_count drop default
+    """,
     # All loads there are: a mart is new, and takes all of them in anyway.
     "select raw.watch_loads()",
     """

@@ -71,7 +71,8 @@ newest as (
         {{ newest_known('runner_name') }} as runner_name,
         {{ newest_known('runner_group_name') }} as runner_group_name,
         {{ newest_known('html_url') }} as html_url,
-        bool_or(coalesce(status = 'waiting', false)) as was_gated
+        bool_or(coalesce(status = 'waiting', false)) as was_gated,
+        {{ how_seen() }}
     from placed
     group by job_id
     union all
@@ -91,7 +92,8 @@ newest as (
         runner_name,
         runner_group_name,
         html_url,
-        coalesce(status = 'waiting', false) as was_gated
+        coalesce(status = 'waiting', false) as was_gated,
+        {{ seen_by_poll_alone() }}
     from polled_alone
 ),
 
@@ -196,6 +198,9 @@ select
     is_executed,
     is_carried_over,
     was_gated,
+    was_seen_by_webhook,
+    was_seen_by_poll,
+    was_corrected,
     queue_seconds,
     is_impossible_queue,
     duration_seconds,

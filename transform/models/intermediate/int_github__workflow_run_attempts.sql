@@ -70,7 +70,8 @@ newest_states as (
         {{ newest_known('triggering_actor_login') }} as triggering_actor_login,
         {{ newest_known('head_repository_id') }} as head_repository_id,
         {{ newest_known('html_url') }} as html_url,
-        {{ newest_known('gone_at') }} as gone_at
+        {{ newest_known('gone_at') }} as gone_at,
+        {{ how_seen() }}
     from placed
     group by run_id, run_attempt
     union all
@@ -97,7 +98,8 @@ newest_states as (
         triggering_actor_login,
         head_repository_id,
         html_url,
-        gone_at
+        gone_at,
+        {{ seen_by_poll_alone() }}
     from polled_alone
 )
 

@@ -38,7 +38,15 @@ job_totals as (
         count(*) as jobs_listed,
         count(*) filter (where is_executed) as jobs_executed,
         min(started_at) filter (where is_executed) as first_started_at,
-        max(completed_at) filter (where is_executed) as last_completed_at
+        max(completed_at) filter (where is_executed) as last_completed_at,
+        -- A re-run lists copies of jobs that no webhook tells of.
+        count(*) filter (where not is_carried_over and not was_seen_by_poll)
+            as webhook_only_job_count,
+        count(*) filter (where not is_carried_over and not was_seen_by_webhook)
+            as poll_only_job_count,
+        count(*) filter (where not is_carried_over and was_seen_by_webhook and was_seen_by_poll)
+            as both_job_count,
+        count(*) filter (where not is_carried_over and was_corrected) as corrected_job_count
     from jobs
     group by run_id, run_attempt
 ),
@@ -49,7 +57,11 @@ measured as (
         case when attempts.is_completed then job_totals.last_completed_at end as ended_at,
         job_totals.first_started_at,
         coalesce(job_totals.jobs_listed, 0) as jobs_listed,
-        coalesce(job_totals.jobs_executed, 0) as jobs_executed
+        coalesce(job_totals.jobs_executed, 0) as jobs_executed,
+        coalesce(job_totals.webhook_only_job_count, 0) as webhook_only_job_count,
+        coalesce(job_totals.poll_only_job_count, 0) as poll_only_job_count,
+        coalesce(job_totals.both_job_count, 0) as both_job_count,
+        coalesce(job_totals.corrected_job_count, 0) as corrected_job_count
     from attempts
     left join job_totals
         on attempts.run_id = job_totals.run_id and attempts.run_attempt = job_totals.run_attempt
@@ -88,7 +100,14 @@ select
     measured.jobs_listed,
     measured.jobs_executed,
     measured.html_url,
-    measured.gone_at
+    measured.gone_at,
+    measured.was_seen_by_webhook,
+    measured.was_seen_by_poll,
+    measured.was_corrected,
+    measured.webhook_only_job_count,
+    measured.poll_only_job_count,
+    measured.both_job_count,
+    measured.corrected_job_count
 from measured
 inner join repositories on measured.repository_id = repositories.repository_id
 inner join workflows on measured.workflow_id = workflows.workflow_id
