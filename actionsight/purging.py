@@ -12,6 +12,7 @@ from actionsight.locks import COLLECTION_LOCK, WEBHOOK_LOCK
 MARTS = (
     "jobs",
     "workflow_statistics_by_day",
+    "collection_health_by_day",
     "workflow_runs",
     "workflow_run_attempts",
     "workflows",
