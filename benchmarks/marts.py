@@ -49,12 +49,15 @@ _STATEMENTS = (
     """
     insert into marts.workflow_run_attempts (
         run_id, run_attempt, repository_id, workflow_id, status, conclusion, is_completed,
-        is_decisive, head_sha, created_at, jobs_listed, jobs_executed
+        is_decisive, head_sha, created_at, jobs_listed, jobs_executed, was_seen_by_webhook,
+        was_seen_by_poll, was_corrected, webhook_only_job_count, poll_only_job_count,
+        both_job_count, corrected_job_count
     )
     select
         number, attempt, 1 + workflow_id %% %(repositories)s, workflow_id, 'completed',
         case when is_rerun and attempt = 1 then 'failure' else conclusion end, true, true,
-        md5((number / 2)::text) || '00000000', created_at, %(jobs)s, %(jobs)s
+        md5((number / 2)::text) || '00000000', created_at, %(jobs)s, %(jobs)s, true, true, false,
+        0, 0, %(jobs)s, 0
     from history, generate_series(1, case when is_rerun then 2 else 1 end) as attempt
     """,
     """
