@@ -27,12 +27,12 @@ def migrate(settings: Settings) -> None:
         OperationError: the raw tables or Dagster's could not be made.
     """
     database_url = str(settings.database_url)
-    migrations.upgrade(database_url)
+    is_new = migrations.upgrade(database_url)
     migrations.create_dagster_database(database_url)
     with connect(database_url, autocommit=True) as connection:
         add_selections(connection, settings.repositories)
         row = connection.execute("select to_regclass('raw.loads')").fetchone()
-    if row == (None,):
+    if is_new or row == (None,):
         failure = "the raw tables could not be made"
         _run(settings, "ingestion.github", ["prepare"], failure, quietly=True)
     # Two processes that open a fresh Dagster storage at once break it: it is made here, once.

@@ -6,7 +6,7 @@ from psycopg import Connection, sql
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import scalar_row
 
-from actionsight.locks import COLLECTION_LOCK, WEBHOOK_LOCK
+from actionsight.locks import LOADING_LOCK, LOOP_LOCKS, WEBHOOK_LOCK
 
 # Children first. A mart that is new and missing here keeps its parents' rows from going, and fails.
 MARTS = (
@@ -95,9 +95,10 @@ def _take_locks(connection: Connection[Any]) -> None:
     connection.execute("select set_config('lock_timeout', %s, true)", [f"{WAIT_SECONDS}s"])
     connection.execute("select set_config('statement_timeout', %s, true)", [f"{MOST_SECONDS}s"])
     with connection.cursor(row_factory=scalar_row) as cursor:
-        cursor.execute("select pg_try_advisory_xact_lock(%s)", [COLLECTION_LOCK])
-        if cursor.fetchone() is not True:
-            raise BusyError("a collection is under way")
+        for number in {LOADING_LOCK, *(number for _, number in LOOP_LOCKS.values())}:
+            cursor.execute("select pg_try_advisory_xact_lock(%s)", [number])
+            if cursor.fetchone() is not True:
+                raise BusyError("a collection is under way")
     try:
         connection.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])
         # As transform's macro take_turn names it.

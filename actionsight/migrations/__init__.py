@@ -2,10 +2,11 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from psycopg import sql
+from psycopg import Connection, sql
 
 from actionsight.database import connect, with_database
 
@@ -15,8 +16,10 @@ _LOCK = 0x616374696F6E7301  # "actions" and a number: one migration at a time
 log = logging.getLogger(__name__)
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str) -> bool:
     """Bring the database to the newest revision; two at once wait for each other.
+
+    Gives whether there was anything to do.
 
     Raises:
         psycopg.Error: the server cannot be reached, or the role may not create schemas.
@@ -26,7 +29,17 @@ def upgrade(database_url: str) -> None:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))
         config.attributes["database_url"] = database_url
+        before = _revision(connection)
         command.upgrade(config, "head")
+        return _revision(connection) != before
+
+
+def _revision(connection: Connection[Any]) -> str | None:
+    exists = connection.execute("select to_regclass('app.alembic_version') is not null").fetchone()
+    if exists != (True,):
+        return None
+    row = connection.execute("select version_num from app.alembic_version").fetchone()
+    return None if row is None else str(row[0])
 
 
 def with_dagster_database(database_url: str) -> str:

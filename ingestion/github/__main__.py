@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import click
@@ -37,16 +38,22 @@ def resolve_command(names: Sequence[str]) -> None:
     from ingestion.github.cycle import cycle
     from ingestion.github.loops.repositories import resolve
 
-    settings = load()
-    with cycle(settings) as under_way:
+    with cycle(load(), loops=()) as under_way:
         add_selections(under_way.connection, names, again=True)
         _end_with(resolve(under_way, names))
 
 
 @cli.command("poll")
-def poll_command() -> None:
+@click.option(
+    "--loop",
+    "loops",
+    type=click.Choice(["head", "open", "sweep", "backfill"]),
+    multiple=True,
+    help="Only this loop (may be given several times); all of them when left out.",
+)
+def poll_command(loops: Sequence[str]) -> None:
     """Collect all that is new in every monitored repository, and history that is still owed."""
-    _collect(load(), (), None)
+    _collect(load(), (), None, loops)
 
 
 @cli.command("backfill")
@@ -62,29 +69,38 @@ def backfill_command(names: Sequence[str], since: datetime) -> None:
 
     It can be stopped and started again: what is stored is not asked for again.
     """
-    _collect(load(), names, since.replace(tzinfo=UTC))
+    _collect(load(), names, since.replace(tzinfo=UTC), ("head", "open", "backfill"))
 
 
-def _collect(settings: Settings, names: Sequence[str], since: datetime | None) -> None:
+def _collect(
+    settings: Settings, names: Sequence[str], since: datetime | None, loops: Sequence[str]
+) -> None:
     from ingestion.github import stages
-    from ingestion.github.cycle import cycle
+    from ingestion.github.cycle import LOOPS, cycle
+    from ingestion.github.progress import bars
 
     if settings.database_url is None:
         raise click.ClickException("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")
     with connect(settings.database_url, autocommit=True) as connection:
         add_selections(connection, settings.repositories)
-    with cycle(settings, only=names) as under_way:
+    chosen = [loop for loop in LOOPS if not loops or loop in loops]
+    with (
+        bars() if since is not None else nullcontext(stages.NOBODY) as watching,
+        cycle(settings, loops=chosen, only=names, is_watched=True) as under_way,
+    ):
         results = [
             stages.collect_repositories(under_way),
-            stages.collect_runs(under_way, since),
-            stages.collect_jobs(under_way),
+            stages.collect_runs(under_way, since, watching=watching),
+            stages.collect_jobs(under_way, watching=watching),
         ]
         unknown = {name.lower() for name in names} - under_way.monitored_names()
     for result in results:
         for table, seen in result.rows_seen.items():
             changed = result.rows_changed.get(table, 0)
             logger.info("%s: %s seen, %s new or changed", table, f"{seen:,}", f"{changed:,}")
-    logger.info("%s requests", f"{sum(result.request_count for result in results):,}")
+    requests = sum(result.request_count for result in results)
+    unchanged = sum(result.unchanged_count for result in results)
+    logger.info("%s requests, %s of them answered as unchanged", f"{requests:,}", f"{unchanged:,}")
     not_monitored = dict.fromkeys(sorted(unknown), "is not monitored")
     _end_with(results[-1].troubles | results[0].refused | not_monitored)
 

@@ -1,33 +1,36 @@
-"""A cycle: one collection of all monitored repositories, stage by stage, one at a time.
+"""A cycle: one collection of all monitored repositories, stage by stage.
 
-    with cycle(settings) as under_way:
+    with cycle(settings, loops={"head", "open"}) as under_way:
         stages.collect_repositories(under_way)
         stages.collect_runs(under_way)
         stages.collect_jobs(under_way)
 
-Raw rows are committed before any cursor moves, so that a cycle that ends anywhere (also killed) is
-made good by the next one.
+No loop runs twice at once; different ones do, and take turns at loading. Raw rows are committed
+before any cursor moves, so that a cycle that ends anywhere (also killed) is made good by the next
+one.
 """
 
 import logging
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from psycopg import Connection
 
 from actionsight.database import connect
-from actionsight.locks import COLLECTION_LOCK
+from actionsight.locks import LOOP_LOCKS
 from actionsight.settings import Settings
 from ingestion.github import state, stored
 from ingestion.github.loading import Batch, Loader
 from ingestion.github.locking import take_lock
-from ingestion.github.rest.client import GitHubClient, RateLimit
-from ingestion.github.rest.endpoints import get_object
-from ingestion.github.rest.errors import STOPPING, GitHubError, MissingError
+from ingestion.github.rest.access import Access, access
+from ingestion.github.rest.budget import BudgetState, Limits, Priority
+from ingestion.github.rest.client import Asker
+from ingestion.github.rest.errors import GitHubError, RateLimitError
+from ingestion.github.rest.patience import Patience
 from ingestion.github.rows import UnreadablePayloadError
 from ingestion.github.schema import PIPELINES, TABLES
 from ingestion.github.state import Poll, Repository
@@ -35,6 +38,21 @@ from ingestion.github.state import Poll, Repository
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
+Loop = Literal["head", "open", "sweep", "backfill"]
+LOOPS: tuple[Loop, ...] = ("head", "open", "sweep", "backfill")
+
+PRIORITIES = {
+    "repository": Priority.HEAD,
+    "head": Priority.HEAD,
+    "open": Priority.OPEN,
+    "jobs": Priority.JOBS,
+    "sweep": Priority.SWEEP,
+    "backfill": Priority.BACKFILL,
+}
+# GitHub's hourly limit comes back within the hour: who watches waits for it.
+WATCHED = Patience(longest_wait_seconds=3_700.0)
+
+Expected = (GitHubError, UnreadablePayloadError)
 
 
 def _utc_now() -> datetime:
@@ -43,7 +61,7 @@ def _utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage did: counts by table, dlt's load ids, requests, GitHub's limit as last seen.
+    """What a stage did: counts by table, dlt's load ids, requests, GitHub's limits as last seen.
 
     `versions`: the load that changed each raw table last, in this cycle or before. `troubles`: by
     repository, what the cycle has met so far. `refused`: selections that GitHub does not know.
@@ -54,7 +72,8 @@ class StageResult:
     load_ids: tuple[str, ...]
     versions: dict[str, str | None]
     request_count: int
-    rate_limit: RateLimit | None
+    unchanged_count: int
+    budgets: tuple[BudgetState, ...]
     troubles: dict[str, str]
     refused: dict[str, str]
 
@@ -73,35 +92,73 @@ class Tally:
         self.rows_seen[table_name] = self.rows_seen.get(table_name, 0) + count
 
 
-class Cycle:
-    """The collection under way; made by `cycle`, which holds the lock.
+@dataclass
+class Turn:
+    """A loop's turn for one repository: who asks, and the row of raw.polls that tells of it."""
 
-    The stages are imported where they are called, since each of them works on a cycle.
+    repository: Repository
+    poll: Poll
+    asker: Asker
+
+    @property
+    def path(self) -> str:
+        """Where the repository is found."""
+        return f"/repos/{self.repository.full_name}"
+
+
+class Cycle:
+    """The collection under way; made by `cycle`, which holds the locks of its loops.
+
+    Its methods are the main thread's alone; other threads ask GitHub, through a turn's asker.
     """
 
     def __init__(
         self,
         connection: Connection[Any],
-        client: GitHubClient,
+        access: Access,
         loader: Loader,
         settings: Settings,
         *,
         poll_id: UUID,
+        loops: Collection[Loop],
         only: Collection[str],
+        is_watched: bool,
+        until: datetime | None,
         clock: Clock,
     ) -> None:
         self.connection = connection
-        self.client = client
-        self.poll_id = poll_id
+        self.access = access
         self.settings = settings
-        self.clock = clock
-        self._loader = loader
+        self.poll_id = poll_id
+        self.loops = loops
         self.only = {name.lower() for name in only}
+        self.is_watched = is_watched
+        self.clock = clock
+        self.server_time: datetime | None = None
+        self._began = clock()
+        self._loader = loader
+        self._until = until
+        self._budgets: dict[str, BudgetState] = {}
         self.healed_load_ids = loader.load_pending()
         for load_id in self.healed_load_ids:
             for table in TABLES:
                 for repository_id in stored.changed_by_load(connection, table, load_id):
                     state.save_newest_observation(connection, repository_id, clock())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time that this cycle was given is up: what is left is the next one's."""
+        return self._until is not None and self.clock() >= self._until
+
+    @property
+    def earliest_now(self) -> datetime:
+        """The time by our clock or by GitHub's, whichever is behind."""
+        return min(self.clock(), self.server_time or self.clock())
+
+    @property
+    def latest_now(self) -> datetime:
+        """The time by our clock or by GitHub's, whichever is ahead."""
+        return max(self.clock(), self.server_time or self.clock())
 
     def repositories(self) -> list[Repository]:
         """The monitored repositories that this cycle has had no trouble with."""
@@ -113,40 +170,65 @@ class Cycle:
             and (not self.only or repository.full_name.lower() in self.only)
         ]
 
+    def has_seen(self, repository: Repository) -> bool:
+        """Whether this cycle has looked at a repository already."""
+        return repository.looked_at is not None and repository.looked_at >= self._began
+
     def monitored_names(self) -> set[str]:
         """The present names of all monitored repositories, in lower case."""
         return {r.full_name.lower() for r in state.monitored(self.connection)}
 
-    def poll(self, repository: Repository, loop: str) -> Poll:
-        """The row of raw.polls for a loop that begins now."""
-        return Poll(self.poll_id, repository.repository_id, loop, self.clock())
+    def priority(self, loop: str) -> Priority:
+        """Who watches a cycle waits for all of it: nothing of it goes last."""
+        return Priority.HEAD if self.is_watched else PRIORITIES[loop]
 
-    @contextmanager
-    def fetching(self, repository: Repository, poll: Poll) -> Iterator[None]:
-        """Count the requests of a repository; keep its troubles to itself.
+    def begin(self, repository: Repository, loop: str, priority: Priority | None = None) -> Turn:
+        """A loop's turn for a repository begins now."""
+        return Turn(
+            repository,
+            Poll(self.poll_id, repository.repository_id, loop, self.clock()),
+            self.access.asker(
+                repository.full_name, self.priority(loop) if priority is None else priority
+            ),
+        )
 
-        Raises:
-            BadCredentialError, RateLimitError: everyone's trouble, after noting it.
-        """
-        before = self.client.request_count
-        try:
-            yield
-        except (GitHubError, UnreadablePayloadError) as error:
+    def fail(self, turn: Turn, error: Exception) -> None:
+        """Keep a repository's trouble to itself: note it, and let the others go on."""
+        poll = turn.poll
+        if poll.error is None:
             poll.error = str(error)
-            logger.warning("%s: %s: %s", repository.full_name, poll.loop, error)
-            if isinstance(error, STOPPING):
-                raise
-            if isinstance(error, MissingError):
-                self._check_still_readable(repository)
-        finally:
-            poll.request_count += self.client.request_count - before
-            if poll.error is not None:
-                state.save_poll(self.connection, poll)
-                state.save_trouble(self.connection, poll.repository_id, poll.error)
+            logger.warning("%s: %s: %s", turn.repository.full_name, poll.loop, error)
+        self.save(turn)
+        # A limit that is used up is no trouble of a repository.
+        if not isinstance(error, RateLimitError):
+            state.save_trouble(
+                self.connection,
+                poll.repository_id,
+                poll.loop,
+                str(error),
+                self.clock() + timedelta(minutes=self.settings.poll_minutes),
+            )
 
-    def load(self, pipeline_name: str, batch: Batch, polls: dict[int, Poll], tally: Tally) -> None:
-        """Load and empty a batch; credit what changed to the loops of its repositories."""
-        load_id = self._loader.load(pipeline_name, batch)
+    def save(self, turn: Turn) -> None:
+        """Write the row of a loop as it stands."""
+        turn.poll.request_count = turn.asker.request_count
+        self.server_time = turn.asker.server_time or self.server_time
+        state.save_poll(self.connection, turn.poll)
+
+    def finish(self, turn: Turn) -> None:
+        """Write the row of a loop whose rows are all in; after an error, without an end."""
+        if turn.poll.error is None:
+            turn.poll.ended_at = self.clock()
+        self.save(turn)
+
+    def load(self, pipeline_name: str, batch: Batch, turns: dict[int, Turn], tally: Tally) -> None:
+        """Load and empty a batch; credit what changed to the loops of its repositories.
+
+        Rows of a repository that was removed meanwhile are dropped: it may have been purged.
+        """
+        with self._loader.turn():
+            batch.keep(state.still_monitored(self.connection, batch.repository_ids()))
+            load_id = self._loader.load(pipeline_name, batch)
         batch.clear()
         if load_id is None:
             return
@@ -156,42 +238,29 @@ class Cycle:
             total = sum(changed.values())
             tally.rows_changed[table.name] = tally.rows_changed.get(table.name, 0) + total
             for repository_id, count in changed.items():
-                if poll := polls.get(repository_id):
-                    poll.changed += count
-                    state.save_newest_observation(self.connection, repository_id, poll.started_at)
-                    if load_id not in poll.load_ids:
-                        poll.load_ids.append(load_id)
-
-    def finish(self, poll: Poll) -> None:
-        """Write the row of a loop whose rows are all in; after an error, without an end."""
-        if poll.error is None:
-            poll.ended_at = self.clock()
-        state.save_poll(self.connection, poll)
-
-    def confirm_readable(self, repository: Repository) -> None:
-        """Make sure that a 404 below a repository is not a 404 of the repository.
-
-        Raises:
-            MissingError: it is, or the name has become another repository's.
-        """
-        found = get_object(self.client, f"/repos/{repository.full_name}")
-        if found.get("id") != repository.repository_id:
-            raise MissingError(f"{repository.full_name} is another repository's name now", 404)
-
-    def _check_still_readable(self, repository: Repository) -> None:
-        try:
-            self.confirm_readable(repository)
-        except MissingError:
-            state.hide_repository(self.connection, repository.repository_id)
-        except GitHubError as error:
-            logger.debug("%s: %s", repository.full_name, error)
+                if turn := turns.get(repository_id):
+                    turn.poll.changed += count
+                    state.save_newest_observation(
+                        self.connection, repository_id, turn.poll.started_at
+                    )
+                    if load_id not in turn.poll.load_ids:
+                        turn.poll.load_ids.append(load_id)
 
     def stage(self, work: Callable[[Tally], None]) -> StageResult:
         """Let a stage work, and give what it did."""
-        before = self.client.request_count
+        before = {budget.credential: budget for budget in self.access.budgets()}
         tally = Tally()
         work(tally)
         names = {r.repository_id: r.full_name for r in state.monitored(self.connection)}
+        budgets = self.access.budgets()
+        self._save_budgets(budgets)
+
+        def spent(count: str) -> int:
+            return sum(
+                getattr(budget, count) - getattr(before.get(budget.credential), count, 0)
+                for budget in budgets
+            )
+
         return StageResult(
             rows_seen=tally.rows_seen,
             rows_changed=tally.rows_changed,
@@ -199,8 +268,9 @@ class Cycle:
             versions={
                 table.name: stored.newest_load_id(self.connection, table) for table in TABLES
             },
-            request_count=self.client.request_count - before,
-            rate_limit=self.client.rate_limit,
+            request_count=spent("request_count"),
+            unchanged_count=spent("unchanged_count"),
+            budgets=tuple(budgets),
             refused=tally.refused,
             troubles={
                 names.get(repository_id, str(repository_id)): error
@@ -210,47 +280,73 @@ class Cycle:
             },
         )
 
+    def _save_budgets(self, budgets: Collection[BudgetState]) -> None:
+        for budget in budgets:
+            before = self._budgets.get(budget.credential)
+            if budget != before:
+                state.save_budget(self.connection, budget, before, self.clock())
+                self._budgets[budget.credential] = budget
+
 
 @contextmanager
 def cycle(
     settings: Settings,
     *,
-    client: GitHubClient | None = None,
-    poll_id: UUID | None = None,
+    loops: Collection[Loop] = LOOPS,
     only: Collection[str] = (),
+    is_watched: bool = False,
+    until: datetime | None = None,
+    poll_id: UUID | None = None,
+    patience: Patience | None = None,
+    limits: Limits | None = None,
     clock: Clock = _utc_now,
 ) -> Iterator[Cycle]:
-    """Begin a cycle: wait for one that is under way, finish what a killed one left behind.
+    """Begin a cycle: wait for its loops where they are under way, finish what a killed one left.
 
     Args:
-        client: in place of one for the settings' API address and token.
-        poll_id: of a cycle whose earlier stages ran before, in another process.
+        loops: what looks for runs; each one's lock is held until the end.
         only: names of the repositories to collect; all monitored ones when empty.
+        is_watched: a person waits for all of it: everything is looked at again, and nothing of it
+            leaves a share of the limit to other loops.
+        until: when to stop beginning new work (UTC).
+        poll_id: of a cycle whose earlier stages ran before, in another process.
+        patience, limits: in place of GitHub's, for tests and benchmarks.
         clock: tells the time (UTC), for tests.
 
     Raises:
-        GitHubError: what stops everything: a refused credential, a used-up rate limit.
         LoadError: PostgreSQL did not take the rows.
         psycopg.OperationalError: PostgreSQL cannot be reached.
     """
     if settings.database_url is None:
         raise ValueError("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")
-    own_client = client or GitHubClient(settings.github_api_url, settings.github_token)
+    families = dict.fromkeys(LOOP_LOCKS[loop] for loop in LOOPS if loop in loops)
     with connect(settings.database_url, autocommit=True) as connection:
-        take_lock(connection, COLLECTION_LOCK, "another collection is under way: waiting for it")
-        folder = settings.data_dir / "dlt"
-        folder.mkdir(parents=True, exist_ok=True)
+        for family, number in families:
+            take_lock(
+                connection, number, f"another collection ({family}) is under way: waiting for it"
+            )
+        own_patience = patience or (WATCHED if is_watched else Patience())
+        may_ask = access(
+            settings, patience=own_patience, **({} if limits is None else {"limits": limits})
+        )
         try:
             yield Cycle(
                 connection,
-                own_client,
-                Loader(connection, settings.database_url, folder),
+                may_ask,
+                Loader(
+                    connection,
+                    settings.database_url,
+                    settings.data_dir / "dlt",
+                    [family for family, _ in families],
+                ),
                 settings,
                 poll_id=poll_id or uuid4(),
+                loops=loops,
                 only=only,
+                is_watched=is_watched,
+                until=until,
                 clock=clock,
             )
             connection.execute("select app.advance_observed_until()")
         finally:
-            if client is None:
-                own_client.close()
+            may_ask.close()

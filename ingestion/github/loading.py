@@ -1,12 +1,13 @@
 """Rows into PostgreSQL by dlt: arrow, COPY, merged by key, unchanged rows left alone.
 
-One dlt pipeline per table group, each with its own local folder and staging dataset. The caller
-holds the collection lock: two pipelines on one staging dataset would lose rows.
+One dlt pipeline per family of loops and table group, each with its own local folder and staging
+dataset: two pipelines on one staging dataset would lose rows. Families take turns at loading.
 """
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.pipeline.exceptions import PipelineStepFailed
 from psycopg import Connection
 
+from actionsight.locks import LOADING_LOCK
 from ingestion.github import stored
 from ingestion.github.rest.errors import LoadError
 from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Row, Table
@@ -38,8 +40,7 @@ _CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psyco
 class Batch:
     """Rows to load together, one per key: of two states of one object the newer stays."""
 
-    def __init__(self, order: Callable[[Row], Any] | None = None) -> None:
-        self._order = order
+    def __init__(self) -> None:
         self._rows: dict[Table, dict[tuple[int, ...], Row]] = {}
 
     def add(self, table: Table, row: Row) -> bool:
@@ -47,9 +48,20 @@ class Batch:
         rows = self._rows.setdefault(table, {})
         key = table.key_of(row)
         known = rows.get(key)
-        if known is None or self._order is None or self._order(row) >= self._order(known):
+        if known is None or table.order is None or table.order(row) >= table.order(known):
             rows[key] = row
         return known is None
+
+    def repository_ids(self) -> set[int]:
+        """Whose rows these are."""
+        return {row["repository_id"] for rows in self._rows.values() for row in rows.values()}
+
+    def keep(self, repository_ids: Collection[int]) -> None:
+        """Drop the rows of all other repositories."""
+        for table, rows in self._rows.items():
+            self._rows[table] = {
+                key: row for key, row in rows.items() if row["repository_id"] in repository_ids
+            }
 
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
@@ -68,9 +80,18 @@ class Batch:
 
 
 class Loader:
-    """Loads batches; loads first what a killed process left behind."""
+    """Loads batches; loads first what a killed process left behind.
 
-    def __init__(self, connection: Connection[Any], database_url: str, folder: Path) -> None:
+    `families`: whose interrupted work to finish; the first one's pipelines do the loading.
+    """
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        database_url: str,
+        folder: Path,
+        families: Sequence[str],
+    ) -> None:
         for name, value in _DLT_SETTINGS.items():
             dlt.config[name] = value
         # It warns at every load that jsonb columns travel as text, which is what we want.
@@ -78,10 +99,22 @@ class Loader:
         self._connection = connection
         self._database_url = _with_password(database_url)
         self._folder = folder
-        self._pipelines: dict[str, dlt.Pipeline] = {}
+        self._families = families
+        self._pipelines: dict[tuple[str, str], dlt.Pipeline] = {}
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the lock of those who load, which is waited for."""
+        self._connection.execute("select pg_advisory_lock(%s)", [LOADING_LOCK])
+        try:
+            yield
+        finally:
+            self._connection.execute("select pg_advisory_unlock(%s)", [LOADING_LOCK])
 
     def load(self, pipeline_name: str, batch: Batch) -> str | None:
-        """Load what differs from the stored rows; give dlt's load id, None when nothing does.
+        """Load what is newer than the stored rows; give dlt's load id, None when nothing is.
+
+        Another loop may have stored a later state of an object while this one's was on its way.
 
         Raises:
             LoadError: PostgreSQL refused; nothing is lost, since no cursor moves before its rows
@@ -89,8 +122,8 @@ class Loader:
         """
         changed: dict[Table, list[Row]] = {}
         for table, rows in batch.items():
-            hashes = stored.stored_hashes(self._connection, table, rows) if rows else {}
-            if new := [row for key, row in rows.items() if hashes.get(key) != row[CONTENT_HASH]]:
+            states = stored.stored_states(self._connection, table, rows) if rows else {}
+            if new := [row for key, row in rows.items() if _is_newer(table, row, states.get(key))]:
                 changed[table] = new
         return self.load_rows(pipeline_name, changed) if changed else None
 
@@ -102,29 +135,37 @@ class Loader:
         """
         batches = {table: table.to_arrow(group) for table, group in rows.items()}
         source = github_source(pipeline_name, batches)
+        family = self._families[0]
         try:
-            info = self._pipeline(pipeline_name).run(source, loader_file_format="csv")
+            info = self._pipeline(family, pipeline_name).run(source, loader_file_format="csv")
         except PipelineStepFailed as error:
             reason = str(_root(error)).partition("\n")[0]
             raise LoadError(f"PostgreSQL did not take rows of {pipeline_name}: {reason}") from error
-        self._forget_packages(pipeline_name)
+        self._forget_packages(family, pipeline_name)
         return str(info.loads_ids[0])
 
     def load_pending(self) -> list[str]:
         """Finish the packages that a killed process left; give their load ids."""
-        return [load_id for name in PIPELINES for load_id in self._load_pending(name)]
+        with self.turn():
+            return [
+                load_id
+                for family in self._families
+                for name in PIPELINES
+                for load_id in self._load_pending(family, name)
+            ]
 
-    def _load_pending(self, name: str) -> list[str]:
-        if not (self._folder / name).exists():
+    def _load_pending(self, family: str, name: str) -> list[str]:
+        folder = self._folder / family / name
+        if not folder.exists():
             return []
         try:
-            pipeline = self._pipeline(name)
+            pipeline = self._pipeline(family, name)
             if not pipeline.has_pending_data:
                 return []
             logger.info("%s: loading what an interrupted collection left behind", name)
             pipeline.normalize()
             info = pipeline.load()
-            self._forget_packages(name)
+            self._forget_packages(family, name)
             return list(info.loads_ids) if info else []
         except Exception as error:
             if _is_connection_lost(error):
@@ -132,27 +173,36 @@ class Loader:
             # Half-written files, or rows that went to the staging table twice. Its rows are asked
             # for again, since no cursor has moved past them.
             logger.warning("%s: dropping an interrupted package (%s)", name, type(error).__name__)
-            self._pipelines.pop(name, None)
-            shutil.rmtree(self._folder / name, ignore_errors=True)
+            self._pipelines.pop((family, name), None)
+            shutil.rmtree(folder, ignore_errors=True)
             return []
 
-    def _forget_packages(self, name: str) -> None:
+    def _forget_packages(self, family: str, name: str) -> None:
         # dlt keeps the files of every load for ever.
-        shutil.rmtree(self._folder / name / "load" / "loaded", ignore_errors=True)
+        shutil.rmtree(self._folder / family / name / "load" / "loaded", ignore_errors=True)
 
-    def _pipeline(self, name: str) -> dlt.Pipeline:
-        if name not in self._pipelines:
+    def _pipeline(self, family: str, name: str) -> dlt.Pipeline:
+        if (family, name) not in self._pipelines:
+            group = name.removeprefix("github_")
             destination = dlt.destinations.postgres(
                 credentials=self._database_url,
-                staging_dataset_name_layout=f"{DATASET}_staging_{name.removeprefix('github_')}",
+                staging_dataset_name_layout=f"{DATASET}_staging_{family}_{group}",
             )
-            self._pipelines[name] = dlt.pipeline(
+            self._pipelines[family, name] = dlt.pipeline(
                 name,
-                pipelines_dir=str(self._folder),
+                pipelines_dir=str(self._folder / family),
                 destination=destination,
                 dataset_name=DATASET,
             )
-        return self._pipelines[name]
+        return self._pipelines[family, name]
+
+
+def _is_newer(table: Table, row: Row, known: Mapping[str, Any] | None) -> bool:
+    if known is None:
+        return True
+    if row[CONTENT_HASH] == known[CONTENT_HASH]:
+        return False
+    return table.order is None or table.order(row) >= table.order(known)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

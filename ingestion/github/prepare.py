@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from actionsight.database import connect
-from actionsight.locks import COLLECTION_LOCK
+from actionsight.locks import LOADING_LOCK
 from actionsight.settings import Settings
 from ingestion.github.locking import take_lock
 from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
@@ -33,7 +33,7 @@ def prepare(settings: Settings) -> None:
     with connect(settings.database_url, autocommit=True) as connection:
         if _is_prepared(connection):
             return
-        take_lock(connection, COLLECTION_LOCK, "a collection is under way: waiting for it")
+        take_lock(connection, LOADING_LOCK, "a collection is loading: waiting for it")
         _make_tables(connection, settings.database_url, settings.data_dir / "dlt")
         for table in TABLES:
             _make_key(connection, table)
@@ -41,6 +41,7 @@ def prepare(settings: Settings) -> None:
             connection.execute(sql.SQL(f"create index if not exists {name} on {definition}"))
         connection.execute(_loads_view())
         _owe_job_listings(connection)
+        connection.execute("select raw.watch_loads()")
         connection.execute("select raw.watch_loads()")
         logger.info("the raw tables are ready")
 
@@ -56,7 +57,7 @@ def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -
     # dlt takes more than a second to import.
     from ingestion.github.loading import Loader
 
-    loader = Loader(connection, database_url, folder)
+    loader = Loader(connection, database_url, folder, ["preparation"])
     empty = [
         loader.load_rows(pipeline, {table: [] for table in tables})
         for pipeline, tables in missing.items()
@@ -103,7 +104,7 @@ def _owe_job_listings(connection: Connection[Any]) -> None:
                 run_id, run_attempt, repository_id, created_at, updated_at
             )
             select attempt.run_id, attempt.run_attempt, attempt.repository_id,
-                attempt.created_at, attempt.updated_at
+                coalesce(attempt.created_at, '-infinity'), attempt.updated_at
             from raw.workflow_runs as attempt
             left join raw.job_listings as listing using (run_id, run_attempt)
             left join raw.missing_attempts as missing using (run_id, run_attempt)

@@ -18,9 +18,7 @@ def unresolved_selections(connection: Connection[Any]) -> list[str]:
     return [name for (name,) in rows]
 
 
-def followed_owners(
-    connection: Connection[Any], listed_before: datetime | None
-) -> list[str]:
+def followed_owners(connection: Connection[Any], listed_before: datetime | None) -> list[str]:
     """Owners of whom every repository is selected, if they were not listed since then."""
     rows = connection.execute(
         """

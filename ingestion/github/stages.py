@@ -1,21 +1,108 @@
 """The three stages of a cycle, in their order; each needs what the one before has stored."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from ingestion.github.cycle import Cycle, StageResult
-from ingestion.github.loops import jobs, repositories, runs
+from ingestion.github import state
+from ingestion.github.cycle import Cycle, StageResult, Tally
+from ingestion.github.loops import backfill, jobs, repositories, sweep
+from ingestion.github.loops.head import Headed, head
+from ingestion.github.loops.open import open_runs
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who wants to see progress, if anybody does: of the history of runs, and of job listings."""
+
+    windows: backfill.Watcher | None = None
+    listings: jobs.Watcher | None = None
+
+
+NOBODY = Watching()
 
 
 def collect_repositories(cycle: Cycle) -> StageResult:
-    """Find new selections, then load repositories and workflows of all monitored ones."""
-    return cycle.stage(lambda tally: repositories.collect_repositories(cycle, tally))
+    """Find new selections, then load repositories and workflows of those that are due."""
+
+    def work(tally: Tally) -> None:
+        # The poll alone looks after repositories: sweep and backfill may go on beside it.
+        if "head" in cycle.loops:
+            tally.refused = repositories.resolve(cycle, cycle.only or None)
+            tally.refused |= repositories.follow_owners(cycle)
+            repositories.look(cycle, tally, repositories.due(cycle))
+
+    return cycle.stage(work)
 
 
-def collect_runs(cycle: Cycle, since: datetime | None = None) -> StageResult:
-    """History that is owed (to `since`, else as the settings say), new runs, open runs."""
-    return cycle.stage(lambda tally: runs.collect_runs(cycle, tally, since))
+def collect_runs(
+    cycle: Cycle,
+    since: datetime | None = None,
+    *,
+    sweeps_all: bool = False,
+    watching: Watching = NOBODY,
+) -> StageResult:
+    """New runs, open runs, a sweep where it is due, history that is owed: as the cycle's loops say.
+
+    Args:
+        since: how far back the history is wanted; as the settings say when None.
+        sweeps_all: sweep also where it is not due.
+        watching: who wants to see progress.
+    """
+
+    def work(tally: Tally) -> None:
+        headed = Headed(set(), set(), {})
+        if "head" in cycle.loops:
+            headed = _head(cycle, tally)
+        if "open" in cycle.loops:
+            open_runs(cycle, tally, cycle.repositories(), headed.listed_since)
+        if "sweep" in cycle.loops:
+            now = cycle.clock()
+            sweep.sweep(
+                cycle,
+                tally,
+                [r for r in cycle.repositories() if sweeps_all or sweep.is_due(r, now)],
+            )
+        if "backfill" in cycle.loops:
+            backfill.backfill(cycle, tally, cycle.repositories(), since, watching.windows)
+
+    return cycle.stage(work)
 
 
-def collect_jobs(cycle: Cycle) -> StageResult:
+def collect_jobs(cycle: Cycle, *, watching: Watching = NOBODY) -> StageResult:
     """The jobs of every attempt that has completed since they were listed last."""
-    return cycle.stage(lambda tally: jobs.collect_jobs(cycle, tally))
+
+    def work(tally: Tally) -> None:
+        of_new, of_history = "head" in cycle.loops, "backfill" in cycle.loops
+        if of_new or of_history:
+            jobs.collect_jobs(
+                cycle, tally, of_new=of_new, of_history=of_history, watch=watching.listings
+            )
+        _clear_troubles(cycle)
+
+    return cycle.stage(work)
+
+
+def _head(cycle: Cycle, tally: Tally) -> Headed:
+    """The head, and what it gives cause to look at; those of another name by now once more."""
+    headed = head(cycle, tally, cycle.repositories())
+    repositories.look(
+        cycle,
+        tally,
+        [
+            r
+            for r in cycle.repositories()
+            if r.repository_id in headed.renamed
+            or (r.repository_id in headed.doubtful and not cycle.has_seen(r))
+        ],
+    )
+    again = head(
+        cycle, tally, [r for r in cycle.repositories() if r.repository_id in headed.renamed]
+    )
+    headed.listed_since.update(again.listed_since)
+    return headed
+
+
+def _clear_troubles(cycle: Cycle) -> None:
+    """What this cycle did well is over as a trouble, since none of it failed."""
+    done = {repository.repository_id for repository in cycle.repositories()}
+    state.clear_troubles(cycle.connection, done, ["repository", "jobs", *cycle.loops])

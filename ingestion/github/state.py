@@ -21,6 +21,7 @@ class Repository:
 
     repository_id: int
     full_name: str
+    visibility: str
     looked_at: datetime | None
     unreachable_since: datetime | None
     head_since: datetime | None
@@ -50,8 +51,8 @@ def monitored(connection: Connection[Any]) -> list[Repository]:
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         cursor.execute(
             """
-            select repository_id, full_name, looked_at, unreachable_since, head_since, head_cursor,
-                swept_at, backfill_target
+            select repository_id, full_name, visibility, looked_at, unreachable_since,
+                head_since, head_cursor, swept_at, backfill_target
             from app.repositories where removed_at is null order by lower(full_name)
             """
         )

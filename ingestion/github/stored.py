@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection, sql
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
-from ingestion.github.schema import CONTENT_HASH, LOAD_ID, Table
+from ingestion.github.schema import CONTENT_HASH, LOAD_ID, WORKFLOW_RUNS, Row, Table
 
 Attempt = tuple[int, int]
 
@@ -41,29 +41,36 @@ class OwedAttempt:
 
 @dataclass(frozen=True)
 class JobListing:
-    """The jobs of an attempt were listed; unless settled, they are to be listed again."""
+    """The jobs of an attempt were listed; unless settled, they are to be listed again.
+
+    `is_told`: not by GitHub, but by what webhooks told.
+    """
 
     attempt: OwedAttempt
     total_count: int
     row_count: int
     is_settled: bool
+    is_told: bool = False
 
 
-def stored_hashes(
+def stored_states(
     connection: Connection[Any], table: Table, keys: Iterable[tuple[int, ...]]
-) -> dict[tuple[int, ...], str]:
-    """The content hashes of those rows that are stored, by key."""
+) -> dict[tuple[int, ...], dict[str, Any]]:
+    """Content hash and the columns that order states, of those rows that are stored, by key."""
     columns = list(zip(*keys, strict=True))
     query = sql.SQL(
-        "select {key}, {hash} from {table} where ({key}) in (select * from unnest({arrays}))"
+        "select {columns} from {table} where ({key}) in (select * from unnest({arrays}))"
     ).format(
+        columns=sql.SQL(", ").join(
+            map(sql.Identifier, [*table.key, CONTENT_HASH, *table.order_columns])
+        ),
         key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
-        hash=sql.Identifier(CONTENT_HASH),
         table=sql.Identifier("raw", table.name),
         arrays=sql.SQL(", ").join([sql.SQL("%s::bigint[]")] * len(table.key)),
     )
-    rows = connection.execute(query, [list(column) for column in columns]).fetchall()
-    return {row[:-1]: row[-1] for row in rows}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, [list(column) for column in columns]).fetchall()
+    return {table.key_of(row): row for row in rows}
 
 
 def newest_load_id(connection: Connection[Any], table: Table) -> str | None:
@@ -91,6 +98,7 @@ def open_runs(connection: Connection[Any], repository_id: int) -> list[OpenRun]:
         select run_id, run_attempt, created_at from raw.workflow_runs as attempt
         where repository_id = %s
             and (status is distinct from 'completed' or conclusion = 'action_required')
+            and gone_at is null
             and not exists (
                 select from raw.workflow_runs as later
                 where later.run_id = attempt.run_id and later.run_attempt > attempt.run_attempt
@@ -103,6 +111,109 @@ def open_runs(connection: Connection[Any], repository_id: int) -> list[OpenRun]:
         """,
         [repository_id],
     ).fetchall()
+
+
+def told_runs(connection: Connection[Any], repository_id: int, since: datetime) -> list[OpenRun]:
+    """Runs of which a webhook received since then told an attempt that no poll has seen end.
+
+    Such are re-runs of old runs, which no listing of new ones shows.
+    """
+    cursor = connection.cursor(row_factory=class_row(OpenRun))
+    return cursor.execute(
+        """
+        select run_id, max(run_attempt) as run_attempt, min(created_at) as created_at
+        from raw.webhook_runs as told
+        where repository_id = %s and received_at >= %s
+            and not exists (
+                select from raw.workflow_runs as polled
+                where polled.run_id = told.run_id and polled.run_attempt >= told.run_attempt
+                    and (
+                        polled.gone_at is not null
+                        or (
+                            polled.status = 'completed'
+                            and polled.conclusion is distinct from 'action_required'
+                        )
+                    )
+            )
+            and not exists (
+                select from raw.missing_attempts as missing
+                where missing.run_id = told.run_id and missing.run_attempt = told.run_attempt
+            )
+        group by run_id
+        order by run_id desc
+        """,
+        [repository_id, since],
+    ).fetchall()
+
+
+def last_ended(connection: Connection[Any], repository_id: int, loop: str) -> datetime | None:
+    """When the newest turn of a loop began that ended well."""
+    row = connection.execute(
+        """
+        select max(started_at) from raw.polls
+        where repository_id = %s and loop = %s and ended_at is not null
+            and started_at > now() - interval '35 days'
+        """,
+        [repository_id, loop],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def runs_created(
+    connection: Connection[Any], repository_id: int, start: datetime, end: datetime
+) -> set[int]:
+    """Runs that polls have stored, created from `start` to `end`, and that are not gone."""
+    rows = connection.execute(
+        """
+        select run_id from raw.workflow_runs
+        where repository_id = %(id)s
+            and run_id in (
+                select run_id from raw.workflow_runs
+                where repository_id = %(id)s and created_at between %(start)s and %(end)s
+                    and gone_at is null
+            )
+        group by run_id
+        having min(created_at) between %(start)s and %(end)s
+        """,
+        {"id": repository_id, "start": start, "end": end},
+    ).fetchall()
+    return {run_id for (run_id,) in rows}
+
+
+def known_workflows(connection: Connection[Any], workflow_ids: Collection[int]) -> set[int]:
+    """Which of these workflows are stored."""
+    rows = connection.execute(
+        "select workflow_id from raw.workflows where workflow_id = any(%s)", [list(workflow_ids)]
+    ).fetchall()
+    return {workflow_id for (workflow_id,) in rows}
+
+
+def first_created(connection: Connection[Any], repository_id: int) -> datetime | None:
+    """When the oldest stored run was created that is not gone."""
+    row = connection.execute(
+        """
+        select created_at from raw.workflow_runs
+        where repository_id = %s and gone_at is null and created_at is not null
+        order by created_at limit 1
+        """,
+        [repository_id],
+    ).fetchone()
+    return row[0] if row else None
+
+
+def stored_rows(connection: Connection[Any], run_ids: Collection[int]) -> list[Row]:
+    """The rows of all stored attempts of runs, as payloads would give them."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{}::text").format(sql.Identifier(column.name))
+        if column.kind == "json"
+        else sql.Identifier(column.name)
+        for column in WORKFLOW_RUNS.columns
+    )
+    query = sql.SQL("select {}, {} from raw.workflow_runs where run_id = any(%s)").format(
+        columns, sql.Identifier(CONTENT_HASH)
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, [list(run_ids)]).fetchall()
 
 
 def stored_attempts(
@@ -136,7 +247,8 @@ def save_missing_attempts(
     noted_at: datetime,
 ) -> None:
     """Note attempts that GitHub does not have, with the status of its answer: never ask again."""
-    with connection.cursor() as cursor:
+    attempts = list(attempts)
+    with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             """
             insert into raw.missing_attempts (
@@ -146,73 +258,210 @@ def save_missing_attempts(
             """,
             [(*attempt, repository_id, noted_at, status) for attempt, status in attempts],
         )
+        cursor.executemany(
+            "delete from raw.owed_job_listings where run_id = %s and run_attempt = %s",
+            [attempt for attempt, _ in attempts],
+        )
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Whose job listings are owed, and of which time: what the head sees, or history before it.
+
+    `after`: the place in the queue (newest first) behind which to go on.
+    """
+
+    repository_ids: Collection[int]
+    is_history: bool
+    now: datetime
+    after: tuple[datetime, int] | None = None
 
 
 def owed_attempts(
-    connection: Connection[Any], repository_ids: Collection[int]
-) -> list[OwedAttempt]:
-    """Completed attempts whose jobs are to be listed, of the newest day first."""
-    with connection.cursor(row_factory=class_row(OwedAttempt)) as cursor:
+    connection: Connection[Any], queue: Queue, limit: int
+) -> list[tuple[tuple[datetime, int], list[OwedAttempt]]]:
+    """The next runs whose jobs are to be listed, newest first: place in the queue, attempts."""
+    with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             """
+            with next as (
+                select owed.run_id, owed.created_at
+                from raw.owed_job_listings as owed
+                inner join app.repositories using (repository_id)
+                where owed.repository_id = any(%(repositories)s)
+                    and (not_before is null or not_before <= %(now)s)
+                    and (not %(is_history)s or owed.created_at < repositories.head_since)
+                    and (
+                        %(is_history)s
+                        or owed.created_at >= coalesce(repositories.head_since, '-infinity')
+                    )
+                    -- Known to the index alone, which the line above is not.
+                    and (%(is_history)s or owed.created_at >= %(since)s)
+                    and (
+                        %(after_at)s::timestamptz is null
+                        or (owed.created_at, owed.run_id) < (%(after_at)s, %(after)s)
+                    )
+                order by owed.created_at desc, owed.run_id desc
+                limit %(limit)s
+            ),
+
+            places as (
+                select run_id, min(created_at) as created_at from next group by run_id
+            )
+
             select
-                run_id,
-                run_attempt,
-                attempt.repository_id,
-                attempt.updated_at,
-                case when listing.run_updated_at is null then listing.listed_at end
-                    as unsettled_since
-            from raw.workflow_runs as attempt
-            left join raw.job_listings as listing using (run_id, run_attempt)
-            where attempt.repository_id = any(%s)
-                and attempt.status = 'completed'
-                and (
-                    listing.run_id is null
-                    or listing.run_updated_at is distinct from attempt.updated_at
-                )
-                and not exists (
-                    select from raw.missing_attempts as missing
-                    where missing.run_id = attempt.run_id
-                        and missing.run_attempt = attempt.run_attempt
-                )
-            order by date_trunc('day', attempt.created_at) desc, run_id desc, run_attempt
+                places.created_at as place,
+                owed.run_id,
+                owed.run_attempt,
+                owed.repository_id,
+                owed.updated_at,
+                listing.listed_at as unsettled_since
+            from places
+            inner join raw.owed_job_listings as owed using (run_id)
+            left join raw.job_listings as listing
+                on listing.run_id = owed.run_id
+                and listing.run_attempt = owed.run_attempt
+                and listing.run_updated_at is null
+            order by places.created_at desc, owed.run_id desc, owed.run_attempt
             """,
-            [list(repository_ids)],
+            {
+                "repositories": list(queue.repository_ids),
+                "is_history": queue.is_history,
+                "since": _oldest_head(connection, queue.repository_ids),
+                "now": queue.now,
+                "after_at": queue.after[0] if queue.after else None,
+                "after": queue.after[1] if queue.after else None,
+                "limit": limit,
+            },
         )
-        return cursor.fetchall()
+        runs: dict[tuple[datetime, int], list[OwedAttempt]] = {}
+        for row in cursor:
+            place = (row.pop("place"), row["run_id"])
+            runs.setdefault(place, []).append(OwedAttempt(**row))
+    return list(runs.items())
 
 
-def save_job_listings(
-    connection: Connection[Any], listings: Iterable[JobListing], listed_at: datetime
+def _oldest_head(connection: Connection[Any], repository_ids: Collection[int]) -> datetime | str:
+    row = connection.execute(
+        """
+        select min(coalesce(head_since, '-infinity')) from app.repositories
+        where repository_id = any(%s) and head_since > '-infinity'
+        """,
+        [list(repository_ids)],
+    ).fetchone()
+    return row[0] if row and row[0] else "-infinity"
+
+
+def owed_count(connection: Connection[Any], queue: Queue) -> int:
+    """How many attempts stand in the queue."""
+    row = connection.execute(
+        """
+        select count(*) from raw.owed_job_listings as owed
+        inner join app.repositories using (repository_id)
+        where owed.repository_id = any(%s)
+            and (not_before is null or not_before <= %s)
+            and ((owed.created_at < repositories.head_since) is true) = %s
+        """,
+        [list(queue.repository_ids), queue.now, queue.is_history],
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def settle_owed(
+    connection: Connection[Any], listings: Collection[JobListing], listed_at: datetime
 ) -> None:
-    """Note that the jobs of these attempts were listed and their load has committed."""
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(
+    """Note that the jobs of these attempts are listed and stored; ask again for the unsettled.
+
+    An attempt that changed meanwhile stays owed. One with jobs that have not completed is listed
+    again, the later the longer it lasts.
+    """
+    with connection.transaction():
+        _save_job_listings(connection, listings, listed_at)
+        connection.cursor().executemany(
             """
-            insert into raw.job_listings as listing (
-                run_id, run_attempt, repository_id, run_updated_at, listed_at,
-                total_count, row_count
-            ) values (%s, %s, %s, %s, %s, %s, %s)
-            on conflict (run_id, run_attempt) do update set
-                run_updated_at = excluded.run_updated_at,
-                listed_at = case
-                    when coalesce(listing.run_updated_at, excluded.run_updated_at) is null
-                        then listing.listed_at
-                    else excluded.listed_at
-                end,
-                total_count = excluded.total_count,
-                row_count = excluded.row_count
+            delete from raw.owed_job_listings
+            where run_id = %s and run_attempt = %s and updated_at is not distinct from %s
+            """,
+            [
+                (listing.attempt.run_id, listing.attempt.run_attempt, listing.attempt.updated_at)
+                for listing in listings
+                if listing.is_settled
+            ],
+        )
+        connection.cursor().executemany(
+            """
+            update raw.owed_job_listings set not_before = %s
+            where run_id = %s and run_attempt = %s
             """,
             [
                 (
+                    listed_at + (listed_at - (listing.attempt.unsettled_since or listed_at)) / 2,
                     listing.attempt.run_id,
                     listing.attempt.run_attempt,
-                    listing.attempt.repository_id,
-                    listing.attempt.updated_at if listing.is_settled else None,
-                    listed_at,
-                    listing.total_count,
-                    listing.row_count,
                 )
                 for listing in listings
+                if not listing.is_settled
             ],
+        )
+
+
+def _save_job_listings(
+    connection: Connection[Any], listings: Iterable[JobListing], listed_at: datetime
+) -> None:
+    connection.cursor().executemany(
+        """
+        insert into raw.job_listings as listing (
+            run_id, run_attempt, repository_id, run_updated_at, listed_at, total_count, row_count,
+            is_told
+        ) values (%s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (run_id, run_attempt) do update set
+            run_updated_at = excluded.run_updated_at,
+            listed_at = case
+                when coalesce(listing.run_updated_at, excluded.run_updated_at) is null
+                    then listing.listed_at
+                else excluded.listed_at
+            end,
+            total_count = excluded.total_count,
+            row_count = excluded.row_count,
+            is_told = excluded.is_told
+        """,
+        [
+            (
+                listing.attempt.run_id,
+                listing.attempt.run_attempt,
+                listing.attempt.repository_id,
+                listing.attempt.updated_at if listing.is_settled else None,
+                listed_at,
+                listing.total_count,
+                listing.row_count,
+                listing.is_told,
+            )
+            for listing in listings
+        ],
+    )
+
+
+def owe_told_again(connection: Connection[Any], repository_id: int) -> None:
+    """Owe the listings that were left out because webhooks had told the jobs."""
+    with connection.transaction():
+        connection.execute(
+            """
+            insert into raw.owed_job_listings (
+                run_id, run_attempt, repository_id, created_at, updated_at
+            )
+            select attempt.run_id, attempt.run_attempt, attempt.repository_id,
+                coalesce(attempt.created_at, '-infinity'), attempt.updated_at
+            from raw.job_listings as listing
+            inner join raw.workflow_runs as attempt using (run_id, run_attempt)
+            where listing.repository_id = %s and listing.is_told and attempt.gone_at is null
+            on conflict do nothing
+            """,
+            [repository_id],
+        )
+        connection.execute(
+            """
+            update raw.job_listings set is_told = false, run_updated_at = null
+            where repository_id = %s and is_told
+            """,
+            [repository_id],
         )

@@ -17,8 +17,8 @@ from github_standin.model import Job, Run, Runner, Step, Workflow
 from github_standin.server import Server, serving
 from github_standin.world import World
 from ingestion.github import stages
-from ingestion.github.cycle import Cycle, StageResult, cycle
-from ingestion.github.rest.client import GitHubClient, Patience
+from ingestion.github.cycle import LOOPS, Cycle, Loop, StageResult, cycle
+from ingestion.github.rest.patience import Patience
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -48,21 +48,34 @@ class Installation:
     waits: list[float] = field(default_factory=list)
 
     @contextmanager
-    def cycle(self) -> Iterator[Cycle]:
-        """A cycle at the world's time."""
-        client = GitHubClient(self.server.url, patience=Patience(tries=2, sleep=self.waits.append))
-        with cycle(self.settings, client=client, clock=self.clock) as under_way:
+    def cycle(self, *loops: Loop, is_watched: bool = False) -> Iterator[Cycle]:
+        """A cycle at the world's time, of these loops or of all."""
+        patience = Patience(tries=2, sleep=self._sleep, clock=self._seconds)
+        with cycle(
+            self.settings,
+            loops=loops or LOOPS,
+            is_watched=is_watched,
+            patience=patience,
+            clock=self.clock,
+        ) as under_way:
             yield under_way
-        client.close()
 
-    def collect(self, since: datetime | None = None) -> tuple[StageResult, ...]:
+    def collect(
+        self, *loops: Loop, since: datetime | None = None, is_watched: bool = False
+    ) -> tuple[StageResult, ...]:
         """One whole poll."""
-        with self.cycle() as under_way:
+        with self.cycle(*loops, is_watched=is_watched) as under_way:
             return (
                 stages.collect_repositories(under_way),
                 stages.collect_runs(under_way, since),
                 stages.collect_jobs(under_way),
             )
+
+    def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+
+    def _seconds(self) -> float:
+        return self.clock.now.timestamp() + sum(self.waits)
 
     def connect(self) -> "psycopg.Connection[Any]":
         assert self.settings.database_url is not None

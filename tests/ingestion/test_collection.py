@@ -7,7 +7,6 @@ import pytest
 
 from actionsight.repositories import remove_selection
 from ingestion.github import stages
-from ingestion.github.rest.errors import RateLimitError
 from tests.ingestion.collecting import (
     MINUTE,
     START,
@@ -39,14 +38,15 @@ def test_the_first_poll_stores_everything_exactly(own: Installation) -> None:
     assert own.jobs() == jobs_of(*runs)
     assert collected.rows_changed == {"workflow_runs": 8}
     assert jobs.rows_changed == {"workflow_jobs": 16}
-    assert jobs.rate_limit is not None
+    (budget,) = jobs.budgets
+    assert budget.remaining == 5_000 - len(own.paths())  # none of it was asked for twice
     assert jobs.troubles == {}
     assert list(repositories.refused) == ["octo/nowhere"]
     (refused,) = own.query("select * from app.repository_selections where repository_id is null")
     assert "may not read it" in refused["last_error"]
     state = own.repository("octo/hello")
     assert state["visibility"] == "public"
-    assert state["head_cursor"] == START - DAY
+    assert state["head_cursor"] == state["head_since"] == START - HOUR
     assert state["backfilled_from"] == START - 30 * DAY
     listings = own.query("select distinct total_count, row_count from raw.job_listings")
     assert listings == [{"total_count": 2, "row_count": 2}]
@@ -65,18 +65,15 @@ def test_a_poll_that_finds_nothing_new_owes_nothing(own: Installation) -> None:
 
     results = own.collect()
 
-    assert own.paths() == [
-        "/repos/octo/hello",
-        "/repos/octo/hello/actions/workflows",
-        "/repos/octo/hello/actions/runs",
-    ]
+    assert own.paths() == ["/repos/octo/hello/actions/runs"]
     assert own.everything() == rows
     assert own.loads() == before
     assert [str(path) for path in own.settings.data_dir.glob("dlt/*/load/loaded/*")] == []
     assert own.query("select * from raw._dlt_loads") == loads
     assert [result.load_ids for result in results] == [(), (), ()]
     head = own.polls("head")[-1]
-    assert (head["seen"], head["changed"], head["request_count"], head["load_ids"]) == (1, 0, 1, [])
+    assert (head["seen"], head["changed"], head["request_count"], head["load_ids"]) == (0, 0, 1, [])
+    assert own.server.requests == [] or own.server.requests[-1].status == 304
     assert head["ended_at"] == own.clock.now
 
 
@@ -119,7 +116,7 @@ def test_every_loop_writes_what_it_saw_and_changed(own: Installation) -> None:
     assert len({poll["poll_id"] for poll in polls}) == 1
     by_loop = {poll["loop"]: poll for poll in polls}
     assert by_loop["repository"]["changed"] == 2
-    assert by_loop["backfill"]["changed"] == 1
+    assert by_loop["head"]["changed"] == 1
     assert by_loop["jobs"]["changed"] == 2
     assert {load for poll in polls for load in poll["load_ids"]} == own.loads()
     assert sum(poll["request_count"] for poll in polls) + 1 == len(own.paths())
@@ -337,7 +334,7 @@ def test_one_repositorys_trouble_does_not_stop_the_others_and_heals(own: Install
     trouble = own.repository("octo/bad")
     assert "status 500" in trouble["trouble"]
     assert trouble["trouble_since"] is not None
-    (poll,) = [p for p in own.polls("backfill") if p["repository_id"] == bad.repository_id]
+    (poll,) = [p for p in own.polls("head") if p["repository_id"] == bad.repository_id]
     assert (poll["ended_at"], poll["error"]) == (None, trouble["trouble"])
     own.server.fault = None
     results = own.collect()
@@ -391,7 +388,7 @@ def test_the_head_does_not_move_past_what_failed(own: Installation) -> None:
     run(hello, own.world, START + 8 * HOUR)
     own.server.fault = failing(f"{again.id}/attempts/1")
     own.collect()
-    assert own.repository("octo/hello")["head_cursor"] == START - 10 * HOUR
+    assert own.repository("octo/hello")["head_cursor"] == START - HOUR
     assert again.id not in {row[0] for row in own.attempts()}
     own.server.fault = None
     own.collect()
@@ -408,7 +405,7 @@ def test_history_further_back_is_collected_on_demand_and_only_that(own: Installa
     own.collect(since=START - 90 * DAY)
     assert own.attempts() == attempts_of(recent, old)
     assert own.repository("octo/hello")["backfilled_from"] == START - 90 * DAY
-    assert own.repository("octo/hello")["head_cursor"] == START - DAY
+    assert own.repository("octo/hello")["head_cursor"] == START - HOUR
     backfill = own.polls("backfill")[-1]
     assert (backfill["seen"], backfill["request_count"]) == (1, 1)
 
@@ -430,8 +427,9 @@ def test_a_used_up_rate_limit_keeps_what_was_collected(own: Installation) -> Non
     runs = [run(hello, own.world, START - number * HOUR) for number in range(1, 9)]
     own.monitor("octo/hello")
     own.server.rate_limit = 9
-    with pytest.raises(RateLimitError, match="used up"):
-        own.collect()
+    results = own.collect(is_watched=True)
+    assert "used up" in results[-1].troubles["octo/hello"]
+    assert own.repository("octo/hello")["trouble"] is None  # it is no trouble of a repository
     assert own.attempts() == attempts_of(*runs)
     assert 0 < len(own.jobs()) < 16
     stored = own.query("select run_id from raw.job_listings")

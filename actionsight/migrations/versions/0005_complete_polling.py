@@ -117,7 +117,7 @@ STATEMENTS = (
         run_id bigint,
         run_attempt bigint,
         repository_id bigint not null,
-        created_at timestamptz,
+        created_at timestamptz not null,
         updated_at timestamptz,
         not_before timestamptz,
         primary key (run_id, run_attempt)
@@ -136,7 +136,7 @@ STATEMENTS = (
             run_id, run_attempt, repository_id, created_at, updated_at
         )
         select changed.run_id, changed.run_attempt, changed.repository_id,
-            changed.created_at, changed.updated_at
+            coalesce(changed.created_at, '-infinity'), changed.updated_at
         from changed
         left join raw.job_listings as listing using (run_id, run_attempt)
         where changed.status = 'completed'
@@ -163,6 +163,9 @@ STATEMENTS = (
     end
     $body$
     """,
+    # Listed in place of GitHub by what webhooks told.
+    "alter table raw.job_listings add column is_told boolean not null default false",
+    "create index on raw.job_listings (repository_id, listed_at) where is_told",
     # Runs that a webhook told of since the open loop came by last.
     "create index on raw.webhook_runs (repository_id, received_at)",
     # A cycle is trusted when it looked for new runs, open ones, and all their jobs.
@@ -182,7 +185,14 @@ STATEMENTS = (
                 min(polls.started_at) as started_at,
                 bool_and(polls.ended_at is not null and polls.error is null)
                     and bool_or(polls.loop = 'head')
-                    and bool_or(polls.loop = 'jobs') as is_complete,
+                    and bool_or(polls.loop = 'jobs')
+                    -- What came in while nobody polled is read as history is.
+                    and not exists (
+                        select from raw.backfill_windows as gap
+                        where gap.repository_id = polls.repository_id
+                            and gap.completed_at is null
+                            and gap.ends_at >= min(repositories.head_since)
+                    ) as is_complete,
                 bool_and(not exists (
                     select from unnest(polls.load_ids) as load (load_id)
                     where exists (select from raw.loads where loads.load_id = load.load_id)

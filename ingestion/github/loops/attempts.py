@@ -1,22 +1,21 @@
 """A run as GitHub shows it is its newest attempt; the earlier ones are asked for here."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from ingestion.github import stored as history
-from ingestion.github.cycle import Cycle, Tally
-from ingestion.github.loading import Batch
+from ingestion.github.cycle import Cycle, Expected, Turn
+from ingestion.github.loops.loading import RunLoad
 from ingestion.github.rest.endpoints import Payload, get_object
 from ingestion.github.rest.errors import (
-    STOPPING,
-    GitHubError,
+    CredentialError,
     MissingError,
     UnexpectedAnswerError,
 )
+from ingestion.github.rest.overlap import overlapped
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
-from ingestion.github.schema import CONTENT_HASH, WORKFLOW_RUNS, Row
+from ingestion.github.schema import CONTENT_HASH, Row
 from ingestion.github.state import Repository
 from ingestion.github.stored import Attempt
 
@@ -26,56 +25,73 @@ logger = logging.getLogger(__name__)
 _FAILURES = 3
 
 
-class RunReader:
-    """Adds the runs of one repository to a batch, each behind all its earlier attempts.
+class AnotherRepositoryError(UnexpectedAnswerError):
+    """The name that was asked for belongs to another repository by now."""
 
-    A run enters the batch only when its earlier attempts are in it, so that none is forgotten when
+
+@dataclass
+class ReadRuns:
+    """Rows of runs, and what was wrong with those that could not be read.
+
+    `told`: name of the repository and whether it is private, as the first run tells.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    left_out: list[Exception] = field(default_factory=list)
+    told: tuple[str, bool] | None = None
+
+    def read(self, payloads: Iterable[Payload], repository: Repository) -> None:
+        """Take payloads of runs.
+
+        Raises:
+            AnotherRepositoryError: they are not this repository's.
+        """
+        for payload in payloads:
+            try:
+                row = workflow_run_row(payload, repository.repository_id)
+            except UnreadablePayloadError as error:
+                self.left_out.append(
+                    UnreadablePayloadError(f"run {payload.get('id')!r:.40}: {error}")
+                )
+                continue
+            if row["repository_id"] != repository.repository_id:
+                raise AnotherRepositoryError(
+                    f"{repository.full_name} is another repository's name now"
+                )
+            self.told = self.told or _told(payload)
+            self.rows.append(row)
+
+
+class RunIntake:
+    """Adds the runs of one turn to a load, each behind all its earlier attempts.
+
+    A run enters the load only when its earlier attempts are in it, so that none is forgotten when
     GitHub fails in between. A run that fails is left out, the others go on; `finish` reports it.
     """
 
-    def __init__(self, cycle: Cycle, repository: Repository, batch: Batch, tally: Tally) -> None:
-        self.seen = 0
-        self.run_ids: set[int] = set()
-        self.newest_created_at: datetime | None = None
+    def __init__(self, cycle: Cycle, turn: Turn, load: RunLoad) -> None:
         self._cycle = cycle
-        self._repository = repository
-        self._batch = batch
-        self._tally = tally
+        self._turn = turn
+        self._load = load
         self._missing: list[tuple[Attempt, int]] = []
         self._left_out: list[Exception] = []
 
-    def read(self, payloads: Sequence[Payload]) -> None:
-        """Take a page of runs.
+    def take(self, read: ReadRuns) -> None:
+        """Take runs as GitHub gave them.
 
         Raises:
             GitHubError: what concerns every run, or the last of too many failures.
         """
-        rows = []
-        for payload in payloads:
-            with self._leaving_out(f"run {payload.get('id')}"):
-                rows.append(self._row(payload))
+        for error in read.left_out:
+            self._leave_out(error)
+        rows = read.rows
         rerun = [row["run_id"] for row in rows if row["run_attempt"] > 1]
-        connection = self._cycle.connection
-        stored = history.stored_attempts(connection, rerun) if rerun else {}
-        missing = history.missing_attempts(connection, rerun) if rerun else set()
-        missing |= {attempt for attempt, _ in self._missing}
+        earlier, failed = self._earlier(rows, rerun) if rerun else ({}, set())
         for row in rows:
-            with self._leaving_out(f"run {row['run_id']}"):
-                self._read_earlier(row, stored, missing)
-                self._add(row)
-            self.run_ids.add(row["run_id"])
-            created_at = row["created_at"]
-            if created_at and (not self.newest_created_at or created_at > self.newest_created_at):
-                self.newest_created_at = created_at
-
-    def read_run(self, run_id: int) -> None:
-        """Ask for one run.
-
-        Raises:
-            MissingError: it is not there. GitHubError: as `read`.
-        """
-        with self._leaving_out(f"run {run_id}"):
-            self.read([get_object(self._cycle.client, f"{self._path}/{run_id}")])
+            if row["run_id"] in failed:
+                continue
+            for each in (*earlier.get(row["run_id"], ()), row):
+                self._load.add(self._turn, each)
 
     def note_missing(self, attempt: Attempt, error: MissingError) -> None:
         """Remember an attempt that GitHub does not have; `finish` writes it down."""
@@ -88,10 +104,10 @@ class RunReader:
             GitHubError: a run was left out, or the repository is gone.
         """
         if self._missing:
-            self._cycle.confirm_readable(self._repository)
+            confirm_readable(self._turn)
             history.save_missing_attempts(
                 self._cycle.connection,
-                self._repository.repository_id,
+                self._turn.repository.repository_id,
                 self._missing,
                 self._cycle.clock(),
             )
@@ -99,58 +115,92 @@ class RunReader:
         if self._left_out:
             raise self._left_out[0]
 
-    @property
-    def _path(self) -> str:
-        return f"/repos/{self._repository.full_name}/actions/runs"
-
-    @contextmanager
-    def _leaving_out(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except (*STOPPING, MissingError):
-            raise
-        except (GitHubError, UnreadablePayloadError) as error:
-            logger.warning("%s: %s: %s", self._repository.full_name, what, error)
-            if error in self._left_out:
-                raise
-            self._left_out.append(error)
-            if len(self._left_out) >= _FAILURES:
-                raise
-
-    def _row(self, payload: Payload) -> Row:
-        row = workflow_run_row(payload, self._repository.repository_id)
-        if row["repository_id"] != self._repository.repository_id:
-            raise UnexpectedAnswerError(
-                f"{self._repository.full_name} is another repository's name now"
-            )
-        return row
-
-    def _read_earlier(
-        self, row: Row, stored: dict[Attempt, tuple[str, bool]], missing: set[Attempt]
-    ) -> None:
-        run_id, newest = row["run_id"], row["run_attempt"]
-        known_hash, _ = stored.get((run_id, newest), (None, False))
-        for number in range(newest - 1, 0, -1):
-            attempt = (run_id, number)
-            if attempt in missing:
-                continue
-            if attempt in stored:
-                # What was not final when last seen has changed since, if the run has.
-                _, is_final = stored[attempt]
-                if is_final or known_hash == row[CONTENT_HASH]:
-                    continue
-            path = f"{self._path}/{run_id}/attempts/{number}"
+    def _earlier(
+        self, rows: Sequence[Row], rerun: Sequence[int]
+    ) -> tuple[dict[int, list[Row]], set[int]]:
+        """Earlier attempts that are not stored as final, by run; and the runs that failed."""
+        connection = self._cycle.connection
+        stored = history.stored_attempts(connection, rerun)
+        missing = history.missing_attempts(connection, rerun)
+        missing |= {attempt for attempt, _ in self._missing}
+        wanted = [
+            attempt for row in rows for attempt in _unknown(row, stored) if attempt not in missing
+        ]
+        found: dict[int, list[Row]] = {}
+        failed: set[int] = set()
+        for attempt, outcome in overlapped(self._ask, wanted):
             try:
-                payload = get_object(self._cycle.client, path)
+                found.setdefault(attempt[0], []).append(outcome.result())
             except MissingError as error:
                 self.note_missing(attempt, error)
-                continue
-            earlier = self._row({"run_attempt": number, **payload})
-            if earlier["run_attempt"] != number:
-                raise UnexpectedAnswerError(f"GitHub gave another attempt for {path}")
-            self._add(earlier)
+            except Expected as error:
+                failed.add(attempt[0])
+                self._leave_out(error)
+        return found, failed
 
-    def _add(self, row: Row) -> None:
-        if self._batch.add(WORKFLOW_RUNS, row):
-            self.seen += 1
-            self._tally.see(WORKFLOW_RUNS.name)
+    def _ask(self, attempt: Attempt) -> Row:
+        run_id, number = attempt
+        path = f"{self._turn.path}/actions/runs/{run_id}/attempts/{number}"
+        payload = get_object(self._turn.asker, path)
+        read = ReadRuns()
+        read.read([{"run_attempt": number, **payload}], self._turn.repository)
+        for error in read.left_out:
+            raise error
+        (row,) = read.rows
+        if (row["run_id"], row["run_attempt"]) != attempt:
+            raise UnexpectedAnswerError(f"GitHub gave another attempt for {path}")
+        return row
+
+    def _leave_out(self, error: Exception) -> None:
+        logger.warning("%s: %s", self._turn.repository.full_name, error)
+        self._left_out.append(error)
+        if isinstance(error, CredentialError) or len(self._left_out) >= _FAILURES:
+            raise error
+
+
+def confirm_readable(turn: Turn) -> None:
+    """Make sure that a 404 below a repository is not a 404 of the repository.
+
+    Raises:
+        MissingError: it is.
+        AnotherRepositoryError: the name has become another repository's.
+    """
+    found = get_object(turn.asker, turn.path)
+    if found.get("id") != turn.repository.repository_id:
+        raise AnotherRepositoryError(
+            f"{turn.repository.full_name} is another repository's name now"
+        )
+
+
+def ask_run(turn: Turn, run_id: int) -> ReadRuns:
+    """One run, as it is now.
+
+    Raises:
+        MissingError: it is not there. GitHubError: it could not be had.
+    """
+    read = ReadRuns()
+    read.read([get_object(turn.asker, f"{turn.path}/actions/runs/{run_id}")], turn.repository)
+    return read
+
+
+def _told(payload: Payload) -> tuple[str, bool] | None:
+    repository = payload.get("repository")
+    if not isinstance(repository, dict):
+        return None
+    full_name, private = repository.get("full_name"), repository.get("private")
+    if isinstance(full_name, str) and isinstance(private, bool):
+        return full_name, private
+    return None
+
+
+def _unknown(row: Row, stored: dict[Attempt, tuple[str, bool]]) -> Iterable[Attempt]:
+    """Earlier attempts of a run to ask for: what was not final when last seen has changed since, if
+    the run has."""
+    run_id, newest = row["run_id"], row["run_attempt"]
+    known_hash, _ = stored.get((run_id, newest), (None, False))
+    for number in range(newest - 1, 0, -1):
+        if (run_id, number) in stored:
+            _, is_final = stored[run_id, number]
+            if is_final or known_hash == row[CONTENT_HASH]:
+                continue
+        yield run_id, number

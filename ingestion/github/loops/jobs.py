@@ -1,152 +1,294 @@
-"""Stage 3: the jobs of every completed attempt, newest day first, in chunks of one load each."""
+"""The jobs of every completed attempt, newest first, in chunks of one load each."""
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from itertools import groupby
 
 from ingestion.github import state, stored
-from ingestion.github.cycle import Cycle, Tally
+from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
-from ingestion.github.order import job_order
+from ingestion.github.loops.attempts import confirm_readable
+from ingestion.github.loops.told import ToldJobs, is_sampled
+from ingestion.github.loops.troubles import settle
+from ingestion.github.rest.budget import Priority
 from ingestion.github.rest.endpoints import Listing, listing
-from ingestion.github.rest.errors import STOPPING, MissingError
+from ingestion.github.rest.errors import CredentialError, MissingError, RateLimitError
+from ingestion.github.rest.overlap import overlapped
 from ingestion.github.rows import workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
-from ingestion.github.state import Poll, Repository
-from ingestion.github.stored import JobListing, OwedAttempt
+from ingestion.github.stored import JobListing, OwedAttempt, Queue
 
 logger = logging.getLogger(__name__)
 
-# A load costs some 0.2 s and a transaction; what it holds is lost to a kill, and held in memory.
-ATTEMPTS_PER_LOAD = 300
+# A load costs some 0.3 s and a transaction; what it holds is in memory, and lost to a kill.
+ATTEMPTS_PER_LOAD = 1_000
 JOBS_PER_LOAD = 5_000
+# So many runs are taken from the queue at once.
+_RUNS_PER_LOOK = 500
 # A completed attempt whose jobs are not all completed is listed again for so long, by our clock:
 # how old the attempt is says nothing about when we first saw it.
 SETTLED_AFTER = timedelta(days=1)
 # So many runs in a row may fail before a repository is left for this cycle.
 _FAILURES = 3
 
+Watcher = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run whose jobs are owed for some of its attempts, of which webhooks told `told` jobs."""
+
+    turn: Turn
+    run_id: int
+    attempts: list[OwedAttempt]
+    told: dict[int, int]
+
+    @property
+    def path(self) -> str:
+        return f"{self.turn.path}/actions/runs/{self.run_id}"
+
+
+@dataclass
+class _Listed:
+    """Jobs as listed under each attempt, with the totals claimed; attempts that are not there."""
+
+    jobs: dict[int, tuple[int, list[Row]]] = field(default_factory=dict)
+    missing: dict[int, MissingError] = field(default_factory=dict)
+
 
 @dataclass
 class _Chunk:
     """Listed jobs on their way into one load, with the listings that it settles."""
 
-    batch: Batch = field(default_factory=lambda: Batch(job_order))
+    batch: Batch = field(default_factory=Batch)
     listings: list[JobListing] = field(default_factory=list)
-    attempt_count: int = 0
 
     @property
     def is_full(self) -> bool:
-        return self.attempt_count >= ATTEMPTS_PER_LOAD or len(self.batch) >= JOBS_PER_LOAD
+        return len(self.listings) >= ATTEMPTS_PER_LOAD or len(self.batch) >= JOBS_PER_LOAD
 
 
-def collect_jobs(cycle: Cycle, tally: Tally) -> None:
-    """List the jobs that are owed; what was listed and loaded is never asked for again."""
-    repositories = {repository.repository_id: repository for repository in cycle.repositories()}
-    polls = {id_: cycle.poll(repository, "jobs") for id_, repository in repositories.items()}
-    owed = stored.owed_attempts(cycle.connection, repositories.keys())
-    if owed:
-        logger.info("jobs of %d attempts are owed", len(owed))
-    chunk, listed_count = _Chunk(), 0
-    failures: Counter[int] = Counter()
-    for run_id, group in groupby(owed, key=lambda attempt: attempt.run_id):
-        attempts = list(group)
-        repository_id = attempts[0].repository_id
-        if repository_id not in repositories or failures[repository_id] >= _FAILURES:
-            continue
-        failures[repository_id] += 1
-        poll = polls[repository_id]
+def collect_jobs(
+    cycle: Cycle, tally: Tally, *, of_new: bool, of_history: bool, watch: Watcher | None = None
+) -> None:
+    """List the jobs that are owed; what was listed and loaded is never asked for again.
+
+    Args:
+        of_new: of runs since the head began.
+        of_history: of runs before that, after the others.
+        watch: is told after each load how many attempts were listed, of how many.
+    """
+    collecting = _Jobs(cycle, tally, is_urgent=of_new, watch=watch)
+    for is_wanted, is_history in ((of_new, False), (of_history, True)):
+        if is_wanted:
+            collecting.go_through(is_history=is_history)
+    collecting.finish()
+
+
+class _Jobs:
+    """Owed listings on their way from the queues to GitHub and into loads."""
+
+    def __init__(
+        self, cycle: Cycle, tally: Tally, *, is_urgent: bool, watch: Watcher | None
+    ) -> None:
+        self._cycle = cycle
+        self._tally = tally
+        self._watch = watch
+        priority = cycle.priority("jobs" if is_urgent else "backfill")
+        self._turns = {
+            repository.repository_id: cycle.begin(repository, "jobs", priority)
+            for repository in cycle.repositories()
+        }
+        self._told = ToldJobs(cycle.connection)
+        self._chunk = _Chunk()
+        self._failures: Counter[int] = Counter()
+        self._left: set[int] = set()
+        # History spends what is left over.
+        self._may_wait = priority == Priority.BACKFILL
+        self._owed_count = 0
+        self._listed_count = 0
+
+    def go_through(self, *, is_history: bool) -> None:
+        """Go through a queue once; a repository that fails again and again is left out."""
+        queue = Queue(self._turns.keys() - self._left, is_history, self._cycle.clock())
+        owed_count = stored.owed_count(self._cycle.connection, queue)
+        self._owed_count += owed_count
+        if owed_count:
+            logger.info("jobs of %d attempts are owed", owed_count)
+        for run, outcome in overlapped(_ask, self._wanted(queue)):
+            self._take(run, outcome.result)
+            if self._chunk.is_full:
+                self._load()
+        self._load()
+
+    def finish(self) -> None:
+        """Write what was done, and what is left."""
+        for turn in self._turns.values():
+            self._cycle.finish(turn)
+        state.save_job_listings_owed(self._cycle.connection, self._turns.keys())
+
+    def _wanted(self, queue: Queue) -> Iterator[_Run]:
+        """Runs to ask for; what webhooks told goes straight into the chunk."""
+        while not self._cycle.is_over:
+            page = stored.owed_attempts(self._cycle.connection, queue, _RUNS_PER_LOOK)
+            if not page:
+                return
+            told = self._told.counts(
+                [(a.run_id, a.run_attempt) for _, attempts in page for a in attempts]
+            )
+            for (_, run_id), attempts in page:
+                turn = self._turns[attempts[0].repository_id]
+                if turn.repository.repository_id in self._left:
+                    continue
+                counts = {
+                    attempt.run_attempt: told[run_id, attempt.run_attempt]
+                    for attempt in attempts
+                    if (run_id, attempt.run_attempt) in told
+                }
+                if len(attempts) == len(counts) and not is_sampled(run_id):
+                    self._trust(attempts, counts)
+                else:
+                    yield _Run(turn, run_id, attempts, counts)
+            queue = replace(queue, after=page[-1][0])
+
+    def _trust(self, attempts: Iterable[OwedAttempt], counts: dict[int, int]) -> None:
+        for attempt in attempts:
+            count = counts[attempt.run_attempt]
+            self._chunk.listings.append(
+                JobListing(attempt, count, count, is_settled=True, is_told=True)
+            )
+
+    def _take(self, run: _Run, result: Callable[[], _Listed]) -> None:
+        repository_id = run.turn.repository.repository_id
+        if repository_id in self._left:
+            return
         try:
-            with cycle.fetching(repositories[repository_id], poll):
-                poll.seen += _read_run(cycle, repositories[repository_id], run_id, attempts, chunk)
-                failures[repository_id] = 0
-        except STOPPING:
-            _load(cycle, chunk, polls, tally)
-            raise
-        chunk.attempt_count += len(attempts)
-        listed_count += len(attempts)
-        if chunk.is_full:
-            _load(cycle, chunk, polls, tally)
-            _report(cycle, listed_count, len(owed))
-            chunk = _Chunk()
-            for gone in polls.keys() - state.still_monitored(cycle.connection, polls.keys()):
-                polls[gone].error = "removed while its jobs were collected"
-                repositories.pop(gone, None)
-    _load(cycle, chunk, polls, tally)
-    for poll in polls.values():
-        cycle.finish(poll)
-        if poll.error is None:
-            state.save_trouble(cycle.connection, poll.repository_id, None)
+            listed = result()
+            if listed.missing:
+                self._note_missing(run, listed.missing)
+        except Expected as error:
+            self._fail(run, error)
+            return
+        self._failures[repository_id] = 0
+        for attempt in run.attempts:
+            if attempt.run_attempt in listed.jobs:
+                self._add(run, attempt, *listed.jobs[attempt.run_attempt])
+
+    def _add(self, run: _Run, attempt: OwedAttempt, total: int, rows: list[Row]) -> None:
+        run.turn.poll.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
+        is_settled = _is_settled(self._cycle, attempt, rows)
+        self._chunk.listings.append(JobListing(attempt, total, len(rows), is_settled=is_settled))
+        told = run.told.get(attempt.run_attempt)
+        if told is not None and told != len(rows):
+            logger.warning(
+                "%s: run %d has %d jobs, of which webhooks told %d: what was taken from them alone "
+                "is listed again",
+                run.turn.repository.full_name,
+                run.run_id,
+                len(rows),
+                told,
+            )
+            stored.owe_told_again(self._cycle.connection, run.turn.repository.repository_id)
+
+    def _note_missing(self, run: _Run, missing: dict[int, MissingError]) -> None:
+        confirm_readable(run.turn)
+        stored.save_missing_attempts(
+            self._cycle.connection,
+            run.turn.repository.repository_id,
+            [((run.run_id, number), error.status_code) for number, error in missing.items()],
+            self._cycle.clock(),
+        )
+
+    def _fail(self, run: _Run, error: Exception) -> None:
+        repository_id = run.turn.repository.repository_id
+        self._failures[repository_id] += 1
+        if isinstance(error, RateLimitError) and self._may_wait:
+            logger.info("%s: %s", run.turn.repository.full_name, error)
+            self._left.add(repository_id)
+            return
+        settle(self._cycle, run.turn, error)
+        if isinstance(error, CredentialError) or self._failures[repository_id] >= _FAILURES:
+            self._left.add(repository_id)
+
+    def _load(self) -> None:
+        chunk, self._chunk = self._chunk, _Chunk()
+        self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
+        self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
+        stored.settle_owed(self._cycle.connection, chunk.listings, self._cycle.clock())
+        self._listed_count += len(chunk.listings)
+        for turn in self._turns.values():
+            if turn.poll.load_ids:
+                self._cycle.save(turn)
+        if self._watch is not None and chunk.listings:
+            self._watch(self._listed_count, self._owed_count)
+        if chunk.listings:
+            state.save_job_listings_owed(self._cycle.connection, self._turns.keys())
+            logger.info("jobs: %d of %d attempts listed", self._listed_count, self._owed_count)
+        for gone in (
+            self._turns.keys()
+            - self._left
+            - state.still_monitored(self._cycle.connection, self._turns.keys())
+        ):
+            self._turns[gone].poll.error = "removed while its jobs were collected"
+            self._left.add(gone)
 
 
-def _read_run(
-    cycle: Cycle,
-    repository: Repository,
-    run_id: int,
-    attempts: list[OwedAttempt],
-    chunk: _Chunk,
-) -> int:
-    """Read the jobs of a run's owed attempts into the chunk; give how many."""
-    path = f"/repos/{repository.full_name}/actions/runs/{run_id}"
-    found = _all_attempts(cycle, repository, path, attempts) if len(attempts) > 1 else {}
-    count = 0
-    for attempt in attempts:
+def _ask(run: _Run) -> _Listed:
+    """List the jobs of a run's owed attempts, by one listing of all where that gives them."""
+    found = _all_attempts(run) if len(run.attempts) > 1 else {}
+    listed = _Listed()
+    for attempt in run.attempts:
         number = attempt.run_attempt
         if number in found:
-            total, rows = len(found[number]), found[number]
-        else:
-            try:
-                total, rows = _listed(
-                    listing(cycle.client, f"{path}/attempts/{number}/jobs", "jobs"),
-                    repository,
-                    number,
-                )
-            except MissingError as error:
-                cycle.confirm_readable(repository)
-                stored.save_missing_attempts(
-                    cycle.connection,
-                    repository.repository_id,
-                    [((run_id, number), error.status_code)],
-                    cycle.clock(),
-                )
-                continue
-        count += sum([chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
-        chunk.listings.append(
-            JobListing(attempt, total, len(rows), is_settled=_is_settled(cycle, attempt, rows))
-        )
-    return count
+            listed.jobs[number] = (len(found[number]), found[number])
+            continue
+        try:
+            listed.jobs[number] = _listed(run, f"{run.path}/attempts/{number}/jobs", number)
+        except MissingError as error:
+            listed.missing[number] = error
+    return listed
 
 
-def _all_attempts(
-    cycle: Cycle, repository: Repository, path: str, attempts: Iterable[OwedAttempt]
-) -> dict[int, list[Row]]:
+def _all_attempts(run: _Run) -> dict[int, list[Row]]:
     """Jobs by attempt from one listing of all; nothing where it does not give all of them."""
-    pages = listing(cycle.client, f"{path}/jobs", "jobs", filter="all")
-    # A job that does not say its attempt is from the time before there were others.
-    total, rows = _listed(pages, repository, 1)
+    try:
+        # A job that does not say its attempt is from the time before there were others.
+        total, rows = _listed(run, f"{run.path}/jobs", 1, filter="all")
+    except MissingError:
+        return {}
     by_attempt: dict[int, list[Row]] = {}
     for row in rows:
         by_attempt.setdefault(row["run_attempt"], []).append(row)
-    is_whole = total == len(rows) and all(a.run_attempt in by_attempt for a in attempts)
+    is_whole = total == len(rows) and all(a.run_attempt in by_attempt for a in run.attempts)
     return by_attempt if is_whole else {}
 
 
-def _listed(
-    pages: Iterator[Listing], repository: Repository, run_attempt: int
-) -> tuple[int, list[Row]]:
-    """The total that a listing claims, and its rows, each job once (one can come twice)."""
+def _listed(run: _Run, path: str, run_attempt: int, **params: str) -> tuple[int, list[Row]]:
+    """The total that a listing claims, and its rows, each job once (one can come twice).
+
+    One that gives fewer than it claims is asked for once more: jobs may have come in between.
+    """
+    total, rows = _read(run, path, run_attempt, params)
+    if len(rows) < total:
+        total, again = _read(run, path, run_attempt, params)
+        rows = {**rows, **again}
+    return total, list(rows.values())
+
+
+def _read(
+    run: _Run, path: str, run_attempt: int, params: dict[str, str]
+) -> tuple[int, dict[int, Row]]:
     total = 0
-    rows = Batch(job_order)
+    batch = Batch()
+    pages: Iterator[Listing] = listing(run.turn.asker, path, "jobs", **params)
     for page in pages:
         total = max(total, page.total_count)
         for payload in page.payloads:
-            rows.add(
-                WORKFLOW_JOBS, workflow_job_row(payload, repository.repository_id, run_attempt)
-            )
-    return total, rows.of(WORKFLOW_JOBS)
+            row = workflow_job_row(payload, run.turn.repository.repository_id, run_attempt)
+            batch.add(WORKFLOW_JOBS, row)
+    return total, {row["job_id"]: row for row in batch.of(WORKFLOW_JOBS)}
 
 
 def _is_settled(cycle: Cycle, attempt: OwedAttempt, rows: list[Row]) -> bool:
@@ -154,22 +296,3 @@ def _is_settled(cycle: Cycle, attempt: OwedAttempt, rows: list[Row]) -> bool:
         return True
     since = attempt.unsettled_since
     return since is not None and since < cycle.clock() - SETTLED_AFTER
-
-
-def _load(cycle: Cycle, chunk: _Chunk, polls: dict[int, Poll], tally: Tally) -> None:
-    tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
-    cycle.load("github_jobs", chunk.batch, polls, tally)
-    stored.save_job_listings(cycle.connection, chunk.listings, cycle.clock())
-    for poll in polls.values():
-        if poll.load_ids:
-            state.save_poll(cycle.connection, poll)
-
-
-def _report(cycle: Cycle, listed_count: int, owed_count: int) -> None:
-    limit = cycle.client.rate_limit
-    logger.info(
-        "jobs: %d of %d attempts listed%s",
-        listed_count,
-        owed_count,
-        f"; {limit.remaining:,} of {limit.limit:,} requests left" if limit else "",
-    )

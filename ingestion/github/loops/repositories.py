@@ -1,21 +1,40 @@
-"""Stage 1: which repositories are monitored, what they are called now, and their workflows."""
+"""Which repositories are monitored, what they are called now, and their workflows."""
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
 
-from ingestion.github import state
-from ingestion.github.cycle import Cycle, Tally
+from ingestion.github import selections, state
+from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
-from ingestion.github.rest.endpoints import items
-from ingestion.github.rest.errors import STOPPING, GitHubError, MissingError
-from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
+from ingestion.github.rest.endpoints import listing
+from ingestion.github.rest.errors import CredentialError, GitHubError, MissingError
+from ingestion.github.rest.overlap import overlapped
+from ingestion.github.rows import repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
-from ingestion.github.state import Poll, Repository
+from ingestion.github.state import Repository
 
 logger = logging.getLogger(__name__)
 
 # Also the chunk of one load: enough to make a load's own cost vanish, little enough to hold.
 _ROWS_PER_LOAD = 5_000
+# Runs tell of a new name, another visibility and new workflows; the rest may wait for so long.
+LOOK_EVERY = timedelta(hours=1)
+
+Etag = tuple[str, str, str]
+
+
+@dataclass
+class _Seen:
+    """What GitHub says of a repository; None: the same as when its ETag was saved.
+
+    `etags`: by listing, to be saved when the rows are stored.
+    """
+
+    repository: Row | None
+    workflows: list[Row] | None
+    etags: dict[str, Etag] = field(default_factory=dict)
 
 
 def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str]:
@@ -25,86 +44,186 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
         names: only these; all unresolved ones when None.
     """
     wanted = None if names is None else {name.lower() for name in names}
-    refused = {}
-    for name in state.unresolved_selections(cycle.connection):
-        if wanted is not None and name not in wanted:
-            continue
+    unresolved = [
+        name
+        for name in selections.unresolved_selections(cycle.connection)
+        if wanted is None or name in wanted
+    ]
+    refused: dict[str, str] = {}
+
+    def ask(name: str) -> Row:
+        asker = cycle.access.asker(name, cycle.priority("repository"))
+        return repository_row(asker.get(f"/repos/{name}").body)
+
+    for name, outcome in overlapped(ask, unresolved):
         try:
-            row = repository_row(cycle.client.get(f"/repos/{name}").body)
-        except (GitHubError, UnreadablePayloadError) as error:
-            if isinstance(error, STOPPING):
-                raise
-            if isinstance(error, MissingError):
-                error = GitHubError(f"GitHub has no {name}, or this credential may not read it")
-            refused[name] = str(error)
-            state.refuse_selection(cycle.connection, name, str(error))
-            logger.warning("%s: %s", name, error)
+            row = outcome.result()
+        except Expected as error:
+            refused[name] = _refuse(cycle, name, error)
             continue
-        state.resolve_selection(
+        selections.resolve_selection(
             cycle.connection, name, row["repository_id"], _name(row, name), _visibility(row)
         )
         logger.info("%s: found, GitHub's id is %d", _name(row, name), row["repository_id"])
     return refused
 
 
-def collect_repositories(cycle: Cycle, tally: Tally) -> None:
-    """Resolve selections, then load repository and workflows of every monitored repository."""
-    tally.refused = resolve(cycle, cycle.only or None)
+def follow_owners(cycle: Cycle) -> dict[str, str]:
+    """Monitor the new repositories of owners of whom all are selected; give what went wrong."""
+    refused: dict[str, str] = {}
+    before = None if cycle.is_watched else cycle.clock() - LOOK_EVERY
+    for owner in selections.followed_owners(cycle.connection, before):
+        name, began = f"{owner}/*", cycle.clock()
+        try:
+            for payload in cycle.access.owned_by(owner, cycle.priority("repository")):
+                row = repository_row(payload)
+                full_name = _name(row, owner)
+                if selections.follow_repository(
+                    cycle.connection, owner, row["repository_id"], full_name, _visibility(row)
+                ):
+                    logger.info("%s: %s is new", name, full_name)
+        except Expected as error:
+            refused[name] = _refuse(cycle, name, error)
+        else:
+            selections.save_listed_at(cycle.connection, owner, began)
+    return refused
+
+
+def due(cycle: Cycle) -> list[Repository]:
+    """The repositories that are to be looked at although no run tells of a change."""
+    return [
+        repository
+        for repository in cycle.repositories()
+        if cycle.is_watched
+        or repository.looked_at is None
+        or repository.unreachable_since is not None
+        or repository.looked_at <= cycle.clock() - LOOK_EVERY
+    ]
+
+
+def look(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:
+    """Load these repositories and their workflows as GitHub shows them now."""
+    etags = {
+        listing: state.etags(cycle.connection, listing) for listing in ("repository", "workflows")
+    }
     batch = Batch()
-    polls: dict[int, Poll] = {}
-    for repository in cycle.repositories():
-        poll = polls[repository.repository_id] = cycle.poll(repository, "repository")
-        poll.load_ids += cycle.healed_load_ids
-        with cycle.fetching(repository, poll):
-            row = _repository(cycle, repository)
-            state.update_repository(
-                cycle.connection,
-                repository.repository_id,
-                _name(row, repository.full_name),
-                _visibility(row),
-            )
-            batch.add(REPOSITORIES, row)
-            workflows = [
-                workflow_row(payload, repository.repository_id)
-                for payload in items(
-                    cycle.client,
-                    f"/repos/{_name(row, repository.full_name)}/actions/workflows",
-                    "workflows",
-                )
-            ]
-            for workflow in workflows:
-                batch.add(WORKFLOWS, workflow)
-            poll.seen = 1 + len(workflows)
-            tally.see(REPOSITORIES.name)
-            tally.see(WORKFLOWS.name, len(workflows))
+    turns: dict[int, Turn] = {}
+    seen: dict[int, _Seen] = {}
+
+    def ask(turn: Turn) -> _Seen:
+        repository_id = turn.repository.repository_id
+        return _ask(turn, {kind: known.get(repository_id) for kind, known in etags.items()})
+
+    for turn, outcome in overlapped(
+        ask, [cycle.begin(repository, "repository") for repository in repositories]
+    ):
+        repository_id = turn.repository.repository_id
+        turns[repository_id] = turn
+        turn.poll.load_ids += cycle.healed_load_ids
+        try:
+            found = outcome.result()
+        except MissingError as error:
+            state.hide_repository(cycle.connection, repository_id, cycle.clock())
+            cycle.fail(turn, error)
+            continue
+        except Expected as error:
+            cycle.fail(turn, error)
+            continue
+        seen[repository_id] = found
+        _take(cycle, tally, turn, found, batch)
         if len(batch) >= _ROWS_PER_LOAD:
-            _load(cycle, batch, polls, tally)
-    _load(cycle, batch, polls, tally)
+            _load(cycle, batch, turns, seen, tally)
+    _load(cycle, batch, turns, seen, tally)
 
 
-def _load(cycle: Cycle, batch: Batch, polls: dict[int, Poll], tally: Tally) -> None:
-    cycle.load("github_repositories", batch, polls, tally)
-    for poll in polls.values():
-        cycle.finish(poll)
-    polls.clear()
-
-
-def _repository(cycle: Cycle, repository: Repository) -> Row:
-    """The row of a monitored repository, wherever it is now.
+def _ask(turn: Turn, known: dict[str, Etag | None]) -> _Seen:
+    """Ask for a monitored repository, wherever it is now.
 
     Raises:
-        MissingError: it is gone, or its name belongs to another one.
+        MissingError: it is gone. GitHubError: it could not be had.
     """
+    seen = _Seen(None, None)
+    url = turn.path
+    etag = _etag(known["repository"], url, turn)
     try:
-        row = repository_row(cycle.client.get(f"/repos/{repository.full_name}").body)
-        if row["repository_id"] == repository.repository_id:
-            return row
-        # The old name was given to another repository: ask by id for the new name.
-        row = repository_row(cycle.client.get(f"/repositories/{repository.repository_id}").body)
+        answer = turn.asker.get(url, etag=etag)
+        row = None if answer.is_unchanged else repository_row(answer.body)
     except MissingError:
-        state.hide_repository(cycle.connection, repository.repository_id)
-        raise
-    return row
+        row = _by_id(turn)
+        answer = None
+    if row is not None and row["repository_id"] != turn.repository.repository_id:
+        # The old name was given to another repository.
+        row, answer = _by_id(turn), None
+    if row is not None:
+        seen.repository = row
+        if answer is not None and answer.etag is not None:
+            seen.etags["repository"] = (url, turn.asker.token_key, answer.etag)
+    name = turn.repository.full_name if row is None else _name(row, turn.repository.full_name)
+    _ask_workflows(turn, f"/repos/{name}/actions/workflows", known["workflows"], seen)
+    return seen
+
+
+def _by_id(turn: Turn) -> Row:
+    return repository_row(turn.asker.get(f"/repositories/{turn.repository.repository_id}").body)
+
+
+def _ask_workflows(turn: Turn, url: str, known: Etag | None, seen: _Seen) -> None:
+    rows: list[Row] = []
+    pages = listing(turn.asker, url, "workflows", etag=_etag(known, url, turn))
+    for number, page in enumerate(pages):
+        if page.is_unchanged:
+            return
+        rows += [workflow_row(payload, turn.repository.repository_id) for payload in page.payloads]
+        # The ETag of a first page says nothing of a second one.
+        if number == 0 and page.etag is not None and not page.has_next:
+            seen.etags["workflows"] = (url, turn.asker.token_key, page.etag)
+    seen.workflows = rows
+
+
+def _etag(known: Etag | None, url: str, turn: Turn) -> str | None:
+    return known[2] if known and known[:2] == (url, turn.asker.token_key) else None
+
+
+def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) -> None:
+    repository_id = turn.repository.repository_id
+    if found.repository is None:
+        state.reopen_repository(cycle.connection, repository_id)
+    else:
+        state.update_repository(
+            cycle.connection,
+            repository_id,
+            _name(found.repository, turn.repository.full_name),
+            _visibility(found.repository),
+        )
+        batch.add(REPOSITORIES, found.repository)
+        tally.see(REPOSITORIES.name)
+    for workflow in found.workflows or ():
+        batch.add(WORKFLOWS, workflow)
+    tally.see(WORKFLOWS.name, len(found.workflows or ()))
+    turn.poll.seen = (found.repository is not None) + len(found.workflows or ())
+
+
+def _load(
+    cycle: Cycle, batch: Batch, turns: dict[int, Turn], seen: dict[int, _Seen], tally: Tally
+) -> None:
+    cycle.load("github_repositories", batch, turns, tally)
+    for repository_id, turn in turns.items():
+        if found := seen.get(repository_id):
+            state.save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
+            for kind, etag in found.etags.items():
+                state.save_etag(cycle.connection, repository_id, kind, etag, cycle.clock())
+        cycle.finish(turn)
+    turns.clear()
+    seen.clear()
+
+
+def _refuse(cycle: Cycle, name: str, error: Exception) -> str:
+    if isinstance(error, MissingError):
+        error = GitHubError(f"GitHub has no {name}, or this credential may not read it")
+    if not isinstance(error, CredentialError):
+        logger.warning("%s: %s", name, error)
+    selections.refuse_selection(cycle.connection, name, str(error))
+    return str(error)
 
 
 def _name(row: Row, otherwise: str) -> str:

@@ -1,0 +1,134 @@
+"""*Backfill*: the history of runs, in windows of creation time, newest first.
+
+Each window is halved until it holds less than GitHub shows; it is a checkpoint in PostgreSQL, so
+that nothing that is stored is asked for again, wherever the process ended.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+
+from ingestion.github import windows
+from ingestion.github.cycle import Cycle, Expected, Tally, Turn
+from ingestion.github.loops.attempts import RunIntake
+from ingestion.github.loops.listing import ReadWindow, read_whole
+from ingestion.github.loops.loading import RunLoad
+from ingestion.github.loops.troubles import settle
+from ingestion.github.rest.errors import RateLimitError
+from ingestion.github.rest.overlap import Overlap
+from ingestion.github.state import Repository
+from ingestion.github.windows import Window
+
+logger = logging.getLogger(__name__)
+
+# Each holds up to a thousand runs in memory while it is read.
+WIDTH = 8
+
+
+class Watcher(Protocol):
+    """Who wants to see how far the backfill has come."""
+
+    def __call__(self, repository: Repository, progress: windows.Progress, runs: int) -> None:
+        """After each window of a repository."""
+        ...
+
+
+def backfill(
+    cycle: Cycle,
+    tally: Tally,
+    repositories: Collection[Repository],
+    since: datetime | None,
+    watch: Watcher | None = None,
+) -> None:
+    """Read the history that is owed, to `since`, else as far back as the settings say."""
+    days = timedelta(days=cycle.settings.backfill_days)
+    target = (since or cycle.clock() - days).replace(microsecond=0)
+    turns: dict[int, Turn] = {}
+    for repository in repositories:
+        if repository.head_since is not None:
+            if since is not None or repository.backfill_target is None:
+                windows.plan(
+                    cycle.connection, repository.repository_id, target, repository.head_since
+                )
+            turns[repository.repository_id] = cycle.begin(repository, "backfill")
+    _Backfill(cycle, tally, turns, watch).run()
+
+
+class _Backfill:
+    """The windows of all repositories on their way from GitHub to their checkpoints."""
+
+    def __init__(
+        self, cycle: Cycle, tally: Tally, turns: dict[int, Turn], watch: Watcher | None
+    ) -> None:
+        self._cycle = cycle
+        self._turns = turns
+        self._watch = watch
+        self._load = RunLoad(cycle, tally)
+        self._todo = deque(windows.unread(cycle.connection, turns.keys()))
+        self._touched = {window.repository_id for window in self._todo}
+        self._failed: set[int] = set()
+
+    def run(self) -> None:
+        """Read all windows; one repository's failure stops its own windows alone."""
+        with Overlap(self._ask, WIDTH) as overlap:
+            while self._todo or overlap.is_busy:
+                while self._todo and overlap.has_room:
+                    window = self._todo.popleft()
+                    if window.repository_id not in self._failed:
+                        overlap.give(window)
+                for window, outcome in overlap.take() if overlap.is_busy else ():
+                    turn = self._turns[window.repository_id]
+                    try:
+                        self._take(turn, window, outcome.result())
+                    except Expected as error:
+                        self._fail(turn, error)
+                    self._load.when_full()
+                if self._cycle.is_over and self._todo:
+                    logger.info("backfill: %d windows are left to the next one", len(self._todo))
+                    self._failed |= {window.repository_id for window in self._todo}
+                    self._todo.clear()
+        for repository_id in self._touched - self._failed:
+            self._load.when_loaded(partial(self._cycle.finish, self._turns[repository_id]))
+        self._load.flush()
+
+    def _ask(self, window: Window) -> ReadWindow | None:
+        return read_whole(self._turns[window.repository_id], window)
+
+    def _take(self, turn: Turn, window: Window, read: ReadWindow | None) -> None:
+        if read is None:
+            windows.halve(self._cycle.connection, window)
+            self._todo.extendleft(window.halves())
+            return
+        intake = RunIntake(self._cycle, turn, self._load)
+        intake.take(read)
+        intake.finish()
+        self._load.when_loaded(partial(self._complete, turn, window, read))
+
+    def _complete(self, turn: Turn, window: Window, read: ReadWindow) -> None:
+        windows.complete(
+            self._cycle.connection,
+            window,
+            run_count=len(read.run_ids),
+            request_count=read.page_count,
+            is_capped=read.is_too_much,
+            completed_at=self._cycle.clock(),
+        )
+        windows.save_progress(self._cycle.connection, window.repository_id)
+        self._cycle.save(turn)
+        if self._watch is not None:
+            progress = windows.progress(self._cycle.connection, window.repository_id)
+            self._watch(turn.repository, progress, turn.poll.seen)
+
+    def _fail(self, turn: Turn, error: Exception) -> None:
+        if turn.repository.repository_id in self._failed:
+            return
+        self._failed.add(turn.repository.repository_id)
+        if isinstance(error, RateLimitError) and not self._cycle.is_watched:
+            # The backfill spends what is left over: it goes on when there is more.
+            logger.info("%s: %s", turn.repository.full_name, error)
+            self._cycle.save(turn)
+        else:
+            settle(self._cycle, turn, error)

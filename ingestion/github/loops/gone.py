@@ -1,0 +1,43 @@
+"""Runs that GitHub had and has no more: deleted, or older than the repository's retention."""
+
+from collections.abc import Collection
+
+from ingestion.github import stored
+from ingestion.github.cycle import Cycle, Turn
+from ingestion.github.loops.attempts import RunIntake, ask_run, confirm_readable
+from ingestion.github.loops.loading import RunLoad
+from ingestion.github.rest.errors import MissingError
+from ingestion.github.rest.overlap import overlapped
+from ingestion.github.rows import gone_run_row
+
+
+def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int]) -> bool:
+    """Stamp the stored attempts of runs that GitHub answers 404 for; False where none is stored.
+
+    Raises:
+        GitHubError: the repository itself is not there, which says nothing of its runs.
+    """
+    rows = stored.stored_rows(cycle.connection, run_ids) if run_ids else []
+    if not rows:
+        return False
+    confirm_readable(turn)
+    for row in rows:
+        load.add(turn, gone_run_row(row, cycle.clock()))
+    return True
+
+
+def check_unlisted(
+    cycle: Cycle, turn: Turn, load: RunLoad, intake: RunIntake, run_ids: Collection[int]
+) -> None:
+    """Ask for stored runs that a listing did not show: a listing alone may be wrong.
+
+    Raises:
+        GitHubError: too many could not be asked for.
+    """
+    gone: set[int] = set()
+    for run_id, outcome in overlapped(lambda run_id: ask_run(turn, run_id), sorted(run_ids)):
+        try:
+            intake.take(outcome.result())
+        except MissingError:
+            gone.add(run_id)
+    note_gone(cycle, turn, load, gone)

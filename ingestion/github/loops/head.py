@@ -1,0 +1,155 @@
+"""*Head*: the runs that were created since the newest one seen, with an hour to spare."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from ingestion.github import state, stored, windows
+from ingestion.github.cycle import Cycle, Expected, Tally, Turn
+from ingestion.github.loops.attempts import AnotherRepositoryError, RunIntake
+from ingestion.github.loops.listing import ReadWindow, created_since, read_through, read_window
+from ingestion.github.loops.loading import RunLoad
+from ingestion.github.loops.troubles import settle
+from ingestion.github.rest.overlap import overlapped
+from ingestion.github.state import Repository
+from ingestion.github.windows import SECOND, Window
+
+OVERLAP = timedelta(hours=1)
+# Clocks differ; a window that ends a little in the future still holds every run there is.
+CLOCK_MARGIN = timedelta(minutes=1)
+_LISTING = "head"
+
+Etag = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What the head of a repository shows since `since`.
+
+    `gap`: what lies between the newest run seen before and `since`, when that was too much.
+    """
+
+    url: str
+    since: datetime
+    read: ReadWindow
+    gap: Window | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the repository is to be looked at: it has moved, or no run tells whose it is."""
+        return self.read.is_moved or not (self.read.rows or self.read.is_unchanged)
+
+
+@dataclass(frozen=True)
+class Headed:
+    """What became of the head: who is to be looked at, who has another name now, and since when
+    runs were just listed."""
+
+    doubtful: set[int]
+    renamed: set[int]
+    listed_since: dict[int, datetime]
+
+
+def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> Headed:
+    """List what is new in all repositories."""
+    known = state.etags(cycle.connection, _LISTING)
+    headed = Headed(set(), set(), {})
+    load = RunLoad(cycle, tally)
+
+    now = cycle.latest_now
+
+    def ask(turn: Turn) -> Listed:
+        return _list(turn, known.get(turn.repository.repository_id), now)
+
+    turns = [cycle.begin(_begun(cycle, repository), "head") for repository in repositories]
+    for turn, outcome in overlapped(ask, turns):
+        repository_id = turn.repository.repository_id
+        try:
+            listed = outcome.result()
+            intake = RunIntake(cycle, turn, load)
+            intake.take(listed.read)
+            intake.finish()
+        except AnotherRepositoryError:
+            headed.renamed.add(repository_id)
+        except Expected as error:
+            settle(cycle, turn, error)
+        else:
+            headed.listed_since[repository_id] = listed.since
+            if listed.is_doubtful or _tells_of_change(cycle, listed.read, turn.repository):
+                headed.doubtful.add(repository_id)
+            load.when_loaded(partial(_end, cycle, turn, listed))
+        load.when_full()
+    load.flush()
+    return headed
+
+
+def _begun(cycle: Cycle, repository: Repository) -> Repository:
+    """The repository with a head: a new one's shows what is created from an hour ago on."""
+    if repository.head_since is not None:
+        return repository
+    since = (cycle.earliest_now - OVERLAP).replace(microsecond=0)
+    state.begin_head(cycle.connection, repository.repository_id, since)
+    return replace(repository, head_since=since, head_cursor=since)
+
+
+def _list(turn: Turn, known: Etag | None, now: datetime) -> Listed:
+    since = _start(turn.repository)
+    created = created_since(since)
+    url = f"{turn.path}/actions/runs?created={created}"
+    etag = known[2] if known and known[:2] == (url, turn.asker.token_key) else None
+    read = read_window(turn, created, etag=etag)
+    gap = None
+    if read.is_too_much and now - since > 2 * OVERLAP:
+        # What came in while nobody polled is read window by window, as history is.
+        gap = Window(turn.repository.repository_id, since, now - OVERLAP - SECOND)
+        since = now - OVERLAP
+        read = read_window(turn, created_since(since))
+    if read.is_too_much:
+        read = _joined(turn, since, now + CLOCK_MARGIN)
+    return Listed(url, since, read, gap)
+
+
+def _start(repository: Repository) -> datetime:
+    if repository.head_cursor is None or repository.head_since is None:
+        raise ValueError(f"the head of {repository.full_name} has not begun")
+    return max(repository.head_cursor - OVERLAP, repository.head_since)
+
+
+def _joined(turn: Turn, start: datetime, end: datetime) -> ReadWindow:
+    whole = ReadWindow()
+    for _, read in read_through(turn, start, end):
+        whole.rows += read.rows
+        whole.left_out += read.left_out
+        whole.told = whole.told or read.told
+    return whole
+
+
+def _tells_of_change(cycle: Cycle, read: ReadWindow, repository: Repository) -> bool:
+    """Whether the runs tell of another name or visibility, or of a workflow that is not known."""
+    if read.told is not None and read.told != (
+        repository.full_name,
+        repository.visibility != "public",
+    ):
+        return True
+    workflow_ids = {row["workflow_id"] for row in read.rows}
+    return bool(workflow_ids - stored.known_workflows(cycle.connection, workflow_ids))
+
+
+def _end(cycle: Cycle, turn: Turn, listed: Listed) -> None:
+    """What was listed is stored: go on from there next time."""
+    repository_id = turn.repository.repository_id
+    if listed.gap is not None:
+        windows.add(cycle.connection, listed.gap)
+    cursor = listed.read.newest_created_at or (listed.gap and listed.since)
+    if cursor:
+        state.save_head_cursor(cycle.connection, repository_id, cursor)
+    if listed.read.etag is not None and not listed.read.is_unchanged:
+        state.save_etag(
+            cycle.connection,
+            repository_id,
+            _LISTING,
+            (listed.url, turn.asker.token_key, listed.read.etag),
+            cycle.clock(),
+        )
+    cycle.finish(turn)

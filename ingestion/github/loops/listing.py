@@ -1,0 +1,166 @@
+"""Listings of runs by the time of their creation, as far as GitHub shows them."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ingestion.github.cycle import Turn
+from ingestion.github.loops.attempts import ReadRuns
+from ingestion.github.rest.endpoints import (
+    LISTING_CAP,
+    Listing,
+    get_object,
+    listing,
+    timestamp,
+)
+from ingestion.github.rest.errors import UnexpectedAnswerError
+from ingestion.github.windows import Window
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ReadWindow(ReadRuns):
+    """The runs of a window, read to its end; or, when `is_too_much`, none of them.
+
+    `total_count` is what GitHub claims, which may be wrong.
+    """
+
+    total_count: int = 0
+    page_count: int = 0
+    is_too_much: bool = False
+    is_moved: bool = False
+    is_unchanged: bool = False
+    etag: str | None = None
+    run_ids: set[int] = field(default_factory=set)
+
+    @property
+    def newest_created_at(self) -> datetime | None:
+        """When the newest of the runs was created."""
+        return max((row["created_at"] for row in self.rows if row["created_at"]), default=None)
+
+
+def created_between(start: datetime, end: datetime) -> str:
+    """The filter for runs created from `start` to `end`, both included."""
+    return f"{timestamp(start)}..{timestamp(end)}"
+
+
+def created_since(start: datetime) -> str:
+    """The filter for runs created since `start`."""
+    return f">={timestamp(start)}"
+
+
+def read_window(
+    turn: Turn, created: str, *, etag: str | None = None, takes_all: bool = False
+) -> ReadWindow:
+    """Read the runs of a window of creation time.
+
+    A listing of runs ends at its cap whatever it claims, and claims more than it has when it is
+    wrong: only one that also goes on behind its first page is too much.
+
+    Args:
+        etag: of its first page; if that is unchanged nothing is read.
+        takes_all: take what is shown, even if that is not all.
+
+    Raises:
+        GitHubError: a page could not be had.
+    """
+    read = _read(turn, created, etag, takes_all=takes_all)
+    if len(read.run_ids) < read.total_count < LISTING_CAP and not read.is_unchanged:
+        # Runs that were deleted meanwhile moved others across the bounds of pages.
+        again = _read(turn, created, None, takes_all=takes_all)
+        read.rows += [row for row in again.rows if row["run_id"] not in read.run_ids]
+        read.run_ids |= again.run_ids
+        read.page_count += again.page_count
+    return read
+
+
+def _read(turn: Turn, created: str, etag: str | None, *, takes_all: bool) -> ReadWindow:
+    read = ReadWindow()
+    pages = listing(
+        turn.asker, f"{turn.path}/actions/runs", "workflow_runs", etag=etag, created=created
+    )
+    for number, page in enumerate(pages):
+        read.page_count += 1
+        if number == 0:
+            read.total_count = page.total_count
+            read.is_unchanged = page.is_unchanged
+            # The ETag of a first page says nothing of a second one.
+            read.etag = None if page.has_next else page.etag
+            read.is_too_much = page.total_count >= LISTING_CAP and page.has_next
+        read.is_moved = read.is_moved or page.is_moved
+        if read.is_too_much and not takes_all:
+            return read
+        _take(read, page, turn)
+    # It claimed less, and was cut off.
+    read.is_too_much = read.is_too_much or len(read.run_ids) >= LISTING_CAP
+    return read
+
+
+def _take(read: ReadWindow, page: Listing, turn: Turn) -> None:
+    count = len(read.rows)
+    read.read(page.payloads, turn.repository)
+    # Runs that are created meanwhile move others onto the next page, where they come again.
+    read.rows[count:] = [row for row in read.rows[count:] if row["run_id"] not in read.run_ids]
+    read.run_ids.update(row["run_id"] for row in read.rows[count:])
+
+
+def read_through(turn: Turn, start: datetime, end: datetime) -> Iterator[tuple[Window, ReadWindow]]:
+    """Windows that cover `start` to `end`, newest first, with the runs of each; one that holds more
+    than GitHub shows is halved, and a second that does is said loudly.
+
+    Raises:
+        GitHubError: a page could not be had.
+    """
+    todo = [
+        Window(
+            turn.repository.repository_id, start.replace(microsecond=0), end.replace(microsecond=0)
+        )
+    ]
+    while todo:
+        window = todo.pop()
+        read = read_whole(turn, window)
+        if read is None:
+            todo += window.halves()
+        else:
+            yield window, read
+
+
+def read_whole(turn: Turn, window: Window) -> ReadWindow | None:
+    """All runs of a window; None when it is to be halved.
+
+    Raises:
+        GitHubError: a page could not be had.
+    """
+    read = read_window(
+        turn,
+        created_between(window.starts_at, window.ends_at),
+        takes_all=window.is_one_second,
+    )
+    if not read.is_too_much:
+        return read
+    if not window.is_one_second:
+        return None
+    logger.error(
+        "%s: %d runs were created in the second %s, GitHub shows %d of them: "
+        "the others cannot be collected",
+        turn.repository.full_name,
+        read.total_count,
+        timestamp(window.starts_at),
+        len(read.run_ids),
+    )
+    return read
+
+
+def count_created(turn: Turn, created: str) -> int:
+    """How many runs GitHub has in a window of creation time.
+
+    Raises:
+        GitHubError: it does not say.
+    """
+    body = get_object(turn.asker, f"{turn.path}/actions/runs", {"created": created, "per_page": 1})
+    count = body.get("total_count")
+    if not isinstance(count, int):
+        raise UnexpectedAnswerError(f"GitHub does not say how many runs {turn.path} has")
+    return count

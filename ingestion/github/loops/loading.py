@@ -1,0 +1,44 @@
+"""Runs of many repositories on their way into few loads, and what is settled when they are in."""
+
+from collections.abc import Callable
+
+from ingestion.github.cycle import Cycle, Tally, Turn
+from ingestion.github.loading import Batch
+from ingestion.github.schema import WORKFLOW_RUNS, Row
+
+# A load costs some 0.2 s and a transaction; what it holds is in memory, and lost to a kill.
+ROWS_PER_LOAD = 5_000
+
+
+class RunLoad:
+    """Collects runs, loads them when there are enough, then does what had to wait for that."""
+
+    def __init__(self, cycle: Cycle, tally: Tally) -> None:
+        self._cycle = cycle
+        self._tally = tally
+        self._batch = Batch()
+        self._turns: dict[int, Turn] = {}
+        self._afterwards: list[Callable[[], None]] = []
+
+    def add(self, turn: Turn, row: Row) -> None:
+        """Take a row of a turn."""
+        self._turns[turn.repository.repository_id] = turn
+        if self._batch.add(WORKFLOW_RUNS, row):
+            turn.poll.seen += 1
+            self._tally.see(WORKFLOW_RUNS.name)
+
+    def when_loaded(self, do: Callable[[], None]) -> None:
+        """Do this when all that was added so far is committed."""
+        self._afterwards.append(do)
+
+    def when_full(self) -> None:
+        """Load if there is enough."""
+        if len(self._batch) >= ROWS_PER_LOAD:
+            self.flush()
+
+    def flush(self) -> None:
+        """Load all there is, then do what waited."""
+        self._cycle.load("github_runs", self._batch, self._turns, self._tally)
+        afterwards, self._afterwards = self._afterwards, []
+        for do in afterwards:
+            do()

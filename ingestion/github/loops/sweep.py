@@ -1,0 +1,122 @@
+"""*Sweep*, daily: the runs of the last 31 days are listed again, and compared with what is stored.
+
+This finds re-runs of old runs, what webhooks and polls missed, and runs that were deleted. Older
+runs change no more (GitHub lets nobody re-run them), but they vanish: their number is compared.
+"""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from functools import partial
+
+from ingestion.github import state, stored
+from ingestion.github.cycle import Cycle, Expected, Tally, Turn
+from ingestion.github.loops.attempts import RunIntake
+from ingestion.github.loops.gone import check_unlisted
+from ingestion.github.loops.head import CLOCK_MARGIN
+from ingestion.github.loops.listing import (
+    count_created,
+    created_between,
+    read_through,
+    read_window,
+)
+from ingestion.github.loops.loading import RunLoad
+from ingestion.github.loops.troubles import settle
+from ingestion.github.rest.endpoints import PER_PAGE
+from ingestion.github.state import Repository
+from ingestion.github.windows import SECOND, Window
+
+logger = logging.getLogger(__name__)
+
+REACH = timedelta(days=31)
+EVERY = timedelta(hours=24)
+# A daily schedule comes round a little earlier or later.
+SLACK = timedelta(hours=1)
+
+
+def is_due(repository: Repository, now: datetime) -> bool:
+    """Whether a repository was not swept within the last day; one that is new needs no sweep."""
+    if repository.head_since is None:
+        return False
+    last = repository.swept_at or repository.head_since
+    return now - last >= EVERY - SLACK
+
+
+def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:
+    """Sweep these repositories, one after the other."""
+    for number, repository in enumerate(repositories, start=1):
+        if cycle.is_over:
+            logger.info("sweep: the next one goes on with %s", repository.full_name)
+            return
+        load = RunLoad(cycle, tally)
+        turn = cycle.begin(repository, "sweep")
+        try:
+            _sweep(cycle, turn, load)
+        except Expected as error:
+            load.flush()
+            settle(cycle, turn, error)
+            continue
+        load.when_loaded(partial(_end, cycle, turn))
+        load.flush()
+        logger.info(
+            "sweep: %s: %d attempts seen, %d changed, by %d requests (%d of %d repositories)",
+            repository.full_name,
+            turn.poll.seen,
+            turn.poll.changed,
+            turn.asker.request_count,
+            number,
+            len(repositories),
+        )
+
+
+def _sweep(cycle: Cycle, turn: Turn, load: RunLoad) -> None:
+    now = cycle.latest_now
+    begins = (now - REACH).replace(microsecond=0)
+    intake = RunIntake(cycle, turn, load)
+    for window, read in read_through(turn, begins, now + CLOCK_MARGIN):
+        intake.take(read)
+        known = _stored(cycle, window)
+        check_unlisted(cycle, turn, load, intake, known - read.run_ids)
+        load.when_full()
+    first = stored.first_created(cycle.connection, turn.repository.repository_id)
+    if first is not None and first < begins:
+        _find_vanished(
+            cycle, turn, load, intake, Window(turn.repository.repository_id, first, begins - SECOND)
+        )
+    intake.finish()
+
+
+def _find_vanished(
+    cycle: Cycle, turn: Turn, load: RunLoad, intake: RunIntake, whole: Window
+) -> None:
+    """Find runs that GitHub has no more, by their number in ever smaller windows."""
+    todo = [whole]
+    while todo:
+        window = todo.pop()
+        known = _stored(cycle, window)
+        if not known:
+            continue
+        created = created_between(window.starts_at, window.ends_at)
+        count = count_created(turn, created)
+        if count >= len(known):
+            continue
+        if count == 0 or window.is_one_second:
+            unlisted = known
+        elif len(known) <= PER_PAGE:
+            unlisted = known - read_window(turn, created).run_ids
+        else:
+            todo += window.halves()
+            continue
+        check_unlisted(cycle, turn, load, intake, unlisted)
+        load.when_full()
+
+
+def _stored(cycle: Cycle, window: Window) -> set[int]:
+    return stored.runs_created(
+        cycle.connection, window.repository_id, window.starts_at, window.ends_at
+    )
+
+
+def _end(cycle: Cycle, turn: Turn) -> None:
+    state.save_swept_at(cycle.connection, turn.repository.repository_id, turn.poll.started_at)
+    cycle.finish(turn)

@@ -1,0 +1,112 @@
+"""Attempts whose jobs webhooks have told so completely that GitHub need not list them.
+
+No event says how many jobs an attempt has. It is taken as told when each job's whole course was
+told, and their names are those of the newest run of that workflow that GitHub listed; a sample of
+them is listed all the same.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+from zlib import crc32
+
+from psycopg import Connection
+
+from ingestion.github.stored import Attempt
+
+# One in so many is listed although it was told.
+SAMPLE = 20
+
+
+def is_sampled(run_id: int) -> bool:
+    """Whether a run is among those whose told jobs are counted against GitHub's listing."""
+    return crc32(str(run_id).encode()) % SAMPLE == 0
+
+
+class ToldJobs:
+    """What webhooks told of the jobs of first attempts; remembers what it is compared with."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection = connection
+        self._listed_names: dict[int, Counter[str] | None] = {}
+
+    def counts(self, attempts: Collection[Attempt]) -> dict[Attempt, int]:
+        """How many jobs were told, of those attempts that were told completely.
+
+        Later attempts are not among them: no event tells of the jobs that they carry over.
+        """
+        first = [run_id for run_id, number in attempts if number == 1]
+        names: dict[int, Counter[str]] = {}
+        workflows: dict[int, int] = {}
+        for run_id, workflow_id, name in self._told(first) if first else ():
+            workflows[run_id] = workflow_id
+            names.setdefault(run_id, Counter())[name] += 1
+        return {
+            (run_id, 1): told.total()
+            for run_id, told in names.items()
+            if told == self._listed(workflows[run_id])
+        }
+
+    def _told(self, run_ids: Collection[int]) -> list[tuple[int, int, str]]:
+        """Run, workflow and job's name, of the runs of which every told job's course is whole."""
+        return self._connection.execute(
+            """
+            with jobs as (
+                select
+                    told.run_id,
+                    told.job_id,
+                    max(told.name) as name,
+                    bool_or(told.status = 'completed') as is_completed,
+                    bool_or(told.runner_id > 0 or told.runner_name <> '') as has_runner,
+                    bool_or(told.status = 'queued') and bool_or(told.status = 'in_progress')
+                        as is_whole
+                from raw.webhook_jobs as told
+                where told.run_id = any(%(runs)s) and coalesce(told.run_attempt, 1) = 1
+                group by told.run_id, told.job_id
+            ),
+
+            runs as (
+                select run_id, max(workflow_id) as workflow_id
+                from raw.webhook_runs
+                where run_id = any(%(runs)s) and run_attempt = 1
+                group by run_id
+                having bool_or(status = 'completed')
+            )
+
+            select runs.run_id, runs.workflow_id, jobs.name
+            from runs
+            inner join jobs using (run_id)
+            where not exists (
+                select from jobs as other
+                where other.run_id = runs.run_id
+                    and (
+                        not other.is_completed
+                        or (other.has_runner is true and not other.is_whole)
+                        or other.name is null
+                    )
+            )
+            """,
+            {"runs": list(run_ids)},
+        ).fetchall()
+
+    def _listed(self, workflow_id: int) -> Counter[str] | None:
+        """The names of the jobs of a workflow's newest first attempt that GitHub listed."""
+        if workflow_id not in self._listed_names:
+            rows = self._connection.execute(
+                """
+                select jobs.name
+                from (
+                    select runs.run_id
+                    from raw.workflow_runs as runs
+                    inner join raw.job_listings as listing using (run_id, run_attempt)
+                    where runs.workflow_id = %s and runs.run_attempt = 1 and not listing.is_told
+                    order by runs.run_id desc
+                    limit 1
+                ) as newest
+                inner join raw.workflow_jobs as jobs
+                    on jobs.run_id = newest.run_id and jobs.run_attempt = 1
+                """,
+                [workflow_id],
+            ).fetchall()
+            self._listed_names[workflow_id] = Counter(name for (name,) in rows) or None
+        return self._listed_names[workflow_id]

@@ -1,0 +1,61 @@
+"""Progress for a person at a terminal: one bar for the history of runs, one for their jobs."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import click
+
+from ingestion.github import windows
+from ingestion.github.stages import NOBODY, Watching
+from ingestion.github.state import Repository
+
+_STEPS = 1_000
+
+
+class _Bar:
+    """A bar that goes forward by shares of a whole, which may grow."""
+
+    def __init__(self, bar: "click._termui_impl.ProgressBar[int]") -> None:
+        self._bar = bar
+        self._reached = 0
+
+    def show(self, share: float, says: str) -> None:
+        """Go to a share of the whole; never back."""
+        steps = max(0, int(share * _STEPS) - self._reached)
+        self._reached += steps
+        self._bar.label = says
+        self._bar.update(steps)
+        self._bar.render_progress()
+
+
+@contextmanager
+def bars(stream: TextIO | None = None) -> Iterator[Watching]:
+    """Bars on a terminal (standard error when None); nothing where there is none to look at them,
+    since the log tells the same line by line."""
+    stream = stream or sys.stderr
+    if not stream.isatty():
+        yield NOBODY
+        return
+    shares: dict[int, float] = {}
+    runs_seen: dict[int, int] = {}
+    with (
+        click.progressbar(length=_STEPS, label="runs", file=stream) as history,
+        click.progressbar(length=_STEPS, label="jobs", file=stream) as jobs,
+    ):
+        runs_bar, jobs_bar = _Bar(history), _Bar(jobs)
+
+        def show_windows(repository: Repository, progress: windows.Progress, runs: int) -> None:
+            shares[repository.repository_id] = progress.share
+            runs_seen[repository.repository_id] = runs
+            runs_bar.show(
+                sum(shares.values()) / len(shares),
+                f"{repository.full_name}: {sum(runs_seen.values()):,} runs, "
+                f"{progress.completed_count} of {progress.window_count} windows",
+            )
+
+        def show_listings(listed: int, owed: int) -> None:
+            jobs_bar.show(listed / max(owed, 1), f"jobs of {listed:,} of {owed:,} attempts")
+
+        yield Watching(show_windows, show_listings)

@@ -1,0 +1,201 @@
+"""The backfill's checkpoints in PostgreSQL: windows of creation time, each read once.
+
+Windows of a repository do not overlap and lie before what the head sees; a window that holds more
+runs than GitHub shows is replaced by its halves.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Runs of a repository created from `starts_at` to `ends_at`, both included, to the second."""
+
+    repository_id: int
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def is_one_second(self) -> bool:
+        """Whether it cannot be halved."""
+        return self.starts_at >= self.ends_at
+
+    def halves(self) -> tuple["Window", "Window"]:
+        """The older and the newer half."""
+        seconds = int((self.ends_at - self.starts_at).total_seconds())
+        middle = self.starts_at + timedelta(seconds=seconds // 2)
+        return (
+            Window(self.repository_id, self.starts_at, middle),
+            Window(self.repository_id, middle + SECOND, self.ends_at),
+        )
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the backfill of a repository has come: windows, and the time that they span."""
+
+    window_count: int
+    completed_count: int
+    span_seconds: float
+    completed_seconds: float
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.completed_seconds / self.span_seconds if self.span_seconds else 1.0
+
+
+def plan(
+    connection: Connection[Any], repository_id: int, target: datetime, head_since: datetime
+) -> None:
+    """Want the history from `target` up to what the head sees; what is planned already stays."""
+    with connection.transaction():
+        connection.execute(
+            """
+            insert into raw.backfill_windows (repository_id, starts_at, ends_at)
+            select %(id)s, %(target)s, newest.ends_at
+            from (
+                select coalesce(min(starts_at), %(head)s) - interval '1 second' as ends_at
+                from raw.backfill_windows where repository_id = %(id)s
+            ) as newest
+            where newest.ends_at >= %(target)s
+            """,
+            {"id": repository_id, "target": target, "head": head_since},
+        )
+        connection.execute(
+            """
+            update app.repositories
+            set backfill_target = least(backfill_target, %s)
+            where repository_id = %s
+            """,
+            [target, repository_id],
+        )
+    save_progress(connection, repository_id)
+
+
+def add(connection: Connection[Any], window: Window) -> None:
+    """Want another window, which overlaps with none."""
+    connection.execute(
+        """
+        insert into raw.backfill_windows (repository_id, starts_at, ends_at) values (%s, %s, %s)
+        on conflict (repository_id, starts_at) do nothing
+        """,
+        [window.repository_id, window.starts_at, window.ends_at],
+    )
+    save_progress(connection, window.repository_id)
+
+
+def unread(connection: Connection[Any], repository_ids: Collection[int]) -> list[Window]:
+    """Windows that are still to be read, newest first."""
+    with connection.cursor(row_factory=class_row(Window)) as cursor:
+        cursor.execute(
+            """
+            select repository_id, starts_at, ends_at from raw.backfill_windows
+            where repository_id = any(%s) and completed_at is null
+            order by ends_at desc
+            """,
+            [list(repository_ids)],
+        )
+        return cursor.fetchall()
+
+
+def halve(connection: Connection[Any], window: Window) -> None:
+    """Replace a window by its halves; the probe that showed the need is counted with the newer."""
+    older, newer = window.halves()
+    with connection.transaction():
+        connection.execute(
+            """
+            update raw.backfill_windows set ends_at = %s
+            where repository_id = %s and starts_at = %s
+            """,
+            [older.ends_at, window.repository_id, window.starts_at],
+        )
+        connection.execute(
+            """
+            insert into raw.backfill_windows (repository_id, starts_at, ends_at, request_count)
+            values (%s, %s, %s, 1)
+            """,
+            [newer.repository_id, newer.starts_at, newer.ends_at],
+        )
+
+
+def complete(
+    connection: Connection[Any],
+    window: Window,
+    *,
+    run_count: int,
+    request_count: int,
+    is_capped: bool,
+    completed_at: datetime,
+) -> None:
+    """A window's runs are stored: it is not read again."""
+    connection.execute(
+        """
+        update raw.backfill_windows set
+            completed_at = %s,
+            run_count = %s,
+            request_count = coalesce(request_count, 0) + %s,
+            is_capped = %s
+        where repository_id = %s and starts_at = %s
+        """,
+        [
+            completed_at,
+            run_count,
+            request_count,
+            is_capped,
+            window.repository_id,
+            window.starts_at,
+        ],
+    )
+
+
+def progress(connection: Connection[Any], repository_id: int) -> Progress:
+    """How far the backfill of a repository has come."""
+    with connection.cursor(row_factory=class_row(Progress)) as cursor:
+        row = cursor.execute(
+            """
+            select
+                count(*) as window_count,
+                count(completed_at) as completed_count,
+                coalesce(sum(extract(epoch from ends_at - starts_at) + 1), 0)::float
+                    as span_seconds,
+                coalesce(sum(extract(epoch from ends_at - starts_at) + 1)
+                    filter (where completed_at is not null), 0)::float as completed_seconds
+            from raw.backfill_windows where repository_id = %s
+            """,
+            [repository_id],
+        ).fetchone()
+    return row or Progress(0, 0, 0.0, 0.0)
+
+
+def save_progress(connection: Connection[Any], repository_id: int) -> None:
+    """Show how far the backfill has come; the history is complete up to the newest gap."""
+    connection.execute(
+        """
+        update app.repositories as repository set
+            backfill_windows = counted.windows,
+            backfill_windows_completed = counted.completed,
+            backfilled_from = case
+                when counted.completed = 0 then repository.backfilled_from
+                else coalesce(counted.newest_gap + interval '1 second', counted.oldest)
+            end
+        from (
+            select
+                count(*) as windows,
+                count(completed_at) as completed,
+                max(ends_at) filter (where completed_at is null) as newest_gap,
+                min(starts_at) as oldest
+            from raw.backfill_windows where repository_id = %(id)s
+        ) as counted
+        where repository.repository_id = %(id)s
+        """,
+        {"id": repository_id},
+    )
