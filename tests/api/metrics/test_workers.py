@@ -30,7 +30,9 @@ def deliver(port: int) -> None:
         sent = headers(BODY) if number else headers(BODY, X_Hub_Signature_256="sha256=0")
         connection = HTTPConnection(HOST, port, timeout=30)
         connection.request("POST", PATH, BODY, sent)
-        assert connection.getresponse().status == (202 if number else 401)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == (202 if number else 401)
         connection.close()
 
 
