@@ -49,71 +49,59 @@ touched as (
     union
     {{ claimed_poll_days() }}
     {%- endif %}
-),
-
-attempt_totals as (
-    select
-        touched.repository_id,
-        touched.day,
-        count(*) as attempt_count,
-        count(*) filter (where not attempts.was_seen_by_poll) as webhook_only_attempt_count,
-        count(*) filter (where not attempts.was_seen_by_webhook) as poll_only_attempt_count,
-        count(*) filter (where attempts.was_seen_by_webhook and attempts.was_seen_by_poll)
-            as both_attempt_count,
-        count(*) filter (where attempts.was_corrected) as corrected_attempt_count,
-        sum(attempts.webhook_only_job_count)::bigint as webhook_only_job_count,
-        sum(attempts.poll_only_job_count)::bigint as poll_only_job_count,
-        sum(attempts.both_job_count)::bigint as both_job_count,
-        sum(attempts.corrected_job_count)::bigint as corrected_job_count
-    from touched
-    inner join all_runs as runs
-        on
-            touched.repository_id = runs.repository_id
-            and runs.created_at >= touched.day::timestamp at time zone 'UTC'
-            and runs.created_at < (touched.day + 1)::timestamp at time zone 'UTC'
-    inner join all_attempts as attempts on runs.run_id = attempts.run_id
-    group by touched.repository_id, touched.day
-),
-
-poll_totals as (
-    select
-        touched.repository_id,
-        touched.day,
-        count(distinct polls.poll_id) as poll_count,
-        count(distinct polls.poll_id) filter (where polls.error is not null) as failed_poll_count,
-        sum(polls.request_count)::bigint as request_count
-    from touched
-    inner join all_polls as polls
-        on
-            touched.repository_id = polls.repository_id
-            and polls.started_at >= touched.day::timestamp at time zone 'UTC'
-            and polls.started_at < (touched.day + 1)::timestamp at time zone 'UTC'
-    group by touched.repository_id, touched.day
 )
 
+-- Day by day, since PostgreSQL would otherwise read all of history for a few of its days.
 select
     touched.repository_id,
     touched.day,
-    coalesce(attempt_totals.attempt_count, 0) as attempt_count,
-    coalesce(attempt_totals.webhook_only_attempt_count, 0) as webhook_only_attempt_count,
-    coalesce(attempt_totals.poll_only_attempt_count, 0) as poll_only_attempt_count,
-    coalesce(attempt_totals.both_attempt_count, 0) as both_attempt_count,
-    coalesce(attempt_totals.corrected_attempt_count, 0) as corrected_attempt_count,
-    coalesce(attempt_totals.webhook_only_job_count, 0) as webhook_only_job_count,
-    coalesce(attempt_totals.poll_only_job_count, 0) as poll_only_job_count,
-    coalesce(attempt_totals.both_job_count, 0) as both_job_count,
-    coalesce(attempt_totals.corrected_job_count, 0) as corrected_job_count,
-    coalesce(poll_totals.poll_count, 0) as poll_count,
-    coalesce(poll_totals.failed_poll_count, 0) as failed_poll_count,
-    coalesce(poll_totals.request_count, 0) as request_count
+    attempt_totals.attempt_count,
+    attempt_totals.webhook_only_attempt_count,
+    attempt_totals.poll_only_attempt_count,
+    attempt_totals.both_attempt_count,
+    attempt_totals.corrected_attempt_count,
+    attempt_totals.webhook_only_job_count,
+    attempt_totals.poll_only_job_count,
+    attempt_totals.both_job_count,
+    attempt_totals.corrected_job_count,
+    poll_totals.poll_count,
+    poll_totals.failed_poll_count,
+    poll_totals.request_count
 from touched
 inner join repositories on touched.repository_id = repositories.repository_id
-left join attempt_totals
-    on
-        touched.repository_id = attempt_totals.repository_id
-        and touched.day = attempt_totals.day
-left join poll_totals
-    on touched.repository_id = poll_totals.repository_id and touched.day = poll_totals.day
+cross join
+    lateral (
+        select
+            count(*) as attempt_count,
+            count(*) filter (where not attempts.was_seen_by_poll) as webhook_only_attempt_count,
+            count(*) filter (where not attempts.was_seen_by_webhook) as poll_only_attempt_count,
+            count(*) filter (where attempts.was_seen_by_webhook and attempts.was_seen_by_poll)
+                as both_attempt_count,
+            count(*) filter (where attempts.was_corrected) as corrected_attempt_count,
+            coalesce(sum(attempts.webhook_only_job_count), 0)::bigint as webhook_only_job_count,
+            coalesce(sum(attempts.poll_only_job_count), 0)::bigint as poll_only_job_count,
+            coalesce(sum(attempts.both_job_count), 0)::bigint as both_job_count,
+            coalesce(sum(attempts.corrected_job_count), 0)::bigint as corrected_job_count
+        from all_runs as runs
+        inner join all_attempts as attempts on runs.run_id = attempts.run_id
+        where
+            runs.repository_id = touched.repository_id
+            and runs.created_at >= touched.day::timestamp at time zone 'UTC'
+            and runs.created_at < (touched.day + 1)::timestamp at time zone 'UTC'
+    ) as attempt_totals
+cross join
+    lateral (
+        select
+            count(distinct polls.poll_id) as poll_count,
+            count(distinct polls.poll_id) filter (where polls.error is not null)
+                as failed_poll_count,
+            coalesce(sum(polls.request_count), 0)::bigint as request_count
+        from all_polls as polls
+        where
+            polls.repository_id = touched.repository_id
+            and polls.started_at >= touched.day::timestamp at time zone 'UTC'
+            and polls.started_at < (touched.day + 1)::timestamp at time zone 'UTC'
+    ) as poll_totals
 {% if not is_incremental() -%}
 where attempt_totals.attempt_count > 0 or poll_totals.poll_count > 0
 {%- endif %}
