@@ -1,15 +1,17 @@
-"""The client against the stand-in and its faults; waits are noted instead of waited."""
+"""One loop's requests against the stand-in and its faults; waits are noted instead of waited."""
 
+import dataclasses
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
-from werkzeug.wrappers import Request, Response
+from werkzeug.wrappers import Response
 
-from github_standin.server import Break, Server, serving
-from github_standin.world import World
-from ingestion.github.rest.client import GitHubClient, Patience
+from actionsight.settings import Settings
+from github_standin import faults as ready_made
+from github_standin.server import Break, Server
+from ingestion.github.rest.budget import Priority
+from ingestion.github.rest.client import Asker
+from ingestion.github.rest.endpoints import get_object, listing
 from ingestion.github.rest.errors import (
     BadCredentialError,
     ForbiddenError,
@@ -18,75 +20,14 @@ from ingestion.github.rest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
+from tests.ingestion.rest.asking import PATH, REPOSITORY, TOKEN, Faults, Time, limited
+from tests.ingestion.rest.conftest import Reach
 
 pytestmark = pytest.mark.integration
 
-TOKEN = "ghp_neverInAnyLog"
-PATH = "/repos/octo/hello"
 
-
-@dataclass
-class Faults:
-    """Answers to give, in order, before GitHub is well again."""
-
-    answers: list[Response | Break] = field(default_factory=list)
-
-    def __call__(self, _request: Request) -> Response | Break | None:
-        return self.answers.pop(0) if self.answers else None
-
-
-@pytest.fixture
-def faults() -> Faults:
-    return Faults()
-
-
-@pytest.fixture
-def server(faults: Faults) -> Iterator[Server]:
-    world = World()
-    repository = world.add_repository("octo/hello")
-    for number in range(5):
-        world.add_workflow(repository, f"Workflow {number}", path=f".github/workflows/{number}.yml")
-    with serving(world, token=TOKEN, fault=faults) as running:
-        yield running
-
-
-@dataclass
-class Time:
-    """A clock that goes on by what is slept."""
-
-    now: float = 1_790_000_000.0
-    waits: list[float] = field(default_factory=list)
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-def waits(time: Time) -> list[float]:
-    return time.waits
-
-
-@pytest.fixture
-def client(server: Server, time: Time) -> Iterator[GitHubClient]:
-    patience = Patience(tries=3, longest_wait_seconds=100, sleep=time.sleep, clock=time.clock)
-    client = GitHubClient(server.url, TOKEN, patience)
-    yield client
-    client.close()
-
-
-def test_it_says_who_it_is_and_which_version_it_speaks(
-    client: GitHubClient, server: Server
-) -> None:
-    assert client.get(PATH).body["full_name"] == "octo/hello"
+def test_it_says_who_it_is_and_which_version_it_speaks(asker: Asker, server: Server) -> None:
+    assert asker.get(PATH).body["full_name"] == "octo/hello"
     headers = server.requests[-1].headers
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert headers["x-github-api-version"] == "2022-11-28"
@@ -94,27 +35,88 @@ def test_it_says_who_it_is_and_which_version_it_speaks(
     assert headers["user-agent"] == "actionsight"
 
 
-def test_it_remembers_the_rate_limit_and_counts_requests(client: GitHubClient) -> None:
-    client.get(PATH)
-    client.get(PATH)
-    assert client.request_count == 2
-    assert client.rate_limit is not None
-    assert (client.rate_limit.limit, client.rate_limit.remaining) == (5000, 4998)
-    assert client.server_time is not None
+def test_requests_are_counted_and_github_tells_the_time(asker: Asker) -> None:
+    asker.get(PATH)
+    asker.get(PATH)
+    assert asker.request_count == 2
+    assert asker.server_time is not None
 
 
-def test_pages_follow_the_links_to_their_end(client: GitHubClient, server: Server) -> None:
-    pages = list(client.pages(f"{PATH}/actions/workflows", {"per_page": 2}))
-    assert [len(page.body["workflows"]) for page in pages] == [2, 2, 1]
+def test_pages_follow_the_links_to_their_end(asker: Asker, server: Server) -> None:
+    pages = list(asker.pages(f"{PATH}/actions/workflows", {"per_page": 50}))
+    assert [len(page.body["workflows"]) for page in pages] == [50, 50, 10]
     assert server.paths()[-1].startswith("/repositories/")
 
 
-def test_a_renamed_repository_is_followed(client: GitHubClient, server: Server) -> None:
-    repository = server.world.repository_named("octo/hello")
+def test_a_renamed_repository_is_followed(asker: Asker, server: Server) -> None:
+    repository = server.world.repository_named(REPOSITORY)
     assert repository is not None
+    assert not asker.get(PATH).is_moved
     server.world.rename_repository(repository, "octo/goodbye")
-    assert client.get(PATH).body["full_name"] == "octo/goodbye"
-    assert client.request_count == 2
+    answer = asker.get(f"{PATH}/actions/workflows", {"per_page": 1})
+    assert answer.is_moved
+    assert len(answer.body["workflows"]) == 1
+    assert asker.request_count == 3
+
+
+def test_an_etag_makes_an_unchanged_answer_free(asker: Asker, server: Server) -> None:
+    url = f"{PATH}/actions/workflows"
+    first = next(listing(asker, url, "workflows"))
+    assert first.has_next
+    (again,) = listing(asker, url, "workflows", etag=first.etag)
+    assert again.is_unchanged
+    assert (again.payloads, again.etag) == ([], first.etag)
+    repository = server.world.repository_named(REPOSITORY)
+    assert repository is not None
+    server.world.add_workflow(repository, path="new.yml")
+    pages = list(listing(asker, url, "workflows", etag=first.etag))
+    assert [len(page.payloads) for page in pages] == [100, 11]
+
+
+def test_a_tokens_key_tells_tokens_apart_and_does_not_give_them_away(
+    asker: Asker, asked: Settings, reach: Reach
+) -> None:
+    other = reach(dataclasses.replace(asked, github_token="ghp_another"))
+    assert asker.token_key != other.asker(REPOSITORY, Priority.HEAD).token_key
+    assert TOKEN not in asker.token_key
+
+
+def test_an_enterprise_servers_address_has_a_path(
+    asked: Settings, reach: Reach, server: Server, faults: Faults
+) -> None:
+    link = f'<{server.url}/api/v3/repositories/1/x?page=2>; rel="next"'
+    faults.answers = [
+        Response("[1]", status=200, headers={"Link": link}, content_type="application/json"),
+        Response("[2]", status=200, content_type="application/json"),
+    ]
+    root = dataclasses.replace(asked, github_api_url=f"{server.url}/api/v3")
+    pages = reach(root).asker(REPOSITORY, Priority.HEAD).pages(PATH)
+    assert [page.body for page in pages] == [[1], [2]]
+    assert server.paths() == [f"/api/v3{PATH}", "/api/v3/repositories/1/x"]
+
+
+def test_where_github_is_too_slow_smaller_pages_are_asked_for(asker: Asker, server: Server) -> None:
+    server.fault = ready_made.named("slow", server, most_rows=30)
+    pages = list(listing(asker, f"{PATH}/actions/workflows", "workflows"))
+    assert [len(page.payloads) for page in pages] == [25, 25, 25, 25, 10]
+    assert asker.request_count == 2 + 5
+
+
+def test_smaller_pages_go_on_where_the_large_ones_stopped(
+    asker: Asker, server: Server, faults: Faults
+) -> None:
+    pages = listing(asker, f"{PATH}/actions/workflows", "workflows")
+    names = [workflow["name"] for workflow in next(pages).payloads]
+    server.fault = ready_made.named("slow", server, most_rows=24)
+    rest = [workflow["name"] for page in pages for workflow in page.payloads]
+    assert names + rest == [f"Workflow {number}" for number in range(110)]
+    assert server.requests[-1].query["per_page"] == "5"
+
+
+def test_where_it_is_too_slow_for_any_page_it_is_unavailable(asker: Asker, server: Server) -> None:
+    server.fault = ready_made.named("slow", server, most_rows=1)
+    with pytest.raises(UnavailableError, match="status 502 3 times"):
+        list(listing(asker, f"{PATH}/actions/workflows", "workflows"))
 
 
 @pytest.mark.parametrize(
@@ -130,89 +132,115 @@ def test_a_renamed_repository_is_followed(client: GitHubClient, server: Server) 
     ids=["5xx", "html", "cut json", "empty", "no answer", "cut answer"],
 )
 def test_a_passing_fault_is_tried_again(
-    client: GitHubClient, faults: Faults, waits: list[float], fault: Response | Break
+    asker: Asker, faults: Faults, time: Time, fault: Response | Break
 ) -> None:
     faults.answers = [fault, fault]
-    assert client.get(PATH).body["full_name"] == "octo/hello"
-    assert len(waits) == 2
-    assert 0.5 <= waits[0] <= 1.5
-    assert 1 <= waits[1] <= 3
+    assert asker.get(PATH).body["full_name"] == "octo/hello"
+    assert len(time.waits) == 2
+    assert 0.5 <= time.waits[0] <= 1.5
+    assert 1 <= time.waits[1] <= 3
 
 
-def test_a_lasting_fault_is_an_error_that_says_so(client: GitHubClient, faults: Faults) -> None:
+def test_a_lasting_fault_is_an_error_that_says_so(asker: Asker, faults: Faults) -> None:
     faults.answers = [Response("down", status=503) for _ in range(3)]
     with pytest.raises(UnavailableError, match="status 503 3 times for /repos/octo/hello"):
-        client.get(PATH)
+        asker.get(PATH)
 
 
-def test_a_named_rate_limit_is_waited_out(
-    client: GitHubClient, faults: Faults, waits: list[float]
-) -> None:
-    faults.answers = [Response("{}", status=429, headers={"Retry-After": "30"})]
-    client.get(PATH)
-    assert waits == [30]
+def test_a_named_rate_limit_is_waited_out(asker: Asker, faults: Faults, time: Time) -> None:
+    faults.answers = [limited(429, Retry_After="30")]
+    asker.get(PATH)
+    assert time.waits == [30]
 
 
 def test_a_secondary_limit_that_names_no_time_is_waited_out(
-    client: GitHubClient, faults: Faults, waits: list[float]
+    asker: Asker, faults: Faults, time: Time
 ) -> None:
-    message = '{"message": "You have exceeded a secondary rate limit."}'
-    faults.answers = [Response(message, status=403)]
-    client.get(PATH)
-    assert waits == [60]
+    faults.answers = [limited()]
+    asker.get(PATH)
+    assert time.waits == [60]
 
 
-def test_a_limit_that_lasts_too_long_stops_collection(server: Server, waits: list[float]) -> None:
+def test_one_that_lasts_is_waited_for_longer_each_time_and_then_stops_collection(
+    asker: Asker, faults: Faults, time: Time
+) -> None:
+    faults.answers = [limited() for _ in range(9)]
+    with pytest.raises(RateLimitError, match="another 120 seconds") as raised:
+        asker.get(PATH)
+    assert raised.value.credential == "token"
+    assert time.waits == [60]
+    assert asker.request_count == 2
+
+
+def test_once_it_is_over_the_next_one_is_waited_for_as_long_as_the_first(
+    asker: Asker, faults: Faults, time: Time
+) -> None:
+    for _ in range(2):
+        faults.answers = [limited()]
+        asker.get(PATH)
+    assert time.waits == [60, 60]
+
+
+def test_a_limit_that_lasts_too_long_stops_collection(
+    asker: Asker, server: Server, time: Time
+) -> None:
     server.rate_limit = 1
-    client = GitHubClient(server.url, TOKEN, Patience(longest_wait_seconds=100, sleep=waits.append))
-    client.get(PATH)
-    with pytest.raises(RateLimitError, match=r"used up for another 3,[0-9]+ seconds"):
-        client.get(PATH)
-    assert waits == []
-    client.close()
+    asker.get(PATH)
+    with pytest.raises(RateLimitError, match=r"used up for another 3,[0-9]+ seconds") as raised:
+        asker.get(PATH)
+    assert raised.value.credential == "token"
+    assert time.waits == []
+    assert asker.request_count == 1
 
 
-def test_a_refused_permission_is_not_tried_again(
-    client: GitHubClient, faults: Faults, waits: list[float]
-) -> None:
+def test_a_refused_permission_is_not_tried_again(asker: Asker, faults: Faults, time: Time) -> None:
     message = '{"message": "Resource not accessible by personal access token"}'
     faults.answers = [Response(message, status=403)]
     with pytest.raises(ForbiddenError, match=r"not accessible.*Metadata and Actions"):
-        client.get(PATH)
-    assert waits == []
+        asker.get(PATH)
+    assert time.waits == []
 
 
 def test_bad_credentials_stop_at_once_and_are_never_shown(
-    server: Server, caplog: pytest.LogCaptureFixture
+    asked: Settings, reach: Reach, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    client = GitHubClient(server.url, "ghp_wrongButSecret")
-    with pytest.raises(BadCredentialError, match="ACTIONSIGHT_GITHUB_TOKEN") as raised:
-        client.get(PATH)
-    assert client.request_count == 1
-    assert "ghp_" not in str(raised.value) + repr(client) + caplog.text
-    client.close()
+    access = reach(dataclasses.replace(asked, github_token="ghp_wrongButSecret"))
+    for _ in range(2):
+        asker = access.asker(REPOSITORY, Priority.HEAD)
+        with pytest.raises(BadCredentialError, match="ACTIONSIGHT_GITHUB_TOKEN") as raised:
+            asker.get(PATH)
+        assert raised.value.credential == "token"
+        assert "ghp_" not in str(raised.value) + repr(asker) + caplog.text
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [404, 410, 451])
-def test_what_is_not_there_is_told_apart(client: GitHubClient, faults: Faults, status: int) -> None:
+def test_what_is_not_there_is_told_apart(asker: Asker, faults: Faults, status: int) -> None:
     faults.answers = [Response('{"message": "Not Found"}', status=status)]
     with pytest.raises(MissingError) as raised:
-        client.get(PATH)
+        asker.get(PATH)
     assert raised.value.status_code == status
 
 
-def test_the_token_is_not_carried_to_another_host(client: GitHubClient) -> None:
+def test_the_token_is_not_carried_to_another_host(asker: Asker) -> None:
     with pytest.raises(UnexpectedAnswerError, match=r"another host: evil\.example"):
-        client.get("https://evil.example/repos")
-    assert client.request_count == 0
+        asker.get("https://evil.example/repos")
+    assert asker.request_count == 0
 
 
-def test_without_a_token_it_asks_unauthenticated() -> None:
-    world = World()
-    world.add_repository("octo/hello")
-    with serving(world) as server:
-        client = GitHubClient(server.url)
-        assert client.get(PATH).body["full_name"] == "octo/hello"
-        assert "authorization" not in server.requests[-1].headers
-        client.close()
+def test_a_form_that_the_contract_does_not_allow_is_told(asker: Asker) -> None:
+    with pytest.raises(UnexpectedAnswerError, match="no list of jobs"):
+        list(listing(asker, PATH, "jobs"))
+    with pytest.raises(MissingError):
+        get_object(asker, f"{PATH}/nothing")
+
+
+def test_without_a_token_it_asks_unauthenticated(
+    asked: Settings, reach: Reach, server: Server
+) -> None:
+    server.token = None
+    asker = reach(dataclasses.replace(asked, github_token=None)).asker(REPOSITORY, Priority.HEAD)
+    assert asker.get(PATH).body["full_name"] == REPOSITORY
+    assert "authorization" not in server.requests[-1].headers
+    assert asker.token_key == "anonymous"
