@@ -126,7 +126,7 @@ def test_killed_again_and_again_while_it_asks_github(own: Installation) -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        "raw_staging_runs.workflow_runs",
+        "raw_staging_poll_runs.workflow_runs",
         "raw.workflow_jobs",
     ],
 )
@@ -135,6 +135,9 @@ def test_killed_while_it_loads(
 ) -> None:
     caplog.set_level("INFO")
     runs = some_history(own)
+    own.collect()
+    of = next(iter(own.world.workflows.values()))
+    runs += [run(of, own.world, own.clock.now - number * MINUTE) for number in range(5, 8)]
     kill_in_load(own, table)
     results = own.collect()
     assert "left behind" in caplog.text
@@ -160,7 +163,7 @@ def test_what_a_killed_poll_had_fetched_is_a_new_observation_once_it_is_loaded(
 def test_a_damaged_local_folder_heals(own: Installation, damage: str) -> None:
     runs = some_history(own)
     own.collect()
-    folder = own.settings.data_dir / "dlt" / "github_runs"
+    folder = own.settings.data_dir / "dlt" / "poll" / "github_runs"
     for path in [folder / damage] if damage != "everything" else folder.rglob("*.json"):
         path.write_text("{", encoding="utf-8")
     own.clock.advance(60 * MINUTE)

@@ -79,7 +79,8 @@ class _Backfill:
                     window = self._todo.popleft()
                     if window.repository_id not in self._failed:
                         overlap.give(window)
-                for window, outcome in overlap.take() if overlap.is_busy else ():
+                if overlap.is_busy:
+                    window, outcome = overlap.take()
                     turn = self._turns[window.repository_id]
                     try:
                         self._take(turn, window, outcome.result())

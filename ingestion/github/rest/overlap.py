@@ -4,7 +4,9 @@ Only requests belong in there: the database connection, batches and counts are t
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
 from typing import Generic, TypeVar
 
 # GitHub allows 100 at once; more than this gains nothing, since the minute's points bind first.
@@ -18,40 +20,59 @@ class Overlap(Generic[Item, Result]):
     """Work under way, at most twice as much of it as is done at once.
 
     What is done waits until it is taken: memory is bounded by that, not by how much there is to do.
+    The threads hold nobody up who is interrupted: they may be waiting for GitHub for minutes.
     """
 
     def __init__(self, work: Callable[[Item], Result], width: int = WIDTH) -> None:
         self._work = work
-        self._most = 2 * width
-        self._threads = ThreadPoolExecutor(width, thread_name_prefix="github")
-        self._items: dict[Future[Result], Item] = {}
+        self._width = width
+        self._count = 0
+        self._threads: list[Thread] = []
+        self._todo: SimpleQueue[Item | None] = SimpleQueue()
+        self._done: SimpleQueue[tuple[Item, Future[Result]]] = SimpleQueue()
+        self._is_over = False
 
     def __enter__(self) -> "Overlap[Item, Result]":
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What waits for a thread is dropped; what is being asked ends by itself.
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._is_over = True
+        for _thread in self._threads:
+            self._todo.put(None)
 
     @property
     def has_room(self) -> bool:
         """Whether more may be given to it."""
-        return len(self._items) < self._most
+        return self._count < 2 * self._width
 
     @property
     def is_busy(self) -> bool:
         """Whether something is under way or waits to be taken."""
-        return bool(self._items)
+        return self._count > 0
 
     def give(self, item: Item) -> None:
         """Let the work be done for an item."""
-        self._items[self._threads.submit(self._work, item)] = item
+        self._count += 1
+        self._todo.put(item)
+        if len(self._threads) < min(self._width, self._count):
+            thread = Thread(target=self._serve, name="github", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
-    def take(self) -> Iterator[tuple[Item, Future[Result]]]:
-        """What is done, at least one item; its future's `result()` raises what the work raised."""
-        done, _ = wait(self._items, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield self._items.pop(future), future
+    def take(self) -> tuple[Item, Future[Result]]:
+        """The next that is done; its future's `result()` raises what the work raised."""
+        done = self._done.get()
+        self._count -= 1
+        return done
+
+    def _serve(self) -> None:
+        while not self._is_over and (item := self._todo.get()) is not None:
+            outcome: Future[Result] = Future()
+            try:
+                outcome.set_result(self._work(item))
+            except Exception as error:
+                outcome.set_exception(error)
+            self._done.put((item, outcome))
 
 
 def overlapped(
@@ -69,4 +90,4 @@ def overlapped(
                     is_all_given = True
             if not overlap.is_busy:
                 return
-            yield from overlap.take()
+            yield overlap.take()
