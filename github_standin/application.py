@@ -2,7 +2,7 @@
 
 from flask import Flask, Response
 
-from github_standin import oauth, rest, rest_hooks, rest_people
+from github_standin import oauth, rest, rest_app, rest_hooks, rest_owners, rest_people
 from github_standin.access import UnauthorizedError
 from github_standin.answers import ForbiddenError, InvalidBodyError, NotFoundError, answer, error
 from github_standin.hook_registry import HookRegistry
@@ -16,6 +16,8 @@ def create_app(world: World, hooks: HookRegistry) -> Flask:
     app = Flask("github_standin", static_folder=None)
     rest.add_routes(app, world)
     rest_people.add_routes(app, world)
+    rest_app.add_routes(app, world)
+    rest_owners.add_routes(app, world)
     rest_hooks.add_routes(app, world, hooks)
     oauth.add_routes(app, world.people)
     app.add_url_rule("/meta", "meta", _meta)

@@ -1,4 +1,4 @@
-"""Requests an hour, counted for each token."""
+"""Requests an hour, counted for each token, and for each installation of the App."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +6,11 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from github_standin.access import credential
+from github_standin.access import credential, is_assertion
+from github_standin.people import People
+
+PER_REPOSITORY = 50
+MOST = 12_500
 
 
 @dataclass
@@ -45,22 +49,38 @@ class Quota:
 
 
 class Quotas:
-    """The quotas of all tokens that asked."""
+    """The quotas of all credentials that asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, people: People) -> None:
+        self._people = people
         self._quotas: dict[str, Quota] = {}
 
     def key(self, request: Request) -> str:
         """Whose requests are counted together."""
         header = request.headers.get("Authorization", "")
-        return credential(header) or header
+        given = credential(header) or header
+        token = self._people.installation_tokens.of(given)
+        if token is not None:
+            return f"installation {token.installation_id}"
+        return "app" if is_assertion(given) else given
 
     def of(self, request: Request, limit: int, now: datetime) -> Quota:
         """The quota of the request's credential, which begins with its first request of an
         hour."""
         key = self.key(request)
+        limit = max(limit, self._limit_of(request, limit))
         quota = self._quotas.get(key)
         if quota is None or now >= quota.resets_at:
             quota = self._quotas[key] = Quota(limit, 0, now + timedelta(hours=1))
         quota.limit = limit
         return quota
+
+    def _limit_of(self, request: Request, limit: int) -> int:
+        """An installation has more for every repository beyond twenty."""
+        given = credential(request.headers.get("Authorization")) or ""
+        token = self._people.installation_tokens.of(given)
+        installation = self._people.installations.get(token.installation_id if token else 0)
+        if installation is None:
+            return limit
+        covered = len(self._people.repositories_of(installation))
+        return min(limit + PER_REPOSITORY * max(0, covered - 20), MOST)

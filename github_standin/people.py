@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from github_standin.accounts import account
+from github_standin.installation_tokens import InstallationToken, InstallationTokens
 from github_standin.model import Account, Repository
 from github_standin.tokens import Tokens, UserToken
 
@@ -53,6 +54,8 @@ class App:
     redirect_uris: tuple[str, ...]
     id: int = APP_ID
     slug: str = "actions-app"
+    public_key: str | None = None
+    """PEM: what the App signs is checked with it; None: it signs nothing."""
 
 
 @dataclass
@@ -71,6 +74,11 @@ class Installation:
     def is_suspended_at(self, moment: datetime) -> bool:
         """Whether the App reached nothing at *moment*, as far as is still known."""
         return self.suspended_at is not None and self.suspended_at <= moment
+
+    def grants(self, permission: str, access: str) -> bool:
+        """Whether the App was granted *permission* ("read" or "write") here."""
+        granted = self.permissions.get(permission)
+        return granted == access or granted == "write"
 
     def covers(self, repository: Repository) -> bool:
         """Whether the repository is among the chosen ones, suspended or not."""
@@ -104,6 +112,7 @@ class People:
         self.events: list[AppEvent] = []
         # A client reckons by the real time: not by a world's clock that later runs faster.
         self.tokens = Tokens(world.clock)
+        self.installation_tokens = InstallationTokens()
         self._installation_ids = itertools.count(60_000_001)
 
     # people
@@ -143,13 +152,20 @@ class People:
     # the App
 
     def register_app(
-        self, client_id: str, client_secret: str, redirect_uris: Sequence[str], *, slug: str = ""
+        self,
+        client_id: str,
+        client_secret: str,
+        redirect_uris: Sequence[str],
+        *,
+        slug: str = "actions-app",
+        public_key: str | None = None,
     ) -> App:
-        """Make the one App that people can sign in to."""
+        """Make the one App: people can sign in to it, and it can ask in its own name."""
         with self._world.lock:
-            app = App(client_id, client_secret, tuple(redirect_uris))
-            self.app = replace(app, slug=slug) if slug else app
-            return self.app
+            redirects = tuple(redirect_uris)
+            app = App(client_id, client_secret, redirects, slug=slug, public_key=public_key)
+            self.app = app
+            return app
 
     def issue_token(self, user: User) -> UserToken:
         """A pair of tokens, without the pages."""
@@ -173,6 +189,16 @@ class People:
             self.tokens.revoke(token)
 
     # installations
+
+    def issue_installation_token(self, installation: Installation) -> InstallationToken:
+        """A token for all that the installation reaches."""
+        with self._world.lock:
+            return self.installation_tokens.issue(installation.id, dict(installation.permissions))
+
+    def expire_installation_tokens(self, installation: Installation) -> None:
+        """Let the installation's tokens expire now."""
+        with self._world.lock:
+            self.installation_tokens.expire(installation.id)
 
     def install(
         self,

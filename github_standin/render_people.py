@@ -1,7 +1,9 @@
 """Bodies of installations, and payloads of what happens to them and to authorizations."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 
+from github_standin.accounts import account
 from github_standin.model import Repository
 from github_standin.people import App, AppEvent, Installation
 from github_standin.render_repository import (
@@ -15,6 +17,11 @@ from github_standin.render_repository import (
 
 _NOBODYS_APP = App("Iv1.standin", "", ())
 """What payloads name where a test installs the App without registering it."""
+
+
+_EVENTS = ("repository", "workflow_job", "workflow_run")
+_OWNER = account("octocat")
+_REGISTERED = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def selection_of(installation: Installation) -> str:
@@ -40,7 +47,7 @@ def installation_body(installation: Installation, app: App | None, api: str) -> 
         "target_id": of.id,
         "target_type": of.type,
         "permissions": dict(installation.permissions),
-        "events": ["repository", "workflow_job", "workflow_run"],
+        "events": list(_EVENTS),
         "created_at": timestamp(installation.created_at),
         "updated_at": timestamp(installation.updated_at),
         "single_file_name": None,
@@ -48,6 +55,29 @@ def installation_body(installation: Installation, app: App | None, api: str) -> 
         "single_file_paths": [],
         "suspended_by": None if by is None else account_body(by, api),
         "suspended_at": timestamp(installation.suspended_at),
+    }
+
+
+def app_body(app: App, installations: Collection[Installation], api: str) -> Body:
+    """Schema `integration`."""
+    granted: dict[str, str] = {}
+    for of in installations:
+        granted |= of.permissions
+    return {
+        "id": app.id,
+        "slug": app.slug,
+        "node_id": node_id("A", app.id),
+        "client_id": app.client_id,
+        "owner": account_body(_OWNER, api),
+        "name": app.slug,
+        "description": None,
+        "external_url": WEB,
+        "html_url": f"{WEB}/apps/{app.slug}",
+        "created_at": timestamp(_REGISTERED),
+        "updated_at": timestamp(_REGISTERED),
+        "permissions": granted,
+        "events": list(_EVENTS),
+        "installations_count": len(installations),
     }
 
 

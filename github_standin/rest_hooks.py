@@ -97,15 +97,15 @@ class _Routes:
 
 
 def _check_rights(repository: Repository) -> None:
-    """Hooks are for admins, through an App that was granted them; for the collector's credential
-    where the server was told so."""
+    """Hooks are for admins, through an App that was granted them, and for its installations; for
+    the collector's credential where the server was told so."""
     viewer = current_viewer()
-    if viewer.user is None:
+    if viewer.user is None and viewer.token is None:
         if not viewer.administers_hooks:
             raise ForbiddenError("Resource not accessible by personal access token")
         return
     access = "read" if request.method == "GET" else "write"
     if not viewer.app_may("repository_hooks", access, repository):
         raise ForbiddenError("Resource not accessible by integration")
-    if not viewer.may("admin", repository):
+    if viewer.token is None and not viewer.may("admin", repository):
         raise NotFoundError

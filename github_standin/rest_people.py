@@ -34,6 +34,8 @@ class _Routes:
     def user(self) -> Response:
         """The owner of the token; without one there is nobody."""
         user = current_viewer().user
+        if current_viewer().token is not None:
+            raise ForbiddenError("Resource not accessible by integration")
         if user is None and not request.headers.get("Authorization"):
             return error(401, "Requires authentication")
         user = user or User(_COLLECTOR)

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, request
 
 from github_standin.access import current_viewer
-from github_standin.answers import NotFoundError, api, error
+from github_standin.answers import ForbiddenError, NotFoundError, api, error
 from github_standin.model import Repository
 from github_standin.world import World
 
@@ -34,10 +34,17 @@ def add_below_repository(
         repository = _reached(found or moved)
         if moved is not None:
             raise MovedError(moved)
+        check(repository)
         return handler(repository, **rest)
 
     def by_id(repository_id: int, **rest: Any) -> Response:
-        return handler(_reached(world.repositories.get(repository_id)), **rest)
+        repository = _reached(world.repositories.get(repository_id))
+        check(repository)
+        return handler(repository, **rest)
+
+    def check(repository: Repository) -> None:
+        if path.startswith("/actions") and not current_viewer().reads_actions(repository):
+            raise ForbiddenError("Resource not accessible by integration")
 
     name = handler.__name__
     for root, endpoint, view in (

@@ -6,6 +6,7 @@ with serving(world, token="secret") as server:
 
 import hashlib
 import logging
+import re
 import socket
 import threading
 import time
@@ -21,7 +22,14 @@ from werkzeug.http import http_date
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
-from github_standin.access import ENVIRONMENT_KEY, UnauthorizedError, viewer_of
+from github_standin.access import (
+    ENVIRONMENT_KEY,
+    SuspendedError,
+    UnauthorizedError,
+    Viewer,
+    asking_app,
+    viewer_of,
+)
 from github_standin.answers import answer, error
 from github_standin.application import create_app
 from github_standin.hook_registry import HookRegistry
@@ -45,6 +53,11 @@ OWN = "/standin"
 
 APPLICATIONS = "/applications/"
 """What an App asks with its own id and secret."""
+
+OF_THE_APP = re.compile(
+    r"/app(/.*)?|/(repos/[^/]+/[^/]+|repositories/[^/]+|orgs/[^/]+|users/[^/]+)/installation"
+)
+"""What an App asks with what it signs."""
 
 API_VERSIONS = ("2022-11-28", "2026-03-10")
 
@@ -113,7 +126,7 @@ class Server:
         self._status = status
         self._hooks = HookRegistry(world)
         self._app = create_app(world, self._hooks)
-        self._quotas = Quotas()
+        self._quotas = Quotas(world.people)
         self._http: ThreadedWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -227,14 +240,11 @@ class Server:
             return error(400, f"API version {version} is not supported")
         if not request.path.startswith(APPLICATIONS):
             try:
-                viewer = viewer_of(
-                    self.world.people,
-                    request.headers.get("Authorization"),
-                    self.token,
-                    administers_hooks=self.administers_hooks,
-                )
+                viewer = self._viewer(request)
             except UnauthorizedError as reason:
                 return error(401, str(reason))
+            except SuspendedError as reason:
+                return error(403, str(reason))
             request.environ[ENVIRONMENT_KEY] = viewer
         quota = self._quota(request, now)
         if quota is not None and quota.is_used_up and request.path != "/rate_limit":
@@ -242,6 +252,14 @@ class Server:
             refused = error(403, "API rate limit exceeded. Wait until it is reset.")
             return quota.told_by(refused)
         return None
+
+    def _viewer(self, request: Request) -> Viewer:
+        people, authorization = self.world.people, request.headers.get("Authorization")
+        if OF_THE_APP.fullmatch(request.path):
+            return asking_app(people, authorization)
+        return viewer_of(
+            people, authorization, self.token, administers_hooks=self.administers_hooks
+        )
 
     def _limited(self, request: Request, now: datetime) -> Response:
         quota = self._quota(request, now)
