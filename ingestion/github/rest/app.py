@@ -28,6 +28,7 @@ from ingestion.github.rest.transport import API_VERSION, USER_AGENT
 NAME = "app"
 TIMEOUT_SECONDS = 15
 PER_PAGE = 100
+LONGEST_LIFE_SECONDS = 3600
 # GitHub tolerates about a minute; further off, its own clock is what counts.
 TOLERATED_SKEW_SECONDS = 30
 
@@ -94,8 +95,10 @@ class App:
                 ForbiddenError: the installation is suspended.
         """
         made = self._ask(lambda: self._github.get_access_token(installation_id))
-        now = _time_of(made.raw_headers) or datetime.now(UTC)
-        return NewToken(made.token, (made.expires_at - now).total_seconds())
+        # One of the two clocks may be wrong; a wrong guess costs a 401, after which it is renewed.
+        clocks = filter(None, [_time_of(made.raw_headers), datetime.now(UTC)])
+        lives = max((made.expires_at - now).total_seconds() for now in clocks)
+        return NewToken(made.token, min(lives, LONGEST_LIFE_SECONDS))
 
     def close(self) -> None:
         """Close its connections."""
