@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from github_standin.accounts import account
 from github_standin.model import Job, Repository, Run, Runner, Step, Workflow
@@ -81,6 +82,21 @@ def generate(
     end = until or (world.now() - DAY).replace(minute=0, second=0, microsecond=0)
     with world.lock:
         return _Maker(world, sizes, full_name, random.Random(seed), end).make()  # noqa: S311
+
+
+def status(world: World, made: Generated) -> dict[str, Any]:
+    """What `GET /standin` answers."""
+    return {
+        "now": world.now().isoformat(),
+        "repositories": [made.repository.full_name],
+        "generated": {
+            "first": made.first.isoformat(),
+            "last": made.last.isoformat(),
+            "runs": made.run_count,
+            "attempts": made.attempt_count,
+            "jobs": made.job_count,
+        },
+    }
 
 
 class _Maker:

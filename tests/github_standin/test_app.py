@@ -2,18 +2,16 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from werkzeug.test import TestResponse
 
 from github_standin.model import Account
 from github_standin.people import APP_ID, PERMISSIONS, Installation
 from github_standin.traffic import SecondaryLimits
+from tests.github_standin.keys import keys
 from tests.github_standin.peopled import CLIENT, Peopled
 from tests.github_standin.schemas import error_validator, validator
 
@@ -25,21 +23,6 @@ HIDDEN = "/repos/octo/hidden"
 
 # The tokens of an App follow the real time; its tests bring their own.
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-@cache
-def keys(number: int = 0) -> tuple[str, str]:
-    """A private and a public key."""
-    made = rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
-    private = made.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    public = made.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return private.decode(), public.decode()
 
 
 def assertion(key: str = "", **claims: Any) -> str:

@@ -5,15 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import jwt
 import pytest
 import requests
 
-from github_standin.__main__ import CLIENT_VARIABLES, SIGNING_VARIABLE
 from github_standin.hooks import signatures
+from github_standin.options import CLIENT_VARIABLES, SIGNING_VARIABLE
+from github_standin.people import APP_ID
+from tests.github_standin.keys import keys
 from tests.github_standin.receiving import receiving
 
 pytestmark = pytest.mark.integration
@@ -147,6 +153,38 @@ def test_people_sign_in_to_the_app_of_the_environment(tmp_path: Path) -> None:
     assert hooks.status_code == 403
 
 
+def test_a_generated_history_with_limits_and_trouble(tmp_path: Path) -> None:
+    private, public = keys()
+    (tmp_path / "app.pem").write_text(public)
+    arguments = (
+        "--generated=50",
+        "--rate-limit=0",
+        "--secondary-limits",
+        "--latency=0.001",
+        "--fault=gone:0.5",
+        "--clock-skew=1",
+        f"--app-public-key={tmp_path / 'app.pem'}",
+    )
+    now = int(time.time())
+    claims = {"iss": str(APP_ID), "iat": now - 60, "exp": now + 500}
+    bearer = {"Authorization": f"Bearer {jwt.encode(claims, private, algorithm='RS256')}"}
+    with started(*arguments) as process:
+        url = url_of(process)
+        app = [requests.get(f"{url}/app", headers=bearer, timeout=10) for _ in range(20)]
+        told = requests.get(f"{url}/standin", timeout=10).json()
+    statuses = Counter(answer.status_code for answer in app)
+    assert set(statuses) == {200, 410}
+    [good, *_] = [of for of in app if of.ok]
+    assert good.json()["installations_count"] == 1
+    assert not any("X-RateLimit-Limit" in answer.headers for answer in app)
+    ahead = parsedate_to_datetime(good.headers["Date"]).timestamp() - now
+    assert 3_590 < ahead < 3_660
+    assert told["repositories"] == ["octo/generated"]
+    assert told["generated"]["runs"] == 50
+    assert told["requests"]["by_status"] == {str(of): count for of, count in statuses.items()}
+    assert told["requests"]["refusals"] == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "secret", "named"),
     [
@@ -158,6 +196,11 @@ def test_people_sign_in_to_the_app_of_the_environment(tmp_path: Path) -> None:
         (("--demonstration", "--redirect-uri=http://127.0.0.1"), None, CLIENT_VARIABLES[1]),
         (("--redirect-uri=http://127.0.0.1",), None, "--demonstration"),
         (("--demonstration", "--speed=2", "--lead=0"), None, "--lead"),
+        (("--demonstration", "--generated=5"), None, "--generated"),
+        (("--generated=0",), None, "number of runs"),
+        (("--latency=0",), None, "--latency"),
+        (("--fault=nothing",), None, "server_error"),
+        (("--fault=gone:2",), None, "share"),
     ],
 )
 def test_options_that_do_not_fit_are_named(
