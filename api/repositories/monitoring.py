@@ -54,6 +54,7 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
             added_at = now(),
             removed_at = null,
             trouble = null,
+            trouble_loop = null,
             trouble_since = null,
             unreachable_since = null,
             failure_count = 0,

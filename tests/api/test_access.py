@@ -19,6 +19,7 @@ from tests.api.marts import Marts
 pytestmark = pytest.mark.integration
 
 PUBLIC = {"/", "/healthz", "/readyz", "/openapi.json", "/login", "/login/github/authorized"}
+OPTIONAL = {"/metrics"}
 SIGNED = {"/webhooks/github"}
 SESSION = {"/me", "/logout"}
 PROTECTED = [
@@ -28,6 +29,7 @@ PROTECTED = [
     "/repositories",
     "/repositories/11",
     "/repositories/available",
+    "/repositories/selections",
 ]
 READABLE = [path for path in PROTECTED if path != "/repositories/11"]
 
@@ -40,9 +42,10 @@ def test_every_route_declares_its_access(app: Flask) -> None:
     assert None not in declared.values()
     assert {route for route, access in declared.items() if access is Access.PUBLIC} == PUBLIC
     assert {route for route, access in declared.items() if access is Access.SIGNED} == SIGNED
+    assert {route for route, access in declared.items() if access is Access.OPTIONAL} == OPTIONAL
     assert {route for route, access in declared.items() if access is Access.SESSION} == SESSION
     assert {re.sub("<.*>", "11", route) for route in declared} == (
-        PUBLIC | SIGNED | SESSION | set(PROTECTED)
+        PUBLIC | OPTIONAL | SIGNED | SESSION | set(PROTECTED)
     )
 
 
