@@ -119,11 +119,16 @@ def migrate() -> None:
 
 
 @main.command()
-def sync() -> None:
-    """Poll GitHub once, drain the webhooks, build; exit 0 only when all of it is in the marts."""
+@click.option("--sweep", is_flag=True, help="List the last 31 days again, due or not.")
+def sync(sweep: bool) -> None:
+    """Poll GitHub, drain the webhooks, build; exit 0 only when all of it is in the marts.
+
+    History that is owed is read too, and what changed in the last 31 days where that was not looked
+    at for a day.
+    """
     with servers() as here:
         operations.migrate(here)
-        operations.sync(here)
+        operations.sync(here, sweeps_all=sweep)
     click.echo("Everything that GitHub has is in the marts.")
 
 

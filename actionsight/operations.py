@@ -43,8 +43,8 @@ def migrate(settings: Settings) -> None:
         _run(settings, "dagster", ["instance", "migrate"], failure, quietly=True)
 
 
-def sync(settings: Settings) -> None:
-    """One poll, one drain and one build, in the foreground, as a run that Dagster shows.
+def sync(settings: Settings, *, sweeps_all: bool = False) -> None:
+    """All that GitHub owes, one drain, one build, in the foreground, as a run that Dagster shows.
 
     Waits for a poll or a drain that is under way elsewhere.
 
@@ -55,7 +55,10 @@ def sync(settings: Settings) -> None:
     _run(
         settings,
         "dagster",
-        ["job", "execute", "--module-name=orchestration.definitions", "--job=sync"],
+        [
+            *("job", "execute", "--module-name=orchestration.definitions", "--job=sync"),
+            *(["--tags", '{"actionsight/sweep": "all"}'] if sweeps_all else []),
+        ],
         "the poll, the drain or the build failed (Dagster shows the run)",
     )
     troubles = _troubles(settings, started_at)
@@ -139,6 +142,7 @@ def _troubles(settings: Settings, since: datetime) -> list[str]:
             select name, coalesce(last_error, 'GitHub was not asked yet')
             from app.repository_selections
             where repository_id is null and removed_at is null
+                and (last_error is not null or listed_at is null)
             """
         ).fetchall()
     return [f"{name}: {error}" for name, error in [*failed, *unknown]]

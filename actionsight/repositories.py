@@ -52,16 +52,19 @@ def add_selections(
                 # Added anew, so that it is polled at once.
                 """
                 update app.repositories set removed_at = null, added_at = now()
-                where repository_id = %s and removed_at is not null
+                where (repository_id = %s or selected_by = lower(%s)) and removed_at is not null
                 """,
-                [row[0]],
+                [row[0], name],
             )
     return added
 
 
 def remove_selection(connection: Connection[Any], name: str) -> bool:
-    """Stop monitoring; its data stays, and no answer shows it. False where it is not monitored."""
-    row = connection.execute(
+    """Stop monitoring `owner/name`, or `owner/*` with all that it brought.
+
+    The data stays, and no answer shows it. False where it is not monitored.
+    """
+    selected = connection.execute(
         """
         update app.repository_selections as selection set removed_at = now()
         where removed_at is null and (
@@ -72,13 +75,20 @@ def remove_selection(connection: Connection[Any], name: str) -> bool:
         returning repository_id
         """,
         {"name": name},
-    ).fetchone()
-    if row is None:
-        return False
-    connection.execute(
-        "update app.repositories set removed_at = now() where repository_id = %s", [row[0]]
-    )
-    return True
+    ).fetchall()
+    removed = connection.execute(
+        """
+        update app.repositories set removed_at = now()
+        where removed_at is null and (
+            repository_id = any(%(ids)s)
+            or selected_by = lower(%(name)s)
+            or (selected_by is not null and lower(full_name) = lower(%(name)s))
+        )
+        returning repository_id
+        """,
+        {"ids": [repository_id for (repository_id,) in selected], "name": name},
+    ).fetchall()
+    return bool(selected or removed)
 
 
 def find_removed(connection: Connection[Any], name: str) -> int | None:
@@ -110,6 +120,10 @@ def list_monitored(connection: Connection[Any]) -> list[MonitoredRepository]:
             from app.repository_selections as selection
             left join app.repositories using (repository_id)
             where selection.removed_at is null
+            union all
+            select full_name, repository_id, visibility, backfilled_from, observed_until, trouble
+            from app.repositories
+            where selected_by is not null and removed_at is null
             order by 1
             """
         )

@@ -1,6 +1,6 @@
 """The one code location: what each folder defines, merged."""
 
-from dagster import AssetSelection, Definitions, define_asset_job, in_process_executor
+from dagster import AssetSelection, Definitions, RunConfig, define_asset_job, in_process_executor
 
 from actionsight.settings import load
 from orchestration.modelling.assets import models
@@ -10,9 +10,16 @@ from orchestration.modelling.reconciliation import (
     reconciling_schedule,
     webhooks_tell_enough,
 )
-from orchestration.polling.assets import github_rest, polled_tables
+from orchestration.polling.assets import Collection, github_rest, polled_tables
 from orchestration.polling.newcomers import newcomers
-from orchestration.polling.schedules import collect, polling_schedule
+from orchestration.polling.schedules import (
+    backfill,
+    collect,
+    polling_schedule,
+    read_history,
+    sweep,
+    sweep_github,
+)
 from orchestration.retention import forget, forgetting_schedule
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 from orchestration.webhooks.sensor import drain_and_build
@@ -20,16 +27,25 @@ from orchestration.webhooks.sensor import drain_and_build
 sync = define_asset_job(
     "sync",
     selection=AssetSelection.assets(polled_tables, drained_tables, models),
-    description="One poll, one drain, and the build of all they brought: `actionsight sync`.",
-    # For the person who watches: progress, without Dagster's own steps.
-    config={"loggers": {"console": {"config": {"log_level": "INFO"}}}},
+    description="All that is owed by GitHub, one drain, and the build of it: `actionsight sync`.",
+    config=RunConfig(
+        ops={"github": Collection(is_watched=True)},
+        # For the person who watches: progress, without Dagster's own steps.
+        loggers={"console": {"config": {"log_level": "INFO"}}},
+    ),
 )
 
 defs = Definitions(
     assets=[github_rest, github_webhooks, polled_tables, drained_tables, models],
     asset_checks=[webhooks_tell_enough],
-    jobs=[collect, build, sync, reconcile, forget],
-    schedules=[polling_schedule(load().poll_minutes), reconciling_schedule, forgetting_schedule],
+    jobs=[collect, sweep, backfill, build, sync, reconcile, forget],
+    schedules=[
+        polling_schedule(load().poll_minutes),
+        sweep_github,
+        read_history,
+        reconciling_schedule,
+        forgetting_schedule,
+    ],
     sensors=[drain_and_build, newcomers],
     executor=in_process_executor,
 )

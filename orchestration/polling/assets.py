@@ -1,6 +1,7 @@
 """The raw tables that polling fills, as assets; all of the work is `ingestion.github`'s."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from dagster import (
@@ -11,20 +12,27 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     AssetSpec,
+    Config,
     DataVersion,
     MaterializeResult,
     multi_asset,
 )
+from pydantic import Field
 
 from actionsight.settings import load
 from ingestion.github import stages
-from ingestion.github.cycle import StageResult, cycle
+from ingestion.github.cycle import LOOPS, Loop, StageResult, cycle
 from ingestion.github.prepare import prepare
+from orchestration.polling.progress import progress_of
 from orchestration.raw_tables import GITHUB_REST, raw_table
 from orchestration.runs import sign
 
 POLLS = AssetKey(["raw", "polls"])
 COLLECTED = "every_repository_was_collected"
+# Runs of one pool share GitHub's limit: Dagster starts no more of them at once than it allows.
+POOL = "github"
+# On a run: sweep every repository, whether that is due or not.
+SWEEP_TAG = "actionsight/sweep"
 
 github_rest = AssetSpec(
     GITHUB_REST,
@@ -32,6 +40,34 @@ github_rest = AssetSpec(
     kinds={"github"},
     description="GitHub's REST API; each poll notes what is left of the rate limit.",
 )
+
+
+class Collection(Config):
+    """What a run collects."""
+
+    loops: list[str] = Field(
+        default=list(LOOPS),
+        description="What looks for runs: head (new ones), open (those under way), sweep (the last "
+        "31 days, daily), backfill (history).",
+    )
+    minutes: int = Field(
+        default=0, description="Stop beginning new work after so many minutes; 0: when all is done."
+    )
+    is_watched: bool = Field(
+        default=False,
+        description="A person waits: look at everything, leave no share of the limit to others.",
+    )
+
+    @property
+    def known_loops(self) -> list[Loop]:
+        """The loops, in their order.
+
+        Raises:
+            ValueError: there is no such loop.
+        """
+        if unknown := set(self.loops) - set(LOOPS):
+            raise ValueError(f"no loop is called {', '.join(sorted(unknown))}")
+        return [loop for loop in LOOPS if loop in self.loops]
 
 
 @multi_asset(
@@ -53,62 +89,76 @@ github_rest = AssetSpec(
             description="No repository has had trouble in the last poll; names those that had.",
         )
     ],
+    pool=POOL,
 )
 def polled_tables(
-    context: AssetExecutionContext,
+    context: AssetExecutionContext, config: Collection
 ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-    """Collect from GitHub all that is new, and history that is still owed."""
+    """Collect from GitHub what the run's loops look for, and the jobs of it."""
     sign(context)
     settings = load()
     prepare(settings)
-    with cycle(settings, poll_id=UUID(context.run.run_id)) as under_way:
+    began = datetime.now(UTC)
+    with cycle(
+        settings,
+        poll_id=UUID(context.run.run_id),
+        loops=config.known_loops,
+        is_watched=config.is_watched,
+        until=began + timedelta(minutes=config.minutes) if config.minutes else None,
+    ) as under_way:
         repositories = stages.collect_repositories(under_way)
-        yield _collected("repositories", repositories)
-        yield _collected("workflows", repositories)
-        runs = stages.collect_runs(under_way)
+        runs = stages.collect_runs(under_way, sweeps_all=context.run.tags.get(SWEEP_TAG) == "all")
+        # What the runs told of a repository, it was asked for once more.
+        yield _collected("repositories", repositories, runs)
+        yield _collected("workflows", repositories, runs)
         yield _collected("workflow_runs", runs)
         jobs = stages.collect_jobs(under_way)
         yield _collected("workflow_jobs", jobs)
+        progress = progress_of(under_way.connection, under_way.poll_id)
     yield MaterializeResult(
-        asset_key=POLLS,
-        metadata={"requests": sum(s.request_count for s in (repositories, runs, jobs))},
+        asset_key=POLLS, metadata={**_asked(repositories, runs, jobs), **progress}
     )
-    context.log_event(_rate_limit(jobs))
+    context.log_event(AssetMaterialization(AssetKey(GITHUB_REST), metadata=_limits(jobs)))
     yield _every_repository_was_collected(repositories.refused | jobs.troubles)
 
 
-def _collected(table: str, stage: StageResult) -> MaterializeResult[None]:
-    """A table's materialisation, with what the stage saw and what of it was new or changed.
+def _collected(table: str, *stages: StageResult) -> MaterializeResult[None]:
+    """A table's materialisation, with what the stages saw and what of it was new or changed.
 
     Its data version is the load that changed it last: a poll that changed nothing leaves the models
     as fresh as they were.
     """
     return MaterializeResult(
         asset_key=["raw", table],
-        data_version=DataVersion(str(stage.versions[table])),
+        data_version=DataVersion(str(stages[-1].versions[table])),
         metadata={
-            "rows_seen": stage.rows_seen.get(table, 0),
-            "rows_changed": stage.rows_changed.get(table, 0),
-            "requests": stage.request_count,
-            "loads": list(stage.load_ids),
-            **_remaining(stage),
+            "rows_seen": sum(stage.rows_seen.get(table, 0) for stage in stages),
+            "rows_changed": sum(stage.rows_changed.get(table, 0) for stage in stages),
+            "loads": [load_id for stage in stages for load_id in stage.load_ids],
+            **_asked(*stages),
         },
     )
 
 
-def _rate_limit(stage: StageResult) -> AssetMaterialization:
-    return AssetMaterialization(AssetKey(GITHUB_REST), metadata=_remaining(stage))
-
-
-def _remaining(stage: StageResult) -> dict[str, int | str]:
-    limit = stage.rate_limit
-    if limit is None:
-        return {}
+def _asked(*stages: StageResult) -> dict[str, int | str]:
     return {
-        "rate_limit": limit.limit,
-        "rate_limit_remaining": limit.remaining,
-        "rate_limit_resets_at": limit.resets_at.isoformat(),
+        "requests": sum(stage.request_count for stage in stages),
+        "requests_unchanged": sum(stage.unchanged_count for stage in stages),
+        **_limits(stages[-1]),
     }
+
+
+def _limits(stage: StageResult) -> dict[str, int | str]:
+    """What is left of each credential's limit; its name is left out where there is but one."""
+    known = [budget for budget in stage.budgets if budget.limit is not None]
+    limits: dict[str, int | str] = {}
+    for budget in known:
+        name = f" ({budget.credential})" if len(known) > 1 else ""
+        limits[f"rate_limit{name}"] = budget.limit or 0
+        limits[f"rate_limit_remaining{name}"] = budget.remaining or 0
+        if budget.resets_at is not None:
+            limits[f"rate_limit_resets_at{name}"] = budget.resets_at.isoformat()
+    return limits
 
 
 def _every_repository_was_collected(troubles: dict[str, str]) -> AssetCheckResult:

@@ -1,4 +1,5 @@
-"""What was just added to what is monitored is collected at once, not at the next poll."""
+"""What was just added to what is monitored is collected at once, not at the next poll; then its
+history."""
 
 from datetime import datetime
 
@@ -13,28 +14,41 @@ from dagster import (
 
 from actionsight.database import connect
 from actionsight.settings import load
-from orchestration.polling.schedules import collect
+from orchestration.polling.schedules import backfill, collect
 from orchestration.runs import under_way
 
 
 @sensor(
-    job=collect,
+    jobs=[collect, backfill],
     minimum_interval_seconds=3,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Asks for a poll when a repository was added that no poll has looked at yet.",
+    description="Asks for a poll when a repository was added that no poll has looked at yet, then "
+    "for its history.",
 )
 def newcomers(context: SensorEvaluationContext) -> RunRequest | SkipReason:
     """Request one poll for the newest addition; what it cannot do is left to the schedule."""
-    added_at = newest_unpolled(str(load().database_url))
+    database_url = str(load().database_url)
+    added_at = newest_unpolled(database_url)
     if added_at is None:
-        return SkipReason("Every monitored repository has been polled.")
+        return _history(context, newest_without_history(database_url))
     if not context.instance.get_runs(RunsFilter(job_name=collect.name), limit=1):
         return SkipReason("`actionsight up`, or else the schedule, starts the first poll.")
     running = under_way(context.instance, [collect.name])
     if running:
         return SkipReason(f"The poll {running[0].run_id[:8]} is under way.")
     # Dagster takes a key once, so a poll that failed is not asked for again and again.
-    return RunRequest(run_key=f"added {added_at.isoformat()}")
+    return RunRequest(job_name=collect.name, run_key=f"added {added_at.isoformat()}")
+
+
+def _history(
+    context: SensorEvaluationContext, added_at: datetime | None
+) -> RunRequest | SkipReason:
+    if added_at is None:
+        return SkipReason("Every monitored repository has been polled.")
+    running = under_way(context.instance, [backfill.name])
+    if running:
+        return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
+    return RunRequest(job_name=backfill.name, run_key=f"history {added_at.isoformat()}")
 
 
 def newest_unpolled(database_url: str) -> datetime | None:
@@ -55,8 +69,21 @@ def newest_unpolled(database_url: str) -> datetime | None:
                 select added_at
                 from app.repository_selections
                 where repository_id is null and removed_at is null and last_error is null
-                    and name not like '%/*'
+                    and listed_at is null
             ) as unpolled
+            """
+        ).fetchone()
+    return row[0] if row else None
+
+
+def newest_without_history(database_url: str) -> datetime | None:
+    """When the newest repository was added whose history no backfill has begun with (UTC)."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select max(added_at) from app.repositories
+            where removed_at is null and head_since is not null and backfill_target is null
+                and unreachable_since is null
             """
         ).fetchone()
     return row[0] if row else None

@@ -1,8 +1,11 @@
-"""How often GitHub is polled, and why a poll may be left out."""
+"""When GitHub is polled, swept and read back into history, and why that may be left out."""
+
+from collections.abc import Sequence
 
 from dagster import (
     AssetSelection,
     DefaultScheduleStatus,
+    RunConfig,
     RunRequest,
     ScheduleDefinition,
     ScheduleEvaluationContext,
@@ -10,16 +13,46 @@ from dagster import (
     define_asset_job,
     schedule,
 )
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from orchestration.polling.assets import polled_tables
+from actionsight.settings import load
+from ingestion.github.cycle import Loop
+from ingestion.github.rest.limits import Priority
+from orchestration.polling import history
+from orchestration.polling.assets import Collection, polled_tables
 from orchestration.runs import under_way
 
 MINUTES_A_DAY = 24 * 60
+# History is read in runs of so long, so that what they brought is seen on Dagster's pages.
+BACKFILL_MINUTES = 10
 
-collect = define_asset_job(
+
+def _job(
+    name: str, description: str, loops: Sequence[Loop], minutes: int = 0
+) -> UnresolvedAssetJobDefinition:
+    return define_asset_job(
+        name,
+        selection=AssetSelection.assets(polled_tables),
+        description=description,
+        config=RunConfig(ops={"github": Collection(loops=list(loops), minutes=minutes)}),
+    )
+
+
+collect = _job(
     "collect",
-    selection=AssetSelection.assets(polled_tables),
-    description="Poll GitHub: repositories, workflows, runs with every attempt, jobs.",
+    "Poll GitHub: new runs and those under way with every attempt, their jobs, repositories.",
+    ["head", "open"],
+)
+sweep = _job(
+    "sweep",
+    "List the last 31 days again: re-runs of old runs, what was missed, what is gone.",
+    ["sweep"],
+)
+backfill = _job(
+    "backfill",
+    f"Read history that is owed, newest first, for {BACKFILL_MINUTES} minutes.",
+    ["backfill"],
+    BACKFILL_MINUTES,
 )
 
 
@@ -59,3 +92,42 @@ def polling_schedule(poll_minutes: int) -> ScheduleDefinition:
         return RunRequest()
 
     return poll_github
+
+
+@schedule(
+    job=sweep,
+    # Every hour, since each repository has a day of its own; what is not due costs nothing.
+    cron_schedule="17 * * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Sweeps the repositories that were not swept within the last day.",
+)
+def sweep_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+    """Request a sweep, unless one is under way."""
+    running = under_way(context.instance, [sweep.name])
+    if running:
+        return SkipReason(f"The sweep {running[0].run_id[:8]} is still under way.")
+    return RunRequest()
+
+
+@schedule(
+    job=backfill,
+    cron_schedule="* * * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Goes on with history as long as some is owed and GitHub's limit leaves room.",
+)
+def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
+    """Request a backfill when history is owed and none is under way."""
+    running = under_way(context.instance, [backfill.name])
+    if running:
+        return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
+    database_url = str(load().database_url)
+    if not history.is_owed(database_url):
+        return SkipReason("All history is stored.")
+    until = history.waits_until(database_url, Priority.BACKFILL.left_alone)
+    if until is not None:
+        return SkipReason(
+            f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."
+        )
+    return RunRequest()

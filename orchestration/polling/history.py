@@ -1,0 +1,51 @@
+"""History that is owed: windows of runs that are not read yet, and their jobs."""
+
+from datetime import datetime
+
+from actionsight.database import connect
+
+
+def is_owed(database_url: str) -> bool:
+    """Whether some monitored repository lacks history that can be asked for now."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select exists (
+                select from app.repositories
+                where removed_at is null
+                    and unreachable_since is null
+                    and head_since is not null
+                    and (
+                        backfill_target is null
+                        or exists (
+                            select from raw.backfill_windows as unread
+                            where unread.repository_id = repositories.repository_id
+                                and unread.completed_at is null
+                        )
+                        or exists (
+                            select from raw.owed_job_listings as owed
+                            where owed.repository_id = repositories.repository_id
+                                and owed.created_at < repositories.head_since
+                                and (owed.not_before is null or owed.not_before <= now())
+                        )
+                    )
+            )
+            """
+        ).fetchone()
+    return row == (True,)
+
+
+def waits_until(database_url: str, share: float) -> datetime | None:
+    """When GitHub's limit comes back, if every credential has less than a share of it left."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select min(resets_at) from app.github_budgets
+            where seen_at > now() - interval '1 hour'
+            having bool_and(
+                resets_at > now() and remaining <= request_limit * %s
+            )
+            """,
+            [share],
+        ).fetchone()
+    return row[0] if row else None
