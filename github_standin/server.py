@@ -332,6 +332,13 @@ class _QuietHandler(WSGIRequestHandler):
         """Send the status line alone."""
         self.send_response_only(code, message)
 
+    def finish(self) -> None:
+        """Close, also where the connection is broken and what is buffered can no more be sent."""
+        try:
+            super().finish()
+        except OSError:
+            self.rfile.close()
+
     def log(self, _type: str, message: str, *args: Any) -> None:
         """Hand messages to this module's logger."""
         log.debug(message, *args)

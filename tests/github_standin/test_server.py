@@ -155,6 +155,17 @@ def test_a_fault_can_break_the_connection_before_or_within_the_answer(server: Se
     assert [logged.status for logged in server.requests] == [0, 200]
 
 
+def test_a_broken_connection_leaves_no_trace(
+    server: Server, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.fault = lambda _: Break()
+    with pytest.raises(requests.ConnectionError):
+        requests.post(f"{server.url}/login/oauth/access_token", data={"code": "c"}, timeout=5)
+    server.fault = None
+    assert get(server, "/repos/octo/app").status_code == 200
+    assert "Exception" not in capfd.readouterr().err
+
+
 def test_a_slow_answer_does_not_hold_up_others(server: Server) -> None:
     go_on = threading.Event()
 
