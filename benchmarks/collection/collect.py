@@ -1,0 +1,128 @@
+"""One collection in a process of its own, measured; the last line that it prints is JSON.
+
+    python -m benchmarks.collection.collect [--loop NAME]… [--watched] [--record FILE]
+
+The settings come from the environment, as for any other command.
+"""
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.collection.stopwatches import Stopwatches
+
+
+def main() -> None:
+    """Collect, and tell what it took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--loop", action="append", default=[])
+    parser.add_argument("--watched", action="store_true", help="as a person's own command")
+    parser.add_argument("--record", type=Path, help="write the address of each request there")
+    parser.add_argument("--profile", type=Path, help="write what cProfile sees of the main thread")
+    arguments = parser.parse_args()
+
+    began = time.perf_counter()
+    from actionsight.settings import load
+    from ingestion.github import stages
+    from ingestion.github.cycle import LOOPS, cycle
+
+    told: dict[str, Any] = {"import_seconds": time.perf_counter() - began}
+    watches = _watches()
+    asked: list[str] = []
+    if arguments.record:
+        _record(asked)
+    settings = load()
+    loops = [loop for loop in LOOPS if not arguments.loop or loop in arguments.loop]
+    began, cpu = time.perf_counter(), time.process_time()
+    results = []
+    with (
+        _profiled(arguments.profile),
+        cycle(settings, loops=loops, is_watched=arguments.watched) as under_way,
+    ):
+        for stage in (stages.collect_repositories, stages.collect_runs, stages.collect_jobs):
+            moment = time.perf_counter()
+            results.append(stage(under_way))
+            told[f"{stage.__name__}_seconds"] = time.perf_counter() - moment
+    told |= {
+        "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu,
+        "requests": sum(result.request_count for result in results),
+        "unchanged": sum(result.unchanged_count for result in results),
+        "loads": sum(len(result.load_ids) for result in results),
+        "changed": {k: v for result in results for k, v in result.rows_changed.items()},
+        "troubles": results[-1].troubles,
+        "peak_bytes": peak_bytes(),
+        "watches": {k: [v, watches.calls[k]] for k, v in watches.seconds.most_common()},
+    }
+    if arguments.record:
+        arguments.record.write_text("\n".join(asked))
+    print(json.dumps(told))
+
+
+def peak_bytes() -> int:
+    """The most memory that this process itself has had at once."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    # Elsewhere than on Linux; there it may be the starting process's.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _watches() -> Stopwatches:
+    import dlt
+    import psycopg
+    from psycopg import sql
+
+    from ingestion.github.loading import Loader
+    from ingestion.github.rest.transport import Transport
+
+    def statement(cursor: Any, query: Any, *_: object, **__: object) -> str:
+        text = query.as_string(cursor) if isinstance(query, sql.Composable) else str(query)
+        return "sql " + " ".join(text.split())[:90]
+
+    watches = Stopwatches()
+    for step in ("extract", "normalize", "load"):
+        watches.put_on(dlt.Pipeline, step, f"dlt {step}")
+    watches.put_on(Loader, "load_rows", "load_rows")
+    watches.put_on(Transport, "get", "http")
+    watches.put_on(psycopg.Cursor, "execute", statement)
+    watches.put_on(psycopg.Cursor, "executemany", statement)
+    return watches
+
+
+def _record(asked: list[str]) -> None:
+    from ingestion.github.rest.transport import Reply, Transport
+
+    get = Transport.get
+
+    def recorded(self: Transport, url: str, token: str | None, etag: str | None) -> Reply:
+        asked.append(url)
+        return get(self, url, token, etag)
+
+    Transport.get = recorded  # type: ignore[method-assign]
+
+
+class _profiled:  # noqa: N801 a context, used as a function
+    """cProfile around the main thread, when somebody wants it."""
+
+    def __init__(self, path: Path | None) -> None:
+        import cProfile
+
+        self._path = path
+        self._profile = cProfile.Profile() if path else None
+
+    def __enter__(self) -> None:
+        if self._profile:
+            self._profile.enable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._profile and self._path:
+            self._profile.disable()
+            self._profile.dump_stats(self._path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The time of a first load that is ours: no latency, against a plain loop of the same requests."""
+
+import os
+import statistics
+from typing import Any
+
+from benchmarks.collection.first_load import load_first
+from benchmarks.collection.surroundings import Machine, in_a_process, standin
+
+SLOWEST = 12
+
+
+def measure(on: Machine, attempts: int, rounds: int) -> None:
+    """Both in turns, round after round; the order changes."""
+    record = on.folder / "requests"
+    ours: list[dict[str, Any]] = []
+    plain: list[dict[str, Any]] = []
+    with standin(attempts) as github:
+        with on.installation(github) as settings:
+            load_first(settings, github, record=record)
+        for number in range(rounds):
+            with on.installation(github) as settings:
+                # Each is the first in every other round.
+                if number % 2:
+                    plain.append(in_a_process("plain", [str(record)], settings))
+                ours.append(load_first(settings, github))
+                if not number % 2:
+                    plain.append(in_a_process("plain", [str(record)], settings))
+    ratios = [our["seconds"] / its["seconds"] for our, its in zip(ours, plain, strict=True)]
+    print(f"own cost, no latency, {rounds} rounds in turns (load {os.getloadavg()[0]:.1f}):")
+    _line("collection", ours)
+    _line("plain httpx + COPY", plain)
+    print(
+        f"  ratio {statistics.median(ratios):.2f} "
+        f"(rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
+    )
+    middle = sorted(ours, key=lambda told: told["seconds"])[len(ours) // 2]
+    print(
+        f"  imports before that: {middle['import_seconds']:.1f} s; stages: repositories "
+        f"{middle['collect_repositories_seconds']:.1f} s, runs "
+        f"{middle['collect_runs_seconds']:.1f} s, jobs {middle['collect_jobs_seconds']:.1f} s"
+    )
+    print(f"  dlt: {middle['loads']} loads, {_watched(middle)}")
+    print("  where the time goes (seconds, calls; http overlaps):")
+    for label, (seconds, calls) in list(middle["watches"].items())[:SLOWEST]:
+        print(f"    {seconds:7.2f} {calls:7,}  {label}")
+
+
+def _watched(told: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{step} {told['watches'][f'dlt {step}'][0]:.1f} s"
+        for step in ("extract", "normalize", "load")
+    )
+
+
+def _line(label: str, told: list[dict[str, Any]]) -> None:
+    seconds = [each["seconds"] for each in told]
+    cpu = statistics.median(each["cpu_seconds"] for each in told)
+    print(
+        f"  {label:<20} {statistics.median(seconds):7.1f} s for {told[0]['requests']:,} requests, "
+        f"{cpu:.1f} s of CPU (rounds: {', '.join(f'{each:.1f}' for each in seconds)})"
+    )

@@ -1,0 +1,7 @@
+"""stub"""
+
+from benchmarks.collection.surroundings import Machine
+
+
+def measure(on: Machine, rounds: int) -> None:
+    pass
