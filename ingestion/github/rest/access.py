@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator, Mapping
 
 from actionsight.settings import Settings
@@ -100,13 +99,13 @@ class Access:
         if self.app is None:
             return {}
         with self._lock:
-            if time.monotonic() >= self._believed_until:
+            if self._patience.now() >= self._believed_until:
                 found = [each for each in self.app.installations() if not each.get("suspended_at")]
                 self._by_owner = {
                     str(each["account"]["login"]).lower(): self._installation(self.app, each)
                     for each in found
                 }
-                self._believed_until = time.monotonic() + BELIEVED_SECONDS
+                self._believed_until = self._patience.now() + BELIEVED_SECONDS
             return self._by_owner
 
     def token(self) -> Credential | None:
@@ -148,11 +147,11 @@ class Access:
             return True
         number = int(installation.payload["id"])
         until, names = self._given.get(number, (float("-inf"), frozenset()))
-        if time.monotonic() >= until:
+        if self._patience.now() >= until:
             asker = self.asker_of(installation, Priority.HEAD)
             listed = items(asker, "/installation/repositories", "repositories")
             names = frozenset(str(each["full_name"]).lower() for each in listed)
-            self._given[number] = (time.monotonic() + BELIEVED_SECONDS, names)
+            self._given[number] = (self._patience.now() + BELIEVED_SECONDS, names)
         return full_name.lower() in names
 
     def _installation(self, app: App, payload: Payload) -> Installation:
@@ -161,7 +160,7 @@ class Access:
         if known is None:
             name = f"installation {number} ({payload['account']['login']})"
             budget = self._budget(name, f"installation {number}")
-            known = Installation(budget, app, payload, self._store, self._patience.clock)
+            known = Installation(budget, app, payload, self._store, self._patience.now)
             self._installations[number] = known
         known.payload = payload
         return known

@@ -3,6 +3,8 @@
 PyGithub signs and asks; here are only its failures in our words, tries again, and the clock.
 """
 
+import functools
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -13,6 +15,7 @@ from typing import Any, TypeVar
 
 import requests
 from github import Auth, GithubException, GithubIntegration
+from github.InstallationAuthorization import InstallationAuthorization
 
 from ingestion.github.rest.errors import (
     BadCredentialError,
@@ -36,6 +39,7 @@ TOLERATED_SKEW_SECONDS = 30
 logging.getLogger("github.Requester").setLevel(logging.INFO)
 
 T = TypeVar("T")
+_MISUNDERSTOOD = (ValueError, TypeError, AttributeError, AssertionError)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,6 @@ class App:
             base_url=api_url,
             timeout=TIMEOUT_SECONDS,
             user_agent=USER_AGENT,
-            per_page=PER_PAGE,
             retry=None,
             seconds_between_requests=None,
             seconds_between_writes=None,
@@ -77,7 +80,9 @@ class App:
         Raises:
             GitHubError: it cannot be had; BadCredentialError: for good.
         """
-        return self._ask(lambda: self._github.requester.requestJsonAndCheck("GET", "/app")[1])
+        return self._ask(
+            lambda: _with(self._github.requester.requestJsonAndCheck("GET", "/app")[1], "slug")
+        )
 
     def installations(self) -> list[Mapping[str, Any]]:
         """All installations: their ids, accounts, permissions, what they were given.
@@ -85,7 +90,13 @@ class App:
         Raises:
             GitHubError: as `description`.
         """
-        return self._ask(lambda: [each.raw_data for each in self._github.get_installations()])
+        found: list[Mapping[str, Any]] = []
+        for page in itertools.count(1):
+            listed = self._ask(functools.partial(self._installations_page, page))
+            found += listed
+            if len(listed) < PER_PAGE:
+                break
+        return found
 
     def new_token(self, installation_id: int) -> NewToken:
         """Make a token for an installation.
@@ -94,7 +105,13 @@ class App:
             GitHubError: as `description`; MissingError: the App is not installed there any more;
                 ForbiddenError: the installation is suspended.
         """
-        made = self._ask(lambda: self._github.get_access_token(installation_id))
+
+        def make() -> InstallationAuthorization:
+            made = self._github.get_access_token(installation_id)
+            _with(made.raw_data, "token", "expires_at")
+            return made
+
+        made = self._ask(make)
         # One of the two clocks may be wrong; a wrong guess costs a 401, after which it is renewed.
         clocks = filter(None, [_time_of(made.raw_headers), datetime.now(UTC)])
         lives = max((made.expires_at - now).total_seconds() for now in clocks)
@@ -103,6 +120,14 @@ class App:
     def close(self) -> None:
         """Close its connections."""
         self._github.close()
+
+    def _installations_page(self, page: int) -> list[Mapping[str, Any]]:
+        # PyGithub's own list takes an empty answer for an empty list.
+        asked = {"per_page": PER_PAGE, "page": page}
+        body = self._github.requester.requestJsonAndCheck("GET", "/app/installations", asked)[1]
+        if not isinstance(body, list):
+            raise ValueError("not the answer that was asked for")
+        return [_with(each, "id", "account") for each in body]
 
     def _by_their_clock(self, claims: dict[str, Any]) -> dict[str, Any]:
         times = {name: claims[name] + self._skew_seconds for name in ("iat", "exp")}
@@ -120,8 +145,8 @@ class App:
                     if error.status == 401 and self._has_learned_the_time(error):
                         continue
                     failure = _failure(error)
-                # PyGithub asserts that an address is one that it may ask.
-                except (requests.RequestException, ValueError, AssertionError) as error:
+                # PyGithub takes a page for people as an answer, and stumbles over it later.
+                except (requests.RequestException, *_MISUNDERSTOOD) as error:
                     failure = UnavailableError(
                         f"GitHub gave {type(error).__name__} where the App asks"
                     )
@@ -159,6 +184,12 @@ def _failure(error: GithubException) -> GitHubError:
     if error.status == 403:
         return ForbiddenError(message)
     return UnavailableError(message)
+
+
+def _with(body: Any, *names: str) -> Mapping[str, Any]:
+    if not isinstance(body, dict) or any(name not in body for name in names):
+        raise ValueError("not the answer that was asked for")
+    return body
 
 
 def _time_of(headers: Mapping[str, Any] | None) -> datetime | None:

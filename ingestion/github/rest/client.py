@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import re
 import threading
 import time
 import uuid
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import orjson
+from requests.utils import parse_header_links
 
 from ingestion.github.rest.budget import Budget
 from ingestion.github.rest.credentials import Credential, token_key
@@ -259,7 +259,6 @@ class Asker:
 
 _PROCESS = uuid.uuid4().hex
 _NUMBERS = itertools.count()
-_NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="next"')
 
 
 def _answer(reply: Reply, *, is_moved: bool) -> Answer:
@@ -267,10 +266,10 @@ def _answer(reply: Reply, *, is_moved: bool) -> Answer:
         body = orjson.loads(reply.body)
     except orjson.JSONDecodeError:
         raise Fault("a body that is not JSON") from None
-    link = _NEXT.search(reply.headers.get("link", ""))
+    links = parse_header_links(reply.headers.get("link", ""))
     return Answer(
         body,
-        next_url=link[1] if link else None,
+        next_url=next((link["url"] for link in links if link.get("rel") == "next"), None),
         etag=reply.headers.get("etag"),
         is_moved=is_moved,
     )

@@ -2,7 +2,6 @@
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,14 +65,14 @@ class Installation(Credential):
         app: App,
         installation: Mapping[str, Any],
         store: TokenStore,
-        clock: Callable[[], float] | None,
+        clock: Callable[[], float],
     ) -> None:
         super().__init__(budget, None)
         self.payload = installation
         self._id = int(installation["id"])
         self._app = app
         self._store = store
-        self._clock = clock or time.time
+        self._clock = clock
         self._lock = threading.Lock()
         self._held: StoredToken | None = None
 

@@ -24,6 +24,10 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] | None = None
 
+    def now(self) -> float:
+        """Seconds, by that clock or by this machine's."""
+        return self.clock() if self.clock else time.time()
+
     def wait_after_fault(self, count: int) -> None:
         """Wait before the next try after so many faults."""
         doubled = self.first_wait_seconds * 2 ** (count - 1)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
 
 import pytest
 import redis
@@ -105,4 +104,4 @@ def test_the_head_overtakes_a_backfill(strict: Server, asked: Settings, fast: Fa
 
 
 def _waiting(server: redis.Redis) -> int:
-    return sum(cast(int, server.zcard(key)) for key in server.scan_iter("*:waiters"))
+    return sum(int(server.zcard(key)) for key in server.scan_iter("*:waiters"))
