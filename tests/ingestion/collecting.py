@@ -18,10 +18,12 @@ from github_standin.server import Server, serving
 from github_standin.world import World
 from ingestion.github import stages
 from ingestion.github.cycle import LOOPS, Cycle, Loop, StageResult, cycle
+from ingestion.github.rest.budget import Limits
 from ingestion.github.rest.patience import Patience
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+NO_LIMITS = Limits(points_per_minute=1_000_000)
 
 
 @dataclass
@@ -39,43 +41,60 @@ class Clock:
 
 @dataclass
 class Installation:
-    """An installation that polls the stand-in."""
+    """An installation that polls the stand-in.
+
+    `skew`: how far its clock is ahead of the world's. `tries`: how often a fault is endured.
+    """
 
     settings: Settings
     server: Server
     world: World
     clock: Clock
     waits: list[float] = field(default_factory=list)
+    skew: timedelta = timedelta()
+    tries: int = 2
 
     @contextmanager
-    def cycle(self, *loops: Loop, is_watched: bool = False) -> Iterator[Cycle]:
-        """A cycle at the world's time, of these loops or of all."""
-        patience = Patience(tries=2, sleep=self._sleep, clock=self._seconds)
+    def cycle(
+        self, *loops: Loop, is_watched: bool = False, until: datetime | None = None
+    ) -> Iterator[Cycle]:
+        """A cycle at the installation's time, of these loops or of all."""
+        patience = Patience(tries=self.tries, sleep=self._sleep, clock=self._seconds)
         with cycle(
             self.settings,
             loops=loops or LOOPS,
             is_watched=is_watched,
+            until=until,
             patience=patience,
-            clock=self.clock,
+            limits=NO_LIMITS,
+            clock=self.now,
         ) as under_way:
             yield under_way
 
     def collect(
-        self, *loops: Loop, since: datetime | None = None, is_watched: bool = False
+        self,
+        *loops: Loop,
+        since: datetime | None = None,
+        is_watched: bool = False,
+        until: datetime | None = None,
     ) -> tuple[StageResult, ...]:
         """One whole poll."""
-        with self.cycle(*loops, is_watched=is_watched) as under_way:
+        with self.cycle(*loops, is_watched=is_watched, until=until) as under_way:
             return (
                 stages.collect_repositories(under_way),
                 stages.collect_runs(under_way, since),
                 stages.collect_jobs(under_way),
             )
 
+    def now(self) -> datetime:
+        """The time by its own clock."""
+        return self.clock.now + self.skew
+
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
 
     def _seconds(self) -> float:
-        return self.clock.now.timestamp() + sum(self.waits)
+        return self.now().timestamp() + sum(self.waits)
 
     def connect(self) -> "psycopg.Connection[Any]":
         assert self.settings.database_url is not None
