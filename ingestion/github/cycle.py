@@ -221,17 +221,26 @@ class Cycle:
             turn.poll.ended_at = self.clock()
         self.save(turn)
 
-    def load(self, pipeline_name: str, batch: Batch, turns: dict[int, Turn], tally: Tally) -> None:
+    def load(
+        self, pipeline_name: str, batch: Batch, turns: dict[int, Turn], tally: Tally
+    ) -> set[int]:
         """Load and empty a batch; credit what changed to the loops of its repositories.
 
-        Rows of a repository that was removed meanwhile are dropped: it may have been purged.
+        Rows of a repository that was removed meanwhile are dropped: it may have been purged. Gives
+        those that are still monitored, of which alone it may be said that their rows are stored.
         """
         with self._loader.turn():
-            batch.keep(state.still_monitored(self.connection, batch.repository_ids()))
+            kept = state.still_monitored(self.connection, turns.keys() | batch.repository_ids())
+            batch.keep(kept)
             load_id = self._loader.load(pipeline_name, batch)
         batch.clear()
-        if load_id is None:
-            return
+        if load_id is not None:
+            self._credit(pipeline_name, load_id, turns, tally)
+        return kept
+
+    def _credit(
+        self, pipeline_name: str, load_id: str, turns: dict[int, Turn], tally: Tally
+    ) -> None:
         tally.load_ids.append(load_id)
         for table in PIPELINES[pipeline_name]:
             changed = stored.changed_by_load(self.connection, table, load_id)

@@ -30,7 +30,7 @@ PATIENCE_SECONDS = 180
 MAINTAINED, PRIVATE = "tenstorrent/tt-mlir", "tenstorrent/tt-forge"
 ASSETS = """
 { assetNodes { assetKey { path } assetMaterializations(limit: 1) { timestamp }
-    assetChecksOrError { ... on AssetChecks { checks { executionForLatestMaterialization {
+    assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization {
         status } } } } } }
 """
 RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
@@ -178,7 +178,11 @@ def eventually(check: Callable[[], bool]) -> None:
 
 
 def is_materialised_and_checked(asset: Any) -> bool:
-    checks = asset["assetChecksOrError"].get("checks", [])
+    checks = [
+        check
+        for check in asset["assetChecksOrError"].get("checks", [])
+        if check["name"] != "webhooks_tell_enough"  # that one is looked at once a day
+    ]
     executions = [check["executionForLatestMaterialization"] for check in checks]
     return bool(asset["assetMaterializations"]) and all(
         execution is not None and execution["status"] == "SUCCEEDED" for execution in executions

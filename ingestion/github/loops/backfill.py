@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from ingestion.github import windows
+from ingestion.github import state, windows
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake
 from ingestion.github.loops.listing import ReadWindow, read_whole
@@ -92,21 +92,24 @@ class _Backfill:
                     self._failed |= {window.repository_id for window in self._todo}
                     self._todo.clear()
         for repository_id in self._touched - self._failed:
-            self._load.when_loaded(partial(self._cycle.finish, self._turns[repository_id]))
+            turn = self._turns[repository_id]
+            self._load.when_loaded(turn, partial(self._cycle.finish, turn))
         self._load.flush()
 
     def _ask(self, window: Window) -> ReadWindow | None:
         return read_whole(self._turns[window.repository_id], window)
 
     def _take(self, turn: Turn, window: Window, read: ReadWindow | None) -> None:
-        if read is None:
+        if not state.still_monitored(self._cycle.connection, [window.repository_id]):
+            self._failed.add(window.repository_id)
+        elif read is None:
             windows.halve(self._cycle.connection, window)
             self._todo.extendleft(window.halves())
-            return
-        intake = RunIntake(self._cycle, turn, self._load)
-        intake.take(read)
-        intake.finish()
-        self._load.when_loaded(partial(self._complete, turn, window, read))
+        else:
+            intake = RunIntake(self._cycle, turn, self._load)
+            intake.take(read)
+            intake.finish()
+            self._load.when_loaded(turn, partial(self._complete, turn, window, read))
 
     def _complete(self, turn: Turn, window: Window, read: ReadWindow) -> None:
         windows.complete(

@@ -78,7 +78,7 @@ def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> He
             headed.listed_since[repository_id] = listed.since
             if listed.is_doubtful or _tells_of_change(cycle, listed.read, turn.repository):
                 headed.doubtful.add(repository_id)
-            load.when_loaded(partial(_end, cycle, turn, listed))
+            load.when_loaded(turn, partial(_end, cycle, turn, listed))
         load.when_full()
     load.flush()
     return headed
@@ -143,7 +143,8 @@ def _end(cycle: Cycle, turn: Turn, listed: Listed) -> None:
         windows.add(cycle.connection, listed.gap)
     cursor = listed.read.newest_created_at or (listed.gap and listed.since)
     if cursor:
-        state.save_head_cursor(cycle.connection, repository_id, cursor)
+        # A time that lies ahead must not hide what comes before it.
+        state.save_head_cursor(cycle.connection, repository_id, min(cursor, cycle.latest_now))
     if listed.read.etag is not None and not listed.read.is_unchanged:
         state.save_etag(
             cycle.connection,

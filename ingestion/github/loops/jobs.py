@@ -215,8 +215,9 @@ class _Jobs:
     def _load(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
         self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
-        self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
-        stored.settle_owed(self._cycle.connection, chunk.listings, self._cycle.clock())
+        kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
+        listings = [each for each in chunk.listings if each.attempt.repository_id in kept]
+        stored.settle_owed(self._cycle.connection, listings, self._cycle.clock())
         self._listed_count += len(chunk.listings)
         for turn in self._turns.values():
             if turn.poll.load_ids:
@@ -226,11 +227,7 @@ class _Jobs:
         if chunk.listings:
             state.save_job_listings_owed(self._cycle.connection, self._turns.keys())
             logger.info("jobs: %d of %d attempts listed", self._listed_count, self._owed_count)
-        for gone in (
-            self._turns.keys()
-            - self._left
-            - state.still_monitored(self._cycle.connection, self._turns.keys())
-        ):
+        for gone in self._turns.keys() - self._left - kept:
             self._turns[gone].poll.error = "removed while its jobs were collected"
             self._left.add(gone)
 

@@ -18,7 +18,7 @@ class RunLoad:
         self._tally = tally
         self._batch = Batch()
         self._turns: dict[int, Turn] = {}
-        self._afterwards: list[Callable[[], None]] = []
+        self._afterwards: list[tuple[int, Callable[[], None]]] = []
 
     def add(self, turn: Turn, row: Row) -> None:
         """Take a row of a turn."""
@@ -27,9 +27,10 @@ class RunLoad:
             turn.poll.seen += 1
             self._tally.see(WORKFLOW_RUNS.name)
 
-    def when_loaded(self, do: Callable[[], None]) -> None:
-        """Do this when all that was added so far is committed."""
-        self._afterwards.append(do)
+    def when_loaded(self, turn: Turn, do: Callable[[], None]) -> None:
+        """Do this for a turn when all that was added so far is committed."""
+        self._turns[turn.repository.repository_id] = turn
+        self._afterwards.append((turn.repository.repository_id, do))
 
     def when_full(self) -> None:
         """Load if there is enough."""
@@ -37,8 +38,10 @@ class RunLoad:
             self.flush()
 
     def flush(self) -> None:
-        """Load all there is, then do what waited."""
-        self._cycle.load("github_runs", self._batch, self._turns, self._tally)
+        """Load all there is, then do what waited; not for what was removed meanwhile, whose rows
+        were dropped: cursors and checkpoints must not move past them."""
+        kept = self._cycle.load("github_runs", self._batch, self._turns, self._tally)
         afterwards, self._afterwards = self._afterwards, []
-        for do in afterwards:
-            do()
+        for repository_id, do in afterwards:
+            if repository_id in kept:
+                do()

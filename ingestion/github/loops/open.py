@@ -69,7 +69,7 @@ def open_runs(
                 intakes[turn.repository.repository_id].finish()
             except Expected as error:
                 settle(cycle, turn, error)
-            load.when_loaded(partial(cycle.finish, turn))
+            load.when_loaded(turn, partial(cycle.finish, turn))
     load.flush()
 
 

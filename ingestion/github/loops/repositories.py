@@ -206,9 +206,9 @@ def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) ->
 def _load(
     cycle: Cycle, batch: Batch, turns: dict[int, Turn], seen: dict[int, _Seen], tally: Tally
 ) -> None:
-    cycle.load("github_repositories", batch, turns, tally)
+    kept = cycle.load("github_repositories", batch, turns, tally)
     for repository_id, turn in turns.items():
-        if found := seen.get(repository_id):
+        if (found := seen.get(repository_id)) and repository_id in kept:
             state.save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
             for kind, etag in found.etags.items():
                 state.save_etag(cycle.connection, repository_id, kind, etag, cycle.clock())

@@ -56,7 +56,7 @@ def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> N
             load.flush()
             settle(cycle, turn, error)
             continue
-        load.when_loaded(partial(_end, cycle, turn))
+        load.when_loaded(turn, partial(_end, cycle, turn))
         load.flush()
         logger.info(
             "sweep: %s: %d attempts seen, %d changed, by %d requests (%d of %d repositories)",
