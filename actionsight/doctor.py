@@ -3,42 +3,33 @@
 Looks only: it starts no server and changes nothing.
 """
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import psycopg
 import redis
-import requests
 
 from actionsight.database import connect
 from actionsight.embedded import PostgresqlServer, ValkeyServer
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
+from actionsight.findings import Finding
 from actionsight.installation import DEMONSTRATION, shows_demonstration
+from actionsight.loopback import without_proxy
 from actionsight.repositories import list_monitored
-from actionsight.settings import Settings
+from actionsight.settings import ROOT, Settings
 
 OLDEST_POSTGRESQL = 15
 # A drain comes round every five seconds.
 LATE_SECONDS = 60
+CHECK_SECONDS = 90
 NOT_RUNNING = "embedded, not running now: `make up` starts it"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at: fine, worth a warning, or wrong."""
-
-    subject: str
-    says: str
-    is_wrong: bool = False
-    is_warning: bool = False
-
-    def line(self) -> str:
-        """For the person who asked."""
-        mark = "wrong" if self.is_wrong else "mind" if self.is_warning else "ok"
-        return f"{mark:<6} {self.subject}: {self.says}"
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -46,13 +37,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
     demonstration = shows_demonstration(settings)
     folder = settings.data_dir / DEMONSTRATION if demonstration else settings.data_dir
     yield Finding("Data", f"in {folder}")
-    yield from _github(settings, demonstration=demonstration)
     database_url = settings.database_url if not demonstration else None
     if database_url is None:
         database_url = PostgresqlServer(folder / "postgres").running_url()
-    yield from _database(database_url)
     buffer_url = settings.redis_url if not demonstration else None
     cache_url = settings.cache_url if not demonstration else None
+    if cache_url is None:
+        cache_url = ValkeyServer(folder / "cache", "", CACHE).running_url()
+    found = replace(settings, database_url=database_url, cache_url=cache_url)
+    yield from _github(found, demonstration=demonstration)
+    yield from _database(database_url)
     if buffer_url is not None and buffer_url == cache_url:
         yield Finding(
             "Redis",
@@ -64,49 +58,51 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _event_buffer(
         buffer_url or ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER).running_url()
     )
-    yield _redis("Cache", cache_url or ValkeyServer(folder / "cache", "", CACHE).running_url())
+    yield _redis("Cache", cache_url)
 
 
 def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
+    """What the part that asks GitHub says; a process, since the core imports no part."""
     if demonstration:
         yield Finding(
             "GitHub",
-            "no credential, so recorded history is shown; set ACTIONSIGHT_GITHUB_TOKEN to a token "
-            "that may read Metadata and Actions",
+            "no credential, so recorded history is shown; set ACTIONSIGHT_GITHUB_APP_ID and "
+            "ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY to an App's, or ACTIONSIGHT_GITHUB_TOKEN to a "
+            "token, that may read Metadata and Actions",
             is_warning=True,
         )
         return
-    headers = {"User-Agent": "actionsight"}
-    if settings.github_token is not None:
-        headers["Authorization"] = f"Bearer {settings.github_token}"
+    names = _monitored_names(settings)
     try:
-        answer = requests.get(
-            f"{settings.github_api_url}/rate_limit",
-            headers=headers,
-            timeout=10,
-            auth=lambda request: request,  # else ~/.netrc would replace the token
+        asked = subprocess.run(
+            [sys.executable, "-m", "ingestion.github", "--quiet", "check", *names],
+            cwd=ROOT,
+            env={**os.environ, **settings.environment(), **without_proxy(dict(os.environ))},
+            capture_output=True,
+            text=True,
+            timeout=CHECK_SECONDS,
+            check=False,
         )
-        if not answer.ok:
-            remedy = ": the token is not valid (any more), make a new one"
-            yield Finding(
-                "GitHub",
-                f"answers {answer.status_code}{remedy if answer.status_code == 401 else ''}",
-                is_wrong=True,
-            )
-            return
-        core = answer.json()["resources"]["core"]
-    except (requests.RequestException, KeyError) as error:
+    except subprocess.TimeoutExpired:
+        yield Finding("GitHub", f"took more than {CHECK_SECONDS} seconds to answer", is_wrong=True)
+        return
+    for line in asked.stdout.splitlines():
+        yield Finding(**json.loads(line))
+    if asked.returncode:
         yield Finding(
-            "GitHub",
-            f"{settings.github_api_url} cannot be asked ({type(error).__name__}): "
-            "check ACTIONSIGHT_GITHUB_API_URL and this machine's way out",
-            is_wrong=True,
+            "GitHub", f"could not be looked at: {asked.stderr.strip()[-300:]}", is_wrong=True
         )
-    else:
-        who = "with a token" if settings.has_credential else "without a credential"
-        yield Finding(
-            "GitHub", f"answers {who}; {core['remaining']:,} of {core['limit']:,} requests left"
-        )
+
+
+def _monitored_names(settings: Settings) -> list[str]:
+    """What is monitored as far as that can be known: the database has a finding of its own."""
+    if settings.database_url is None:
+        return list(settings.repositories)
+    try:
+        with connect(settings.database_url) as connection:
+            return [repository.name for repository in list_monitored(connection)]
+    except psycopg.Error:
+        return list(settings.repositories)
 
 
 def _database(url: str | None) -> Iterator[Finding]:

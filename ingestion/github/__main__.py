@@ -1,9 +1,11 @@
 """Collect from GitHub without Dagster: prepare the tables, resolve names, poll, read history."""
 
+import json
 import logging
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
@@ -70,6 +72,22 @@ def backfill_command(names: Sequence[str], since: datetime) -> None:
     It can be stopped and started again: what is stored is not asked for again.
     """
     _collect(load(), names, since.replace(tzinfo=UTC), ("head", "open", "backfill"))
+
+
+@cli.command("check")
+@click.argument("names", nargs=-1, metavar="[OWNER/NAME]...")
+def check_command(names: Sequence[str]) -> None:
+    """Say as whom GitHub is asked and what that may read: a line of JSON for each finding."""
+    from ingestion.github.rest.access import access
+    from ingestion.github.rest.checking import PATIENCE, check
+
+    settings = load()
+    may_ask = access(settings, patience=PATIENCE)
+    try:
+        for finding in check(may_ask, names or settings.repositories):
+            click.echo(json.dumps(asdict(finding)))
+    finally:
+        may_ask.close()
 
 
 def _collect(

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from actionsight.database import connect
-from actionsight.doctor import Finding, examine
+from actionsight.doctor import examine
 from actionsight.event_buffer import EventBuffer
+from actionsight.findings import Finding
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings
 from github_standin.server import Server, serving
@@ -18,7 +19,9 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def github() -> Iterator[Server]:
-    with serving(World(), token="right") as server:
+    world = World()
+    world.add_repository("octo/app")
+    with serving(world, token="right") as server:
         yield server
 
 
@@ -36,7 +39,8 @@ def findings(settings: Settings) -> dict[str, Finding]:
 def test_a_working_installation_has_nothing_wrong(well: Settings) -> None:
     found = findings(well)
     assert [finding.line() for finding in found.values() if finding.is_wrong] == []
-    assert "requests left" in found["GitHub"].says
+    assert "answers with a token; 5,000 of 5,000 requests left until" in found["GitHub"].says
+    assert found["GitHub reads"].says == "the runs of 1 monitored repositories"
     assert found["octo/app"].says == "not collected yet"
 
 
@@ -44,6 +48,15 @@ def test_a_wrong_token_is_named(well: Settings) -> None:
     found = findings(dataclasses.replace(well, github_token="wrong"))
     assert found["GitHub"].is_wrong
     assert "make a new one" in found["GitHub"].says
+
+
+def test_a_repository_that_the_token_does_not_read_is_named(well: Settings) -> None:
+    with connect(str(well.database_url)) as connection:
+        add_selections(connection, ["octo/hidden"])
+    found = findings(well)
+    assert found["GitHub reads octo/hidden"].is_wrong
+    assert "404" in found["GitHub reads octo/hidden"].says
+    assert found["GitHub reads"].says == "the runs of 1 monitored repositories"
 
 
 def test_an_unreachable_github_is_named_with_its_setting(well: Settings) -> None:

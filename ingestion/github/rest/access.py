@@ -24,6 +24,10 @@ class Access:
 
     A repository is asked for by the installation that was given it, else by the token, else (it
     may be public, or have been renamed) by its owner's installation or by any.
+
+    Attributes:
+        transport: the connections to GitHub's API.
+        app: the GitHub App, if there is one.
     """
 
     def __init__(
@@ -35,7 +39,7 @@ class Access:
         self._api_url = settings.github_api_url
         self._patience = patience
         self._limits = limits
-        self._transport = Transport(settings.github_api_url)
+        self.transport = Transport(settings.github_api_url)
         self._server = connect(settings.cache_url) if settings.cache_url else None
         self.app: App | None = None
         if settings.github_app_id and settings.github_app_private_key:
@@ -64,11 +68,11 @@ class Access:
 
     def asker(self, full_name: str, priority: Priority) -> Asker:
         """For one loop over one repository, by the credential that reads it."""
-        return Asker(self._transport, lambda: self._credential(full_name), priority, self._patience)
+        return Asker(self.transport, lambda: self._credential(full_name), priority, self._patience)
 
     def asker_of(self, credential: Credential, priority: Priority) -> Asker:
         """By a certain credential."""
-        return Asker(self._transport, lambda: credential, priority, self._patience)
+        return Asker(self.transport, lambda: credential, priority, self._patience)
 
     def owned_by(self, owner: str, priority: Priority) -> Iterator[Payload]:
         """The repositories of an owner, as far as a credential reads them.
@@ -120,7 +124,7 @@ class Access:
 
     def close(self) -> None:
         """Close its connections."""
-        self._transport.close()
+        self.transport.close()
         if self.app is not None:
             self.app.close()
         if self._server is not None:

@@ -2,10 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from actionsight.settings import Settings, load
+from github_standin.people import APP_ID
 from github_standin.server import Server, serving
 from github_standin.world import World
 from ingestion.github.rest.access import Access, access
@@ -65,6 +69,73 @@ def reach(asked: Settings, patience: Patience) -> Iterator[Reach]:
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture(scope="session")
+def key() -> tuple[str, str]:
+    """The App's private and public key."""
+    made = rsa.generate_private_key(65_537, 2_048)
+    private = made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    public = made.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private.decode(), public.decode()
+
+
+@pytest.fixture(scope="session")
+def other_key() -> str:
+    """A private key that is not the App's."""
+    made = rsa.generate_private_key(65_537, 2_048)
+    return made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+@pytest.fixture
+def world(time: Time, key: tuple[str, str]) -> World:
+    """Private repositories and an App; GitHub's clock is the tests' and weeks off the machine's."""
+
+    def now() -> datetime:
+        return datetime.fromtimestamp(time.now, UTC)
+
+    world = World(now)
+    for name in ("octo/app", "octo/lib", "hub/site"):
+        world.add_repository(name, visibility="private")
+    world.add_repository("free/tool")
+    world.people.installation_tokens.clock = now
+    world.people.register_app("client", "secret", [], public_key=key[1])
+    return world
+
+
+@pytest.fixture
+def app_server(world: World) -> Iterator[Server]:
+    with serving(world, token=TOKEN) as running:
+        yield running
+
+
+@pytest.fixture
+def app(app_server: Server, cache_url: str, key: tuple[str, str]) -> Settings:
+    """The settings of an installation that asks as the App alone."""
+    return dataclasses.replace(
+        load(environ={}),
+        github_api_url=app_server.url,
+        github_app_id=str(APP_ID),
+        github_app_private_key=key[0].strip(),
+        cache_url=cache_url,
+        secret_key="k" * 32,
+    )
+
+
+@pytest.fixture
+def reach_app(reach: Reach, app: Settings) -> Reach:
+    """Makes accesses as the App."""
+    return lambda settings=app, **options: reach(settings, **options)
 
 
 @pytest.fixture

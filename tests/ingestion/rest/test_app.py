@@ -3,19 +3,14 @@
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from functools import cache
 
 import pytest
 import redis
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from actionsight.settings import Settings
 from github_standin import faults as ready_made
-from github_standin.people import APP_ID, Installation
-from github_standin.server import Server, serving
+from github_standin.people import Installation
+from github_standin.server import Server
 from github_standin.world import World
 from ingestion.github.rest.budget import Priority
 from ingestion.github.rest.errors import BadCredentialError, ForbiddenError, UnavailableError
@@ -28,54 +23,6 @@ HEAD = Priority.HEAD
 MADE = "/app/installations/{}/access_tokens"
 
 
-@cache
-def keys(_number: int = 0) -> tuple[str, str]:
-    """A private and a public key."""
-    made = rsa.generate_private_key(65_537, 2_048)
-    private = made.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.TraditionalOpenSSL,
-        serialization.NoEncryption(),
-    )
-    public = made.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return private.decode(), public.decode()
-
-
-@pytest.fixture
-def world(time: Time) -> World:
-    """GitHub's clock is the tests' too, so it differs from the machine's by weeks."""
-
-    def now() -> datetime:
-        return datetime.fromtimestamp(time.now, UTC)
-
-    world = World(now)
-    for name in ("octo/app", "octo/lib", "hub/site"):
-        world.add_repository(name, visibility="private")
-    world.add_repository("free/tool")
-    world.people.installation_tokens.clock = now
-    world.people.register_app("client", "secret", [], public_key=keys()[1])
-    return world
-
-
-@pytest.fixture
-def server(world: World) -> Iterator[Server]:
-    with serving(world, token=TOKEN) as running:
-        yield running
-
-
-@pytest.fixture
-def asked(asked: Settings) -> Settings:
-    """The App alone, without a token."""
-    return dataclasses.replace(
-        asked,
-        github_token=None,
-        github_app_id=str(APP_ID),
-        github_app_private_key=keys()[0].strip(),
-    )
-
-
 @pytest.fixture
 def octo(world: World) -> Installation:
     return world.people.install("octo")
@@ -86,34 +33,34 @@ def hub(world: World) -> Installation:
     return world.people.install("hub")
 
 
-def bearer(server: Server, path: str) -> str:
+def bearer(app_server: Server, path: str) -> str:
     """The token of the newest request for a path."""
     return next(
         logged.headers["authorization"]
-        for logged in reversed(server.requests)
+        for logged in reversed(app_server.requests)
         if logged.path == path
     )
 
 
 def test_an_installation_asks_with_a_token_of_its_own(
-    reach: Reach, server: Server, octo: Installation
+    reach_app: Reach, app_server: Server, octo: Installation
 ) -> None:
-    asker = reach().asker("octo/app", HEAD)
+    asker = reach_app().asker("octo/app", HEAD)
     for _ in range(3):
         assert asker.get("/repos/octo/app").body["full_name"] == "octo/app"
-    assert bearer(server, "/repos/octo/app").startswith("Bearer ghs_")
-    assert Counter(server.paths())[MADE.format(octo.id)] == 1
+    assert bearer(app_server, "/repos/octo/app").startswith("Bearer ghs_")
+    assert Counter(app_server.paths())[MADE.format(octo.id)] == 1
 
 
 def test_processes_share_a_token_which_nobody_reads_in_the_cache(
-    reach: Reach, server: Server, octo: Installation, cache_url: str
+    reach_app: Reach, app_server: Server, octo: Installation, cache_url: str
 ) -> None:
-    one, other = (reach().asker("octo/app", HEAD) for _ in range(2))
+    one, other = (reach_app().asker("octo/app", HEAD) for _ in range(2))
     one.get("/repos/octo/app")
     other.get("/repos/octo/app")
-    assert Counter(server.paths())[MADE.format(octo.id)] == 1
+    assert Counter(app_server.paths())[MADE.format(octo.id)] == 1
     assert one.token_key == other.token_key
-    token = bearer(server, "/repos/octo/app").removeprefix("Bearer ").encode()
+    token = bearer(app_server, "/repos/octo/app").removeprefix("Bearer ").encode()
     with redis.Redis.from_url(cache_url) as cache_server:
         (key,) = cache_server.scan_iter("actionsight:github:token:*")
         assert token not in (cache_server.get(key) or b"")
@@ -121,9 +68,9 @@ def test_processes_share_a_token_which_nobody_reads_in_the_cache(
 
 
 def test_a_token_is_renewed_before_it_ends(
-    reach: Reach, server: Server, octo: Installation, time: Time
+    reach_app: Reach, app_server: Server, octo: Installation, time: Time
 ) -> None:
-    asker = reach().asker("octo/app", HEAD)
+    asker = reach_app().asker("octo/app", HEAD)
     asker.get("/repos/octo/app")
     before = asker.token_key
     time.now += 3600 - 310
@@ -132,31 +79,31 @@ def test_a_token_is_renewed_before_it_ends(
     time.now += 20
     asker.get("/repos/octo/app")
     assert asker.token_key != before
-    assert 401 not in [logged.status for logged in server.requests if "repos" in logged.path]
+    assert 401 not in [logged.status for logged in app_server.requests if "repos" in logged.path]
 
 
 def test_a_token_that_ends_in_mid_run_is_replaced_once(
-    reach: Reach, server: Server, world: World, octo: Installation
+    reach_app: Reach, app_server: Server, world: World, octo: Installation
 ) -> None:
-    asker = reach().asker("octo/app", HEAD)
+    asker = reach_app().asker("octo/app", HEAD)
     asker.get("/repos/octo/app")
     world.people.expire_installation_tokens(octo)
     asker.get("/repos/octo/app")
-    assert Counter(server.paths())[MADE.format(octo.id)] == 2
-    server.fault = ready_made.named("expired_token", server, paths="/repos/")
+    assert Counter(app_server.paths())[MADE.format(octo.id)] == 2
+    app_server.fault = ready_made.named("expired_token", app_server, paths="/repos/")
     with pytest.raises(BadCredentialError, match="refuses the tokens") as raised:
         asker.get("/repos/octo/app")
     assert raised.value.credential == f"installation {octo.id} (octo)"
-    asked = len(server.requests)
+    asked = len(app_server.requests)
     with pytest.raises(BadCredentialError):
         asker.get("/repos/octo/app")
-    assert len(server.requests) == asked
+    assert len(app_server.requests) == asked
 
 
 def test_each_owners_installation_asks_and_has_a_budget_of_its_own(
-    reach: Reach, server: Server, octo: Installation, hub: Installation
+    reach_app: Reach, app_server: Server, octo: Installation, hub: Installation
 ) -> None:
-    access = reach()
+    access = reach_app()
     for name in ("octo/app", "hub/site", "Octo/lib"):
         access.asker(name, HEAD).get(f"/repos/{name}")
     left = {budget.credential: (budget.limit, budget.remaining) for budget in access.budgets()}
@@ -164,37 +111,37 @@ def test_each_owners_installation_asks_and_has_a_budget_of_its_own(
         f"installation {octo.id} (octo)": (5000, 4998),
         f"installation {hub.id} (hub)": (5000, 4999),
     }
-    assert bearer(server, "/repos/octo/app") != bearer(server, "/repos/hub/site")
+    assert bearer(app_server, "/repos/octo/app") != bearer(app_server, "/repos/hub/site")
 
 
 def test_what_an_installation_was_not_given_the_token_reads(
-    reach: Reach, asked: Settings, server: Server, world: World
+    reach_app: Reach, app: Settings, app_server: Server, world: World
 ) -> None:
     world.people.install("octo", ["octo/lib"])
-    access = reach(dataclasses.replace(asked, github_token=TOKEN))
+    access = reach_app(dataclasses.replace(app, github_token=TOKEN))
     for name in ("octo/lib", "octo/app", "hub/site"):
         access.asker(name, HEAD).get(f"/repos/{name}")
-    assert bearer(server, "/repos/octo/lib").startswith("Bearer ghs_")
-    assert bearer(server, "/repos/octo/app") == f"Bearer {TOKEN}"
-    assert bearer(server, "/repos/hub/site") == f"Bearer {TOKEN}"
+    assert bearer(app_server, "/repos/octo/lib").startswith("Bearer ghs_")
+    assert bearer(app_server, "/repos/octo/app") == f"Bearer {TOKEN}"
+    assert bearer(app_server, "/repos/hub/site") == f"Bearer {TOKEN}"
 
 
 def test_a_public_repository_elsewhere_is_read_by_any_installation(
-    reach: Reach, octo: Installation
+    reach_app: Reach, octo: Installation
 ) -> None:
-    asker = reach().asker("free/tool", HEAD)
+    asker = reach_app().asker("free/tool", HEAD)
     assert asker.get("/repos/free/tool").body["visibility"] == "public"
 
 
-def test_an_app_that_is_installed_nowhere_says_so(reach: Reach) -> None:
+def test_an_app_that_is_installed_nowhere_says_so(reach_app: Reach) -> None:
     with pytest.raises(ForbiddenError, match="not installed anywhere"):
-        reach().asker("octo/app", HEAD).get("/repos/octo/app")
+        reach_app().asker("octo/app", HEAD).get("/repos/octo/app")
 
 
 def test_an_installation_that_ends_does_not_stop_another(
-    reach: Reach, world: World, octo: Installation, hub: Installation
+    reach_app: Reach, world: World, octo: Installation, hub: Installation
 ) -> None:
-    access = reach()
+    access = reach_app()
     access.installations()
     world.people.uninstall(octo)
     with pytest.raises(BadCredentialError, match="not installed there any more") as raised:
@@ -204,9 +151,9 @@ def test_an_installation_that_ends_does_not_stop_another(
 
 
 def test_what_installations_cover_is_looked_up_again(
-    reach: Reach, server: Server, world: World, octo: Installation, time: Time
+    reach_app: Reach, app_server: Server, world: World, octo: Installation, time: Time
 ) -> None:
-    access = reach()
+    access = reach_app()
     access.asker("octo/app", HEAD).get("/repos/octo/app")
     hub = world.people.install("hub")
     time.now += 301
@@ -215,44 +162,44 @@ def test_what_installations_cover_is_looked_up_again(
 
 
 def test_a_wrong_key_stops_at_once(
-    reach: Reach, asked: Settings, server: Server, octo: Installation
+    reach_app: Reach, app: Settings, other_key: str, app_server: Server, octo: Installation
 ) -> None:
-    access = reach(dataclasses.replace(asked, github_app_private_key=keys(1)[0]))
+    access = reach_app(dataclasses.replace(app, github_app_private_key=other_key))
     for _ in range(2):
         with pytest.raises(BadCredentialError, match="ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY"):
             access.asker("octo/app", HEAD).get("/repos/octo/app")
     # The second try is by GitHub's clock, which differs from this machine's.
-    assert server.paths() == ["/app/installations"] * 2
+    assert app_server.paths() == ["/app/installations"] * 2
 
 
 @pytest.mark.parametrize("path", ["access_tokens", "installations$"])
 @pytest.mark.parametrize("fault", ["html_with_200", "truncated_json", "empty_body", "server_error"])
 def test_faults_are_tried_again_for_the_app_too(
-    reach: Reach, server: Server, octo: Installation, time: Time, fault: str, path: str
+    reach_app: Reach, app_server: Server, octo: Installation, time: Time, fault: str, path: str
 ) -> None:
-    server.fault = ready_made.named(fault, server, paths=path, times=2)
-    asker = reach().asker("octo/app", HEAD)
+    app_server.fault = ready_made.named(fault, app_server, paths=path, times=2)
+    asker = reach_app().asker("octo/app", HEAD)
     assert asker.get("/repos/octo/app").body["id"]
     assert len(time.waits) == 2
-    server.fault = ready_made.named(fault, server, paths="/app")
+    app_server.fault = ready_made.named(fault, app_server, paths="/app")
     time.now += 3600
     with pytest.raises(UnavailableError):
         asker.get("/repos/octo/app")
 
 
 def test_no_token_and_no_key_is_ever_shown(
-    reach: Reach,
-    server: Server,
+    reach_app: Reach,
+    app_server: Server,
     world: World,
     octo: Installation,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    access = reach()
+    access = reach_app()
     asker = access.asker("octo/app", HEAD)
     asker.get("/repos/octo/app")
-    token = bearer(server, "/repos/octo/app").removeprefix("Bearer ")
-    server.fault = ready_made.named("expired_token", server, paths="/repos/")
+    token = bearer(app_server, "/repos/octo/app").removeprefix("Bearer ")
+    app_server.fault = ready_made.named("expired_token", app_server, paths="/repos/")
     with pytest.raises(BadCredentialError) as raised:
         asker.get("/repos/octo/app")
     shown = caplog.text + repr(access.installations()) + repr(access.budgets()) + str(raised.value)
@@ -262,11 +209,11 @@ def test_no_token_and_no_key_is_ever_shown(
 
 
 def test_the_repositories_of_an_owner_are_those_that_a_credential_reads(
-    reach: Reach, asked: Settings, world: World, octo: Installation
+    reach_app: Reach, app: Settings, world: World, octo: Installation
 ) -> None:
     world.people.add_user("person")
     world.add_repository("person/dots", owner=world.people.user_named("person").account)  # type: ignore[union-attr]
-    access = reach(dataclasses.replace(asked, github_token=TOKEN))
+    access = reach_app(dataclasses.replace(app, github_token=TOKEN))
 
     def names(owner: str) -> set[str]:
         return {repository["full_name"] for repository in access.owned_by(owner, HEAD)}

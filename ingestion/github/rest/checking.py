@@ -1,0 +1,163 @@
+"""As whom GitHub is asked, what that may read, what is left of each limit, and what to do."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from actionsight.findings import Finding
+from ingestion.github.rest.access import Access
+from ingestion.github.rest.app import App
+from ingestion.github.rest.credentials import Credential, Installation
+from ingestion.github.rest.endpoints import get_object
+from ingestion.github.rest.errors import GitHubError, RateLimitError
+from ingestion.github.rest.limits import Priority
+from ingestion.github.rest.patience import Patience
+from ingestion.github.rest.transport import Fault, Reply
+
+NEEDED = ("actions", "metadata")
+# More of them would tell little more, and cost two requests each.
+MOST_REPOSITORIES = 20
+SOON_DAYS = 14
+# A person waits for it.
+PATIENCE = Patience(tries=2, longest_wait_seconds=5.0)
+
+
+def check(access: Access, names: Sequence[str]) -> Iterator[Finding]:
+    """Look at every credential, and at what they read of the repositories with these names."""
+    can_ask = True
+    token = access.token()
+    if token is not None:
+        found = _check_token(access, token)
+        can_ask = not found.is_wrong
+        yield found
+    if access.app is not None:
+        for found in _check_app(access, access.app):
+            can_ask = can_ask and not (found.is_wrong and found.subject == "GitHub App")
+            yield found
+    if can_ask:
+        yield from _check_reach(access, names)
+
+
+def _check_token(access: Access, token: Credential) -> Finding:
+    try:
+        reply = access.transport.get(access.transport.url("/rate_limit"), token.token(), None)
+    except (Fault, GitHubError) as error:
+        return _unreachable(access, error)
+    if reply.status == 401:
+        remedy = "the token is not valid (any more), make a new one"
+        return Finding("GitHub", f"answers 401: {remedy}", is_wrong=True)
+    who = "without a credential"
+    if token.token() is not None:
+        scopes = reply.headers.get("x-oauth-scopes")
+        who = "with a token" if scopes is None else f"with a classic token (scopes: {scopes})"
+    ends, is_soon = _end(reply.headers)
+    return Finding("GitHub", f"answers {who}{ends}; {_left(reply)}", is_warning=is_soon)
+
+
+def _check_app(access: Access, app: App) -> Iterator[Finding]:
+    try:
+        described = app.description()
+        installations = app.installations()
+    except GitHubError as error:
+        yield Finding("GitHub App", str(error), is_wrong=True)
+        return
+    yield _permissions(
+        "GitHub App",
+        f"asks as {described['slug']}",
+        described.get("permissions") or {},
+        "give them in the App's settings at GitHub, and accept them where it is installed",
+    )
+    if not installations:
+        remedy = "install it on the accounts whose repositories are monitored"
+        yield Finding("GitHub App", f"is not installed anywhere: {remedy}", is_wrong=True)
+    usable = access.installations()
+    for payload in installations:
+        owner = str(payload["account"]["login"])
+        subject = f"GitHub App on {owner}"
+        if payload.get("suspended_at"):
+            yield Finding(subject, "is suspended: resume it at GitHub", is_warning=True)
+        elif (installation := usable.get(owner.lower())) is not None:
+            yield _check_installation(access, subject, installation)
+
+
+def _check_installation(access: Access, subject: str, installation: Installation) -> Finding:
+    selection = installation.payload.get("repository_selection", "all")
+    try:
+        url = access.transport.url("/rate_limit")
+        left = _left(access.transport.get(url, installation.token(), None))
+    except (Fault, GitHubError) as error:
+        return Finding(subject, str(error), is_wrong=True)
+    return _permissions(
+        subject,
+        f"reads {selection} repositories; {left}",
+        installation.payload.get("permissions") or {},
+        "its owner has to accept the App's new permissions at GitHub",
+    )
+
+
+def _check_reach(access: Access, names: Sequence[str]) -> Iterator[Finding]:
+    looked_at = [name for name in names if not name.endswith("/*")][:MOST_REPOSITORIES]
+    well = 0
+    for name in looked_at:
+        try:
+            asker = access.asker(name, Priority.HEAD)
+            get_object(asker, f"/repos/{name}")
+            get_object(asker, f"/repos/{name}/actions/runs", {"per_page": 1})
+            well += 1
+        except RateLimitError as error:
+            yield Finding("GitHub reads", str(error), is_warning=True)
+            return
+        except GitHubError as error:
+            remedy = "give the credential access to it, or remove it"
+            yield Finding(f"GitHub reads {name}", f"not: {error}; {remedy}", is_wrong=True)
+    if well:
+        of = f" (of {len(names)} only {len(looked_at)} were looked at)"
+        more = of if len(looked_at) < len(names) else ""
+        yield Finding("GitHub reads", f"the runs of {well} monitored repositories{more}")
+
+
+def _unreachable(access: Access, error: Exception) -> Finding:
+    return Finding(
+        "GitHub",
+        f"{access.transport.api_url} cannot be asked ({error}): "
+        "check ACTIONSIGHT_GITHUB_API_URL and this machine's way out",
+        is_wrong=True,
+    )
+
+
+def _permissions(subject: str, says: str, permissions: Mapping[str, Any], remedy: str) -> Finding:
+    missing = [name for name in NEEDED if not permissions.get(name)]
+    if missing:
+        return Finding(
+            subject, f"{says}; may not read {' and '.join(missing)}: {remedy}", is_wrong=True
+        )
+    granted = ", ".join(f"{name}: {access}" for name, access in sorted(permissions.items()))
+    return Finding(subject, f"{says}; permissions {granted}")
+
+
+def _left(reply: Reply) -> str:
+    """What is left of the hourly limit; the question is free."""
+    try:
+        core = orjson.loads(reply.body)["resources"]["core"]
+        resets_at = datetime.fromtimestamp(core["reset"], UTC)
+        return (
+            f"{core['remaining']:,} of {core['limit']:,} requests left until {resets_at:%H:%M} UTC"
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        if reply.status == 404:
+            return "its limits are off"
+        return f"answers {reply.status} where limits are asked for"
+
+
+def _end(headers: Mapping[str, str]) -> tuple[str, bool]:
+    """When a token ends, and whether that is soon."""
+    text = headers.get("github-authentication-token-expiration", "")
+    try:
+        ends_at = datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return "", False
+    days = (ends_at - datetime.now(UTC)).days
+    remedy = ": make a new one" if days < SOON_DAYS else ""
+    return f", which ends on {ends_at:%Y-%m-%d}{remedy}", days < SOON_DAYS
