@@ -194,7 +194,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "repositories",
-        "what is monitored: owner/name or owner/*, by commas; those never seen are added at a start",
+        "what is monitored: owner/name or owner/*, by commas; new ones are added at a start",
         _repositories,
         "",
     ),
