@@ -1,0 +1,179 @@
+"""The backfill's checkpoints: windows that are read once, whatever comes in between."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from werkzeug.wrappers import Request
+
+from github_standin.model import Workflow
+from github_standin.server import Fault
+from ingestion.github import stages
+from ingestion.github.cycle import Loop
+from ingestion.github.loops import backfill, jobs, loading
+from ingestion.github.state import Repository
+from ingestion.github.windows import Progress
+from tests.ingestion.collecting import MINUTE, START, Installation, run, workflow
+from tests.ingestion.truth import assert_exact
+
+pytestmark = pytest.mark.integration
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+NAME = "octo/hello"
+
+
+def many(own: Installation, of: Workflow, count: int, begins: datetime, every: timedelta) -> None:
+    """Runs without jobs."""
+    for number in range(count):
+        at = begins + number * every
+        own.world.add_run(of, at, ended_at=at + MINUTE)
+
+
+def collect_runs(own: Installation, *loops: Loop, **options: Any) -> stages.StageResult:
+    """A poll that leaves out the jobs."""
+    watching = options.pop("watching", stages.NOBODY)
+    with own.cycle(*loops, **options) as under_way:
+        stages.collect_repositories(under_way)
+        return stages.collect_runs(under_way, watching=watching)
+
+
+def asked_for(own: Installation) -> list[str]:
+    """The `created` filters of all listings of runs since the last call."""
+    asked = [logged.query["created"] for logged in own.server.requests if "created" in logged.query]
+    own.server.requests.clear()
+    return asked
+
+
+def windows(own: Installation) -> dict[str, dict[str, Any]]:
+    """The windows by the filter that stands for them."""
+    rows = own.query("select * from raw.backfill_windows order by starts_at")
+    form = "%Y-%m-%dT%H:%M:%SZ"
+    return {f"{row['starts_at']:{form}}..{row['ends_at']:{form}}": row for row in rows}
+
+
+def over_at(own: Installation, path_end: str, number: int) -> Fault:
+    """Time is up when so many requests for such a path have come."""
+    left = [number]
+
+    def fault(request: Request) -> None:
+        left[0] -= request.path.endswith(path_end)
+        if left[0] == 0:
+            own.clock.advance(HOUR)
+
+    return fault
+
+
+def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
+    own: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own.server.rate_limit = None
+    monkeypatch.setattr(loading, "ROWS_PER_LOAD", 500)
+    monkeypatch.setattr(backfill, "WIDTH", 1)
+    many(own, workflow(own.world), 2_300, START - 29 * DAY, 17 * MINUTE)
+    own.monitor(NAME)
+    collect_runs(own, "head", "open")
+    asked_for(own)
+    shown: list[tuple[int, int, float]] = []
+
+    def watch(repository: Repository, progress: Progress, _runs: int) -> None:
+        assert repository.full_name == NAME
+        shown.append((progress.completed_count, progress.window_count, progress.share))
+
+    watching = stages.Watching(windows=watch)
+    own.server.fault = over_at(own, "/runs", 8)
+    collect_runs(own, "backfill", until=own.now() + MINUTE, watching=watching)
+    own.server.fault = None
+
+    first = asked_for(own)
+    planned = windows(own)
+    done = {created for created, row in planned.items() if row["completed_at"] is not None}
+    state = own.repository(NAME)
+    assert 0 < len(done) < len(planned)
+    assert (state["backfill_windows"], state["backfill_windows_completed"]) == (
+        len(planned),
+        len(done),
+    )
+    newest_gap = max(planned[created]["ends_at"] for created in planned.keys() - done)
+    assert state["backfilled_from"] == newest_gap + timedelta(seconds=1)
+    assert state["trouble"] is None
+    assert {row["run_count"] for row in planned.values()} - {None} != set()
+    assert len(own.attempts()) == sum(row["run_count"] or 0 for row in planned.values())
+
+    collect_runs(own, "backfill", watching=watching)
+
+    second = asked_for(own)
+    assert done.isdisjoint(second), "what is stored is not asked for again"
+    assert_exact(own, least=2_300, has_jobs=False)
+    planned = windows(own)
+    assert all(row["completed_at"] for row in planned.values())
+    assert not any(row["is_capped"] for row in planned.values())
+    assert sum(row["run_count"] for row in planned.values()) == 2_300
+    assert all(row["run_count"] < 1_000 for row in planned.values())
+    assert sum(row["request_count"] for row in planned.values()) == len(first + second)
+    # Pages of a hundred, and a probe for each time that a window was halved.
+    pages = sum(-(-row["run_count"] // 100) for row in planned.values())
+    assert len(first + second) == pages + len(planned) - 1
+    state = own.repository(NAME)
+    assert state["backfilled_from"] == state["backfill_target"] == START - 30 * DAY
+    assert [done for done, _, _ in shown] == list(range(1, len(planned) + 1))
+    assert shown[-1] == (len(planned), len(planned), 1.0)
+    shares = [share for _, _, share in shown]
+    assert shares == sorted(shares)
+
+    collect_runs(own, "backfill")
+    assert asked_for(own) == []
+
+
+def test_what_came_in_while_nobody_polled_is_read_in_windows(own: Installation) -> None:
+    own.server.rate_limit = None
+    ci = workflow(own.world)
+    many(own, ci, 3, START - 50 * MINUTE, MINUTE)
+    own.monitor(NAME)
+    own.collect()
+    outage = 2 * DAY
+    many(own, ci, 1_100, START + MINUTE, outage / 1_200)
+    own.clock.advance(outage)
+    many(own, ci, 2, own.clock.now - 30 * MINUTE, MINUTE)
+
+    collect_runs(own, "head", "open")
+    # What is newest is there at once, the gap is planned.
+    (gap,) = [row for row in windows(own).values() if row["completed_at"] is None]
+    assert own.clock.now - HOUR - timedelta(seconds=2) <= gap["ends_at"] < own.clock.now - HOUR
+    assert 0 < len(own.attempts()) < 100
+    asked_for(own)
+    collect_runs(own, "head", "open")
+    assert len(asked_for(own)) == 1, "the head goes on from where it is now"
+
+    collect_runs(own, "backfill")
+    assert_exact(own, least=1_105, has_jobs=False)
+    state = own.repository(NAME)
+    assert state["backfill_windows"] == state["backfill_windows_completed"] >= 3
+    collect_runs(own, "backfill")
+    assert_exact(own, least=1_105, has_jobs=False)
+
+
+def test_jobs_that_were_listed_are_not_listed_again_after_an_end_in_between(
+    own: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "_RUNS_PER_LOOK", 10)
+    ci = workflow(own.world)
+    for number in range(50):
+        run(ci, own.world, START - 20 * DAY + number * 9 * HOUR)
+    own.monitor(NAME)
+    own.server.fault = over_at(own, "/jobs", 5)
+    own.collect(until=own.now() + MINUTE)
+    own.server.fault = None
+    listed = {row["run_id"] for row in own.query("select run_id from raw.job_listings")}
+    assert 5 <= len(listed) < 50
+    assert own.repository(NAME)["job_listings_owed"] == 50 - len(listed)
+    # By newest day.
+    assert min(listed) > max(set(own.world.runs) - listed)
+    own.paths()
+
+    own.collect()
+    again = [int(path.split("/")[6]) for path in own.paths() if path.endswith("/jobs")]
+    assert len(again) == 50 - len(listed)
+    assert listed.isdisjoint(again)
+    assert_exact(own, least=50)
+    assert own.repository(NAME)["job_listings_owed"] == 0
