@@ -60,10 +60,14 @@ class _Listed:
 
 @dataclass
 class _Chunk:
-    """Listed jobs on their way into one load, with the listings that it settles."""
+    """Listed jobs on their way into one load, with the listings that it settles.
+
+    `doubted`: repositories of which webhooks told too little.
+    """
 
     batch: Batch = field(default_factory=Batch)
     listings: list[JobListing] = field(default_factory=list)
+    doubted: set[int] = field(default_factory=set)
 
     @property
     def is_full(self) -> bool:
@@ -190,7 +194,7 @@ class _Jobs:
                 len(rows),
                 told,
             )
-            stored.owe_told_again(self._cycle.connection, run.turn.repository.repository_id)
+            self._chunk.doubted.add(run.turn.repository.repository_id)
 
     def _note_missing(self, run: _Run, missing: dict[int, MissingError]) -> None:
         confirm_readable(run.turn)
@@ -218,6 +222,10 @@ class _Jobs:
         kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
         listings = [each for each in chunk.listings if each.attempt.repository_id in kept]
         stored.settle_owed(self._cycle.connection, listings, self._cycle.clock())
+        for repository_id in chunk.doubted:
+            # Also what was taken as told in this very chunk; from now on better names are known.
+            stored.owe_told_again(self._cycle.connection, repository_id)
+            self._told = ToldJobs(self._cycle.connection)
         self._listed_count += len(chunk.listings)
         for turn in self._turns.values():
             if turn.poll.load_ids:
