@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request
 from github_standin.model import Workflow
 from github_standin.server import Fault
 from ingestion.github import stages
-from ingestion.github.cycle import Loop
+from ingestion.github.cycle import Loop, StageResult
 from ingestion.github.loops import backfill, jobs, loading
 from ingestion.github.state import Repository
 from ingestion.github.windows import Progress
@@ -30,7 +30,7 @@ def many(own: Installation, of: Workflow, count: int, begins: datetime, every: t
         own.world.add_run(of, at, ended_at=at + MINUTE)
 
 
-def collect_runs(own: Installation, *loops: Loop, **options: Any) -> stages.StageResult:
+def collect_runs(own: Installation, *loops: Loop, **options: Any) -> StageResult:
     """A poll that leaves out the jobs."""
     watching = options.pop("watching", stages.NOBODY)
     with own.cycle(*loops, **options) as under_way:
@@ -76,8 +76,8 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
     asked_for(own)
     shown: list[tuple[int, int, float]] = []
 
-    def watch(repository: Repository, progress: Progress, _runs: int) -> None:
-        assert repository.full_name == NAME
+    def watch(repository: Repository, progress: Progress, runs: int) -> None:
+        assert (repository.full_name, runs > 0) == (NAME, True)
         shown.append((progress.completed_count, progress.window_count, progress.share))
 
     watching = stages.Watching(windows=watch)

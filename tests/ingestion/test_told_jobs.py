@@ -1,0 +1,195 @@
+"""Job listings that are spared since webhooks told the jobs, and those that must not be."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from actionsight.event_buffer import EventBuffer
+from github_standin.hooks import Delivery, deliveries_between
+from github_standin.model import Run
+from ingestion.github.loops.told import is_sampled
+from ingestion.webhooks.drain import drain
+from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
+
+pytestmark = pytest.mark.integration
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+IDS = range(17_000_001_000, 17_000_002_000)
+
+
+def run_ids(*, sampled: bool) -> Iterator[int]:
+    """Ids of runs that are listed all the same, or that are not."""
+    return (number for number in IDS if is_sampled(number) is sampled)
+
+
+def tell(
+    own: Installation,
+    after: datetime,
+    is_lost: Callable[[Delivery, dict[str, Any]], bool] = lambda *_: False,
+) -> None:
+    """Let webhooks tell what has happened since then, but for what is lost."""
+    assert own.settings.redis_url is not None
+    assert own.settings.database_url is not None
+    with closing(EventBuffer(own.settings.redis_url)) as buffer:
+        for delivery in deliveries_between(own.world, after, own.clock.now):
+            if is_lost(delivery, orjson.loads(delivery.body)):
+                continue
+            headers = {
+                "X-GitHub-Event": delivery.event,
+                "X-GitHub-Delivery": delivery.delivery_id,
+                "Content-Type": "application/json",
+            }
+            buffer.append(headers, delivery.body)
+        drain(own.settings.database_url, buffer)
+
+
+def job_name(body: dict[str, Any]) -> str | None:
+    """The job that an event tells of, if it does."""
+    name: str | None = body.get("workflow_job", {}).get("name")
+    return name
+
+
+def listed_by_github(own: Installation) -> set[int]:
+    """The runs whose jobs were asked for since the last call."""
+    return {int(path.split("/")[6]) for path in own.paths() if path.endswith("/jobs")}
+
+
+def told(own: Installation) -> set[int]:
+    """The runs whose listing was settled by what webhooks told."""
+    return {row["run_id"] for row in own.query("select run_id from raw.job_listings where is_told")}
+
+
+def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installation) -> None:
+    ci = workflow(own.world)
+    run(ci, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    own.clock.advance(HOUR)
+    at = own.clock.now - 30 * MINUTE
+    ids = run_ids(sampled=False)
+
+    def add(*names: str) -> Run:
+        jobs = [job(name, at) for name in names or ("build", "test")]
+        return own.world.add_run(ci, at, jobs, run_id=next(ids))
+
+    whole, no_event, no_job, no_end, rerun = (add() for _ in range(5))
+    other_names, fewer = add("build", "deploy"), add("build")
+    skipped = own.world.add_run(
+        ci, at, [job("build", at), job("test", at, conclusion="skipped")], run_id=next(ids)
+    )
+    skipped.attempts[0].jobs[1].runner = None
+    own.world.add_attempt(rerun, at + 10 * MINUTE, [job("test", at + 10 * MINUTE)])
+
+    def is_lost(delivery: Delivery, body: dict[str, Any]) -> bool:
+        of_test = job_name(body) == "test"
+        if delivery.run_id == no_event.id:
+            return of_test and delivery.action == "in_progress"
+        if delivery.run_id == no_job.id:
+            return of_test
+        return delivery.run_id == no_end.id and of_test and delivery.action == "completed"
+
+    tell(own, START, is_lost)
+    own.paths()
+
+    results = own.collect()
+
+    assert results[-1].troubles == {}
+    assert listed_by_github(own) == {
+        each.id for each in (no_event, no_job, no_end, rerun, other_names, fewer)
+    }
+    assert told(own) == {whole.id, skipped.id}
+    assert own.query("select * from raw.owed_job_listings") == []
+    settled = own.query(
+        "select * from raw.job_listings where run_id = any(%s)", [whole.id, skipped.id]
+    )
+    for listing in settled:
+        assert (listing["total_count"], listing["row_count"]) == (2, 2)
+        assert listing["run_updated_at"] is not None
+    # What GitHub listed is there by it, what was told by that.
+    assert {row[1] for row in own.jobs()}.isdisjoint({whole.id, skipped.id})
+    told_jobs = own.query(
+        "select distinct job_id from raw.webhook_jobs where run_id = %s", whole.id
+    )
+    assert {row["job_id"] for row in told_jobs} == {each.id for each in whole.attempts[0].jobs}
+
+    own.clock.advance(DAY)
+    own.collect()
+    assert listed_by_github(own) == set()
+
+
+def test_a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared(
+    own: Installation,
+) -> None:
+    ci = workflow(own.world)
+    run(ci, own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    ids, sampled = run_ids(sampled=False), run_ids(sampled=True)
+
+    def add(run_id: int) -> Run:
+        """With a job of which nothing is told."""
+        at = own.clock.now - 10 * MINUTE
+        return own.world.add_run(
+            ci, at, [job(name, at) for name in ("build", "test", "new")], run_id=run_id
+        )
+
+    def is_lost(_: Delivery, body: dict[str, Any]) -> bool:
+        return job_name(body) == "new"
+
+    own.clock.advance(HOUR)
+    before = add(next(ids))
+    tell(own, START, is_lost)
+    own.paths()
+    own.collect()
+    assert listed_by_github(own) == set()
+    assert told(own) == {before.id}
+
+    own.clock.advance(HOUR)
+    beside, liar = add(next(ids)), add(next(sampled))
+    tell(own, START + HOUR, is_lost)
+    own.collect()
+    assert listed_by_github(own) == {liar.id}
+    assert told(own) == set()
+    owed = own.query("select run_id from raw.owed_job_listings")
+    assert {row["run_id"] for row in owed} == {before.id, beside.id}
+
+    own.collect()
+    assert listed_by_github(own) == {before.id, beside.id}
+    assert own.query("select * from raw.owed_job_listings") == []
+    assert {row[1] for row in own.jobs()} >= {before.id, beside.id, liar.id}
+
+    own.clock.advance(HOUR)
+    after = add(next(ids))
+    tell(own, START + 2 * HOUR, is_lost)
+    own.collect()
+    assert listed_by_github(own) == {after.id}, "from now on its names are known"
+
+
+def test_a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_id(
+    own: Installation,
+) -> None:
+    ci = workflow(own.world)
+    old = run(ci, own.world, START - 20 * DAY)
+    own.monitor("octo/hello")
+    own.collect()
+    own.clock.advance(2 * HOUR)
+    at = own.clock.now - 2 * MINUTE
+    own.world.add_attempt(old, at, [job("test", at)])
+    tell(own, START)
+    own.paths()
+    own.collect("head", "open")
+    assert f"/repos/octo/hello/actions/runs/{old.id}" in own.paths()
+    assert (old.id, 2, "in_progress", None) in own.attempts()
+    own.clock.advance(HOUR)
+    own.collect("head", "open")
+    assert (old.id, 2, "completed", "success") in own.attempts()
+    own.paths()
+    own.clock.advance(10 * MINUTE)
+    own.collect("head", "open")
+    assert f"/repos/octo/hello/actions/runs/{old.id}" not in own.paths()
