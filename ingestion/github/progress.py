@@ -1,5 +1,6 @@
 """Progress for a person at a terminal: one bar for the history of runs, one for their jobs."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,12 +23,13 @@ class _Bar:
         self._reached = 0
 
     def show(self, share: float, says: str) -> None:
-        """Go to a share of the whole; never back."""
-        steps = max(0, int(share * _STEPS) - self._reached)
+        """Go to a share of the whole; never back, and not by less than can be seen."""
+        steps = int(share * _STEPS) - self._reached
+        if steps <= 0:
+            return
         self._reached += steps
         self._bar.label = says
         self._bar.update(steps)
-        self._bar.render_progress()
 
 
 @contextmanager
@@ -38,6 +40,8 @@ def bars(stream: TextIO | None = None) -> Iterator[Watching]:
     if not stream.isatty():
         yield NOBODY
         return
+    # Its lines would tear the bars; warnings still show.
+    logging.getLogger().setLevel(logging.WARNING)
     shares: dict[int, float] = {}
     runs_seen: dict[int, int] = {}
     with (

@@ -82,7 +82,7 @@ def collect_jobs(
     Args:
         of_new: of runs since the head began.
         of_history: of runs before that, after the others.
-        watch: is told after each load how many attempts were listed, of how many.
+        watch: is told how many attempts were listed so far, of how many.
     """
     collecting = _Jobs(cycle, tally, is_urgent=of_new, watch=watch)
     for is_wanted, is_history in ((of_new, False), (of_history, True)):
@@ -123,6 +123,8 @@ class _Jobs:
             logger.info("jobs of %d attempts are owed", owed_count)
         for run, outcome in overlapped(_ask, self._wanted(queue)):
             self._take(run, outcome.result)
+            if self._watch is not None:
+                self._watch(self._listed_count + len(self._chunk.listings), self._owed_count)
             if self._chunk.is_full:
                 self._load()
         self._load()
@@ -230,8 +232,6 @@ class _Jobs:
         for turn in self._turns.values():
             if turn.poll.load_ids:
                 self._cycle.save(turn)
-        if self._watch is not None and chunk.listings:
-            self._watch(self._listed_count, self._owed_count)
         if chunk.listings:
             state.save_job_listings_owed(self._cycle.connection, self._turns.keys())
             logger.info("jobs: %d of %d attempts listed", self._listed_count, self._owed_count)
