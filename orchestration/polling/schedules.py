@@ -17,8 +17,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from actionsight.settings import load
 from ingestion.github.cycle import Loop
+from ingestion.github.loops.sweep import DUE_AFTER
 from ingestion.github.rest.limits import Priority
-from orchestration.polling import history
+from orchestration.polling import owed
 from orchestration.polling.assets import Collection, polled_tables
 from orchestration.runs import under_way
 
@@ -96,7 +97,7 @@ def polling_schedule(poll_minutes: int) -> ScheduleDefinition:
 
 @schedule(
     job=sweep,
-    # Every hour, since each repository has a day of its own; what is not due costs nothing.
+    # Every hour, since each repository has a day of its own.
     cron_schedule="17 * * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
@@ -107,6 +108,8 @@ def sweep_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     running = under_way(context.instance, [sweep.name])
     if running:
         return SkipReason(f"The sweep {running[0].run_id[:8]} is still under way.")
+    if not owed.sweep_is_due(str(load().database_url), DUE_AFTER):
+        return SkipReason("Every repository was swept within the last day.")
     return RunRequest()
 
 
@@ -123,9 +126,9 @@ def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     if running:
         return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
     database_url = str(load().database_url)
-    if not history.is_owed(database_url):
+    if not owed.history_is_owed(database_url):
         return SkipReason("All history is stored.")
-    until = history.waits_until(database_url, Priority.BACKFILL.left_alone)
+    until = owed.waits_until(database_url, Priority.BACKFILL.left_alone)
     if until is not None:
         return SkipReason(
             f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."

@@ -29,9 +29,8 @@ from ingestion.github.windows import SECOND, Window
 logger = logging.getLogger(__name__)
 
 REACH = timedelta(days=31)
-EVERY = timedelta(hours=24)
-# A daily schedule comes round a little earlier or later.
-SLACK = timedelta(hours=1)
+# Daily, by a schedule that comes round every hour.
+DUE_AFTER = timedelta(hours=23)
 
 
 def is_due(repository: Repository, now: datetime) -> bool:
@@ -39,7 +38,7 @@ def is_due(repository: Repository, now: datetime) -> bool:
     if repository.head_since is None:
         return False
     last = repository.swept_at or repository.head_since
-    return now - last >= EVERY - SLACK
+    return now - last >= DUE_AFTER
 
 
 def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:

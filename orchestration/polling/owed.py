@@ -1,11 +1,11 @@
-"""History that is owed: windows of runs that are not read yet, and their jobs."""
+"""What is owed beside polls: history that is not read yet, with its jobs, and sweeps."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from actionsight.database import connect
 
 
-def is_owed(database_url: str) -> bool:
+def history_is_owed(database_url: str) -> bool:
     """Whether some monitored repository lacks history that can be asked for now."""
     with connect(database_url) as connection:
         row = connection.execute(
@@ -31,6 +31,22 @@ def is_owed(database_url: str) -> bool:
                     )
             )
             """
+        ).fetchone()
+    return row == (True,)
+
+
+def sweep_is_due(database_url: str, every: timedelta) -> bool:
+    """Whether some repository was not swept for so long."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select exists (
+                select from app.repositories
+                where removed_at is null and unreachable_since is null
+                    and coalesce(swept_at, head_since) <= now() - %s
+            )
+            """,
+            [every],
         ).fetchone()
     return row == (True,)
 

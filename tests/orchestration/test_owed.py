@@ -1,0 +1,102 @@
+"""The schedules of history and sweeps ask for a run when there is something to do, only then."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance, RunRequest, SkipReason, build_schedule_context
+
+from actionsight.database import connect
+from orchestration.polling.newcomers import newest_without_history
+from orchestration.polling.schedules import read_history, sweep_github
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def instance(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DagsterInstance]:
+    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
+    with DagsterInstance.local_temp(str(tmp_path)) as made:
+        yield made
+
+
+def execute(database_url: str, statement: str, *values: object) -> None:
+    with connect(database_url) as connection:
+        connection.execute(statement, values)
+
+
+def ask(schedule: object, instance: DagsterInstance) -> str:
+    """`run`, or why not."""
+    context = build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
+    asked = schedule(context)  # type: ignore[operator]
+    assert isinstance(asked, RunRequest | SkipReason)
+    return "run" if isinstance(asked, RunRequest) else str(asked.skip_message)
+
+
+def test_history_is_read_while_some_is_owed_and_the_limit_leaves_room(
+    instance: DagsterInstance, database_url: str
+) -> None:
+    assert ask(read_history, instance) == "All history is stored."
+    execute(
+        database_url,
+        """
+        insert into app.repositories (repository_id, full_name, head_since)
+        values (5, 'octo/app', now())
+        """,
+    )
+    assert ask(read_history, instance) == "run"  # its windows are not planned yet
+    assert newest_without_history(database_url) is not None
+    execute(database_url, "update app.repositories set backfill_target = now() - interval '9 days'")
+    assert newest_without_history(database_url) is None
+    assert ask(read_history, instance) == "All history is stored."
+    execute(
+        database_url,
+        """
+        insert into raw.backfill_windows (repository_id, starts_at, ends_at)
+        values (5, now() - interval '9 days', now())
+        """,
+    )
+    assert ask(read_history, instance) == "run"
+    execute(
+        database_url,
+        """
+        insert into app.github_budgets (credential, request_limit, remaining, resets_at, seen_at)
+        values ('token', 5000, 1999, now() + interval '20 minutes', now())
+        """,
+    )
+    assert ask(read_history, instance).startswith("What is left of GitHub's limit is for polls")
+    execute(database_url, "update app.github_budgets set remaining = 4000")
+    execute(database_url, "update raw.backfill_windows set completed_at = now()")
+    assert ask(read_history, instance) == "All history is stored."
+    execute(
+        database_url,
+        """
+        insert into raw.owed_job_listings (run_id, run_attempt, repository_id, created_at)
+        values (1, 1, 5, now() - interval '3 days')
+        """,
+    )
+    assert ask(read_history, instance) == "run"
+    execute(database_url, "update app.repositories set unreachable_since = now()")
+    assert ask(read_history, instance) == "All history is stored."
+
+
+def test_a_sweep_is_asked_for_when_a_repository_is_due(
+    instance: DagsterInstance, database_url: str
+) -> None:
+    now = datetime.now(UTC)
+    execute(
+        database_url,
+        """
+        insert into app.repositories (repository_id, full_name, head_since)
+        values (5, 'octo/app', %s)
+        """,
+        now - timedelta(hours=22),
+    )
+    assert "within the last day" in ask(sweep_github, instance)
+    execute(database_url, "update app.repositories set head_since = %s", now - timedelta(hours=24))
+    assert ask(sweep_github, instance) == "run"
+    execute(database_url, "update app.repositories set swept_at = %s", now)
+    assert "within the last day" in ask(sweep_github, instance)
