@@ -64,6 +64,7 @@ class Access:
         self._installations: dict[int, Installation] = {}
         self._by_owner: Mapping[str, Installation] = {}
         self._believed_until = float("-inf")
+        self._given_lock = threading.Lock()
         self._given: dict[int, tuple[float, frozenset[str]]] = {}
 
     def asker(self, full_name: str, priority: Priority) -> Asker:
@@ -150,12 +151,13 @@ class Access:
         if installation.payload.get("repository_selection") != "selected":
             return True
         number = int(installation.payload["id"])
-        until, names = self._given.get(number, (float("-inf"), frozenset()))
-        if self._patience.now() >= until:
-            asker = self.asker_of(installation, Priority.HEAD)
-            listed = items(asker, "/installation/repositories", "repositories")
-            names = frozenset(str(each["full_name"]).lower() for each in listed)
-            self._given[number] = (self._patience.now() + BELIEVED_SECONDS, names)
+        with self._given_lock:
+            until, names = self._given.get(number, (float("-inf"), frozenset()))
+            if self._patience.now() >= until:
+                asker = self.asker_of(installation, Priority.HEAD)
+                listed = items(asker, "/installation/repositories", "repositories")
+                names = frozenset(str(each["full_name"]).lower() for each in listed)
+                self._given[number] = (self._patience.now() + BELIEVED_SECONDS, names)
         return full_name.lower() in names
 
     def _installation(self, app: App, payload: Payload) -> Installation:

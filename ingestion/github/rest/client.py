@@ -161,9 +161,10 @@ class Asker:
             yield answer
 
     def _routed(self) -> Credential:
-        if self._credential is None:
-            self._credential = self._route()
-        return self._credential
+        with self._lock:
+            if self._credential is None:
+                self._credential = self._route()
+            return self._credential
 
     def _send(self, url: str, etag: str | None) -> tuple[Reply, str | None]:
         credential = self._routed()
@@ -189,8 +190,11 @@ class Asker:
             if isinstance(given, Lease):
                 return given
             if given.seconds > left:
+                what = (
+                    "Collection's share of GitHub's hourly" if given.is_hourly else "GitHub's rate"
+                )
                 raise RateLimitError(
-                    f"GitHub's rate limit is used up for another {given.seconds:,.0f} seconds; "
+                    f"{what} limit is used up for another {given.seconds:,.0f} seconds; "
                     "what was collected is kept, and the next poll goes on from there",
                     budget.credential,
                 )

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ingestion.github.rest.client import Answer
+from ingestion.github.rest.client import Answer, Asker
 from ingestion.github.rest.errors import SlowError, UnexpectedAnswerError
 from ingestion.github.rest.transport import Params
 
@@ -21,21 +21,6 @@ LISTING_CAP = 1_000
 Payload = Mapping[str, Any]
 
 
-class Getter(Protocol):
-    """What answers a GET: an `Asker`."""
-
-    def get(
-        self,
-        path: str,
-        params: Params | None = None,
-        *,
-        etag: str | None = None,
-        slow_tries: int | None = None,
-    ) -> Answer:
-        """As `Asker.get`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Listing:
     """A page of a listing and the total that it claims; an unchanged one (304) has no payloads."""
@@ -48,7 +33,7 @@ class Listing:
     has_next: bool = False
 
 
-def items(asker: Getter, path: str, field: str, **params: str | int) -> Iterator[Payload]:
+def items(asker: Asker, path: str, field: str, **params: str | int) -> Iterator[Payload]:
     """All objects of a listing, page by page.
 
     Raises:
@@ -59,7 +44,7 @@ def items(asker: Getter, path: str, field: str, **params: str | int) -> Iterator
 
 
 def listing(
-    asker: Getter, path: str, field: str, *, etag: str | None = None, **params: str | int
+    asker: Asker, path: str, field: str, *, etag: str | None = None, **params: str | int
 ) -> Iterator[Listing]:
     """All pages of a listing; smaller ones from where GitHub becomes too slow.
 
@@ -73,7 +58,7 @@ def listing(
         yield _checked(answer, path, field)
 
 
-def objects(asker: Getter, path: str, **params: str | int) -> Iterator[Payload]:
+def objects(asker: Asker, path: str, **params: str | int) -> Iterator[Payload]:
     """All objects of a listing that is a bare array.
 
     Raises:
@@ -83,7 +68,7 @@ def objects(asker: Getter, path: str, **params: str | int) -> Iterator[Payload]:
         yield from _objects(answer.body, f"GitHub's answer for {path} is not a list")
 
 
-def get_object(asker: Getter, path: str, params: Params | None = None) -> Payload:
+def get_object(asker: Asker, path: str, params: Params | None = None) -> Payload:
     """One object.
 
     Raises:
@@ -100,7 +85,7 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _pages(asker: Getter, path: str, params: Params, etag: str | None) -> Iterator[Answer]:
+def _pages(asker: Asker, path: str, params: Params, etag: str | None) -> Iterator[Answer]:
     sizes = iter(PAGE_SIZES)
     size = next(sizes)
     url, query = path, {**params, "per_page": size}
