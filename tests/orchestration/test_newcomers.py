@@ -115,3 +115,16 @@ def test_a_poll_that_is_under_way_is_waited_for(
     skipped = newcomers(tick)
     assert isinstance(skipped, SkipReason)
     assert "under way" in str(skipped.skip_message)
+
+
+def test_once_polled_its_history_is_asked_for_at_once(
+    tick: SensorEvaluationContext, database_url: str
+) -> None:
+    add_repository(database_url)
+    poll(database_url, datetime.now(UTC))
+    execute(database_url, "update app.repositories set head_since = now()")
+    asked = newcomers(tick)
+    assert isinstance(asked, RunRequest)
+    assert asked.job_name == "backfill"
+    execute(database_url, "update app.repositories set backfill_target = now()")
+    assert isinstance(newcomers(tick), SkipReason)
