@@ -1,0 +1,36 @@
+"""Collects history in small portions, so that a kill finds something done and something to do.
+
+It is for a process of its own, forked from one that has imported all this.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import partial
+from unittest import mock
+
+import dlt  # noqa: F401 imported once, not by each process
+
+from ingestion.github import __main__ as command
+from ingestion.github import progress, stages  # noqa: F401 likewise
+from ingestion.github.loops import backfill, jobs, listing, loading
+from ingestion.github.rest import endpoints, overlap
+
+# Pages of so many rows, as many windows as that makes, and loads of a page or two; little is asked
+# for ahead of them.
+ROWS = 20
+
+
+def collect(environment: Mapping[str, str]) -> None:
+    """What `python -m ingestion.github poll --loop backfill` does."""
+    os.environ.update(environment)
+    logging.disable()
+    with (
+        mock.patch.object(endpoints, "PAGE_SIZES", (ROWS, 5)),
+        mock.patch.object(listing, "LISTING_CAP", 3 * ROWS),
+        mock.patch.object(loading, "ROWS_PER_LOAD", ROWS),
+        mock.patch.object(jobs, "ATTEMPTS_PER_LOAD", ROWS),
+        mock.patch.object(backfill, "WIDTH", 1),
+        mock.patch.object(jobs, "overlapped", partial(overlap.overlapped, width=4)),
+    ):
+        raise SystemExit(command.main(["--quiet", "poll", "--loop", "backfill"]))
