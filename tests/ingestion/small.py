@@ -7,14 +7,26 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import partial
+from importlib import import_module
 from unittest import mock
 
-import dlt  # noqa: F401 imported once, not by each process
-
 from ingestion.github import __main__ as command
-from ingestion.github import progress, stages  # noqa: F401 likewise
 from ingestion.github.loops import backfill, jobs, listing, loading
 from ingestion.github.rest import endpoints, overlap
+
+# What the command imports on its way: once, not by each process.
+for _name in (
+    "dlt",
+    "dlt._workspace.cli",
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.postgres.postgres",
+    "dlt.sources.helpers.requests",
+    "ingestion.github.progress",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "sqlalchemy",
+):
+    import_module(_name)
 
 # Pages of so many rows, as many windows as that makes, and loads of a page or two; little is asked
 # for ahead of them.
