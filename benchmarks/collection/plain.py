@@ -75,6 +75,7 @@ def _load(connection: "psycopg.Connection[Any]", urls: Sequence[str], token: str
         connection.cursor().copy(_copy("workflow_runs", RUN_COLUMNS)) as runs,
         other.cursor().copy(_copy("workflow_jobs", JOB_COLUMNS)) as jobs,
     ):
+        # What is listed twice: a run by a probe of the bisection, a job by two listings.
         known: set[tuple[int, int]] = set()
         for url in urls:
             answer = client.get(url)
@@ -82,12 +83,13 @@ def _load(connection: "psycopg.Connection[Any]", urls: Sequence[str], token: str
             body = orjson.loads(answer.content)
             if "jobs" in body:
                 for job in body["jobs"]:
-                    jobs.write_row(_job(job, repository_id))
-                    count += 1
+                    if (key := (job["id"], 0)) not in known:
+                        known.add(key)
+                        jobs.write_row(_job(job, repository_id))
+                        count += 1
             elif "workflow_runs" in body or "run_attempt" in body:
                 for run in body.get("workflow_runs", [body]):
                     repository_id = run["repository"]["id"]
-                    # A probe of the bisection shows runs that a later listing shows again.
                     if (key := (run["id"], run["run_attempt"])) not in known:
                         known.add(key)
                         runs.write_row(_run(run))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -12,7 +12,7 @@ class Stopwatches:
     """Seconds and calls by label; time that threads spend at once is added up."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self.calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -37,3 +37,7 @@ class Stopwatches:
                     self.calls[key] += 1
 
         setattr(owner, name, timed)
+
+    def slowest(self) -> list[tuple[str, float]]:
+        """Labels and seconds, the most first."""
+        return sorted(self.seconds.items(), key=lambda each: each[1], reverse=True)
