@@ -200,9 +200,15 @@ STATEMENTS = (
                             select from marts.built_loads where built_loads.load_id = load.load_id
                         )
                 )) as is_built
-            from raw.polls
-            inner join app.repositories using (repository_id)
-            where polls.started_at >= coalesce(repositories.observed_until, '-infinity')
+            from app.repositories
+            -- In an order, so that each repository's newest polls are found by the index, however
+            -- many there are before.
+            cross join lateral (
+                select * from raw.polls
+                where polls.repository_id = repositories.repository_id
+                    and polls.started_at >= coalesce(repositories.observed_until, '-infinity')
+                order by polls.started_at
+            ) as polls
             group by polls.repository_id, polls.poll_id
         ),
 
