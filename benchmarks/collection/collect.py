@@ -49,6 +49,7 @@ def main() -> None:
             moment = time.perf_counter()
             results.append(stage(under_way))
             told[f"{stage.__name__}_seconds"] = time.perf_counter() - moment
+            told[f"{stage.__name__}_peak_bytes"] = peak_bytes()
     told |= {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu,

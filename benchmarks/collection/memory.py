@@ -13,6 +13,7 @@ def measure(on: Machine, attempts: int) -> None:
         peaks.append(told["peak_bytes"])
         print(
             f"memory: {size:,} attempts, peak {told['peak_bytes'] / 2**20:,.0f} MB, "
+            f"after the runs {told['collect_runs_peak_bytes'] / 2**20:,.0f} MB, "
             f"{told['counted']:,} requests in {told['seconds']:.0f} s, {told['loads']} loads"
         )
     print(f"  growth {peaks[1] / peaks[0] - 1:+.1%}")

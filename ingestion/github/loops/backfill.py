@@ -24,8 +24,8 @@ from ingestion.github.windows import Window
 
 logger = logging.getLogger(__name__)
 
-# Each holds up to a thousand runs in memory while it is read.
-WIDTH = 8
+# Each holds up to a thousand runs in memory while it is read, and twice as many are under way.
+WIDTH = 4
 
 
 class Watcher(Protocol):
