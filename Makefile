@@ -46,9 +46,10 @@ check-types:
 check-sql:
 	$(BIN)/sqlfluff lint --disable-progress-bar transform
 
-bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, how long until a webhook shows
+bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, collection, how long until a webhook shows
 	$(BIN)/python -m benchmarks.receiver
 	$(BIN)/python -m benchmarks.api
+	$(BIN)/python -m benchmarks.collection
 	$(BIN)/python -m benchmarks.live
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks

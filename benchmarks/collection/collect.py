@@ -6,9 +6,12 @@ The settings come from the environment, as for any other command.
 """
 
 import argparse
+import cProfile
 import json
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,23 +112,15 @@ def _record(asked: list[str]) -> None:
     Transport.get = recorded  # type: ignore[method-assign]
 
 
-class _profiled:  # noqa: N801 a context, used as a function
+@contextmanager
+def _profiled(path: Path | None) -> Iterator[None]:
     """cProfile around the main thread, when somebody wants it."""
-
-    def __init__(self, path: Path | None) -> None:
-        import cProfile
-
-        self._path = path
-        self._profile = cProfile.Profile() if path else None
-
-    def __enter__(self) -> None:
-        if self._profile:
-            self._profile.enable()
-
-    def __exit__(self, *_: object) -> None:
-        if self._profile and self._path:
-            self._profile.disable()
-            self._profile.dump_stats(self._path)
+    if path is None:
+        yield
+        return
+    with cProfile.Profile() as profile:
+        yield
+    profile.dump_stats(path)
 
 
 if __name__ == "__main__":
