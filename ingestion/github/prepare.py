@@ -42,7 +42,6 @@ def prepare(settings: Settings) -> None:
         connection.execute(_loads_view())
         _owe_job_listings(connection)
         connection.execute("select raw.watch_loads()")
-        connection.execute("select raw.watch_loads()")
         logger.info("the raw tables are ready")
 
 
@@ -101,10 +100,11 @@ def _owe_job_listings(connection: Connection[Any]) -> None:
         connection.execute(
             """
             insert into raw.owed_job_listings (
-                run_id, run_attempt, repository_id, created_at, updated_at
+                run_id, run_attempt, repository_id, began_at, updated_at
             )
             select attempt.run_id, attempt.run_attempt, attempt.repository_id,
-                coalesce(attempt.created_at, '-infinity'), attempt.updated_at
+                coalesce(greatest(attempt.created_at, attempt.run_started_at), '-infinity'),
+                attempt.updated_at
             from raw.workflow_runs as attempt
             left join raw.job_listings as listing using (run_id, run_attempt)
             left join raw.missing_attempts as missing using (run_id, run_attempt)

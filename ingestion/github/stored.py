@@ -266,7 +266,7 @@ def save_missing_attempts(
 
 @dataclass(frozen=True)
 class Queue:
-    """Whose job listings are owed, and of which time: what the head sees, or history before it.
+    """Whose job listings are owed, and of which time: attempts since the head began, or before.
 
     `after`: the place in the queue (newest first) behind which to go on.
     """
@@ -280,37 +280,38 @@ class Queue:
 def owed_attempts(
     connection: Connection[Any], queue: Queue, limit: int
 ) -> list[tuple[tuple[datetime, int], list[OwedAttempt]]]:
-    """The next runs whose jobs are to be listed, newest first: place in the queue, attempts."""
+    """The next runs whose jobs are to be listed, newest first: place in the queue, and all attempts
+    that are owed, wherever they stand."""
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             """
             with next as (
-                select owed.run_id, owed.created_at
+                select owed.run_id, owed.began_at
                 from raw.owed_job_listings as owed
                 inner join app.repositories using (repository_id)
                 where owed.repository_id = any(%(repositories)s)
                     and (not_before is null or not_before <= %(now)s)
-                    and (not %(is_history)s or owed.created_at < repositories.head_since)
+                    and (not %(is_history)s or owed.began_at < repositories.head_since)
                     and (
                         %(is_history)s
-                        or owed.created_at >= coalesce(repositories.head_since, '-infinity')
+                        or owed.began_at >= coalesce(repositories.head_since, '-infinity')
                     )
                     -- Known to the index alone, which the line above is not.
-                    and (%(is_history)s or owed.created_at >= %(since)s)
+                    and (%(is_history)s or owed.began_at >= %(since)s)
                     and (
                         %(after_at)s::timestamptz is null
-                        or (owed.created_at, owed.run_id) < (%(after_at)s, %(after)s)
+                        or (owed.began_at, owed.run_id) < (%(after_at)s, %(after)s)
                     )
-                order by owed.created_at desc, owed.run_id desc
+                order by owed.began_at desc, owed.run_id desc
                 limit %(limit)s
             ),
 
             places as (
-                select run_id, min(created_at) as created_at from next group by run_id
+                select run_id, min(began_at) as began_at from next group by run_id
             )
 
             select
-                places.created_at as place,
+                places.began_at as place,
                 owed.run_id,
                 owed.run_attempt,
                 owed.repository_id,
@@ -322,7 +323,7 @@ def owed_attempts(
                 on listing.run_id = owed.run_id
                 and listing.run_attempt = owed.run_attempt
                 and listing.run_updated_at is null
-            order by places.created_at desc, owed.run_id desc, owed.run_attempt
+            order by places.began_at desc, owed.run_id desc, owed.run_attempt
             """,
             {
                 "repositories": list(queue.repository_ids),
@@ -360,7 +361,7 @@ def owed_count(connection: Connection[Any], queue: Queue) -> int:
         inner join app.repositories using (repository_id)
         where owed.repository_id = any(%s)
             and (not_before is null or not_before <= %s)
-            and ((owed.created_at < repositories.head_since) is true) = %s
+            and ((owed.began_at < repositories.head_since) is true) = %s
         """,
         [list(queue.repository_ids), queue.now, queue.is_history],
     ).fetchone()
@@ -447,10 +448,11 @@ def owe_told_again(connection: Connection[Any], repository_id: int) -> None:
         connection.execute(
             """
             insert into raw.owed_job_listings (
-                run_id, run_attempt, repository_id, created_at, updated_at
+                run_id, run_attempt, repository_id, began_at, updated_at
             )
             select attempt.run_id, attempt.run_attempt, attempt.repository_id,
-                coalesce(attempt.created_at, '-infinity'), attempt.updated_at
+                coalesce(greatest(attempt.created_at, attempt.run_started_at), '-infinity'),
+                attempt.updated_at
             from raw.job_listings as listing
             inner join raw.workflow_runs as attempt using (run_id, run_attempt)
             where listing.repository_id = %s and listing.is_told and attempt.gone_at is null

@@ -25,7 +25,7 @@ def history_is_owed(database_url: str) -> bool:
                         or exists (
                             select from raw.owed_job_listings as owed
                             where owed.repository_id = repositories.repository_id
-                                and owed.created_at < repositories.head_since
+                                and owed.began_at < repositories.head_since
                                 and (owed.not_before is null or owed.not_before <= now())
                         )
                     )

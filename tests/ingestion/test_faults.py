@@ -24,8 +24,8 @@ PASSING: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "octo/error": ("server_error", {}, 3, "status 50"),
     "octo/html": ("html_with_200", {}, 1, "not JSON"),
     "octo/truncated": ("truncated_json", {}, 12, "not JSON"),
-    "octo/reset": ("connection_reset", {}, 4, "ProtocolError"),
-    "octo/broken": ("connection_reset", {"body_bytes": 10}, 20, "ProtocolError"),
+    "octo/reset": ("connection_reset", {}, 4, "a broken connection"),
+    "octo/broken": ("connection_reset", {"body_bytes": 10}, 20, "a broken connection"),
     "octo/empty": ("empty_body", {}, 2, "not JSON"),
 }
 REFUSED: dict[str, tuple[str, int, int]] = {

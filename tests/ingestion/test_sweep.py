@@ -35,7 +35,7 @@ def test_a_rerun_of_an_old_run_is_found(own: Installation) -> None:
     assert_exact(own, least=5)
 
     own.clock.advance(10 * MINUTE)
-    own.collect("head", "open", "backfill")
+    own.collect("head", "open")
     assert_exact(own, least=5)
     (swept,) = own.polls("sweep")
     assert (swept["changed"], swept["error"]) == (3, None)
@@ -100,5 +100,5 @@ def test_a_sweep_that_failed_is_made_again_at_the_next_poll(own: Installation) -
     assert own.repository("octo/hello")["trouble"] is not None, "the poll does not mend the sweep"
     own.collect("sweep")
     assert own.repository("octo/hello")["trouble"] is None
-    own.collect("backfill")
+    own.collect("head")
     assert_exact(own, least=2)

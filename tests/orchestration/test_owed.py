@@ -74,7 +74,7 @@ def test_history_is_read_while_some_is_owed_and_the_limit_leaves_room(
     execute(
         database_url,
         """
-        insert into raw.owed_job_listings (run_id, run_attempt, repository_id, created_at)
+        insert into raw.owed_job_listings (run_id, run_attempt, repository_id, began_at)
         values (1, 1, 5, now() - interval '3 days')
         """,
     )

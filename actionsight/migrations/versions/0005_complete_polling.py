@@ -117,26 +117,28 @@ STATEMENTS = (
         run_id bigint,
         run_attempt bigint,
         repository_id bigint not null,
-        created_at timestamptz not null,
+        began_at timestamptz not null,
         updated_at timestamptz,
         not_before timestamptz,
         primary key (run_id, run_attempt)
     )
     """,
-    "create index on raw.owed_job_listings (created_at desc, run_id desc)",
+    "create index on raw.owed_job_listings (began_at desc, run_id desc)",
     "create index on raw.owed_job_listings (repository_id)",
     """
     comment on table raw.owed_job_listings is
-        'Completed attempts whose jobs are to be listed, since they changed after the last listing'
+        'Completed attempts whose jobs are to be listed, since they changed after the last listing;
+        the latest to begin come first, be it a re-run of an old run'
     """,
     """
     create function raw.owe_job_listings() returns trigger language plpgsql as $body$
     begin
         insert into raw.owed_job_listings as owed (
-            run_id, run_attempt, repository_id, created_at, updated_at
+            run_id, run_attempt, repository_id, began_at, updated_at
         )
         select changed.run_id, changed.run_attempt, changed.repository_id,
-            coalesce(changed.created_at, '-infinity'), changed.updated_at
+            coalesce(greatest(changed.created_at, changed.run_started_at), '-infinity'),
+            changed.updated_at
         from changed
         left join raw.job_listings as listing using (run_id, run_attempt)
         where changed.status = 'completed'
@@ -151,7 +153,7 @@ STATEMENTS = (
                     and missing.run_attempt = changed.run_attempt
             )
         on conflict (run_id, run_attempt) do update set
-            created_at = excluded.created_at,
+            began_at = excluded.began_at,
             updated_at = excluded.updated_at,
             not_before = null;
         delete from raw.owed_job_listings as owed

@@ -137,7 +137,9 @@ class _Jobs:
 
     def _wanted(self, queue: Queue) -> Iterator[_Run]:
         """Runs to ask for; what webhooks told goes straight into the chunk."""
-        while not self._cycle.is_over:
+        # Each of a run's attempts has a place of its own in the queue; the first brings them all.
+        given: set[int] = set()
+        while True:
             page = stored.owed_attempts(self._cycle.connection, queue, _RUNS_PER_LOOK)
             if not page:
                 return
@@ -145,9 +147,13 @@ class _Jobs:
                 [(a.run_id, a.run_attempt) for _, attempts in page for a in attempts]
             )
             for (_, run_id), attempts in page:
+                if self._cycle.is_over:
+                    return
                 turn = self._turns[attempts[0].repository_id]
-                if turn.repository.repository_id in self._left:
+                if turn.repository.repository_id in self._left or run_id in given:
                     continue
+                if len(attempts) > 1:
+                    given.add(run_id)
                 counts = {
                     attempt.run_attempt: told[run_id, attempt.run_attempt]
                     for attempt in attempts

@@ -89,9 +89,9 @@ class Transport:
                 "GET", url, headers=headers, redirect=False, retries=False, timeout=TIMEOUT
             )
         except urllib3.exceptions.ReadTimeoutError as error:
-            raise Fault(type(error).__name__, is_slow=True) from None
+            raise Fault(f"no answer in time ({type(error).__name__})", is_slow=True) from None
         except urllib3.exceptions.HTTPError as error:
-            raise Fault(type(error).__name__) from None
+            raise Fault(f"a broken connection ({type(error).__name__})") from None
         return Reply(response.status, response.headers, response.data)
 
     def close(self) -> None:
