@@ -193,3 +193,46 @@ def test_a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_i
     own.clock.advance(10 * MINUTE)
     own.collect("head", "open")
     assert f"/repos/octo/hello/actions/runs/{old.id}" not in own.paths()
+
+
+def test_a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(
+    own: Installation,
+) -> None:
+    ci = workflow(own.world)
+    ids = run_ids(sampled=False)
+
+    def fail_to_start(at: datetime, *jobs: str) -> Run:
+        return own.world.add_run(
+            ci,
+            at,
+            [job(name, at) for name in jobs],
+            run_id=next(ids),
+            ended_at=at + MINUTE,
+            conclusion="startup_failure",
+        )
+
+    own.monitor("octo/hello")
+    first = fail_to_start(START - HOUR)
+    own.collect()
+    assert listed_by_github(own) == {first.id}
+
+    own.clock.advance(HOUR)
+    second = fail_to_start(own.clock.now - 10 * MINUTE)
+    own.paths()
+    own.collect()
+    assert listed_by_github(own) == set()
+    assert told(own) == {second.id}
+
+    # Should one ever have jobs, the sample shows it, and none is taken on trust any more.
+    own.clock.advance(HOUR)
+    odd = own.world.add_run(
+        ci,
+        own.clock.now - 10 * MINUTE,
+        [job("build", own.clock.now - 10 * MINUTE)],
+        run_id=next(run_ids(sampled=True)),
+        conclusion="startup_failure",
+    )
+    own.collect()
+    own.collect()
+    assert told(own) == set()
+    assert {row["run_id"] for row in own.query("select run_id from raw.workflow_jobs")} == {odd.id}

@@ -38,7 +38,8 @@ Watcher = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Run:
-    """A run whose jobs are owed for some of its attempts, of which webhooks told `told` jobs."""
+    """A run whose jobs are owed for some of its attempts; `told`: how many there are, by attempt,
+    where that is known."""
 
     turn: Turn
     run_id: int
@@ -195,8 +196,8 @@ class _Jobs:
         told = run.told.get(attempt.run_attempt)
         if told is not None and told != len(rows):
             logger.warning(
-                "%s: run %d has %d jobs, of which webhooks told %d: what was taken from them alone "
-                "is listed again",
+                "%s: run %d has %d jobs, not the %d that were taken for granted: what was not "
+                "listed for such a reason is listed now",
                 run.turn.repository.full_name,
                 run.run_id,
                 len(rows),
@@ -272,6 +273,9 @@ def _all_attempts(run: _Run) -> dict[int, list[Row]]:
     by_attempt: dict[int, list[Row]] = {}
     for row in rows:
         by_attempt.setdefault(row["run_attempt"], []).append(row)
+    for number, count in run.told.items():
+        if count == 0:
+            by_attempt.setdefault(number, [])
     is_whole = total == len(rows) and all(a.run_attempt in by_attempt for a in run.attempts)
     return by_attempt if is_whole else {}
 

@@ -1,8 +1,9 @@
-"""Attempts whose jobs webhooks have told so completely that GitHub need not list them.
+"""Attempts whose jobs are known so well that GitHub need not list them.
 
-No event says how many jobs an attempt has. It is taken as told when each job's whole course was
-told, and their names are those of the newest run of that workflow that GitHub listed; a sample of
-them is listed all the same.
+No event says how many jobs an attempt has. It is taken as told when webhooks told each job's whole
+course, and their names are those of the newest run of that workflow that GitHub listed. A workflow
+that could not start has no jobs, if those of its repository that were listed had none. A sample of
+both is listed all the same.
 """
 
 from collections import Counter
@@ -31,9 +32,10 @@ class ToldJobs:
         self._listed_names: dict[int, Counter[str] | None] = {}
 
     def counts(self, attempts: Collection[Attempt]) -> dict[Attempt, int]:
-        """How many jobs were told, of those attempts that were told completely.
+        """How many jobs there are, of those attempts of which that is known.
 
-        Later attempts are not among them: no event tells of the jobs that they carry over.
+        What webhooks told of later attempts is not enough: no event tells of the jobs that they
+        carry over.
         """
         first = [run_id for run_id, number in attempts if number == 1]
         names: dict[int, Counter[str]] = {}
@@ -41,11 +43,42 @@ class ToldJobs:
         for run_id, workflow_id, name in self._told(first) if first else ():
             workflows[run_id] = workflow_id
             names.setdefault(run_id, Counter())[name] += 1
-        return {
+        counts = {
             (run_id, 1): told.total()
             for run_id, told in names.items()
             if told == self._listed(workflows[run_id])
         }
+        return counts | dict.fromkeys(self._never_started(attempts), 0)
+
+    def _never_started(self, attempts: Collection[Attempt]) -> list[Attempt]:
+        """Startup failures of repositories of which some were listed, none of them with jobs."""
+        rows = self._connection.execute(
+            """
+            with wanted as (
+                select failed.run_id, failed.run_attempt, failed.repository_id
+                from unnest(%s::bigint[], %s::bigint[]) as asked (run_id, run_attempt)
+                inner join raw.workflow_runs as failed using (run_id, run_attempt)
+                where failed.conclusion = 'startup_failure'
+            ),
+
+            listed as (
+                select failed.repository_id, sum(listing.row_count) as job_count
+                from raw.workflow_runs as failed
+                inner join raw.job_listings as listing using (run_id, run_attempt)
+                where failed.conclusion = 'startup_failure'
+                    and failed.repository_id in (select repository_id from wanted)
+                    and not listing.is_told
+                group by failed.repository_id
+            )
+
+            select wanted.run_id, wanted.run_attempt
+            from wanted
+            inner join listed using (repository_id)
+            where listed.job_count = 0
+            """,
+            [[run_id for run_id, _ in attempts], [number for _, number in attempts]],
+        ).fetchall()
+        return [(run_id, number) for run_id, number in rows]
 
     def _told(self, run_ids: Collection[int]) -> list[tuple[int, int, str]]:
         """Run, workflow and job's name, of the runs of which every told job's course is whole."""
