@@ -33,8 +33,6 @@ STATE = sql.SQL(
     end
     """
 )
-# An end is estimated from the windows of the last hour, so that it changes with them alone, and a
-# backfill that does not move has none.
 _REPOSITORIES = """
     select
         monitored.repository_id,
@@ -50,7 +48,7 @@ _REPOSITORIES = """
         monitored.backfill_windows as windows,
         monitored.backfill_windows_completed as windows_completed,
         monitored.job_listings_owed,
-        estimate.estimated_end,
+        monitored.backfill_estimated_end as estimated_end,
         monitored.trouble,
         monitored.trouble_since,
         monitored.unreachable_since,
@@ -58,15 +56,6 @@ _REPOSITORIES = """
         monitored.next_try_at
     from app.repositories as monitored
     {marts}
-    left join lateral (
-        select max(completed_at)
-            + (max(completed_at) - min(completed_at)) / (count(*) - 1)
-            * (monitored.backfill_windows - monitored.backfill_windows_completed) as estimated_end
-        from raw.backfill_windows as windows
-        where windows.repository_id = monitored.repository_id
-            and windows.completed_at > now() - interval '1 hour'
-        having count(*) > 1
-    ) as estimate on {state} = 'backfilling'
     where monitored.repository_id = any(%(repositories)s)
         and monitored.removed_at is null
         {after}

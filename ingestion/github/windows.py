@@ -177,7 +177,8 @@ def progress(connection: Connection[Any], repository_id: int) -> Progress:
 
 
 def save_progress(connection: Connection[Any], repository_id: int) -> None:
-    """Show how far the backfill has come; the history is complete up to the newest gap."""
+    """Show how far the backfill has come: complete up to the newest gap, and when it will end at
+    the pace of its last hour."""
     connection.execute(
         """
         update app.repositories as repository set
@@ -186,14 +187,25 @@ def save_progress(connection: Connection[Any], repository_id: int) -> None:
             backfilled_from = case
                 when counted.completed = 0 then repository.backfilled_from
                 else coalesce(counted.newest_gap + interval '1 second', counted.oldest)
+            end,
+            backfill_estimated_end = case
+                when counted.windows > counted.completed and counted.recent > 1
+                    then counted.latest + (counted.latest - counted.earliest)
+                        / (counted.recent - 1) * (counted.windows - counted.completed)
             end
         from (
             select
                 count(*) as windows,
                 count(completed_at) as completed,
                 max(ends_at) filter (where completed_at is null) as newest_gap,
-                min(starts_at) as oldest
-            from raw.backfill_windows where repository_id = %(id)s
+                min(starts_at) as oldest,
+                count(*) filter (where is_recent) as recent,
+                min(completed_at) filter (where is_recent) as earliest,
+                max(completed_at) as latest
+            from (
+                select *, completed_at > max(completed_at) over () - interval '1 hour' as is_recent
+                from raw.backfill_windows where repository_id = %(id)s
+            ) as windows
         ) as counted
         where repository.repository_id = %(id)s
         """,

@@ -21,6 +21,8 @@ def progress_of(connection: Connection[Any], poll_id: UUID) -> dict[str, TableMe
                 repositories.backfill_windows_completed as windows_completed,
                 repositories.backfill_windows as windows,
                 coalesce(to_char(repositories.backfilled_from, 'YYYY-MM-DD'), '') as history_from,
+                coalesce(to_char(repositories.backfill_estimated_end, 'YYYY-MM-DD HH24:MI'), '')
+                    as estimated_end,
                 repositories.job_listings_owed,
                 coalesce(sum(polls.request_count), 0)::bigint as requests,
                 coalesce(sum(polls.seen), 0)::bigint as rows_seen,

@@ -1,6 +1,5 @@
 """GET /repositories."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -86,51 +85,34 @@ def test_a_repository_that_was_just_added_is_shown_before_its_first_build(
     assert (row["observed_until"], row["newest_observation_at"]) == (None, None)
 
 
-def test_the_end_of_a_backfill_is_estimated_from_its_windows_of_the_last_hour(
+def test_a_backfill_shows_how_far_it_is_and_when_it_ends(
     marts: Marts, client: ValidatingClient, token: str
 ) -> None:
     def progress() -> dict[str, Any]:
         (row,) = client.answer("/repositories", token)["data"]
         return {"state": row["state"], **row["progress"]}
 
-    def complete(start: str, minutes_ago: int | None) -> None:
-        marts.connection.execute(
-            """
-            insert into raw.backfill_windows (repository_id, starts_at, ends_at, completed_at)
-            values (1, %(start)s, %(start)s::timestamptz + interval '1 day',
-                date_trunc('minute', now()) - %(ago)s * interval '1 minute')
-            on conflict (repository_id, starts_at)
-            do update set completed_at = excluded.completed_at
-            """,
-            {"start": start, "ago": minutes_ago},
-        )
-        marts.connection.execute(
-            """
-            update app.repositories set (backfill_windows, backfill_windows_completed) = (
-                select count(*) + 4, count(completed_at) from raw.backfill_windows
-            )
-            """
-        )
-
-    marts.connection.execute("truncate raw.backfill_windows")
-    marts.repository(1, "acme/widgets", backfill_target="2025-10-03 00:00Z")
-    complete("2025-10-03Z", None)
+    marts.repository(
+        1,
+        "acme/widgets",
+        backfill_target="2025-10-03 00:00Z",
+        backfill_windows=5,
+        backfill_windows_completed=2,
+        backfill_estimated_end="2025-12-04 10:30Z",
+    )
     assert progress() == {
         "state": "backfilling",
         "backfill_target": "2025-10-03T00:00:00Z",
         "backfilled_from": None,
         "windows": 5,
-        "windows_completed": 0,
+        "windows_completed": 2,
         "job_listings_owed": 0,
-        "estimated_end": None,
+        "estimated_end": "2025-12-04T10:30:00Z",
     }
-    complete("2025-12-03Z", 90)
-    complete("2025-12-02Z", 30)
-    assert progress()["estimated_end"] is None, "one window has no pace"
-    complete("2025-12-01Z", 10)
-    now = marts.connection.execute("select date_trunc('minute', now())").fetchall()[0][0]
-    shown = datetime.fromisoformat(progress()["estimated_end"])
-    # Five windows are left, at 20 minutes each since the last one.
-    assert abs(shown - (now + timedelta(minutes=90))) <= timedelta(minutes=1)
-    marts.connection.execute("update app.repositories set backfilled_from = backfill_target")
+    marts.connection.execute(
+        """
+        update app.repositories
+        set backfilled_from = backfill_target, backfill_estimated_end = null
+        """
+    )
     assert (progress()["state"], progress()["estimated_end"]) == ("collecting", None)

@@ -12,7 +12,7 @@ from ingestion.github import stages
 from ingestion.github.cycle import Loop, StageResult
 from ingestion.github.loops import backfill, jobs, loading
 from ingestion.github.state import Repository
-from ingestion.github.windows import Progress
+from ingestion.github.windows import SECOND, Progress, save_progress
 from tests.ingestion.collecting import MINUTE, START, Installation, run, workflow
 from tests.ingestion.truth import assert_exact
 
@@ -177,3 +177,38 @@ def test_jobs_that_were_listed_are_not_listed_again_after_an_end_in_between(
     assert listed.isdisjoint(again)
     assert_exact(own, least=50)
     assert own.repository(NAME)["job_listings_owed"] == 0
+
+
+def test_the_end_is_estimated_from_the_windows_of_the_last_hour(own: Installation) -> None:
+    own.query(
+        """
+        insert into app.repositories (repository_id, full_name) values (5, 'octo/app') returning 1
+        """
+    )
+
+    def complete(day: int, minutes: int | None) -> datetime | None:
+        own.query(
+            """
+            insert into raw.backfill_windows (repository_id, starts_at, ends_at, completed_at)
+            values (5, %s, %s, %s) returning 1
+            """,
+            START - (day + 1) * DAY,
+            START - day * DAY - SECOND,
+            None if minutes is None else START + minutes * MINUTE,
+        )
+        with own.connect() as connection:
+            save_progress(connection, 5)
+        end = own.repository("octo/app")["backfill_estimated_end"]
+        assert end is None or isinstance(end, datetime)
+        return end
+
+    for day in (6, 7):
+        assert complete(day, None) is None
+    assert complete(1, -90) is None
+    assert complete(2, 0) is None, "one window has no pace"
+    # Two windows are left, at 20 minutes each since the last one.
+    assert complete(3, 20) == START + 60 * MINUTE
+    own.query("update raw.backfill_windows set completed_at = now() returning 1")
+    with own.connect() as connection:
+        save_progress(connection, 5)
+    assert own.repository("octo/app")["backfill_estimated_end"] is None

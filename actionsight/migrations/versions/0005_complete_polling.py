@@ -20,6 +20,7 @@ STATEMENTS = (
         add column backfill_target timestamptz,
         add column backfill_windows integer not null default 0,
         add column backfill_windows_completed integer not null default 0,
+        add column backfill_estimated_end timestamptz,
         add column job_listings_owed integer not null default 0,
         add column collected_at timestamptz
     """,
@@ -45,6 +46,10 @@ STATEMENTS = (
     """
     comment on column app.repositories.backfill_target is
         'How far back the history of runs is wanted; it is complete from backfilled_from on'
+    """,
+    """
+    comment on column app.repositories.backfill_estimated_end is
+        'When the history of runs is read, at the pace of the last hour; null: without a pace'
     """,
     """
     comment on column app.repositories.job_listings_owed is
