@@ -27,7 +27,7 @@ up: setup ## start everything and keep it running until Ctrl-C
 
 test: setup .venv/development-installed ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
-	$(BIN)/python -m pytest --numprocesses auto $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGUMENTS)
 
 lint: setup .venv/development-installed checks ## what `make test` checks before its tests
 

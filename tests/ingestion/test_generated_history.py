@@ -30,7 +30,7 @@ pytestmark = pytest.mark.integration
 NAME = "octo/generated"
 # More than the gate has time for: the whole year is 20,000.
 RUNS = int(os.environ.get("ACTIONSIGHT_TEST_YEAR_RUNS", "1150"))
-KILLS = int(os.environ.get("ACTIONSIGHT_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("ACTIONSIGHT_TEST_KILLS", "6"))
 PATIENCE_SECONDS = 60
 """How long a process may take to come to its end."""
 

@@ -24,7 +24,7 @@ from tests.transform.timelines import Case
 
 pytestmark = pytest.mark.integration
 
-CASE_COUNT = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "60"))
+CASE_COUNT = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "30"))
 FIRST_SEED = int(os.environ.get("ACTIONSIGHT_TEST_SEED", "1000"))
 STEP_COUNT = 4
 # Of was_gated polls seldom see enough; the others say what was seen by which way.
