@@ -17,11 +17,15 @@ from ingestion.github.rest.budget import BudgetState
 
 @dataclass(frozen=True)
 class Repository:
-    """A monitored repository and how far its collection has come."""
+    """A monitored repository and how far its collection has come.
+
+    `is_closed`: a webhook made it private since it was looked at.
+    """
 
     repository_id: int
     full_name: str
     visibility: str
+    is_closed: bool
     looked_at: datetime | None
     unreachable_since: datetime | None
     head_since: datetime | None
@@ -51,9 +55,13 @@ def monitored(connection: Connection[Any]) -> list[Repository]:
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         cursor.execute(
             """
-            select repository_id, full_name, visibility, looked_at, unreachable_since,
-                head_since, head_cursor, swept_at, backfill_target
-            from app.repositories where removed_at is null order by lower(full_name)
+            select repository_id, repository.full_name, repository.visibility,
+                (repository.visibility = 'private' and stored.visibility <> 'private') is true
+                    as is_closed,
+                looked_at, unreachable_since, head_since, head_cursor, swept_at, backfill_target
+            from app.repositories as repository
+            left join raw.repositories as stored using (repository_id)
+            where removed_at is null order by lower(repository.full_name)
             """
         )
         return cursor.fetchall()

@@ -253,3 +253,16 @@ def test_what_retention_takes_is_found_by_counting(own: Installation) -> None:
     # Halves on the way to where they are, each of them by its id, and the repository itself.
     assert requests <= 2 + 2 * 5 + len(expired) + 2
     assert sweep() == 2
+
+
+def test_what_a_webhook_closed_and_github_opened_again_is_open_with_the_next_poll(
+    own: Installation,
+) -> None:
+    run(workflow(own.world), own.world, START - HOUR)
+    own.monitor("octo/hello")
+    own.collect()
+    # As the drain does; GitHub's own answers are again what they were.
+    own.query("update app.repositories set visibility = 'private' returning 1")
+    own.clock.advance(10 * MINUTE)
+    own.collect("head", "open")
+    assert own.repository("octo/hello")["visibility"] == "public"

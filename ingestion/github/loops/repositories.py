@@ -97,6 +97,7 @@ def due(cycle: Cycle) -> list[Repository]:
         if cycle.is_watched
         or repository.looked_at is None
         or repository.unreachable_since is not None
+        or repository.is_closed
         or repository.looked_at <= cycle.clock() - LOOK_EVERY
     ]
 
