@@ -1,6 +1,6 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint bench lock clean
+.PHONY: help setup up test thorough lint bench lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -28,6 +28,11 @@ up: setup ## start everything and keep it running until Ctrl-C
 test: setup .venv/development-installed ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGUMENTS)
+
+thorough: setup .venv/development-installed ## the tests that take too long for the gate, many cases of the others
+	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
+	  $(BIN)/python -m pytest --numprocesses auto --dist worksteal \
+	  -m '' -k "thorough or test_newest_state or test_generated_history" $(ARGUMENTS)
 
 lint: setup .venv/development-installed checks ## what `make test` checks before its tests
 

@@ -41,6 +41,7 @@ def test_a_second_sync_changes_nothing_and_is_asked_of_few_pages(
     assert len(github.requests) - asked <= 4
 
 
+@pytest.mark.thorough
 def test_one_troubled_repository_stops_neither_the_others_nor_their_build(
     installation: Installation, synced: Installation
 ) -> None:
@@ -53,6 +54,7 @@ def test_one_troubled_repository_stops_neither_the_others_nor_their_build(
     assert troubled.marts() == synced.marts()
 
 
+@pytest.mark.thorough
 def test_killed_during_the_poll_it_heals(
     installation: Installation, synced: Installation, github: Server
 ) -> None:
@@ -64,6 +66,7 @@ def test_killed_during_the_poll_it_heals(
     assert installation.marts() == synced.marts()
 
 
+@pytest.mark.thorough
 def test_killed_during_the_build_it_heals(installation: Installation, synced: Installation) -> None:
     process = installation.start("sync")
     wait_until(lambda: _is_building(installation))

@@ -32,6 +32,7 @@ def append(buffer: EventBuffer, delivery_id: str, run: dict[str, Any]) -> None:
     buffer.append(headers, json.dumps(payload).encode())
 
 
+@pytest.mark.thorough
 def test_a_sync_takes_in_webhooks_and_shows_what_it_could_not_read(
     installation: Installation, buffer: EventBuffer
 ) -> None:

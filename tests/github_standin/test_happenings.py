@@ -248,6 +248,7 @@ def test_a_window_may_be_cut_anywhere(world: World, cuts: list[int]) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(world=worlds())
+@pytest.mark.thorough
 def test_payloads_agree_with_what_polling_shows_at_that_moment(world: World) -> None:
     clock = Clock()
     world.clock = clock

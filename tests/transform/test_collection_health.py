@@ -44,6 +44,7 @@ def poll(
     return found
 
 
+@pytest.mark.thorough
 def test_a_correction_lasts_until_the_webhook_comes_after_all(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:

@@ -46,7 +46,11 @@ def _end_waiting_sessions(database: psycopg.Connection[Any]) -> None:
 
 @pytest.mark.parametrize(
     "arguments, table",
-    [([], "workflow_runs"), (["--full-refresh"], "jobs"), ([], "built_loads")],
+    [
+        ([], "workflow_runs"),
+        pytest.param(["--full-refresh"], "jobs", marks=pytest.mark.thorough),
+        ([], "built_loads"),
+    ],
     ids=["between two models", "in a full refresh", "before the set is recorded"],
 )
 def test_a_build_that_is_killed_is_made_good_by_the_next(
@@ -79,6 +83,7 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
     assert marts.differences(database) == []
 
 
+@pytest.mark.thorough
 def test_what_a_killed_swap_left_does_not_stop_the_next_build(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
@@ -95,6 +100,7 @@ def test_what_a_killed_swap_left_does_not_stop_the_next_build(
     assert left.fetchone() == (0,)
 
 
+@pytest.mark.thorough
 def test_two_first_builds_at_once_leave_what_one_would(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
