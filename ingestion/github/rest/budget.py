@@ -16,6 +16,7 @@ from redis.retry import Retry
 
 from ingestion.github.rest.limits import (
     GITHUB_LIMITS,
+    MINUTE,
     BudgetState,
     Lease,
     Limits,
@@ -100,7 +101,7 @@ class Budget:
             self._request_count += 1
             self._unchanged_count += settlement.is_unchanged
             self._refused_count += settlement.is_refused
-            self._known = known or self._known
+            self._known = _newest(known, self._known)
 
     def state(self) -> BudgetState:
         """What is known now."""
@@ -130,3 +131,15 @@ class Budget:
                 "the cache server did not answer, so GitHub is asked one request at a time: %s",
                 error,
             )
+
+
+def _newest(
+    told: tuple[int, int, int] | None, known: tuple[int, int, int] | None
+) -> tuple[int, int, int] | None:
+    """Of two states of a limit (limit, remaining, reset) the newer: threads overtake each other,
+    and within an hour less is left the later it is."""
+    if told is None or known is None:
+        return told or known
+    if abs(told[2] - known[2]) > MINUTE:
+        return max(told, known, key=lambda state: state[2])
+    return min(told, known, key=lambda state: state[1])
