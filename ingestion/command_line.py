@@ -22,6 +22,8 @@ def log_to_stderr(*, quiet: bool) -> None:
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
     )
+    # Who is interrupted in a query need not read that its rollback could not be sent.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def run(
