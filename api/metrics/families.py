@@ -101,7 +101,7 @@ REPOSITORIES = (
     Series(
         "actionsight_repository_next_try_timestamp_seconds",
         "next_try_at",
-        "Before this it is not asked again; absent: at the next poll.",
+        "When a poll tries it again; absent while its collection is well.",
     ),
     Series(
         "actionsight_repository_observation_age_seconds",

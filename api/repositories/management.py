@@ -96,8 +96,7 @@ def get_available(arguments: Arguments) -> Response:
 def post_repository(_: Arguments) -> Response:
     """GitHub is asked at once whether the viewer administers or maintains it; operators may add
     whatever the collector can read. Its collection begins within seconds. A 200 instead of a 201:
-    it was monitored already; where it failed, the next poll tries it again. `webhook` says whether
-    GitHub tells of its runs as they happen."""
+    it was monitored already. `webhook` says whether GitHub tells of its runs as they happen."""
     settings, viewer = current_settings(), current_viewer()
     full_name = read_full_name(request)
     repository = shown_to(viewer, settings, full_name)
@@ -112,10 +111,7 @@ def post_repository(_: Arguments) -> Response:
         raise _not_managing(repository.full_name)
     if not is_known:
         _check_collector(viewer, repository)
-    with current_database().writing() as connection:
-        if is_known:
-            monitoring.try_again(connection, repository.repository_id)
-        else:
+        with current_database().writing() as connection:
             monitoring.add(connection, viewer, repository)
     hook = ensure_hook(settings, repository.full_name)
     if hook.hook_id is not None:

@@ -53,6 +53,7 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
             added_by = excluded.added_by,
             added_at = now(),
             removed_at = null,
+            selected_by = null,
             trouble = null,
             trouble_loop = null,
             trouble_since = null,
@@ -86,17 +87,6 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
         [viewer.user_id],
     )
     _note(connection, "repository.added", viewer, repository.repository_id, repository.full_name)
-
-
-def try_again(connection: Connection, repository_id: int) -> None:
-    """Let the next poll ask for a repository, however often that failed."""
-    connection.execute(
-        """
-        update app.repositories set next_try_at = null
-        where repository_id = %s and next_try_at is not null
-        """,
-        [repository_id],
-    )
 
 
 def remove(connection: Connection, viewer: Viewer, known: Known) -> None:

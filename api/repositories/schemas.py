@@ -67,7 +67,7 @@ _REPOSITORY = record(
         ),
         "failure_count": described(COUNT, "How often in a row its collection failed."),
         "next_try_at": described(
-            nullable(TIME), "Before this it is not asked again; null: at the next poll."
+            nullable(TIME), "When a poll tries it again; null: its collection is well."
         ),
         "progress": described(_PROGRESS, "How far the backfill has come."),
     }

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import orjson
 import psycopg
+from psycopg import sql
 
 from actionsight.settings import load
 from benchmarks.collection.collect import peak_bytes
@@ -35,11 +36,12 @@ def main() -> None:
     with psycopg.connect(settings.database_url) as connection:
         for table in TABLES:
             connection.execute(
-                f"create table plain_{table} "
-                f"(like raw.{table} including defaults including indexes)"
+                sql.SQL("create table {} (like {} including defaults including indexes)").format(
+                    sql.Identifier(f"plain_{table}"), sql.Identifier("raw", table)
+                )
             )
             for index in _other_indexes(connection, f"plain_{table}"):
-                connection.execute(f"drop index {index}")
+                connection.execute(sql.SQL("drop index {}").format(sql.Identifier(index)))
         rows = _load(connection, urls, str(settings.github_token))
     print(
         json.dumps(
@@ -56,7 +58,7 @@ def main() -> None:
 
 def _other_indexes(connection: "psycopg.Connection[Any]", table: str) -> list[str]:
     rows = connection.execute(
-        "select indexrelid::regclass::text from pg_index "
+        "select relname from pg_index inner join pg_class on pg_class.oid = indexrelid "
         "where indrelid = %s::regclass and not indisprimary",
         [table],
     ).fetchall()

@@ -3,7 +3,7 @@
 Every function takes the cycle's own connection (autocommit), which also holds the lock.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ Attempt = tuple[int, int]
 class OpenRun:
     """A run whose newest stored attempt is not final."""
 
+    repository_id: int
     run_id: int
     run_attempt: int
     created_at: datetime | None
@@ -90,13 +91,13 @@ def changed_by_load(connection: Connection[Any], table: Table, load_id: str) -> 
     return dict(connection.execute(query, [load_id]).fetchall())
 
 
-def open_runs(connection: Connection[Any], repository_id: int) -> list[OpenRun]:
+def open_runs(connection: Connection[Any], repository_ids: Collection[int]) -> list[OpenRun]:
     """Runs whose newest stored attempt can still change, newest first."""
     cursor = connection.cursor(row_factory=class_row(OpenRun))
     return cursor.execute(
         """
-        select run_id, run_attempt, created_at from raw.workflow_runs as attempt
-        where repository_id = %s
+        select repository_id, run_id, run_attempt, created_at from raw.workflow_runs as attempt
+        where repository_id = any(%s)
             and (status is distinct from 'completed' or conclusion = 'action_required')
             and gone_at is null
             and not exists (
@@ -109,21 +110,32 @@ def open_runs(connection: Connection[Any], repository_id: int) -> list[OpenRun]:
             )
         order by created_at desc
         """,
-        [repository_id],
+        [list(repository_ids)],
     ).fetchall()
 
 
-def told_runs(connection: Connection[Any], repository_id: int, since: datetime) -> list[OpenRun]:
-    """Runs of which a webhook received since then told an attempt that no poll has seen end.
+def told_runs(connection: Connection[Any], since: Mapping[int, datetime]) -> list[OpenRun]:
+    """Runs of which webhooks told an attempt that no poll has seen end, newest first.
 
     Such are re-runs of old runs, which no listing of new ones shows.
+
+    Args:
+        since: from when on what was drained counts, by repository; however late it was drained.
     """
     cursor = connection.cursor(row_factory=class_row(OpenRun))
     return cursor.execute(
         """
-        select run_id, max(run_attempt) as run_attempt, min(created_at) as created_at
-        from raw.webhook_runs as told
-        where repository_id = %s and received_at >= %s
+        select
+            told.repository_id,
+            told.run_id,
+            max(told.run_attempt) as run_attempt,
+            min(told.created_at) as created_at
+        from raw.webhook_batches as batches
+        inner join raw.webhook_runs as told using (batch_id)
+        inner join unnest(%(ids)s::bigint[], %(since)s::timestamptz[])
+            as wanted (repository_id, since) using (repository_id)
+        where batches.drained_at >= %(oldest)s
+            and batches.drained_at >= wanted.since
             and not exists (
                 select from raw.workflow_runs as polled
                 where polled.run_id = told.run_id and polled.run_attempt >= told.run_attempt
@@ -139,24 +151,36 @@ def told_runs(connection: Connection[Any], repository_id: int, since: datetime) 
                 select from raw.missing_attempts as missing
                 where missing.run_id = told.run_id and missing.run_attempt = told.run_attempt
             )
-        group by run_id
-        order by run_id desc
+        group by told.repository_id, told.run_id
+        order by told.run_id desc
         """,
-        [repository_id, since],
+        {
+            "ids": list(since.keys()),
+            "since": list(since.values()),
+            "oldest": min(since.values(), default=None),
+        },
     ).fetchall()
 
 
-def last_ended(connection: Connection[Any], repository_id: int, loop: str) -> datetime | None:
-    """When the newest turn of a loop began that ended well."""
-    row = connection.execute(
+def last_ended(
+    connection: Connection[Any], repository_ids: Collection[int], loop: str, oldest: datetime
+) -> dict[int, datetime]:
+    """When each repository's newest turn of a loop that ended well began, if after `oldest`."""
+    rows = connection.execute(
         """
-        select max(started_at) from raw.polls
-        where repository_id = %s and loop = %s and ended_at is not null
-            and started_at > now() - interval '35 days'
+        select wanted.repository_id, newest.started_at
+        from unnest(%s::bigint[]) as wanted (repository_id)
+        cross join lateral (
+            select started_at from raw.polls
+            where polls.repository_id = wanted.repository_id and started_at > %s
+                and loop = %s and ended_at is not null
+            order by started_at desc
+            limit 1
+        ) as newest
         """,
-        [repository_id, loop],
-    ).fetchone()
-    return row[0] if row else None
+        [list(repository_ids), oldest, loop],
+    ).fetchall()
+    return dict(rows)
 
 
 def runs_created(
@@ -345,8 +369,7 @@ def owed_attempts(
 def _oldest_head(connection: Connection[Any], repository_ids: Collection[int]) -> datetime | str:
     row = connection.execute(
         """
-        select min(coalesce(head_since, '-infinity')) from app.repositories
-        where repository_id = any(%s) and head_since > '-infinity'
+        select min(head_since) from app.repositories where repository_id = any(%s)
         """,
         [list(repository_ids)],
     ).fetchone()

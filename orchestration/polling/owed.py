@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from actionsight.database import connect
 
 
-def history_is_owed(database_url: str) -> bool:
+def history_is_owed(database_url: str, backfill_days: int) -> bool:
     """Whether some monitored repository lacks history that can be asked for now."""
     with connect(database_url) as connection:
         row = connection.execute(
@@ -17,6 +17,7 @@ def history_is_owed(database_url: str) -> bool:
                     and head_since is not null
                     and (
                         backfill_target is null
+                        or backfill_target > now() - %s
                         or exists (
                             select from raw.backfill_windows as unread
                             where unread.repository_id = repositories.repository_id
@@ -30,7 +31,8 @@ def history_is_owed(database_url: str) -> bool:
                         )
                     )
             )
-            """
+            """,
+            [timedelta(days=backfill_days)],
         ).fetchone()
     return row == (True,)
 

@@ -125,8 +125,9 @@ def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     running = under_way(context.instance, [backfill.name])
     if running:
         return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
-    database_url = str(load().database_url)
-    if not owed.history_is_owed(database_url):
+    settings = load()
+    database_url = str(settings.database_url)
+    if not owed.history_is_owed(database_url, settings.backfill_days):
         return SkipReason("All history is stored.")
     until = owed.waits_until(database_url, Priority.BACKFILL.left_alone)
     if until is not None:

@@ -1,5 +1,6 @@
 """The backfill's checkpoints: windows that are read once, whatever comes in between."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -177,6 +178,25 @@ def test_jobs_that_were_listed_are_not_listed_again_after_an_end_in_between(
     assert listed.isdisjoint(again)
     assert_exact(own, least=50)
     assert own.repository(NAME)["job_listings_owed"] == 0
+
+
+def test_a_longer_history_in_the_settings_is_owed_and_a_shorter_one_is_not(
+    own: Installation,
+) -> None:
+    ci = workflow(own.world)
+    for days in (10, 40, 80):
+        run(ci, own.world, START - days * DAY)
+    own.monitor(NAME)
+    own.collect()
+    own.settings = replace(own.settings, backfill_days=90)
+    own.clock.advance(HOUR)
+    own.collect("head", "backfill")
+    assert_exact(own, least=3)
+    assert own.repository(NAME)["backfilled_from"] == START + HOUR - 90 * DAY
+    own.settings = replace(own.settings, backfill_days=5)
+    own.paths()
+    own.collect("backfill")
+    assert own.paths() == []
 
 
 def test_the_end_is_estimated_from_the_windows_of_the_last_hour(own: Installation) -> None:

@@ -37,8 +37,9 @@ def ask(schedule: object, instance: DagsterInstance) -> str:
 
 
 def test_history_is_read_while_some_is_owed_and_the_limit_leaves_room(
-    instance: DagsterInstance, database_url: str
+    instance: DagsterInstance, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_BACKFILL_DAYS", "5")
     assert ask(read_history, instance) == "All history is stored."
     execute(
         database_url,
@@ -79,6 +80,9 @@ def test_history_is_read_while_some_is_owed_and_the_limit_leaves_room(
         """,
     )
     assert ask(read_history, instance) == "run"
+    execute(database_url, "delete from raw.owed_job_listings")
+    monkeypatch.setenv("ACTIONSIGHT_BACKFILL_DAYS", "200")
+    assert ask(read_history, instance) == "run"  # more of it is wanted than before
     execute(database_url, "update app.repositories set unreachable_since = now()")
     assert ask(read_history, instance) == "All history is stored."
 

@@ -21,8 +21,7 @@ STATEMENTS = (
         add column backfill_windows integer not null default 0,
         add column backfill_windows_completed integer not null default 0,
         add column backfill_estimated_end timestamptz,
-        add column job_listings_owed integer not null default 0,
-        add column collected_at timestamptz
+        add column job_listings_owed integer not null default 0
     """,
     # What stood before: the head began where the backfill ended.
     """
@@ -173,8 +172,8 @@ STATEMENTS = (
     # Listed in place of GitHub by what webhooks told.
     "alter table raw.job_listings add column is_told boolean not null default false",
     "create index on raw.job_listings (repository_id, listed_at) where is_told",
-    # Runs that a webhook told of since the open loop came by last.
-    "create index on raw.webhook_runs (repository_id, received_at)",
+    # What was drained since the open loop came by last.
+    "create index on raw.webhook_batches (drained_at)",
     # A cycle is trusted when it looked for new runs, open ones, and all their jobs.
     """
     create or replace function app.advance_observed_until() returns void language plpgsql as $body$

@@ -49,7 +49,8 @@ def backfill(
     turns: dict[int, Turn] = {}
     for repository in repositories:
         if repository.head_since is not None:
-            if since is not None or repository.backfill_target is None:
+            # Also where the settings, or an earlier `--since`, wanted less than is wanted now.
+            if repository.backfill_target is None or target < repository.backfill_target:
                 windows.plan(
                     cycle.connection, repository.repository_id, target, repository.head_since
                 )
@@ -122,8 +123,16 @@ class _Backfill:
         )
         windows.save_progress(self._cycle.connection, window.repository_id)
         self._cycle.save(turn)
+        progress = windows.progress(self._cycle.connection, window.repository_id)
+        logger.info(
+            "%s: history of runs: %d of %d windows, %s attempts so far, by %s requests",
+            turn.repository.full_name,
+            progress.completed_count,
+            progress.window_count,
+            f"{turn.poll.seen:,}",
+            f"{turn.asker.request_count:,}",
+        )
         if self._watch is not None:
-            progress = windows.progress(self._cycle.connection, window.repository_id)
             self._watch(turn.repository, progress, turn.poll.seen)
 
     def _fail(self, turn: Turn, error: Exception) -> None:

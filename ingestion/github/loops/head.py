@@ -27,7 +27,8 @@ Etag = tuple[str, str, str]
 class Listed:
     """What the head of a repository shows since `since`.
 
-    `gap`: what lies between the newest run seen before and `since`, when that was too much.
+    `gap`: what lies between the newest run seen before and `since`, when that was too much. Only
+    what was read by `url` has an ETag.
     """
 
     url: str
@@ -56,7 +57,6 @@ def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> He
     known = state.etags(cycle.connection, _LISTING)
     headed = Headed(set(), set(), {})
     load = RunLoad(cycle, tally)
-
     now = cycle.latest_now
 
     def ask(turn: Turn) -> Listed:
@@ -70,8 +70,11 @@ def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> He
             intake = RunIntake(cycle, turn, load)
             intake.take(listed.read)
             intake.finish()
-        except AnotherRepositoryError:
-            headed.renamed.add(repository_id)
+        except AnotherRepositoryError as error:
+            if cycle.has_seen(turn.repository):
+                settle(cycle, turn, error)
+            else:
+                headed.renamed.add(repository_id)
         except Expected as error:
             settle(cycle, turn, error)
         else:
@@ -104,7 +107,7 @@ def _list(turn: Turn, known: Etag | None, now: datetime) -> Listed:
         # What came in while nobody polled is read window by window, as history is.
         gap = Window(turn.repository.repository_id, since, now - OVERLAP - SECOND)
         since = now - OVERLAP
-        read = read_window(turn, created_since(since))
+        read = replace(read_window(turn, created_since(since)), etag=None)
     if read.is_too_much:
         read = _joined(turn, since, now + CLOCK_MARGIN)
     return Listed(url, since, read, gap)

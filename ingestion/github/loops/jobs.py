@@ -236,11 +236,11 @@ class _Jobs:
             stored.owe_told_again(self._cycle.connection, repository_id)
             self._told = ToldJobs(self._cycle.connection)
         self._listed_count += len(chunk.listings)
-        for turn in self._turns.values():
-            if turn.poll.load_ids:
-                self._cycle.save(turn)
-        if chunk.listings:
-            state.save_job_listings_owed(self._cycle.connection, self._turns.keys())
+        touched = {each.attempt.repository_id for each in listings}
+        for repository_id in touched:
+            self._cycle.save(self._turns[repository_id])
+        if touched:
+            state.save_job_listings_owed(self._cycle.connection, touched)
             logger.info("jobs: %d of %d attempts listed", self._listed_count, self._owed_count)
         for gone in self._turns.keys() - self._left - kept:
             self._turns[gone].poll.error = "removed while its jobs were collected"

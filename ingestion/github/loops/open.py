@@ -17,8 +17,8 @@ from ingestion.github.stored import OpenRun
 
 # A run that is missing so soon may just not have arrived everywhere at GitHub.
 SETTLED_AFTER = timedelta(days=1)
-# Webhooks that were received just before the last turn may have been drained after it.
-DRAIN_MARGIN = timedelta(hours=1)
+# A drain notes its time before it commits.
+DRAIN_MARGIN = timedelta(minutes=10)
 # No run lasts longer: what an older webhook told is not open any more.
 LONGEST_RUN = timedelta(days=35)
 
@@ -36,11 +36,10 @@ def open_runs(
     failed: set[int] = set()
 
     def wanted() -> Iterator[tuple[Turn, OpenRun]]:
-        for turn in turns:
-            for run in _runs(cycle, turn, listed_since.get(turn.repository.repository_id)):
-                if turn.repository.repository_id in failed:
-                    break
-                yield turn, run
+        of = {turn.repository.repository_id: turn for turn in turns}
+        for run in _runs(cycle, of.keys(), listed_since):
+            if run.repository_id not in failed:
+                yield of[run.repository_id], run
 
     def ask(item: tuple[Turn, OpenRun]) -> ReadRuns:
         turn, run = item
@@ -73,16 +72,20 @@ def open_runs(
     load.flush()
 
 
-def _runs(cycle: Cycle, turn: Turn, listed_since: datetime | None) -> Iterator[OpenRun]:
-    repository_id = turn.repository.repository_id
-    seen: set[int] = set()
-    last = stored.last_ended(cycle.connection, repository_id, "open")
+def _runs(
+    cycle: Cycle, repository_ids: Collection[int], listed_since: dict[int, datetime]
+) -> Iterator[OpenRun]:
+    """What is open by the stored rows, then what is by webhooks alone; each run once."""
     oldest = cycle.clock() - LONGEST_RUN
-    told = stored.told_runs(
-        cycle.connection, repository_id, max(last - DRAIN_MARGIN, oldest) if last else oldest
-    )
-    for run in [*stored.open_runs(cycle.connection, repository_id), *told]:
-        just_listed = listed_since and run.created_at and run.created_at >= listed_since
+    last = stored.last_ended(cycle.connection, repository_ids, "open", oldest)
+    since = {id_: last[id_] - DRAIN_MARGIN if id_ in last else oldest for id_ in repository_ids}
+    seen: set[int] = set()
+    for run in (
+        *stored.open_runs(cycle.connection, repository_ids),
+        *stored.told_runs(cycle.connection, since),
+    ):
+        listed = listed_since.get(run.repository_id)
+        just_listed = listed and run.created_at and run.created_at >= listed
         if run.run_id not in seen and not just_listed:
             seen.add(run.run_id)
             yield run

@@ -42,30 +42,29 @@ def is_due(repository: Repository, now: datetime) -> bool:
 
 
 def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:
-    """Sweep these repositories, one after the other."""
+    """Sweep these repositories, one after the other; few of them have enough for a load."""
+    load = RunLoad(cycle, tally)
     for number, repository in enumerate(repositories, start=1):
         if cycle.is_over:
             logger.info("sweep: the next one goes on with %s", repository.full_name)
-            return
-        load = RunLoad(cycle, tally)
+            break
         turn = cycle.begin(repository, "sweep")
         try:
             _sweep(cycle, turn, load)
         except Expected as error:
-            load.flush()
             settle(cycle, turn, error)
             continue
         load.when_loaded(turn, partial(_end, cycle, turn))
-        load.flush()
+        load.when_full()
         logger.info(
-            "sweep: %s: %d attempts seen, %d changed, by %d requests (%d of %d repositories)",
+            "sweep: %s: %d attempts seen, by %d requests (%d of %d repositories)",
             repository.full_name,
             turn.poll.seen,
-            turn.poll.changed,
             turn.asker.request_count,
             number,
             len(repositories),
         )
+    load.flush()
 
 
 def _sweep(cycle: Cycle, turn: Turn, load: RunLoad) -> None:

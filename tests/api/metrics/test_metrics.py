@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from actionsight.api_tokens import create_token
 from actionsight.embedded import free_port
@@ -179,8 +179,14 @@ def test_trouble_and_progress_of_a_repository_are_seen_and_end(
         page = scrape(client, bearer(token))
         return {name for name, n in page.by("actionsight_repositories", "state").items() if n}
 
-    def update(columns: str) -> None:
-        marts.connection.execute(f"update app.repositories set {columns}")  # noqa: S608 ours
+    def update(**values: object) -> None:
+        assignments = sql.SQL(", ").join(
+            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+            for name in values
+        )
+        marts.connection.execute(
+            sql.SQL("update app.repositories set {}").format(assignments), values
+        )
 
     assert (value("up"), value("failures"), state()) == (1, 0, {"backfilling"})
     age = value("observation_age_seconds")
@@ -190,15 +196,15 @@ def test_trouble_and_progress_of_a_repository_are_seen_and_end(
     assert value("backfilled_from_timestamp_seconds") is None
     assert value("job_listings_owed") == 70
     assert value("trouble_since_timestamp_seconds") is None
-    update("trouble = '502', trouble_since = '2026-01-07Z', failure_count = 3")
+    update(trouble="502", trouble_since="2026-01-07Z", failure_count=3)
     assert (value("up"), value("failures"), state()) == (0, 3, {"trouble"})
     assert value("trouble_since_timestamp_seconds") == 1767744000
-    update("trouble = null, trouble_since = null, failure_count = 0")
-    update("unreachable_since = '2026-01-07Z', next_try_at = '2026-01-08Z'")
+    update(trouble=None, trouble_since=None, failure_count=0)
+    update(unreachable_since="2026-01-07Z", next_try_at="2026-01-08Z")
     assert (value("up"), state()) == (0, {"unreachable"})
     assert value("unreachable_since_timestamp_seconds") == 1767744000
     assert value("next_try_timestamp_seconds") == 1767830400
-    update("unreachable_since = null, next_try_at = null, backfilled_from = backfill_target")
+    update(unreachable_since=None, next_try_at=None, backfilled_from="2025-10-03Z")
     assert (value("up"), state()) == (1, {"collected"})
     assert value("unreachable_since_timestamp_seconds") is None
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from actionsight.repositories import list_monitored
 from github_standin.people import User
 from tests.api.rights.house import COLLECTOR, OPERATOR_ID, Caller, House, told
 
@@ -132,11 +133,22 @@ def test_the_state_says_how_collection_does(house: House, operator: Caller) -> N
     assert state(unreachable_since="2026-01-03Z") == "unreachable"
 
 
-def test_adding_again_what_failed_lets_the_next_poll_try_it(house: House, caller: Caller) -> None:
+def test_adding_again_what_fails_changes_nothing_of_what_its_collection_says(
+    house: House, caller: Caller
+) -> None:
     spare_id = house.monitor("octo/spare", failure_count=9, next_try_at="2036-01-01Z")
     assert caller.add("octo/spare").status_code == 200
     (row,) = caller.read(f"/repositories?repository={spare_id}")["data"]
-    assert (row["failure_count"], row["next_try_at"]) == (9, None)
+    assert (row["failure_count"], row["next_try_at"]) == (9, "2036-01-01T00:00:00Z")
+
+
+def test_what_was_followed_and_is_added_by_its_own_name_is_listed_once(
+    house: House, operator: Caller
+) -> None:
+    house.monitor("octo/spare", removed_at="2026-01-01Z", selected_by="octo/*")
+    assert operator.add("octo/spare").status_code == 201
+    names = [repository.name for repository in list_monitored(house.connection)]
+    assert names.count("octo/spare") == 1
 
 
 def test_what_was_removed_while_it_failed_is_added_without_its_failures(
