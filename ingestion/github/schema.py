@@ -157,7 +157,7 @@ WORKFLOW_RUNS = Table(
         # A workflow that GitHub no longer lists is known by its newest run.
         "workflow": "(workflow_id, run_id)",
         # Attempts that have no jobs, as those of them that were listed show.
-        "startup_failure": "(repository_id) where conclusion = 'startup_failure'",
+        "startup_failure": "(repository_id, run_id) where conclusion = 'startup_failure'",
         # What the open loop asks for again: few rows, however long the history.
         "open": (
             "(repository_id) "

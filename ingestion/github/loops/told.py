@@ -2,8 +2,8 @@
 
 No event says how many jobs an attempt has. It is taken as told when webhooks told each job's whole
 course, and their names are those of the newest run of that workflow that GitHub listed. A workflow
-that could not start has no jobs, if those of its repository that were listed had none. A sample of
-both is listed all the same.
+that could not start has no jobs, if the newest of its repository that were listed had none. A
+sample of both is listed all the same.
 """
 
 from collections import Counter
@@ -17,6 +17,8 @@ from ingestion.github.stored import Attempt
 
 # One in so many is listed although it was told.
 SAMPLE = 20
+# By so many startup failures that were listed is judged, however many there are.
+_NEWEST = 20
 
 
 def is_sampled(run_id: int) -> bool:
@@ -62,13 +64,19 @@ class ToldJobs:
             ),
 
             listed as (
-                select failed.repository_id, sum(listing.row_count) as job_count
-                from raw.workflow_runs as failed
-                inner join raw.job_listings as listing using (run_id, run_attempt)
-                where failed.conclusion = 'startup_failure'
-                    and failed.repository_id in (select repository_id from wanted)
-                    and not listing.is_told
-                group by failed.repository_id
+                select repositories.repository_id, sum(newest.row_count) as job_count
+                from (select distinct repository_id from wanted) as repositories
+                cross join lateral (
+                    select listing.row_count
+                    from raw.workflow_runs as failed
+                    inner join raw.job_listings as listing using (run_id, run_attempt)
+                    where failed.repository_id = repositories.repository_id
+                        and failed.conclusion = 'startup_failure'
+                        and not listing.is_told
+                    order by failed.run_id desc
+                    limit %s
+                ) as newest
+                group by repositories.repository_id
             )
 
             select wanted.run_id, wanted.run_attempt
@@ -76,7 +84,7 @@ class ToldJobs:
             inner join listed using (repository_id)
             where listed.job_count = 0
             """,
-            [[run_id for run_id, _ in attempts], [number for _, number in attempts]],
+            [[run_id for run_id, _ in attempts], [number for _, number in attempts], _NEWEST],
         ).fetchall()
         return [(run_id, number) for run_id, number in rows]
 
