@@ -86,6 +86,32 @@ def _folder(value: str) -> Path:
     return path if path.is_absolute() else ROOT / path
 
 
+def _yes_or_no(value: str) -> bool:
+    if value.lower() in {"yes", "true", "on", "1"}:
+        return True
+    if value.lower() in {"no", "false", "off", "0"}:
+        return False
+    raise ValueError("must be yes or no")
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"must be {' or '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _readable_file(value: str) -> Path:
+    path = _folder(value)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"the file {path}: {error.strerror}") from error
+    return path
+
+
 def _secret_key(value: str) -> str:
     if len(value) < SHORTEST_KEY:
         raise ValueError(f"must have at least {SHORTEST_KEY} characters: `openssl rand -hex 32`")
@@ -181,6 +207,17 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
     ),
     Setting(
+        "github_requests_per_minute",
+        "how many requests a minute GitHub is asked at most (0: no limit of ours)",
+        _whole_number(0, 1_000_000),
+        "900",
+    ),
+    Setting(
+        "ca_file",
+        "certificates of private authorities, as PEM, trusted beside the system's",
+        _readable_file,
+    ),
+    Setting(
         "github_client_id",
         "client id of the GitHub App by which people sign in (no sign-in when empty)",
     ),
@@ -203,6 +240,13 @@ SETTINGS: tuple[Setting, ...] = (
         "numeric GitHub user ids that see and manage everything, separated by commas",
         _user_ids,
         "",
+    ),
+    Setting(
+        "sign_in",
+        "who may sign in: installed (people whom GitHub shows an installation of the App, and "
+        "operators) or everyone",
+        _one_of("installed", "everyone"),
+        "installed",
     ),
     Setting(
         "public_url",
@@ -237,7 +281,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", "the folder that holds all that an installation writes", _folder, "var"),
     Setting("api_port", "port of the API, on loopback", _whole_number(1, 65535), "8000"),
     Setting(
+        "receiver_port",
+        "port of the webhooks' own receiver, on loopback (a free one when empty)",
+        _whole_number(1, 65535),
+    ),
+    Setting(
         "dagster_port", "port of Dagster's pages, on loopback", _whole_number(1, 65535), "3000"
+    ),
+    Setting(
+        "dagster_writable",
+        "whether Dagster's pages may start and change things: yes or no",
+        _yes_or_no,
+        "no",
+    ),
+    Setting(
+        "event_buffer_mb",
+        "megabytes of webhooks that the embedded event buffer keeps before it refuses more",
+        _whole_number(16, 1_000_000),
+        "1024",
     ),
     Setting(
         "demonstration_speed",
@@ -261,11 +322,14 @@ class Settings:
     github_token: str | None = field(repr=False)
     github_app_id: str | None
     github_app_private_key: str | None = field(repr=False)
+    github_requests_per_minute: int
+    ca_file: Path | None
     github_client_id: str | None
     github_client_secret: str | None = field(repr=False)
     github_webhook_secret: tuple[str, ...] = field(repr=False)
     repositories: tuple[str, ...]
     operators: tuple[int, ...]
+    sign_in: str
     public_url: str | None
     secret_key: str | None = field(repr=False)
     frontend_origins: tuple[str, ...]
@@ -274,7 +338,10 @@ class Settings:
     poll_minutes: int
     data_dir: Path
     api_port: int
+    receiver_port: int | None
     dagster_port: int
+    dagster_writable: bool
+    event_buffer_mb: int
     demonstration_speed: int
 
     @property
@@ -294,6 +361,8 @@ class Settings:
             value = getattr(self, setting.attribute)
             if isinstance(value, tuple):
                 values[setting.name] = ",".join(map(str, value))
+            elif isinstance(value, bool):
+                values[setting.name] = "yes" if value else "no"
             else:
                 values[setting.name] = "" if value is None else str(value)
             if setting.secret:

@@ -152,3 +152,10 @@ def test_the_table_and_the_fields_are_the_same_list() -> None:
 
 def test_the_example_file_is_made_from_the_table() -> None:
     assert (ROOT / ".env.example").read_text() == env_example()
+
+
+@pytest.mark.parametrize(("text", "meant"), [("yes", True), ("1", True), ("No", False)])
+def test_a_switch_is_read_and_handed_on_to_other_processes(text: str, meant: bool) -> None:
+    settings = load(environ={"ACTIONSIGHT_DAGSTER_WRITABLE": text})
+    assert settings.dagster_writable is meant
+    assert load(environ=settings.environment()) == settings
