@@ -3,7 +3,7 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import buffer, edge, errors, installation, limits, openapi, sign_in
+from api import bodies, buffer, edge, errors, installation, limits, openapi, sign_in
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
     )
     counters.init_app(app)
     installation.init_app(app, settings)
+    bodies.init_app(app)
     edge.init_app(app, settings)
     buffer.init_app(app, settings)
     cache.init_app(app, settings)

@@ -26,6 +26,8 @@ class Endpoint:
         has_freshness: whether the answer says how fresh its numbers are.
         body: JSON Schema of the request's body by media type. A view with a body gets no
             arguments: it reads the whole request itself, in an order of its own.
+        limits_body_itself: whether the view reads no more of a body than it wants, whatever the
+            limit everywhere else is.
         failures: what a status of failure means here, beside or in place of what it means
             everywhere.
     """
@@ -43,6 +45,7 @@ class Endpoint:
         is_lenient: bool,
         has_freshness: bool,
         body: Mapping[str, Schema],
+        limits_body_itself: bool,
         failures: Mapping[HTTPStatus, str],
     ) -> None:
         self.__name__ = view.__name__
@@ -57,6 +60,7 @@ class Endpoint:
         self.is_lenient = is_lenient
         self.has_freshness = has_freshness
         self.body = body
+        self.limits_body_itself = limits_body_itself
         self.failures = failures
         self._view = view
 
@@ -78,6 +82,7 @@ def endpoint(
     is_lenient: bool = False,
     has_freshness: bool = True,
     body: Mapping[str, Schema] | None = None,
+    limits_body_itself: bool = False,
     failures: Mapping[HTTPStatus, str] | None = None,
 ) -> Callable[[View], Endpoint]:
     """Declare a view; its docstring becomes the description in the OpenAPI document."""
@@ -94,6 +99,7 @@ def endpoint(
             is_lenient=is_lenient,
             has_freshness=has_freshness,
             body=body or {},
+            limits_body_itself=limits_body_itself,
             failures=failures or {},
         )
 

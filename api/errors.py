@@ -97,6 +97,7 @@ def _http_exception(error: HTTPException) -> Response:
 _DETAILS = {
     HTTPStatus.NOT_FOUND.value: "There is no such route; GET /openapi.json lists them.",
     HTTPStatus.METHOD_NOT_ALLOWED.value: "This route does not know that method; see Allow.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value: "The body is larger than any that is taken here.",
 }
 
 

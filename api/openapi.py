@@ -29,6 +29,7 @@ _FAILURES = {
     HTTPStatus.UNAUTHORIZED: "No token and no session, or one that is unknown, expired or revoked.",
     HTTPStatus.FORBIDDEN: "The owner of the token has to sign in again.",
     HTTPStatus.NOT_FOUND: "It does not exist, or this viewer may not see it: the same answer.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 64 KiB.",
     HTTPStatus.TOO_MANY_REQUESTS: "The caller sends more than its limit allows.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "A fault inside; the log names it by `instance`.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or too slow, or the statistics are not "

@@ -88,7 +88,6 @@ def get_available(arguments: Arguments) -> Response:
         "has to sign in again.",
         HTTPStatus.NOT_FOUND: "GitHub shows the viewer no such repository.",
         HTTPStatus.CONFLICT: "The collector's credential cannot read the repository.",
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
         HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
     },

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 from flask import Request
 
+from api.bodies import read_body
 from api.errors import Problem, bad_request
 from api.parameters import text_for_answer
 
-LARGEST_BODY_BYTES = 10_000
 JSON = "application/json"
 # GitHub's own rules; what passes stands in addresses.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
@@ -25,9 +25,8 @@ def read_full_name(request: Request) -> str:
     """
     if request.mimetype != JSON:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}.")
-    request.max_content_length = LARGEST_BODY_BYTES
     try:
-        body: Any = orjson.loads(request.get_data())
+        body: Any = orjson.loads(read_body(request))
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):

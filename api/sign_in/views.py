@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from actionsight.settings import Settings
 from api.auth import csrf, github_tokens, grants, sessions
 from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
+from api.bodies import read_form
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem, bad_request
@@ -58,6 +59,7 @@ def add_routes(blueprint: Blueprint) -> None:
     has_freshness=False,
     failures={
         HTTPStatus.FORBIDDEN: "The header `Origin` names no page of this API or of a frontend.",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is no form of fields.",
         HTTPStatus.SERVICE_UNAVAILABLE: _OFF_OR_AWAY,
     },
 )
@@ -185,7 +187,7 @@ def _no_code(error: str | None) -> Problem:
 
 
 def _next_of_form() -> str | None:
-    given = request.form.get(NEXT.name)
+    given = read_form(request).get(NEXT.name)
     if given is None:
         return None
     try:

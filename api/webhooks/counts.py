@@ -30,6 +30,7 @@ class Reason(Enum):
     LENGTH_MISSING = "length_missing"
     TOO_LARGE = "too_large"
     LENGTH_WRONG = "length_wrong"
+    CONTENT_TYPE_WRONG = "content_type_wrong"
     SIGNATURE_MISSING = "signature_missing"
     SIGNATURE_WRONG = "signature_wrong"
     HEADERS_UNUSABLE = "headers_unusable"

@@ -1,7 +1,8 @@
 """Deliveries of GitHub: verified over the raw body, then buffered by one command of Redis.
 
-Nothing is parsed and no database is asked: whoever has no secret costs a bounded read and an HMAC,
-and GitHub, which waits for 10 seconds and never tries again by itself, gets its answer at once.
+Nothing is parsed and no database is asked. What the headers tell is judged before the body is
+read, so whoever has no secret costs a bounded read and an HMAC at most; and GitHub, which waits for
+10 seconds and never tries again by itself, gets its answer at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,13 +14,17 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request
 
 from actionsight.event_buffer import EventBuffer
+from api.bodies import FORM
 from api.errors import RETRY_SECONDS, Problem
+from api.logs import Throttle
 from api.parameters import LONGEST_TEXT, TEXT_SCHEMA, Parameter, ascii_text, read_headers
 from api.webhooks.counts import Counts, Reason
-from api.webhooks.signature import SIGNATURE_HEADER, is_signed
+from api.webhooks.signature import SIGNATURE_HEADER, is_signature, is_signed
 
 # GitHub sends nothing that is larger.
 LARGEST_BODY_BYTES = 25 * 1024 * 1024
+# What a webhook's settings at GitHub offer.
+CONTENT_TYPES = ("application/json", FORM)
 EVENT = Parameter("X-GitHub-Event", "The kind of event.", ascii_text, TEXT_SCHEMA, place="header")
 DELIVERY = Parameter(
     "X-GitHub-Delivery",
@@ -55,11 +60,15 @@ class Receiver:
     Args:
         secrets: what GitHub signs with: one, or two while they are rotated.
         counts: where deliveries are counted.
+
+    Attributes:
+        throttle: of what the log tells about refusals, by their reason.
     """
 
     def __init__(self, secrets: Sequence[str], counts: Counts) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._counts = counts
+        self.throttle = Throttle()
 
     def receive(self, request: Request, buffer: EventBuffer | None) -> None:
         """Buffer a delivery; once this returns, Redis has it on disk.
@@ -82,9 +91,12 @@ class Receiver:
             raise _not_configured("ACTIONSIGHT_GITHUB_WEBHOOK_SECRET")
         if buffer is None:
             raise _not_configured("ACTIONSIGHT_REDIS_URL")
-        body = _read_body(request)
-        self._check_signature(request, body)
+        signature = _read_signature(request)
+        _check_content_type(request)
         event = _read_event(request)
+        body = _read_body(request)
+        if not is_signed(body, signature, self._secrets):
+            raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
         try:
             buffer.append(_kept_headers(request), body)
         except redis.RedisError as error:
@@ -96,17 +108,27 @@ class Receiver:
             ) from error
         return event
 
-    def _check_signature(self, request: Request, body: bytes) -> None:
-        signature = request.headers.get(SIGNATURE_HEADER)
-        if not signature:
-            raise _unauthorized(Reason.SIGNATURE_MISSING, f"Send {SIGNATURE_HEADER}.")
-        # A header is latin-1 text of the bytes that came; only bytes can be compared in all cases.
-        if not is_signed(body, signature.encode("latin-1", "replace"), self._secrets):
-            raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
-
 
 class _Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
+
+
+def _read_signature(request: Request) -> bytes:
+    signature = request.headers.get(SIGNATURE_HEADER)
+    if not signature:
+        raise _unauthorized(Reason.SIGNATURE_MISSING, f"Send {SIGNATURE_HEADER}.")
+    if not is_signature(signature):
+        raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
+    return signature.encode()
+
+
+def _check_content_type(request: Request) -> None:
+    if request.mimetype not in CONTENT_TYPES:
+        raise Refusal(
+            Reason.CONTENT_TYPE_WRONG,
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"Send {' or '.join(CONTENT_TYPES)}.",
+        )
 
 
 def _read_body(request: Request) -> bytes:
@@ -123,6 +145,8 @@ def _read_body(request: Request) -> bytes:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"A body has at most {LARGEST_BODY_BYTES:,} bytes.",
         )
+    # What every other route takes is far less.
+    request.max_content_length = LARGEST_BODY_BYTES + 1
     try:
         # One byte more tells a body that is longer than promised. Servers end the stream with the
         # body, or Werkzeug does: this never waits for bytes that nobody promised.

@@ -10,10 +10,11 @@ from actionsight.settings import Settings
 from api.answers import json_response
 from api.buffer import current_buffer
 from api.endpoints import endpoint
+from api.logs import Throttle
 from api.metrics.counters import counters_of
 from api.parameters import Arguments, Schema
 from api.schemas import record
-from api.webhooks.receiver import HEADERS, Receiver, Refusal
+from api.webhooks.receiver import CONTENT_TYPES, HEADERS, Receiver, Refusal
 
 blueprint = Blueprint("webhooks", __name__)
 logger = logging.getLogger(__name__)
@@ -44,7 +45,8 @@ def current_receiver() -> Receiver:
 @endpoint(
     "Takes what GitHub delivers, to be processed in a moment.",
     parameters=HEADERS,
-    body={"application/json": _PAYLOAD, "application/x-www-form-urlencoded": _FORM},
+    limits_body_itself=True,
+    body=dict(zip(CONTENT_TYPES, (_PAYLOAD, _FORM), strict=True)),
     status=HTTPStatus.ACCEPTED,
     answer=record({"status": {"const": "accepted"}}),
     has_freshness=False,
@@ -54,22 +56,32 @@ def current_receiver() -> Receiver:
         HTTPStatus.UNAUTHORIZED: "The signature is missing, or of none of the secrets.",
         HTTPStatus.LENGTH_REQUIRED: "The request has no Content-Length.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than GitHub sends any.",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is neither JSON nor a form.",
         HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, or the event buffer is away.",
     },
 )
 def post_webhook(_: Arguments) -> Response:
     """A 202 says that the delivery is stored; nothing of it has been read yet."""
+    receiver = current_receiver()
     try:
-        current_receiver().receive(request, current_buffer())
+        receiver.receive(request, current_buffer())
     except Refusal as refusal:
-        # By %a nothing of a stranger's header can look like a line of the log.
-        logger.warning(
-            "webhook refused: %s (delivery %.80a, %s bytes, from %s)%s",
-            refusal.reason.value,
-            request.headers.get("X-GitHub-Delivery"),
-            request.content_length,
-            request.remote_addr,
-            f": {refusal.__cause__}" if refusal.__cause__ else "",
-        )
+        _log(refusal, receiver.throttle)
         raise
     return json_response(_ACCEPTED, HTTPStatus.ACCEPTED)
+
+
+def _log(refusal: Refusal, throttle: Throttle) -> None:
+    held_back = throttle.pass_on(refusal.reason.value)
+    if held_back is None:
+        return
+    # By %a nothing of a stranger's header can look like a line of the log.
+    logger.warning(
+        "webhook refused: %s (delivery %.80a, %s bytes, from %s; %d like it since the last line)%s",
+        refusal.reason.value,
+        request.headers.get("X-GitHub-Delivery"),
+        request.content_length,
+        request.remote_addr,
+        held_back,
+        f": {refusal.__cause__}" if refusal.__cause__ else "",
+    )

@@ -253,7 +253,7 @@ def test_a_body_that_is_too_large_or_of_another_kind_is_refused(operator: Caller
     for data, kind, status in (
         (b'{"full_name": "octo/spare"}', "text/plain", 415),
         (b'{"full_name": "octo/spare"}', None, 415),
-        (b" " * 20_000, "application/json", 413),
+        (b" " * 70_000, "application/json", 413),
         (b"\xff", "application/json", 400),
         (b"", "application/json", 400),
     ):

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import redis
+from flask import Flask
 from werkzeug.test import TestResponse
 
 from actionsight.embedded import free_port
 from actionsight.settings import Settings
+from api import logs
 from api.webhooks.receiver import LARGEST_BODY_BYTES
 from tests.api.client import ValidatingClient, app_of, client_of, make_client
 from tests.api.webhooks.counted import Counted, counts_of
@@ -39,6 +41,9 @@ REFUSALS: list[tuple[dict[str, str | None], int, str, str]] = [
     ({"X_Hub_Signature_256": signature(BODY).upper()}, 401, "signature_wrong", "wrong"),
     ({"X_Hub_Signature_256": f"sha1={SHA1}"}, 401, "signature_wrong", "wrong"),
     ({"X_Hub_Signature_256": "sha256=\xe9\xff"}, 401, "signature_wrong", "wrong"),
+    ({"Content_Type": None}, 415, "content_type_wrong", "application/json"),
+    ({"Content_Type": "text/plain"}, 415, "content_type_wrong", "application/json"),
+    ({"Content_Type": "multipart/form-data; boundary=x"}, 415, "content_type_wrong", "json"),
     ({"X_GitHub_Event": None}, 400, "headers_unusable", "X-GitHub-Event"),
     ({"X_GitHub_Event": ""}, 400, "headers_unusable", "X-GitHub-Event"),
     ({"X_GitHub_Event": "x" * 256}, 400, "headers_unusable", "X-GitHub-Event"),
@@ -73,10 +78,20 @@ def test_all_headers_that_are_unusable_are_named_at_once(client: ValidatingClien
     assert [e["parameter"] for e in body["errors"]] == ["X-GitHub-Event", "X-GitHub-Delivery"]
 
 
-def test_a_stranger_learns_nothing_of_the_headers_that_are_checked_later(
-    client: ValidatingClient,
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [case[:2] for case in REFUSALS if case[0] != {"X_Hub_Signature_256": signature(BODY + b" ")}],
+)
+def test_what_the_headers_tell_is_refused_before_the_body_is_read(
+    client: ValidatingClient, changed: dict[str, str | None], status: int
 ) -> None:
-    sent = headers(BODY, X_Hub_Signature_256="sha256=0", X_GitHub_Event=None)
+    sent = {**headers(BODY, **changed), "Content-Length": str(len(BODY))}
+    response = client.post(PATH, input_stream=_Unreadable(BODY), headers=sent)
+    assert response.status_code == status
+
+
+def test_a_wrong_signature_tells_nothing_of_the_right_one(client: ValidatingClient) -> None:
+    sent = headers(BODY, X_Hub_Signature_256="sha256=" + "0" * 64)
     response = client.post(PATH, data=BODY, headers=sent)
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "X-Hub-Signature-256"
@@ -207,11 +222,30 @@ def test_a_refusal_is_logged_without_its_body_and_an_acceptance_not_at_all(
     caplog.set_level(logging.INFO)
     assert client.post(PATH, data=BODY, headers=headers(BODY)).status_code == 202
     assert caplog.records == []
-    forged = headers(BODY, X_Hub_Signature_256="sha256=f0", X_GitHub_Delivery="\x85" + "d" * 500)
+    forged = headers(BODY, X_Hub_Signature_256=signature(b"another"), X_GitHub_Delivery="d" * 200)
     client.post(PATH, data=b"the body of a stranger", headers=forged)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     message = record.getMessage()
     assert "signature_wrong" in message and "22 bytes" in message
-    assert "stranger" not in message and "f0" not in message
+    assert "stranger" not in message and "sha256" not in message
     assert message.isascii() and len(message) < 250
+
+
+def test_refusals_are_counted_each_and_logged_once_a_minute_by_reason(
+    app: Flask,
+    client: ValidatingClient,
+    counted: Counted,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unsigned = headers(BODY, X_Hub_Signature_256=None, X_GitHub_Delivery="\x85" + "d" * 500)
+    for sent in [unsigned, headers(b"another")] * 50:
+        assert client.post(PATH, data=BODY, headers=sent).status_code == 401
+    assert counted()["refused"] == {"signature_missing": 50, "signature_wrong": 50}
+    told = [record.getMessage() for record in caplog.records]
+    assert [text.split()[2] for text in told] == ["signature_missing", "signature_wrong"]
+    assert all(text.isascii() and len(text) < 250 for text in told)
+    monkeypatch.setattr(logs, "THROTTLE_SECONDS", 0)
+    client.post(PATH, data=BODY, headers=unsigned)
+    assert "49 like it since" in caplog.records[-1].getMessage()

@@ -32,6 +32,9 @@ def settings(redis_url: str) -> Settings:
         database_url=NO_DATABASE_URL,
         redis_url=redis_url,
         github_webhook_secret=(SECRET,),
+        github_client_id="Iv1.actionsight",
+        github_client_secret="of the App",
+        secret_key="0123456789abcdef0123456789abcdef",
     )
 
 
@@ -105,6 +108,43 @@ def test_a_body_that_is_too_large_is_refused_before_any_of_it_is_sent(
     assert buffered(redis_url) == []
 
 
+def chunked(size: int, *lines: bytes) -> bytes:
+    """A request to sign in whose body tells no length, and is a form of this size."""
+    begin = [b"POST /login HTTP/1.1", b"Host: 127.0.0.1:8000", b"Origin: http://127.0.0.1:8000"]
+    body = b"next=/me&x=".ljust(size, b"x")
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    return b"\r\n".join([*begin, *lines, b"Transfer-Encoding: chunked", b"", b""]) + chunks
+
+
+URLENCODED = b"Content-Type: application/x-www-form-urlencoded"
+MULTIPART = b"Content-Type: multipart/form-data; boundary=b"
+
+
+@pytest.mark.parametrize("path", [b"/login", b"/logout", b"/repositories", b"/stats"])
+def test_other_routes_take_64_kib_and_refuse_more_before_any_of_it_is_sent(
+    port: int, path: bytes
+) -> None:
+    lines = [
+        b"POST %s HTTP/1.1" % path,
+        b"Host: 127.0.0.1:8000",
+        b"Origin: http://127.0.0.1:8000",
+        MULTIPART,
+    ]
+    for size in (300_000_000, 64 * 1024 + 1):
+        promised = b"Content-Length: %d" % size
+        assert status(converse(port, b"\r\n".join([*lines, promised, b"", b""]))) == 413
+
+
+def test_a_form_whose_length_nobody_tells_is_read_up_to_the_limit(port: int) -> None:
+    assert status(converse(port, chunked(64 * 1024 + 1, URLENCODED))) == 413
+    # One that fits is read, and fails later: this server has no database.
+    assert status(converse(port, chunked(1000, URLENCODED))) == 503
+
+
+def test_a_form_with_files_is_refused_unread(port: int) -> None:
+    assert status(converse(port, chunked(1000, MULTIPART))) == 415
+
+
 def test_a_body_without_a_length_is_refused(port: int, redis_url: str) -> None:
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
     assert status(converse(port, head(BODY, b"Transfer-Encoding: chunked") + chunks)) == 411
@@ -171,5 +211,5 @@ def test_while_redis_is_away_deliveries_are_refused_and_then_accepted_again(
             assert deliver(port, BODY).status == 202
         assert len(buffered(url)) == 16
     log = (tmp_path / "granian.log").read_text()
-    assert log.count("webhook refused: buffer_unavailable") == 8
+    assert 1 <= log.count("webhook refused: buffer_unavailable") <= 2, "one of each worker"
     assert "workflow_run" not in log
