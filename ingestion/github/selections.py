@@ -33,17 +33,24 @@ def followed_owners(connection: Connection[Any], listed_before: datetime | None)
 
 
 def resolve_selection(
-    connection: Connection[Any], name: str, repository_id: int, full_name: str, visibility: str
+    connection: Connection[Any],
+    name: str,
+    repository_id: int,
+    full_name: str,
+    visibility: str,
+    seen_at: datetime,
 ) -> None:
-    """Note GitHub's id of a selection; from now on the repository is monitored."""
+    """Note GitHub's id of a selection, as seen then; from now on the repository is monitored."""
     with connection.transaction():
         connection.execute(
             """
-            insert into app.repositories (repository_id, full_name, visibility)
-            values (%s, %s, %s)
+            insert into app.repositories (
+                repository_id, full_name, visibility, visibility_seen_at
+            ) values (%s, %s, %s, %s)
             on conflict (repository_id) do update set
                 full_name = excluded.full_name,
                 visibility = excluded.visibility,
+                visibility_seen_at = excluded.visibility_seen_at,
                 selected_by = null,
                 unreachable_since = null,
                 added_at = case
@@ -52,7 +59,7 @@ def resolve_selection(
                 end,
                 removed_at = null
             """,
-            [repository_id, full_name, visibility],
+            [repository_id, full_name, visibility, seen_at],
         )
         connection.execute(
             """
@@ -64,7 +71,12 @@ def resolve_selection(
 
 
 def follow_repository(
-    connection: Connection[Any], owner: str, repository_id: int, full_name: str, visibility: str
+    connection: Connection[Any],
+    owner: str,
+    repository_id: int,
+    full_name: str,
+    visibility: str,
+    seen_at: datetime,
 ) -> bool:
     """Monitor a repository of a followed owner; True when it is new.
 
@@ -72,12 +84,13 @@ def follow_repository(
     """
     row = connection.execute(
         """
-        insert into app.repositories (repository_id, full_name, visibility, selected_by)
-        values (%s, %s, %s, %s)
+        insert into app.repositories (
+            repository_id, full_name, visibility, visibility_seen_at, selected_by
+        ) values (%s, %s, %s, %s, %s)
         on conflict (repository_id) do nothing
         returning repository_id
         """,
-        [repository_id, full_name, visibility, f"{owner}/*"],
+        [repository_id, full_name, visibility, seen_at, f"{owner}/*"],
     ).fetchone()
     return row is not None
 

@@ -30,6 +30,7 @@ def collect_repositories(cycle: Cycle) -> StageResult:
             tally.refused = repositories.resolve(cycle, cycle.only or None)
             tally.refused |= repositories.follow_owners(cycle)
             repositories.look(cycle, tally, repositories.due(cycle))
+            repositories.look(cycle, tally, repositories.unconfirmed(cycle), at_workflows=False)
 
     return cycle.stage(work)
 

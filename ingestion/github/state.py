@@ -80,38 +80,40 @@ def still_monitored(connection: Connection[Any], repository_ids: Collection[int]
 
 
 def update_repository(
-    connection: Connection[Any], repository_id: int, full_name: str, visibility: str
+    connection: Connection[Any],
+    repository_id: int,
+    full_name: str,
+    visibility: str,
+    seen_at: datetime,
 ) -> None:
-    """Save a repository's present name and visibility: it can be read."""
+    """Save a repository's present name, and its visibility as of then: it can be read."""
     connection.execute(
         """
-        update app.repositories
-        set full_name = %(name)s, visibility = %(visibility)s, unreachable_since = null
+        update app.repositories set
+            full_name = %(name)s,
+            visibility = %(visibility)s,
+            visibility_seen_at = %(seen_at)s,
+            unreachable_since = null
         where repository_id = %(id)s
-            and (
-                (full_name, visibility) <> (%(name)s, %(visibility)s)
-                or unreachable_since is not null
-            )
         """,
-        {"id": repository_id, "name": full_name, "visibility": visibility},
+        {"id": repository_id, "name": full_name, "visibility": visibility, "seen_at": seen_at},
     )
 
 
-def reopen_repository(connection: Connection[Any], repository_id: int) -> None:
-    """GitHub says that a repository is as it was stored last: webhooks may have closed it since."""
+def reopen_repository(connection: Connection[Any], repository_id: int, seen_at: datetime) -> None:
+    """GitHub said then that a repository is as it was stored last: webhooks may have closed it
+    since."""
     connection.execute(
         """
-        update app.repositories as repository
-        set visibility = coalesce(stored.visibility, 'private'), unreachable_since = null
+        update app.repositories as repository set
+            visibility = coalesce(stored.visibility, 'private'),
+            visibility_seen_at = %s,
+            unreachable_since = null
         from raw.repositories as stored
         where repository.repository_id = %s
             and stored.repository_id = repository.repository_id
-            and (
-                repository.visibility is distinct from coalesce(stored.visibility, 'private')
-                or repository.unreachable_since is not null
-            )
         """,
-        [repository_id],
+        [seen_at, repository_id],
     )
 
 

@@ -83,10 +83,11 @@ def test_a_repository_is_followed_through_names_and_owners_and_shown_as_it_is_no
     assert known["transferred"].stored("owner_login") == "hub"
     assert known["privatized"].state()["visibility"] == "private"
     assert known["privatized"].stored("visibility") == "private"
-    # Nothing told of a change here, so nothing but runs was asked for.
+    # Whether these are public still was asked, which tells of everything but workflows.
+    assert known["archived"].stored("archived") is True
     paths = own.paths()
-    assert "/repos/octo/other" not in paths
-    assert "/repos/octo/archived" not in paths
+    assert "/repos/octo/other/actions/workflows" not in paths
+    assert "/repos/octo/archived/actions/workflows" not in paths
 
     world.publicize_repository(known["privatized"].repository)
     for each in known.values():
@@ -97,8 +98,6 @@ def test_a_repository_is_followed_through_names_and_owners_and_shown_as_it_is_no
     assert results[-1].troubles == {}
     assert_exact(own, *(each.repository for each in known.values()), least=24)
     assert known["privatized"].state()["visibility"] == "public"
-    # What no run tells of is seen within the hour.
-    assert known["archived"].stored("archived") is True
     (row,) = own.query(
         "select visibility from app.repositories where repository_id = %s", quiet.repository_id
     )
@@ -185,7 +184,7 @@ def test_workflows_that_break_or_go_leave_their_runs(own: Installation) -> None:
     own.paths()
     own.clock.advance(TEN_MINUTES)
     own.collect()
-    assert own.paths() == ["/repos/octo/hello/actions/runs"]
+    assert own.paths() == ["/repos/octo/hello", "/repos/octo/hello/actions/runs"]
 
 
 def test_runs_that_were_deleted_keep_their_rows_and_are_stamped_by_the_sweep(

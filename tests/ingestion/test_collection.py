@@ -65,7 +65,8 @@ def test_a_poll_that_finds_nothing_new_owes_nothing(own: Installation) -> None:
 
     results = own.collect()
 
-    assert own.paths() == ["/repos/octo/hello/actions/runs"]
+    assert [logged.status for logged in own.server.requests] == [304, 304]
+    assert own.paths() == ["/repos/octo/hello", "/repos/octo/hello/actions/runs"]
     assert own.everything() == rows
     assert own.loads() == before
     assert [str(path) for path in own.settings.data_dir.glob("dlt/*/load/loaded/*")] == []
@@ -73,8 +74,40 @@ def test_a_poll_that_finds_nothing_new_owes_nothing(own: Installation) -> None:
     assert [result.load_ids for result in results] == [(), (), ()]
     head = own.polls("head")[-1]
     assert (head["seen"], head["changed"], head["request_count"], head["load_ids"]) == (0, 0, 1, [])
-    assert own.server.requests == [] or own.server.requests[-1].status == 304
     assert head["ended_at"] == own.clock.now
+
+
+def test_every_poll_confirms_that_a_public_repository_still_is(own: Installation) -> None:
+    for name in ("octo/hello", "octo/secret"):
+        run(workflow(own.world, name), own.world, START - HOUR)
+    hello, secret = own.world.repositories.values()
+    own.world.privatize_repository(secret)
+    own.monitor("octo/hello", "octo/secret")
+
+    def seen_at(name: str) -> object:
+        return own.repository(name)["visibility_seen_at"]
+
+    own.collect()
+    assert (seen_at("octo/hello"), seen_at("octo/secret")) == (START, START)
+    for poll in (1, 2):
+        own.clock.advance(10 * MINUTE)
+        own.paths()
+        own.collect("head", "open")  # answered 304
+        assert seen_at("octo/hello") == START + poll * 10 * MINUTE
+        assert seen_at("octo/secret") == START
+        assert "/repos/octo/secret" not in own.paths()
+
+    own.server.fault = failing("octo/hello", status=500)
+    own.clock.advance(10 * MINUTE)
+    own.collect("head", "open")
+    assert seen_at("octo/hello") == START + 20 * MINUTE
+
+    own.server.fault = None
+    own.world.privatize_repository(hello)
+    own.clock.advance(10 * MINUTE)
+    own.collect("head", "open")
+    assert own.repository("octo/hello")["visibility"] == "private"
+    assert seen_at("octo/hello") == START + 40 * MINUTE
 
 
 def test_a_newest_observation_is_of_the_poll_that_last_saw_something_new(

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ingestion.github import selections, state
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 # Also the chunk of one load: enough to make a load's own cost vanish, little enough to hold.
 _ROWS_PER_LOAD = 5_000
-# Runs tell of a new name, another visibility and new workflows; the rest may wait for so long.
+# Runs tell of a new name and of new workflows; the rest may wait for so long, but for whether
+# everybody may see what is public.
 LOOK_EVERY = timedelta(hours=1)
 
 Etag = tuple[str, str, str]
@@ -27,13 +28,15 @@ Etag = tuple[str, str, str]
 
 @dataclass
 class _Seen:
-    """What GitHub says of a repository; None: the same as when its ETag was saved.
+    """What GitHub says of a repository; None: the same as when its ETag was saved, or not asked.
 
-    `etags`: by listing, to be saved when the rows are stored.
+    `seen_at`: when it said who may see it. `etags`: by listing, to be saved when the rows are
+    stored.
     """
 
     repository: Row | None
-    workflows: list[Row] | None
+    seen_at: datetime
+    workflows: list[Row] | None = None
     etags: dict[str, Etag] = field(default_factory=dict)
 
 
@@ -62,7 +65,12 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
             refused[name] = _refuse(cycle, name, error)
             continue
         selections.resolve_selection(
-            cycle.connection, name, row["repository_id"], _name(row, name), _visibility(row)
+            cycle.connection,
+            name,
+            row["repository_id"],
+            _name(row, name),
+            _visibility(row),
+            cycle.clock(),
         )
         logger.info("%s: found, GitHub's id is %d", _name(row, name), row["repository_id"])
     return refused
@@ -79,7 +87,12 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
                 row = repository_row(payload)
                 full_name = _name(row, owner)
                 if selections.follow_repository(
-                    cycle.connection, owner, row["repository_id"], full_name, _visibility(row)
+                    cycle.connection,
+                    owner,
+                    row["repository_id"],
+                    full_name,
+                    _visibility(row),
+                    began,
                 ):
                     logger.info("%s: %s is new", name, full_name)
         except Expected as error:
@@ -102,8 +115,23 @@ def due(cycle: Cycle) -> list[Repository]:
     ]
 
 
-def look(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:
-    """Load these repositories and their workflows as GitHub shows them now."""
+def unconfirmed(cycle: Cycle) -> list[Repository]:
+    """The public repositories of which this cycle has not heard yet that they still are."""
+    return [
+        repository
+        for repository in cycle.repositories()
+        if repository.visibility == "public" and not cycle.has_seen(repository)
+    ]
+
+
+def look(
+    cycle: Cycle,
+    tally: Tally,
+    repositories: Collection[Repository],
+    *,
+    at_workflows: bool = True,
+) -> None:
+    """Load these repositories as GitHub shows them now, and their workflows."""
     etags = {
         listing: state.etags(cycle.connection, listing) for listing in ("repository", "workflows")
     }
@@ -113,7 +141,11 @@ def look(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> No
 
     def ask(turn: Turn) -> _Seen:
         repository_id = turn.repository.repository_id
-        return _ask(turn, {kind: known.get(repository_id) for kind, known in etags.items()})
+        known = {kind: known.get(repository_id) for kind, known in etags.items()}
+        found = _ask(cycle, turn, known["repository"])
+        if at_workflows:
+            _ask_workflows(turn, known["workflows"], found)
+        return found
 
     for turn, outcome in overlapped(
         ask, [cycle.begin(repository, "repository") for repository in repositories]
@@ -133,19 +165,18 @@ def look(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> No
         seen[repository_id] = found
         _take(cycle, tally, turn, found, batch)
         if len(batch) >= _ROWS_PER_LOAD:
-            _load(cycle, batch, turns, seen, tally)
-    _load(cycle, batch, turns, seen, tally)
+            _load(cycle, batch, turns, seen, tally, is_whole=at_workflows)
+    _load(cycle, batch, turns, seen, tally, is_whole=at_workflows)
 
 
-def _ask(turn: Turn, known: dict[str, Etag | None]) -> _Seen:
+def _ask(cycle: Cycle, turn: Turn, known: Etag | None) -> _Seen:
     """Ask for a monitored repository, wherever it is now.
 
     Raises:
         MissingError: it is gone. GitHubError: it could not be had.
     """
-    seen = _Seen(None, None)
     url = turn.path
-    etag = _etag(known["repository"], url, turn)
+    etag = _etag(known, url, turn)
     try:
         answer = turn.asker.get(url, etag=etag)
         row = None if answer.is_unchanged else repository_row(answer.body)
@@ -155,12 +186,9 @@ def _ask(turn: Turn, known: dict[str, Etag | None]) -> _Seen:
     if row is not None and row["repository_id"] != turn.repository.repository_id:
         # The old name was given to another repository.
         row, answer = _by_id(turn), None
-    if row is not None:
-        seen.repository = row
-        if answer is not None and answer.etag is not None:
-            seen.etags["repository"] = (url, turn.asker.token_key, answer.etag)
-    name = turn.repository.full_name if row is None else _name(row, turn.repository.full_name)
-    _ask_workflows(turn, f"/repos/{name}/actions/workflows", known["workflows"], seen)
+    seen = _Seen(row, cycle.clock())
+    if row is not None and answer is not None and answer.etag is not None:
+        seen.etags["repository"] = (url, turn.asker.token_key, answer.etag)
     return seen
 
 
@@ -168,7 +196,11 @@ def _by_id(turn: Turn) -> Row:
     return repository_row(turn.asker.get(f"/repositories/{turn.repository.repository_id}").body)
 
 
-def _ask_workflows(turn: Turn, url: str, known: Etag | None, seen: _Seen) -> None:
+def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
+    name = turn.repository.full_name
+    if seen.repository is not None:
+        name = _name(seen.repository, name)
+    url = f"/repos/{name}/actions/workflows"
     rows: list[Row] = []
     pages = listing(turn.asker, url, "workflows", etag=_etag(known, url, turn))
     for number, page in enumerate(pages):
@@ -188,13 +220,14 @@ def _etag(known: Etag | None, url: str, turn: Turn) -> str | None:
 def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) -> None:
     repository_id = turn.repository.repository_id
     if found.repository is None:
-        state.reopen_repository(cycle.connection, repository_id)
+        state.reopen_repository(cycle.connection, repository_id, found.seen_at)
     else:
         state.update_repository(
             cycle.connection,
             repository_id,
             _name(found.repository, turn.repository.full_name),
             _visibility(found.repository),
+            found.seen_at,
         )
         batch.add(REPOSITORIES, found.repository)
         tally.see(REPOSITORIES.name)
@@ -205,12 +238,19 @@ def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) ->
 
 
 def _load(
-    cycle: Cycle, batch: Batch, turns: dict[int, Turn], seen: dict[int, _Seen], tally: Tally
+    cycle: Cycle,
+    batch: Batch,
+    turns: dict[int, Turn],
+    seen: dict[int, _Seen],
+    tally: Tally,
+    *,
+    is_whole: bool,
 ) -> None:
     kept = cycle.load("github_repositories", batch, turns, tally)
     for repository_id, turn in turns.items():
         if (found := seen.get(repository_id)) and repository_id in kept:
-            state.save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
+            if is_whole:
+                state.save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
             for kind, etag in found.etags.items():
                 state.save_etag(cycle.connection, repository_id, kind, etag, cycle.clock())
         cycle.finish(turn)
