@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import Enum
 from typing import Any, cast
 
 import psycopg
 from flask import Blueprint, Flask, current_app, g, request
 
+from actionsight.settings import Settings
 from api.auth import rights
 from api.auth.grants import GrantEndedError
 from api.auth.visitors import Visitor, read_visitor, sends_credentials, signed_out
@@ -125,7 +127,7 @@ def _viewer() -> Viewer:
     # No connection is held while GitHub is asked.
     readable = _readable(visitor)
     with database.writing() as connection:
-        repository_ids = _visible(connection, readable)
+        repository_ids = _visible(connection, readable, public_for(settings))
     return Viewer(
         visitor.user_id,
         visitor.token_id,
@@ -146,20 +148,30 @@ def _readable(visitor: Visitor) -> Collection[int] | None:
         raise signed_out(visitor.token_id) from None
 
 
-def _visible(connection: Connection, readable: Collection[int] | None) -> tuple[int, ...]:
+def public_for(settings: Settings) -> timedelta:
+    """How long a repository counts as public after GitHub last said so: as long as a person's own
+    rights, and the poll that is due may take its time."""
+    return rights.HARD_LIMIT + timedelta(minutes=settings.poll_minutes)
+
+
+def _visible(
+    connection: Connection, readable: Collection[int] | None, public_for: timedelta
+) -> tuple[int, ...]:
     """What is monitored, as far as it is public or readable.
 
     Whether a repository is public is read after GitHub was asked, so that one that was closed
-    meanwhile is closed. One that GitHub denies is for operators alone.
+    meanwhile is closed. What nobody could confirm for too long is not public, and one that GitHub
+    denies is for operators alone.
     """
     rows = connection.execute(
         """
         select
             repository_id,
-            visibility = 'public' as is_public,
+            visibility = 'public' and visibility_seen_at > now() - %s as is_public,
             unreachable_since is null as is_reachable
         from app.repositories where removed_at is null order by 1
-        """
+        """,
+        [public_for],
     ).fetchall()
     return tuple(
         row["repository_id"]

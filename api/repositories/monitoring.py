@@ -45,11 +45,14 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
     """Monitor a repository from now on, in the caller's transaction."""
     connection.execute(
         """
-        insert into app.repositories as known (repository_id, full_name, visibility, added_by)
-        values (%(id)s, %(name)s, %(visibility)s, %(user)s)
+        insert into app.repositories as known (
+            repository_id, full_name, visibility, visibility_seen_at, added_by
+        )
+        values (%(id)s, %(name)s, %(visibility)s, now(), %(user)s)
         on conflict (repository_id) do update set
             full_name = excluded.full_name,
             visibility = excluded.visibility,
+            visibility_seen_at = excluded.visibility_seen_at,
             added_by = excluded.added_by,
             added_at = now(),
             removed_at = null,

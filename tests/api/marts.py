@@ -119,9 +119,11 @@ class Marts:
         connection.execute(DDL)
 
     def repository(self, repository_id: int, full_name: str, **values: Any) -> None:
-        """A monitored repository; values: of `app.repositories`, and `default_branch`."""
+        """A monitored repository, looked at just now; values: of `app.repositories`, and
+        `default_branch`."""
         branch = values.pop("default_branch", "main")
-        self._insert("app.repositories", repository_id=repository_id, full_name=full_name, **values)
+        seen = {"visibility_seen_at": datetime.now(UTC), **values}
+        self._insert("app.repositories", repository_id=repository_id, full_name=full_name, **seen)
         self._insert(
             "marts.repositories",
             repository_id=repository_id,

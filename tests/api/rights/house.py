@@ -153,6 +153,16 @@ class House:
         self.world.privatize_repository(self.world.repositories[repository_id])
         self.hear("repository", action="privatized", repository={"id": repository_id})
 
+    def refuse_collector(self, minutes: float, but_for: int = 0) -> None:
+        """Let GitHub have told the collector nothing for so long, but of one repository."""
+        self.connection.execute(
+            """
+            update app.repositories set visibility_seen_at = now() - make_interval(secs => %s)
+            where repository_id <> %s
+            """,
+            [minutes * 60, but_for],
+        )
+
     def asked(self, path: str = "/user/installations") -> int:
         """How often GitHub was asked for a path."""
         return self.github.paths().count(path)

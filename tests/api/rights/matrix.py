@@ -47,6 +47,17 @@ AFTER: dict[str, set[str] | int] = {
     "revoked one's token": 403,
     "revoked token": 401,
 }
+# Who still sees what when GitHub has told the collector nothing for an hour, but of octo/open: what
+# it said before may hold no more.
+UNCONFIRMED: dict[str, set[str] | int] = {
+    **BEFORE,
+    "outsider": {"octo/open"},
+    "outsider's token": {"octo/open"},
+    "reader": {"octo/open", "octo/closed", "octo/removed"},
+    "reader's token": {"octo/open", "octo/closed", "octo/removed"},
+    "revoked": {"octo/open", "octo/closed", "octo/removed"},
+    "revoked one's token": {"octo/open", "octo/closed", "octo/removed"},
+}
 ROLES = {
     "reader": {"octo/closed": "read", "octo/removed": "triage"},
     "maintainer": dict.fromkeys([*MONITORED, "octo/spare"], "maintain"),

@@ -5,7 +5,7 @@ from flask import Flask
 
 from api import openapi
 from api.auth.access import Access, access_of
-from tests.api.rights.matrix import AFTER, BEFORE, PUBLIC, Matrix, check
+from tests.api.rights.matrix import AFTER, BEFORE, PUBLIC, UNCONFIRMED, Matrix, check
 
 pytestmark = pytest.mark.integration
 
@@ -39,6 +39,17 @@ def test_everybody_reads_exactly_what_they_may_before_and_after_it_changes(
     for _ in range(2):
         for who, rights in AFTER.items():
             check(matrix, who, rights)
+
+
+def test_what_is_public_is_closed_when_github_has_not_confirmed_it_for_an_hour(
+    matrix: Matrix,
+) -> None:
+    callers = ("outsider", "reader's token")  # everybody asks /metrics, in test_metrics
+    for who in callers:  # what was answered before is warm
+        check(matrix, who, BEFORE[who])
+    matrix.house.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
+    for who in callers:
+        check(matrix, who, UNCONFIRMED[who])
 
 
 def test_tags_of_before_open_nothing_after(matrix: Matrix) -> None:

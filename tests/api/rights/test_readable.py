@@ -23,6 +23,18 @@ def test_a_person_sees_what_is_public_and_what_github_lists(
     assert outsider.visible() == {open_id}
 
 
+def test_what_is_public_counts_so_for_fifteen_minutes_and_one_poll(
+    house: House, open_id: int, settings: Settings
+) -> None:
+    outsider = house.signed_in(house.person("eve"))
+    house.refuse_collector(14.9 + settings.poll_minutes)
+    assert outsider.visible() == {open_id}
+    house.refuse_collector(15.1 + settings.poll_minutes)
+    assert outsider.visible() == set()
+    house.connection.execute("update app.repositories set visibility_seen_at = null")
+    assert outsider.visible() == set()
+
+
 def test_what_github_lists_and_nobody_monitors_is_not_there(
     house: House, browser: Caller, reader: User, open_id: int, closed_id: int
 ) -> None:

@@ -26,8 +26,8 @@ def test_one_whose_name_belongs_to_another_repository_now_is_not_theirs_to_remov
     """GitHub's answer is about the id that it carries, not about the name that was asked for."""
     house.connection.execute(
         """
-        insert into app.repositories (repository_id, full_name, visibility)
-        values (42, 'octo/spare', 'public')
+        insert into app.repositories (repository_id, full_name, visibility, visibility_seen_at)
+        values (42, 'octo/spare', 'public', now())
         """
     )
     assert caller.delete(42).status_code == 404
