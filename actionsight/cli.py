@@ -90,7 +90,6 @@ def up(demo: bool) -> None:
             try:
                 with supervisor.running():
                     if not supervisor.is_ending:
-                        supervisor.pages.launch("collect")
                         click.echo(f"Ready after {time.monotonic() - started:.0f} s.\n")
                         click.echo(welcome(here, demonstration=demonstration))
                     supervisor.watch()

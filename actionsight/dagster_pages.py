@@ -7,18 +7,12 @@ import requests
 from actionsight import loopback
 
 LOCATION = "actionsight"
-_REPOSITORY = "__repository__"
 
 _LOCATIONS = """
 { workspaceOrError { ... on Workspace { locationEntries {
     name locationOrLoadError { __typename ... on PythonError { message } } } } } }
 """
 _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"
-_LAUNCH = """
-mutation ($selector: JobOrPipelineSelector!) {
-  launchRun(executionParams: {selector: $selector, runConfigData: {}}) {
-    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }
-"""
 
 
 class DagsterPages:
@@ -44,22 +38,9 @@ class DagsterPages:
         )
         return bool(statuses) and all(s["healthy"] for s in statuses if s["required"])
 
-    def launch(self, job_name: str) -> str | None:
-        """Ask for a run of a job; gives its id, or None when Dagster refuses."""
-        selector = {
-            "repositoryLocationName": LOCATION,
-            "repositoryName": _REPOSITORY,
-            "jobName": job_name,
-        }
-        launched = self._ask(_LAUNCH, selector=selector).get("launchRun", {})
-        run_id: str | None = launched.get("run", {}).get("runId")
-        return run_id
-
-    def _ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    def _ask(self, query: str) -> dict[str, Any]:
         try:
-            answer = loopback.post(
-                f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=20
-            )
+            answer = loopback.post(f"{self.url}/graphql", json={"query": query}, timeout=20)
             data: dict[str, Any] | None = answer.json().get("data")
         except requests.RequestException:
             return {}

@@ -4,9 +4,12 @@ Servers first (`installation.services`), then the code server, then Dagster's we
 and the API side by side. They end the other way round: the daemon before what it starts runs in.
 """
 
+import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,13 +21,13 @@ import yaml
 
 from actionsight import api_server, loopback
 from actionsight.dagster_pages import LOCATION, DagsterPages
-from actionsight.embedded import free_port
 from actionsight.installation import environment
 from actionsight.loopback import HOST
 from actionsight.processes import Process, ProcessError
 from actionsight.settings import Settings
 
 WATCH_SECONDS = 0.5
+LONGEST_SOCKET_PATH_BYTES = 107
 
 
 class PortTakenError(RuntimeError):
@@ -43,10 +46,11 @@ class Supervisor:
         self._say = say
         self._ending = threading.Event()
         self._environment = environment(settings)
-        self.pages = DagsterPages(settings.dagster_port)
+        pages = DagsterPages(settings.dagster_port)
         logs = settings.data_dir / "logs"
-        code_port = free_port()
-        workspace = _write_workspace(settings.data_dir / "dagster", code_port)
+        home = settings.data_dir / "dagster"
+        self._code_socket = code_socket = private_socket(home / "code-server")
+        workspace = _write_workspace(home, code_socket)
         api_url = f"http://{HOST}:{settings.api_port}/healthz"
         python = [sys.executable, "-m"]
         self._code_server = Process(
@@ -57,29 +61,29 @@ class Supervisor:
                 "api",
                 "grpc",
                 "--module-name=orchestration.definitions",
-                f"--host={HOST}",
-                f"--port={code_port}",
+                f"--socket={code_socket}",
                 f"--location-name={LOCATION}",
             ],
-            lambda: _listens(code_port),
+            lambda: _accepts(code_socket),
             logs / "code-server.log",
         )
         self._webserver = Process(
             "Dagster's webserver",
             [
                 *python,
-                "dagster_webserver",
-                f"--host={HOST}",
+                "orchestration.webserver",
                 f"--port={settings.dagster_port}",
                 f"--workspace={workspace}",
+                *([f"--public-url={settings.public_url}"] if settings.public_url else []),
+                *(["--writable"] if settings.dagster_writable else []),
             ],
-            self.pages.location_is_loaded,
+            pages.location_is_loaded,
             logs / "dagster-webserver.log",
         )
         self._daemon = Process(
             "Dagster's daemon",
             [*python, "dagster._daemon", "run", f"--workspace={workspace}"],
-            self.pages.daemons_are_healthy,
+            pages.daemons_are_healthy,
             logs / "dagster-daemon.log",
         )
         self._api = Process(
@@ -143,6 +147,7 @@ class Supervisor:
         for process in (self._daemon, self._webserver, self._code_server, self._api):
             process.signal(signal.SIGTERM)
             process.wait_until_ended()
+        shutil.rmtree(self._code_socket.parent, ignore_errors=True)
 
 
 def check_ports(settings: Settings) -> None:
@@ -161,12 +166,32 @@ def check_ports(settings: Settings) -> None:
             )
 
 
-def _write_workspace(folder: Path, port: int) -> Path:
+def private_socket(folder: Path) -> Path:
+    """Where the code server listens, in a folder that only this user enters.
+
+    Whoever reaches the socket may run code as us: the code server's protocol asks for no password.
+    The kernel takes paths of 107 bytes; below a longer folder it is a new temporary one.
+    """
+    socket_file = folder / "socket"
+    if len(os.fsencode(socket_file)) > LONGEST_SOCKET_PATH_BYTES:
+        return Path(tempfile.mkdtemp(prefix="actionsight-")) / "socket"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return socket_file
+
+
+def _write_workspace(folder: Path, code_socket: Path) -> Path:
     """The workspace of webserver and daemon: one code server for both, under a fixed name."""
     path = folder / "workspace.yaml"
-    location = {"host": HOST, "port": port, "location_name": LOCATION}
+    location = {"socket": str(code_socket), "location_name": LOCATION}
     path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
     return path
+
+
+def _accepts(socket_file: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(os.fspath(socket_file)) == 0
 
 
 def _listens(port: int) -> bool:

@@ -23,7 +23,7 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
         ask = f'curl -s -H "Authorization: Bearer {token}" "{api}'
         lines += [
             f"Sign in at {api}/ as one of GitHub's stand-in's people, each with other rights, or",
-            "ask with a token that may see all. The first collection has begun; in about a minute",
+            "ask with a token that may see all. The first collection begins now; in about a minute",
             "these answer with real numbers:",
             "",
             f'  {ask}/stats?group_by=workflow_id"',
@@ -37,9 +37,15 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
         ]
     else:
         lines += [
-            "The first collection has begun; `.venv/bin/actionsight repositories list` shows how",
+            "The first collection begins now; `.venv/bin/actionsight repositories list` shows how",
             "far it is, and `repositories add OWNER/NAME` adds to what is monitored.",
             "A token for the API: `.venv/bin/actionsight tokens create --name NAME`",
+        ]
+    if settings.dagster_writable:
+        lines += [
+            "",
+            "Dagster's pages are writable (ACTIONSIGHT_DAGSTER_WRITABLE) and have no sign-in: every",
+            f"user of this machine may start, end and delete runs on port {settings.dagster_port}.",
         ]
     return "\n".join([*lines, "", "Ctrl-C ends everything."])
 

@@ -1,6 +1,12 @@
 """The one code location: what each folder defines, merged."""
 
-from dagster import AssetSelection, Definitions, RunConfig, define_asset_job, in_process_executor
+from dagster import (
+    AssetSelection,
+    Definitions,
+    define_asset_job,
+    in_process_executor,
+    mem_io_manager,
+)
 
 from actionsight.settings import load
 from orchestration.modelling.assets import models
@@ -10,7 +16,7 @@ from orchestration.modelling.reconciliation import (
     reconciling_schedule,
     webhooks_tell_enough,
 )
-from orchestration.polling.assets import Collection, github_rest, polled_tables
+from orchestration.polling.assets import collection, github_rest, polled_tables
 from orchestration.polling.newcomers import newcomers
 from orchestration.polling.schedules import (
     backfill,
@@ -28,11 +34,11 @@ sync = define_asset_job(
     "sync",
     selection=AssetSelection.assets(polled_tables, drained_tables, models),
     description="All that is owed by GitHub, one drain, and the build of it: `actionsight sync`.",
-    config=RunConfig(
-        ops={"github": Collection(is_watched=True)},
+    config={
+        **collection(is_watched=True),
         # For the person who watches: progress, without Dagster's own steps.
-        loggers={"console": {"config": {"log_level": "INFO"}}},
-    ),
+        "loggers": {"console": {"config": {"log_level": "INFO"}}},
+    },
 )
 
 defs = Definitions(
@@ -48,4 +54,6 @@ defs = Definitions(
     ],
     sensors=[drain_and_build, newcomers],
     executor=in_process_executor,
+    # Nothing is handed from step to step; the default would make a folder for each run.
+    resources={"io_manager": mem_io_manager},
 )

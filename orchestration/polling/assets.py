@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from dagster import (
+    Array,
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
@@ -12,16 +14,19 @@ from dagster import (
     AssetKey,
     AssetMaterialization,
     AssetSpec,
-    Config,
+    Bool,
     DataVersion,
+    Enum,
+    EnumValue,
+    Field,
+    Int,
     MaterializeResult,
     multi_asset,
 )
-from pydantic import Field
 
 from actionsight.settings import load
 from ingestion.github import stages
-from ingestion.github.cycle import LOOPS, Loop, StageResult, cycle
+from ingestion.github.cycle import LOOPS, StageResult, cycle
 from ingestion.github.prepare import prepare
 from orchestration.polling.progress import progress_of
 from orchestration.raw_tables import GITHUB_REST, raw_table
@@ -42,32 +47,31 @@ github_rest = AssetSpec(
 )
 
 
-class Collection(Config):
-    """What a run collects."""
-
-    loops: list[str] = Field(
-        default=list(LOOPS),
+# Dagster's own types in place of a pydantic `Config`, whose fields would also take the name of an
+# environment variable: `{"env": "ACTIONSIGHT_SECRET_KEY"}`.
+COLLECTION = {
+    "loops": Field(
+        Array(Enum("Loop", [EnumValue(loop) for loop in LOOPS])),
+        default_value=list(LOOPS),
         description="What looks for runs: head (new ones), open (those under way), sweep (the last "
         "31 days, daily), backfill (history).",
-    )
-    minutes: int = Field(
-        default=0, description="Stop beginning new work after so many minutes; 0: when all is done."
-    )
-    is_watched: bool = Field(
-        default=False,
+    ),
+    "minutes": Field(
+        Int,
+        default_value=0,
+        description="Stop beginning new work after so many minutes; 0: when all is done.",
+    ),
+    "is_watched": Field(
+        Bool,
+        default_value=False,
         description="A person waits: look at everything, leave no share of the limit to others.",
-    )
+    ),
+}
 
-    @property
-    def known_loops(self) -> list[Loop]:
-        """The loops, in their order.
 
-        Raises:
-            ValueError: there is no such loop.
-        """
-        if unknown := set(self.loops) - set(LOOPS):
-            raise ValueError(f"no loop is called {', '.join(sorted(unknown))}")
-        return [loop for loop in LOOPS if loop in self.loops]
+def collection(**config: Any) -> dict[str, Any]:
+    """The configuration of a run that collects, from values of `COLLECTION`."""
+    return {"ops": {"github": {"config": config}}}
 
 
 @multi_asset(
@@ -89,22 +93,24 @@ class Collection(Config):
             description="No repository has had trouble in the last poll; names those that had.",
         )
     ],
+    config_schema=COLLECTION,
     pool=POOL,
 )
 def polled_tables(
-    context: AssetExecutionContext, config: Collection
+    context: AssetExecutionContext,
 ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
     """Collect from GitHub what the run's loops look for, and the jobs of it."""
     sign(context)
+    config = context.op_execution_context.op_config
     settings = load()
     prepare(settings)
     began = datetime.now(UTC)
     with cycle(
         settings,
         poll_id=UUID(context.run.run_id),
-        loops=config.known_loops,
-        is_watched=config.is_watched,
-        until=began + timedelta(minutes=config.minutes) if config.minutes else None,
+        loops=config["loops"],
+        is_watched=config["is_watched"],
+        until=began + timedelta(minutes=config["minutes"]) if config["minutes"] else None,
     ) as under_way:
         repositories = stages.collect_repositories(under_way)
         runs = stages.collect_runs(under_way, sweeps_all=context.run.tags.get(SWEEP_TAG) == "all")

@@ -1,7 +1,7 @@
-"""What was just added to what is monitored is collected at once, not at the next poll; then its
-history."""
+"""What is collected at once, not at the next poll: everything when Actionsight starts, and what was
+just added to what is monitored; then its history."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from dagster import (
     DefaultSensorStatus,
@@ -11,28 +11,36 @@ from dagster import (
     SkipReason,
     sensor,
 )
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.database import connect
 from actionsight.settings import load
 from orchestration.polling.schedules import backfill, collect
 from orchestration.runs import under_way
 
+# The code server imports this module once, when it starts; Dagster takes a key once.
+START_KEY = f"start {datetime.now(UTC).isoformat()}"
+
 
 @sensor(
     jobs=[collect, backfill],
     minimum_interval_seconds=3,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Asks for a poll when a repository was added that no poll has looked at yet, then "
-    "for its history.",
+    description="Asks for a poll when Actionsight has started and when a repository was added that "
+    "no poll has looked at yet, then for its history.",
 )
 def newcomers(context: SensorEvaluationContext) -> RunRequest | SkipReason:
-    """Request one poll for the newest addition; what it cannot do is left to the schedule."""
+    """Request the first poll since the start, then one for the newest addition.
+
+    What they cannot do is left to the schedule.
+    """
+    if not context.instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: START_KEY}), limit=1):
+        # Whatever was under way before is not waited for: it may have been killed.
+        return RunRequest(job_name=collect.name, run_key=START_KEY)
     database_url = str(load().database_url)
     added_at = newest_unpolled(database_url)
     if added_at is None:
         return _history(context, newest_without_history(database_url))
-    if not context.instance.get_runs(RunsFilter(job_name=collect.name), limit=1):
-        return SkipReason("`actionsight up`, or else the schedule, starts the first poll.")
     running = under_way(context.instance, [collect.name])
     if running:
         return SkipReason(f"The poll {running[0].run_id[:8]} is under way.")

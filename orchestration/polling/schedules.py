@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dagster import (
     AssetSelection,
     DefaultScheduleStatus,
-    RunConfig,
     RunRequest,
     ScheduleDefinition,
     ScheduleEvaluationContext,
@@ -20,7 +19,7 @@ from ingestion.github.cycle import Loop
 from ingestion.github.loops.sweep import DUE_AFTER
 from ingestion.github.rest.limits import Priority
 from orchestration.polling import owed
-from orchestration.polling.assets import Collection, polled_tables
+from orchestration.polling.assets import collection, polled_tables
 from orchestration.runs import under_way
 
 MINUTES_A_DAY = 24 * 60
@@ -35,7 +34,7 @@ def _job(
         name,
         selection=AssetSelection.assets(polled_tables),
         description=description,
-        config=RunConfig(ops={"github": Collection(loops=list(loops), minutes=minutes)}),
+        config=collection(loops=list(loops), minutes=minutes),
     )
 
 

@@ -1,7 +1,16 @@
 """The code location loads as the server loads it, and its lineage is one connected graph."""
 
 import pytest
-from dagster import AssetKey, Definitions
+from dagster import (
+    AssetKey,
+    BoolSource,
+    DagsterInvalidConfigError,
+    Definitions,
+    IntSource,
+    JobDefinition,
+    StringSource,
+    validate_run_config,
+)
 
 from orchestration.definitions import defs
 
@@ -80,3 +89,23 @@ def test_every_mart_shows_its_dbt_tests_as_checks() -> None:
 def test_the_jobs_people_call_by_name_exist() -> None:
     jobs = {job.name for job in defs.resolve_all_job_defs()}
     assert {"collect", "build", "sync", "forget"} <= jobs
+
+
+@pytest.mark.parametrize("job", defs.resolve_all_job_defs(), ids=lambda job: job.name)
+def test_no_configuration_takes_the_name_of_an_environment_variable(job: JobDefinition) -> None:
+    """Its value would be read where all secrets are, and could be shown by whatever fails."""
+    types = job.run_config_schema.run_config_schema_type.type_iterator()
+    keys = {config_type.key for config_type in types}
+    assert keys.isdisjoint({source.key for source in (StringSource, IntSource, BoolSource)})
+
+
+@pytest.mark.parametrize("field", ["loops", "minutes", "is_watched"])
+def test_a_secret_named_as_configuration_is_refused_and_not_shown(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_SECRET_KEY", "hunter2")
+    named = {"env": "ACTIONSIGHT_SECRET_KEY"}
+    config = {"ops": {"github": {"config": {field: [named] if field == "loops" else named}}}}
+    with pytest.raises(DagsterInvalidConfigError) as refused:
+        validate_run_config(defs.resolve_job_def("collect"), config)
+    assert "hunter2" not in str(refused.value)

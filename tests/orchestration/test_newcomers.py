@@ -14,10 +14,11 @@ from dagster import (
     SkipReason,
     build_sensor_context,
 )
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.database import connect
 from actionsight.repositories import add_selections
-from orchestration.polling.newcomers import newcomers
+from orchestration.polling.newcomers import START_KEY, newcomers
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +32,10 @@ def tick(
         DagsterInstance.local_temp(str(tmp_path)) as instance,
         build_sensor_context(instance) as context,
     ):
-        instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.SUCCESS))
+        started = {RUN_KEY_TAG: START_KEY}
+        instance.add_run(
+            DagsterRun(job_name="collect", status=DagsterRunStatus.SUCCESS, tags=started)
+        )
         yield context
 
 
@@ -63,15 +67,19 @@ def test_nothing_is_asked_for_while_nothing_is_monitored(tick: SensorEvaluationC
     assert isinstance(newcomers(tick), SkipReason)
 
 
-def test_the_very_first_poll_is_left_to_the_start(
+def test_a_start_polls_at_once_whatever_was_under_way_before_and_only_once(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
-    add_repository(database_url)
     with (
         DagsterInstance.local_temp(str(tmp_path)) as instance,
         build_sensor_context(instance) as context,
     ):
+        instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.STARTED))
+        asked = newcomers(context)
+        assert isinstance(asked, RunRequest)
+        assert (asked.job_name, asked.run_key) == ("collect", START_KEY)
+        instance.add_run(DagsterRun(job_name="collect", tags={RUN_KEY_TAG: START_KEY}))
         assert isinstance(newcomers(context), SkipReason)
 
 

@@ -1,0 +1,24 @@
+"""Where the code server listens: nobody else enters, however long the data folder's path is."""
+
+from pathlib import Path
+
+import pytest
+
+from actionsight.supervisor import LONGEST_SOCKET_PATH_BYTES, private_socket
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize("name", ["data", "d" * 100])
+def test_the_code_servers_socket_lies_in_a_folder_that_only_we_enter(
+    tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / name / "code-server"
+    folder.mkdir(mode=0o755, parents=True)
+    socket_file = private_socket(folder)
+    try:
+        assert socket_file.parent.stat().st_mode & 0o777 == 0o700
+        assert len(str(socket_file)) <= LONGEST_SOCKET_PATH_BYTES
+        assert (socket_file.parent == folder) == (name == "data")
+    finally:
+        socket_file.parent.rmdir()
