@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from psycopg import Connection
 
-from actionsight.embedded import free_port
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
 from tests.api.client import ValidatingClient, client_of
 from tests.api.marts import Marts
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -14,12 +14,12 @@ from psycopg import Connection
 from werkzeug.test import TestResponse
 
 from actionsight.api_tokens import create_token
-from actionsight.embedded import free_port
 from actionsight.settings import Settings
 from api import limits, openapi
 from api.cache import server as cache_server
 from tests.api.client import ValidatingClient, app_of, bearer, make_client
 from tests.api.marts import Marts
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -22,6 +22,7 @@ import pytest
 from actionsight.settings import ROOT
 from tests.end_to_end.conftest import ACTIONSIGHT
 from tests.end_to_end.person import Person
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(420)]
 
@@ -41,7 +42,7 @@ class Demonstration:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.api_port, self.dagster_port = free_ports(2)
+        self.api_port, self.dagster_port = free_port(), free_port()
         self.output = ""
 
     @property
@@ -152,16 +153,6 @@ class Demonstration:
             except OSError:
                 continue
         return found
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def eventually(check: Callable[[], bool]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import requests
 
 from actionsight import api_server, loopback
-from actionsight.embedded import free_port
 from actionsight.processes import Process
+from tests.support.ports import free_port
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import redis
 from flask import Flask
 from psycopg import Connection
 
-from actionsight.embedded import ValkeyServer, free_port, hold
+from actionsight.embedded import ValkeyServer, hold
 from actionsight.embedded.valkey import CACHE
 from actionsight.settings import Settings
 from api.cache import backend
@@ -24,6 +24,7 @@ from tests.api.cache.people import People
 from tests.api.cache.test_serializer import Trap
 from tests.api.client import app_of
 from tests.api.marts import Marts
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

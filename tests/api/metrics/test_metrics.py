@@ -12,7 +12,6 @@ import pytest
 from psycopg import Connection, sql
 
 from actionsight.api_tokens import create_token
-from actionsight.embedded import free_port
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
 from api import database
@@ -22,6 +21,7 @@ from tests.api.metrics.exposition import scrape
 from tests.api.webhooks.counted import counts_in
 from tests.api.webhooks.deliveries import BODY, PATH, SECRET
 from tests.api.webhooks.deliveries import headers as signed
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -7,13 +7,13 @@ import pytest
 from flask import Flask
 from werkzeug.wrappers import Request, Response
 
-from actionsight.embedded.server import free_port
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
 from github_standin.people import User
 from github_standin.server import Break, Fault
 from tests.api.client import app_of
 from tests.api.rights.house import Caller, House, fails
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -1,6 +1,7 @@
 """The whole way in a real browser, which has its own opinion of cookies, origins and redirects."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
-from actionsight.embedded import free_port
+from actionsight.loopback import HOST
 from actionsight.settings import Settings
 from github_standin.server import Server
 from github_standin.world import World
@@ -71,13 +72,16 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def served(app: "WSGIApplication", port: int = 0) -> Iterator[str]:
-    """The origin under which an application answers for the length of the context."""
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+def served(app: "WSGIApplication", listening: socket.socket) -> Iterator[None]:
+    """Let an application answer at a socket for the length of the context."""
+    host, port = listening.getsockname()
+    server = make_server(
+        host, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno()
+    )
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield
     finally:
         server.shutdown()
         thread.join()
@@ -86,12 +90,13 @@ def served(app: "WSGIApplication", port: int = 0) -> Iterator[str]:
 
 @pytest.fixture
 def site(settings: Settings, world: World, github: Server) -> Iterator[Site]:
-    port = free_port()
-    root = f"http://127.0.0.1:{port}"
-    world.people.register_app(CLIENT_ID, CLIENT_SECRET, [root + CALLBACK])
-    with served(Response("<title>Frontend</title>", mimetype="text/html")) as frontend:
+    page = Response("<title>Frontend</title>", mimetype="text/html")
+    # Each must know the other's address before it answers.
+    with socket.create_server((HOST, 0)) as first, socket.create_server((HOST, 0)) as second:
+        root, frontend = (f"http://{HOST}:{each.getsockname()[1]}" for each in (first, second))
+        world.people.register_app(CLIENT_ID, CLIENT_SECRET, [root + CALLBACK])
         own = replace(settings, public_url=root, frontend_origins=(frontend,))
-        with app_of(own) as app, served(app, port):
+        with app_of(own) as app, served(app, first), served(page, second):
             yield Site(root, frontend, github)
 
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from actionsight.embedded import free_port
 from actionsight.settings import Settings
 from github_standin.world import World
 from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, CLIENT_SECRET, parameters
 from tests.support.granian import served
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -12,7 +12,6 @@ import redis
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from actionsight.embedded import free_port
 from actionsight.settings import Settings
 from api import logs
 from api.webhooks.receiver import LARGEST_BODY_BYTES
@@ -26,6 +25,7 @@ from tests.api.webhooks.deliveries import (
     headers,
     signature,
 )
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
