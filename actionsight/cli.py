@@ -44,8 +44,10 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
-        # As Ctrl-C: what was started is ended on the way out.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # What was started is ended on the way out. SIGINT too is set: a shell starts background
+        # jobs with it ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             return super().invoke(context)
         except PermissionError as error:

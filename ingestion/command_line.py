@@ -41,7 +41,9 @@ def run(
         stopped: says what becomes of work that was stopped.
         expected: failures whose message is for a person.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Ctrl-C too: a shell starts background jobs with SIGINT ignored, and children inherit that.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         code = command.main(args=arguments, prog_name=program, standalone_mode=False)
     except click.ClickException as error:
@@ -57,7 +59,3 @@ def run(
         click.echo(explained(error), err=True)
         return TROUBLE
     return code if isinstance(code, int) else 0
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt

@@ -29,6 +29,7 @@ from tests.ingestion.collecting import (
     run,
     workflow,
 )
+from tests.support.signals import as_in_the_background
 
 pytestmark = pytest.mark.integration
 
@@ -44,6 +45,7 @@ def start(own: Installation, *arguments: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=as_in_the_background,
     )
 
 

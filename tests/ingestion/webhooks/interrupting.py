@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from actionsight.embedded import PostgresqlServer, ValkeyServer
 from actionsight.settings import ROOT
 from tests.ingestion.webhooks.receiving import Installation
+from tests.support.signals import as_in_the_background
 
 
 @contextmanager
@@ -23,6 +24,7 @@ def drain_process(webhooks: Installation) -> Iterator["subprocess.Popen[str]"]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=as_in_the_background,
     )
     with process:
         try:
