@@ -13,6 +13,7 @@ from actionsight.embedded import ValkeyServer, hold
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.settings import Settings, load
 from tests.support.services import Databases, databases
+from tests.transform.building import database_to_build_in
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +40,13 @@ def empty_database_url(postgres_server: Databases) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: Databases) -> Iterator[str]:
     with postgres_server.migrated() as url:
+        yield url
+
+
+@pytest.fixture
+def dbt_database_url(postgres_server: Databases, services_folder: Path) -> Iterator[str]:
+    """A migrated database of the test's own, in which dbt builds."""
+    with database_to_build_in(postgres_server, services_folder) as url:
         yield url
 
 

@@ -1,7 +1,6 @@
 """A purge: all rows of one repository go, and no build brings them back."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +8,6 @@ from psycopg import Connection, sql
 
 from actionsight.database import connect
 from actionsight.purging import MARTS, purge_repository
-from tests.support.services import Databases
 from tests.transform.building import Project
 from tests.transform.histories import WORKFLOWS, History
 from tests.transform.raw_rows import load
@@ -20,14 +18,9 @@ PURGED, KEPT = sorted(set(WORKFLOWS.values()))[:2]
 
 
 @pytest.fixture
-def connection(
-    postgres_server: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Connection[Any]]:
+def connection(dbt_database_url: str) -> Iterator[Connection[Any]]:
     """A database with marts of some repositories that are monitored."""
-    with postgres_server.migrated() as url, connect(url, autocommit=True) as connection:
-        monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", url)
-        monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
-        monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+    with connect(dbt_database_url, autocommit=True) as connection:
         for number, rows in enumerate(History(seed=7).batches(1)):
             load(connection, f"load-{number}", rows)
         for repository_id in set(WORKFLOWS.values()):

@@ -1,8 +1,6 @@
 """The API over the marts that dbt builds: its daily groups are the daily mart's rows."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from psycopg.rows import dict_row
@@ -11,7 +9,6 @@ from actionsight.api_tokens import create_token
 from actionsight.database import connect
 from api.stats.terms import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
 from tests.api.client import ValidatingClient
-from tests.support.services import Databases
 from tests.transform.building import Project
 from tests.transform.histories import WORKFLOWS, History
 from tests.transform.raw_rows import load
@@ -22,24 +19,18 @@ TERMS = [term.name for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)]
 
 
 @pytest.fixture
-def database_url(
-    postgres_server: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+def database_url(dbt_database_url: str) -> str:
     """A database with marts that dbt built from a random history."""
-    with postgres_server.migrated() as url:
-        monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", url)
-        monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
-        monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
-        with connect(url) as connection:
-            for number, rows in enumerate(History(seed=7).batches(1)):
-                load(connection, f"load-{number}", rows)
-            for repository_id in set(WORKFLOWS.values()):
-                connection.execute(
-                    "insert into app.repositories (repository_id, full_name) values (%s, %s)",
-                    [repository_id, f"acme/{repository_id}"],
-                )
-        Project().run()
-        yield url
+    with connect(dbt_database_url) as connection:
+        for number, rows in enumerate(History(seed=7).batches(1)):
+            load(connection, f"load-{number}", rows)
+        for repository_id in set(WORKFLOWS.values()):
+            connection.execute(
+                "insert into app.repositories (repository_id, full_name) values (%s, %s)",
+                [repository_id, f"acme/{repository_id}"],
+            )
+    Project().run()
+    return dbt_database_url
 
 
 def test_daily_groups_are_the_daily_mart_and_every_route_answers(

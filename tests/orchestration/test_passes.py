@@ -18,34 +18,28 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_load_that_comes_during_a_build_is_built_in_a_further_pass(
-    database_url: str, tmp_path: Path
+    dbt_database_url: str, tmp_path: Path
 ) -> None:
-    commit_a_load(database_url, "1", workflow_id=1)
+    commit_a_load(dbt_database_url, "1", workflow_id=1)
     with subprocess.Popen(
         [
             *(sys.executable, "-m", "dagster", "job", "execute"),
             *("--module-name=orchestration.definitions", "--job=build"),
         ],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "ACTIONSIGHT_DATABASE_URL": database_url,
-            "DAGSTER_HOME": str(tmp_path),
-            "DBT_TARGET_PATH": str(tmp_path / "target"),
-            "DBT_LOG_PATH": str(tmp_path / "logs"),
-        },
+        env={**os.environ, "DAGSTER_HOME": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as build:
-        commit_once_claimed(database_url)
+        commit_once_claimed(dbt_database_url)
     assert build.returncode == 0
-    assert unbuilt_load_count(database_url) == 0
+    assert unbuilt_load_count(dbt_database_url) == 0
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         workflows = AssetKey(["marts", "workflows"])
         found = instance.fetch_materializations(workflows, limit=10).records
     assert len(found) == 2
     assert len({record.run_id for record in found}) == 1
-    with connect(database_url) as connection:
+    with connect(dbt_database_url) as connection:
         rows = connection.execute("select workflow_id from marts.workflows order by 1").fetchall()
     assert rows == [(1,), (2,)]
 

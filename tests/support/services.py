@@ -29,9 +29,9 @@ class Databases:
         self._has_template = False
 
     @contextmanager
-    def fresh(self, template: str = "template1") -> Iterator[str]:
+    def fresh(self, name: str | None = None, *, template: str = "template1") -> Iterator[str]:
         """A database of one's own for the length of the context; gives its address."""
-        name = f"test_{uuid.uuid4().hex}"
+        name = name or f"test_{uuid.uuid4().hex}"
         self._execute("create database {} template {}", name, template)
         try:
             yield with_database(self.server_url, name)
@@ -39,13 +39,13 @@ class Databases:
             self._execute("drop database {} with (force)", name)
 
     @contextmanager
-    def migrated(self) -> Iterator[str]:
+    def migrated(self, name: str | None = None) -> Iterator[str]:
         """As `fresh`, with all that `actionsight migrate` makes."""
         if not self._has_template:
             self._execute("create database {}", TEMPLATE)
             migrate(with_database(self.server_url, TEMPLATE), self._scratch)
             self._has_template = True
-        with self.fresh(TEMPLATE) as url:
+        with self.fresh(name, template=TEMPLATE) as url:
             yield url
 
     def _execute(self, statement: str, *names: str) -> None:

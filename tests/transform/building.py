@@ -3,14 +3,32 @@
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actionsight.settings import ROOT
+from tests.support.services import Databases
 
 DBT = Path(sys.executable).with_name("dbt")
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+
+
+@contextmanager
+def database_to_build_in(server: Databases, folder: Path) -> Iterator[str]:
+    """A migrated database that the environment names to dbt, for the length of the context.
+
+    It has the same name each time, and dbt keeps in the same folder what it has parsed: for another
+    address it would parse the whole project again.
+    """
+    with server.migrated("dbt") as url, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ACTIONSIGHT_DATABASE_URL", url)
+        environment.setenv("DBT_TARGET_PATH", str(folder / "dbt" / "target"))
+        environment.setenv("DBT_LOG_PATH", str(folder / "dbt" / "logs"))
+        yield url
 
 
 class Project:
@@ -24,7 +42,9 @@ class Project:
             from dbt.cli.main import dbtRunner
 
             places = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
-            return dbtRunner(callbacks=list(callbacks)).invoke([*arguments, "--quiet", *places])
+            return dbtRunner(callbacks=list(callbacks)).invoke(
+                [*arguments, "--quiet", "--no-write-json", *places]
+            )
 
     def run(self, *arguments: str) -> None:
         """Build seeds and models without their tests, and insist that it works."""

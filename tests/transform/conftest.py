@@ -1,7 +1,6 @@
 """Builds against a database of the test's own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,11 +11,13 @@ from tests.transform.building import Project
 
 
 @pytest.fixture
-def project(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """The dbt project, on a migrated database, writing to a folder of its own."""
-    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
-    monkeypatch.setenv("DBT_TARGET_PATH", str(tmp_path / "target"))
-    monkeypatch.setenv("DBT_LOG_PATH", str(tmp_path / "logs"))
+def database_url(dbt_database_url: str) -> str:
+    return dbt_database_url
+
+
+@pytest.fixture
+def project(database_url: str) -> Project:
+    """The dbt project, on a migrated database."""
     return Project()
 
 

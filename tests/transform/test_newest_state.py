@@ -9,6 +9,7 @@ alone by its seed:
 
 import os
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ import pytest
 from actionsight.database import connect
 from tests.support.services import Databases
 from tests.transform import marts
-from tests.transform.building import Project
+from tests.transform.building import Project, database_to_build_in
 from tests.transform.histories import job_row, repository, run_row, workflow
 from tests.transform.raw_rows import Row, deliver, load
 from tests.transform.timelines import Case
@@ -36,29 +37,31 @@ ABOUT_SEEING = {
 
 
 def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(
-    project: Project,
-    database: psycopg.Connection[Any],
-    database_url: str,
-    postgres_server: Databases,
-    monkeypatch: pytest.MonkeyPatch,
+    postgres_server: Databases, services_folder: Path
 ) -> None:
     cases = {
         number: Case(FIRST_SEED + number, number, STEP_COUNT) for number in range(1, CASE_COUNT + 1)
     }
-    for step in range(STEP_COUNT):
-        deliver(database, f"webhooks {step}", **_together(cases, "webhooks", step))
-        if step % 2 == 0:
-            project.run()
-        load(database, f"poll {step}", _together(cases, "polls", step))
-        project.run()
-    with postgres_server.migrated() as url, connect(url, autocommit=True) as polled_alone:
+    project = Project()
+    with (
+        database_to_build_in(postgres_server, services_folder) as url,
+        connect(url, autocommit=True) as database,
+    ):
         for step in range(STEP_COUNT):
-            load(polled_alone, f"poll {step}", _together(cases, "polls", step))
-        monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", url)
+            load(database, f"poll {step}", _together(cases, "polls", step))
         project.run()
-        alone = _by_case(polled_alone)
-
-    both = _by_case(database)
+        alone = _by_case(database)
+    with (
+        database_to_build_in(postgres_server, services_folder) as url,
+        connect(url, autocommit=True) as database,
+    ):
+        for step in range(STEP_COUNT):
+            deliver(database, f"webhooks {step}", **_together(cases, "webhooks", step))
+            if step % 2 == 0:
+                project.run()
+            load(database, f"poll {step}", _together(cases, "polls", step))
+            project.run()
+        both = _by_case(database)
 
     assert len(alone) == CASE_COUNT
     assert [
