@@ -4,13 +4,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
 from psycopg import Connection, sql
 
 from actionsight.database import connect, with_database
 
 DAGSTER_DATABASE = "dagster"
+_FOLDER = Path(__file__).parent
 _LOCK = 0x616374696F6E7301  # "actions" and a number: one migration at a time
 
 log = logging.getLogger(__name__)
@@ -26,12 +25,23 @@ def upgrade(database_url: str) -> bool:
     """
     with connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent))
-        config.attributes["database_url"] = database_url
         before = _revision(connection)
+        if before == newest_revision():
+            return False
+        # With SQLAlchemy it takes long to import, and most commands find nothing to do.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(_FOLDER))
+        config.attributes["database_url"] = database_url
         command.upgrade(config, "head")
         return _revision(connection) != before
+
+
+def newest_revision() -> str:
+    """The revision that this version expects: the last of `versions/NNNN_….py`."""
+    return max(path.name for path in (_FOLDER / "versions").glob("[0-9]*.py")).partition("_")[0]
 
 
 def _revision(connection: Connection[Any]) -> str | None:

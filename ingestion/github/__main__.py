@@ -58,6 +58,30 @@ def poll_command(loops: Sequence[str]) -> None:
     _collect(load(), (), None, loops)
 
 
+@cli.command("look")
+def look_command() -> None:
+    """Poll for as long as nothing is new; 0 when all that GitHub has is stored, 1 when it is not.
+
+    What is new is left to a poll, with all that this leads to.
+    """
+    from ingestion.github import stages
+    from ingestion.github.cycle import cycle
+    from ingestion.github.loading import WouldLoadError
+
+    try:
+        with cycle(load(), loops=("head", "open"), is_watched=True, only_looks=True) as under_way:
+            results = [
+                # First, since it is runs that are new most often.
+                stages.collect_runs(under_way),
+                stages.collect_repositories(under_way),
+                stages.collect_jobs(under_way),
+            ]
+    except WouldLoadError:
+        logger.info("GitHub has something new")
+        raise click.exceptions.Exit(TROUBLE) from None
+    _end_with(results[-1].troubles | results[1].refused)
+
+
 @cli.command("backfill")
 @click.argument("names", nargs=-1, metavar="[OWNER/NAME]...")
 @click.option(

@@ -123,6 +123,7 @@ class Cycle:
         loops: Collection[Loop],
         only: Collection[str],
         is_watched: bool,
+        only_looks: bool,
         until: datetime | None,
         clock: Clock,
     ) -> None:
@@ -133,6 +134,7 @@ class Cycle:
         self.loops = loops
         self.only = {name.lower() for name in only}
         self.is_watched = is_watched
+        self.only_looks = only_looks
         self.clock = clock
         self.server_time: datetime | None = None
         self._began = clock()
@@ -304,6 +306,7 @@ def cycle(
     loops: Collection[Loop] = LOOPS,
     only: Collection[str] = (),
     is_watched: bool = False,
+    only_looks: bool = False,
     until: datetime | None = None,
     poll_id: UUID | None = None,
     patience: Patience | None = None,
@@ -317,6 +320,8 @@ def cycle(
         only: names of the repositories to collect; all monitored ones when empty.
         is_watched: a person waits for all of it: everything is looked at again, and nothing of it
             leaves a share of the limit to other loops.
+        only_looks: end by WouldLoadError as soon as there is something to load, which is then left
+            to another cycle, as if this one had been killed.
         until: when to stop beginning new work (UTC).
         poll_id: of a cycle whose earlier stages ran before, in another process.
         patience, limits: in place of GitHub's, for tests and benchmarks.
@@ -324,6 +329,7 @@ def cycle(
 
     Raises:
         LoadError: PostgreSQL did not take the rows.
+        WouldLoadError: it only looks, and there is something to load.
         psycopg.OperationalError: PostgreSQL cannot be reached.
     """
     if settings.database_url is None:
@@ -347,12 +353,14 @@ def cycle(
                     settings.database_url,
                     settings.data_dir / "dlt",
                     [family for family, _ in families],
+                    only_looks=only_looks,
                 ),
                 settings,
                 poll_id=poll_id or uuid4(),
                 loops=loops,
                 only=only,
                 is_watched=is_watched,
+                only_looks=only_looks,
                 until=until,
                 clock=clock,
             )

@@ -1,40 +1,29 @@
-"""Rows into PostgreSQL by dlt: arrow, COPY, merged by key, unchanged rows left alone.
+"""Rows on their way into PostgreSQL: gathered, compared with what is stored, and loaded by dlt.
 
-One dlt pipeline per family of loops and table group, each with its own local folder and staging
-dataset: two pipelines on one staging dataset would lose rows. Families take turns at loading.
+Families of loops take turns at loading.
 """
 
-import logging
-import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any
 
-import dlt
-import psycopg2
-from dlt.destinations.exceptions import DestinationConnectionError
-from dlt.pipeline.exceptions import PipelineStepFailed
 from psycopg import Connection
 
 from actionsight.locks import LOADING_LOCK
 from ingestion.github import stored
-from ingestion.github.rest.errors import LoadError
-from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Row, Table
-from ingestion.github.source import github_source
+from ingestion.github.schema import CONTENT_HASH, PIPELINES, Row, Table
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ingestion.github.pipelines import Pipelines
 
-_DLT_SETTINGS = {
-    "normalize.parquet_normalizer.add_dlt_load_id": True,
-    # The tables and our own cursors are the state; dlt's would only cost requests.
-    "restore_from_destination": False,
-    "runtime.dlthub_telemetry": False,
-    "intercept_signals": False,
-    "load.workers": 2,
-}
-_CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psycopg2.InterfaceError)
+# Where dlt keeps what it has extracted and not normalised, and normalised and not loaded.
+_PENDING_FOLDERS = ("normalize/extracted", "load/normalized")
+
+
+class WouldLoadError(Exception):
+    """There is something to load, and who asked wanted to know just that: nothing was loaded."""
 
 
 class Batch:
@@ -82,7 +71,9 @@ class Batch:
 class Loader:
     """Loads batches; loads first what a killed process left behind.
 
-    `families`: whose interrupted work to finish; the first one's pipelines do the loading.
+    Args:
+        families: whose interrupted work to finish; the first one's pipelines do the loading.
+        only_looks: raise WouldLoadError in place of loading.
     """
 
     def __init__(
@@ -91,16 +82,14 @@ class Loader:
         database_url: str,
         folder: Path,
         families: Sequence[str],
+        *,
+        only_looks: bool = False,
     ) -> None:
-        for name, value in _DLT_SETTINGS.items():
-            dlt.config[name] = value
-        # It warns at every load that jsonb columns travel as text, which is what we want.
-        logging.getLogger("dlt").setLevel(logging.ERROR)
         self._connection = connection
-        self._database_url = _with_password(database_url)
+        self._database_url = database_url
         self._folder = folder
         self._families = families
-        self._pipelines: dict[tuple[str, str], dlt.Pipeline] = {}
+        self._only_looks = only_looks
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -119,6 +108,7 @@ class Loader:
         Raises:
             LoadError: PostgreSQL refused; nothing is lost, since no cursor moves before its rows
                 are in.
+            WouldLoadError: something is newer, and this loader only looks.
         """
         changed: dict[Table, list[Row]] = {}
         for table, rows in batch.items():
@@ -132,69 +122,37 @@ class Loader:
 
         Raises:
             LoadError: PostgreSQL refused.
+            WouldLoadError: this loader only looks.
         """
-        batches = {table: table.to_arrow(group) for table, group in rows.items()}
-        source = github_source(pipeline_name, batches)
-        family = self._families[0]
-        try:
-            info = self._pipeline(family, pipeline_name).run(source, loader_file_format="csv")
-        except PipelineStepFailed as error:
-            reason = str(_root(error)).partition("\n")[0]
-            raise LoadError(f"PostgreSQL did not take rows of {pipeline_name}: {reason}") from error
-        self._forget_packages(family, pipeline_name)
-        return str(info.loads_ids[0])
+        return self._pipelines.load(pipeline_name, rows)
 
     def load_pending(self) -> list[str]:
-        """Finish the packages that a killed process left; give their load ids."""
+        """Finish the packages that a killed process left; give their load ids.
+
+        Raises:
+            WouldLoadError: some are left, and this loader only looks.
+        """
+        if not self._has_pending():
+            return []
         with self.turn():
-            return [
-                load_id
-                for family in self._families
-                for name in PIPELINES
-                for load_id in self._load_pending(family, name)
-            ]
+            return self._pipelines.load_pending()
 
-    def _load_pending(self, family: str, name: str) -> list[str]:
-        folder = self._folder / family / name
-        if not folder.exists():
-            return []
-        try:
-            pipeline = self._pipeline(family, name)
-            if not pipeline.has_pending_data:
-                return []
-            logger.info("%s: loading what an interrupted collection left behind", name)
-            pipeline.normalize()
-            info = pipeline.load()
-            self._forget_packages(family, name)
-            return list(info.loads_ids) if info else []
-        except Exception as error:
-            if _is_connection_lost(error):
-                raise
-            # Half-written files, or rows that went to the staging table twice. Its rows are asked
-            # for again, since no cursor has moved past them.
-            logger.warning("%s: dropping an interrupted package (%s)", name, type(error).__name__)
-            self._pipelines.pop((family, name), None)
-            shutil.rmtree(folder, ignore_errors=True)
-            return []
+    @cached_property
+    def _pipelines(self) -> "Pipelines":
+        if self._only_looks:
+            raise WouldLoadError
+        # dlt takes a second to import, and many polls find nothing to load.
+        from ingestion.github.pipelines import Pipelines
 
-    def _forget_packages(self, family: str, name: str) -> None:
-        # dlt keeps the files of every load for ever.
-        shutil.rmtree(self._folder / family / name / "load" / "loaded", ignore_errors=True)
+        return Pipelines(self._database_url, self._folder, self._families)
 
-    def _pipeline(self, family: str, name: str) -> dlt.Pipeline:
-        if (family, name) not in self._pipelines:
-            group = name.removeprefix("github_")
-            destination = dlt.destinations.postgres(
-                credentials=self._database_url,
-                staging_dataset_name_layout=f"{DATASET}_staging_{family}_{group}",
-            )
-            self._pipelines[family, name] = dlt.pipeline(
-                name,
-                pipelines_dir=str(self._folder / family),
-                destination=destination,
-                dataset_name=DATASET,
-            )
-        return self._pipelines[family, name]
+    def _has_pending(self) -> bool:
+        return any(
+            next((self._folder / family / name / pending).glob("*"), None)
+            for family in self._families
+            for name in PIPELINES
+            for pending in _PENDING_FOLDERS
+        )
 
 
 def _is_newer(table: Table, row: Row, known: Mapping[str, Any] | None) -> bool:
@@ -203,27 +161,3 @@ def _is_newer(table: Table, row: Row, known: Mapping[str, Any] | None) -> bool:
     if row[CONTENT_HASH] == known[CONTENT_HASH]:
         return False
     return table.order is None or table.order(row) >= table.order(known)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _root(error: BaseException) -> BaseException:
-    return list(_causes(error))[-1]
-
-
-def _is_connection_lost(error: BaseException) -> bool:
-    return any(isinstance(cause, _CONNECTION_LOST) for cause in _causes(error))
-
-
-def _with_password(url: str) -> str:
-    """The address with some password: dlt refuses one without, even where none is needed."""
-    parts = urlsplit(url)
-    if parts.password or not parts.hostname:
-        return url
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:unused{at}{host}"))

@@ -13,6 +13,7 @@ from psycopg import Connection, sql
 from actionsight.database import connect
 from actionsight.locks import LOADING_LOCK
 from actionsight.settings import Settings
+from ingestion.github.loading import Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
 
@@ -53,9 +54,6 @@ def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -
     }
     if not missing:
         return
-    # dlt takes more than a second to import.
-    from ingestion.github.loading import Loader
-
     loader = Loader(connection, database_url, folder, ["preparation"])
     empty = [
         loader.load_rows(pipeline, {table: [] for table in tables})

@@ -5,16 +5,11 @@ and those marked required, since old or partial answers lack fields; `content_ha
 other columns, so that an unchanged row keeps the id of the load that brought it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-import pyarrow as pa
+from typing import Any, Literal
 
 from ingestion.github.order import Order, job_order, run_order
-
-if TYPE_CHECKING:
-    from dlt.common.schema.typing import TColumnSchema
 
 Kind = Literal["bigint", "text", "bool", "timestamp", "json"]
 Row = dict[str, Any]
@@ -23,14 +18,6 @@ CONTENT_HASH = "content_hash"
 LOAD_ID = "_dlt_load_id"
 GONE_AT = "gone_at"
 DATASET = "raw"
-
-_ARROW: dict[Kind, pa.DataType] = {
-    "bigint": pa.int64(),
-    "text": pa.string(),
-    "bool": pa.bool_(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "json": pa.string(),
-}
 
 
 @dataclass(frozen=True)
@@ -65,32 +52,6 @@ class Table:
     def payload_columns(self) -> tuple[Column, ...]:
         """The columns that GitHub's payloads fill."""
         return tuple(column for column in self.columns if not column.is_ours)
-
-    @property
-    def arrow_schema(self) -> pa.Schema:
-        """The arrow schema of a batch, `content_hash` last."""
-        fields = [
-            pa.field(column.name, _ARROW[column.kind], nullable=not column.is_required)
-            for column in self.columns
-        ]
-        return pa.schema([*fields, pa.field(CONTENT_HASH, pa.string(), nullable=False)])
-
-    @property
-    def dlt_columns(self) -> "list[TColumnSchema]":
-        """The column hints that dlt takes."""
-        hints: list[TColumnSchema] = [
-            {"name": column.name, "data_type": column.kind, "nullable": not column.is_required}
-            for column in self.columns
-        ]
-        return [*hints, {"name": CONTENT_HASH, "data_type": "text", "nullable": False}]
-
-    def to_arrow(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-        """Rows as one arrow table with exactly these columns.
-
-        Raises:
-            pyarrow.ArrowInvalid: a value does not fit its column.
-        """
-        return pa.Table.from_pylist(list(rows), schema=self.arrow_schema)
 
     def key_of(self, row: Mapping[str, Any]) -> tuple[int, ...]:
         """The row's key, in the key's order."""

@@ -9,9 +9,9 @@ from typing import Any
 from dagster import AssetExecutionContext
 from dagster_dbt import DbtProject, dbt_assets
 
+from actionsight.owed import unbuilt_load_count
 from actionsight.settings import ROOT, load
 from orchestration.modelling import in_process
-from orchestration.modelling.loads import unbuilt_load_count
 from orchestration.modelling.translator import ModelTranslator
 from orchestration.runs import sign
 

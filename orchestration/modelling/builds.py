@@ -12,8 +12,8 @@ from dagster import (
     define_asset_job,
 )
 
+from actionsight.owed import unbuilt_load_count
 from orchestration.modelling.assets import models
-from orchestration.modelling.loads import unbuilt_load_count
 from orchestration.modelling.reconciliation import webhooks_tell_enough
 from orchestration.runs import under_way
 

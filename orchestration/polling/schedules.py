@@ -14,11 +14,10 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from actionsight import owed
 from actionsight.settings import load
 from ingestion.github.cycle import Loop
-from ingestion.github.loops.sweep import DUE_AFTER
 from ingestion.github.rest.limits import Priority
-from orchestration.polling import owed
 from orchestration.polling.assets import collection, polled_tables
 from orchestration.runs import under_way
 
@@ -107,7 +106,7 @@ def sweep_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     running = under_way(context.instance, [sweep.name])
     if running:
         return SkipReason(f"The sweep {running[0].run_id[:8]} is still under way.")
-    if not owed.sweep_is_due(str(load().database_url), DUE_AFTER):
+    if not owed.sweep_is_due(str(load().database_url)):
         return SkipReason("Every repository was swept within the last day.")
     return RunRequest()
 

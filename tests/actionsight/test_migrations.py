@@ -1,9 +1,12 @@
 """Schema `app` comes by migration, as often as one likes and from several processes at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from actionsight import migrations
 from actionsight.database import connect
@@ -17,6 +20,12 @@ def test_migrating_twice_at_once_leaves_one_schema(empty_database_url: str) -> N
     with connect(empty_database_url) as connection:
         row = connection.execute("select count(*) from app.alembic_version").fetchone()
     assert row == (1,)
+
+
+def test_the_newest_revision_is_told_without_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert migrations.newest_revision() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_every_foreign_key_of_app_is_indexed(database_url: str) -> None:

@@ -56,7 +56,11 @@ class Installation:
 
     @contextmanager
     def cycle(
-        self, *loops: Loop, is_watched: bool = False, until: datetime | None = None
+        self,
+        *loops: Loop,
+        is_watched: bool = False,
+        only_looks: bool = False,
+        until: datetime | None = None,
     ) -> Iterator[Cycle]:
         """A cycle at the installation's time, of these loops or of all."""
         patience = Patience(tries=self.tries, sleep=self._sleep, clock=self._seconds)
@@ -64,6 +68,7 @@ class Installation:
             self.settings,
             loops=loops or LOOPS,
             is_watched=is_watched,
+            only_looks=only_looks,
             until=until,
             patience=patience,
             limits=NO_LIMITS,

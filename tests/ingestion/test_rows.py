@@ -25,6 +25,7 @@ from ingestion.github.schema import (
     Row,
     Table,
 )
+from ingestion.github.source import to_arrow
 
 pytestmark = pytest.mark.unit
 
@@ -50,7 +51,7 @@ def recorded_jobs() -> Iterator[dict[str, Any]]:
 
 def arrow_rows(table: Table, rows: list[Row]) -> list[dict[str, Any]]:
     """Rows after their way through arrow: proof that each fits its column."""
-    result: list[dict[str, Any]] = table.to_arrow(rows).to_pylist()
+    result: list[dict[str, Any]] = to_arrow(table, rows).to_pylist()
     return result
 
 

@@ -13,8 +13,8 @@ from dagster import (
 )
 
 from actionsight.database import connect
+from actionsight.owed import unbuilt_load_count
 from orchestration.modelling.builds import build, owed_build
-from orchestration.modelling.loads import unbuilt_load_count
 
 pytestmark = pytest.mark.integration
 

@@ -10,8 +10,8 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from actionsight.database import connect
+from actionsight.owed import unbuilt_load_count
 from actionsight.settings import ROOT
-from orchestration.modelling.loads import unbuilt_load_count
 from tests.orchestration.test_builds import commit_a_load
 
 pytestmark = pytest.mark.integration

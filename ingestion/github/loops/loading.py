@@ -33,8 +33,8 @@ class RunLoad:
         self._afterwards.append((turn.repository.repository_id, do))
 
     def when_full(self) -> None:
-        """Load if there is enough."""
-        if len(self._batch) >= ROWS_PER_LOAD:
+        """Load if there is enough; who only looks wants to know at once whether anything is new."""
+        if len(self._batch) >= (1 if self._cycle.only_looks else ROWS_PER_LOAD):
             self.flush()
 
     def flush(self) -> None:

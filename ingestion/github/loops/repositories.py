@@ -107,11 +107,14 @@ def due(cycle: Cycle) -> list[Repository]:
     return [
         repository
         for repository in cycle.repositories()
-        if cycle.is_watched
-        or repository.looked_at is None
-        or repository.unreachable_since is not None
-        or repository.is_closed
-        or repository.looked_at <= cycle.clock() - LOOK_EVERY
+        if not cycle.has_seen(repository)
+        and (
+            cycle.is_watched
+            or repository.looked_at is None
+            or repository.unreachable_since is not None
+            or repository.is_closed
+            or repository.looked_at <= cycle.clock() - LOOK_EVERY
+        )
     ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
+from actionsight.owed import SWEEP_DUE_AFTER
 from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake
@@ -29,8 +30,6 @@ from ingestion.github.windows import SECOND, Window
 logger = logging.getLogger(__name__)
 
 REACH = timedelta(days=31)
-# Daily, by a schedule that comes round every hour.
-DUE_AFTER = timedelta(hours=23)
 
 
 def is_due(repository: Repository, now: datetime) -> bool:
@@ -38,7 +37,7 @@ def is_due(repository: Repository, now: datetime) -> bool:
     if repository.head_since is None:
         return False
     last = repository.swept_at or repository.head_since
-    return now - last >= DUE_AFTER
+    return now - last >= SWEEP_DUE_AFTER
 
 
 def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:

@@ -3,9 +3,9 @@
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from actionsight.settings import Settings
-from ingestion.github.rest.app import App
 from ingestion.github.rest.budget import GITHUB_LIMITS, Budget, BudgetState, Limits, connect
 from ingestion.github.rest.client import Asker, Patience
 from ingestion.github.rest.credentials import Credential, Installation
@@ -14,6 +14,9 @@ from ingestion.github.rest.errors import ForbiddenError, MissingError
 from ingestion.github.rest.limits import Priority
 from ingestion.github.rest.token_store import TokenStore
 from ingestion.github.rest.transport import Transport
+
+if TYPE_CHECKING:
+    from ingestion.github.rest.app import App
 
 # How long it is believed where the App is installed, and on what.
 BELIEVED_SECONDS = 300
@@ -43,7 +46,10 @@ class Access:
         self._server = connect(settings.cache_url) if settings.cache_url else None
         self.app: App | None = None
         if settings.github_app_id and settings.github_app_private_key:
-            self.app = App(
+            # Its client, PyGithub, takes long to import.
+            from ingestion.github.rest import app
+
+            self.app = app.App(
                 settings.github_api_url,
                 settings.github_app_id,
                 settings.github_app_private_key,
@@ -160,7 +166,7 @@ class Access:
                 self._given[number] = (self._patience.now() + BELIEVED_SECONDS, names)
         return full_name.lower() in names
 
-    def _installation(self, app: App, payload: Payload) -> Installation:
+    def _installation(self, app: "App", payload: Payload) -> Installation:
         number = int(payload["id"])
         known = self._installations.get(number)
         if known is None:

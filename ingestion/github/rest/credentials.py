@@ -3,12 +3,14 @@
 import hashlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ingestion.github.rest.app import App
 from ingestion.github.rest.budget import Budget
 from ingestion.github.rest.errors import BadCredentialError, ForbiddenError, MissingError
 from ingestion.github.rest.token_store import StoredToken, TokenStore
+
+if TYPE_CHECKING:
+    from ingestion.github.rest.app import App
 
 # An installation's token lives an hour: no request may outlive it.
 RENEWED_BEFORE_SECONDS = 300
@@ -62,7 +64,7 @@ class Installation(Credential):
     def __init__(
         self,
         budget: Budget,
-        app: App,
+        app: "App",
         installation: Mapping[str, Any],
         store: TokenStore,
         clock: Callable[[], float],

@@ -1,8 +1,29 @@
-"""What is owed beside polls: history that is not read yet, with its jobs, and sweeps."""
+"""What is owed beside polls: history that is not read yet, with its jobs, sweeps, and builds."""
 
 from datetime import datetime, timedelta
 
+import redis
+from psycopg import sql
+
 from actionsight.database import connect
+from actionsight.event_buffer import EventBuffer
+from actionsight.settings import Settings
+
+# Daily, by a schedule that comes round every hour.
+SWEEP_DUE_AFTER = timedelta(hours=23)
+
+
+def anything_is_owed(settings: Settings) -> bool:
+    """Whether there is work that needs no look at GitHub to be known: a drain, a build, history, a
+    sweep."""
+    database_url = str(settings.database_url)
+    return (
+        # In this order: an event leaves the buffer once its rows wait for a build.
+        (settings.redis_url is not None and _events_wait(settings.redis_url))
+        or unbuilt_load_count(database_url) > 0
+        or history_is_owed(database_url, settings.backfill_days)
+        or sweep_is_due(database_url)
+    )
 
 
 def history_is_owed(database_url: str, backfill_days: int) -> bool:
@@ -37,8 +58,8 @@ def history_is_owed(database_url: str, backfill_days: int) -> bool:
     return row == (True,)
 
 
-def sweep_is_due(database_url: str, every: timedelta) -> bool:
-    """Whether some repository was not swept for so long."""
+def sweep_is_due(database_url: str) -> bool:
+    """Whether some repository was not swept within the last day."""
     with connect(database_url) as connection:
         row = connection.execute(
             """
@@ -48,7 +69,7 @@ def sweep_is_due(database_url: str, every: timedelta) -> bool:
                     and coalesce(swept_at, head_since) <= now() - %s
             )
             """,
-            [every],
+            [SWEEP_DUE_AFTER],
         ).fetchone()
     return row == (True,)
 
@@ -67,3 +88,27 @@ def waits_until(database_url: str, share: float) -> datetime | None:
             [share],
         ).fetchone()
     return row[0] if row else None
+
+
+def unbuilt_load_count(database_url: str) -> int:
+    """How many committed loads no build has taken in yet."""
+    with connect(database_url) as connection:
+        built = connection.execute("select to_regclass('marts.built_loads')").fetchone()
+        # Where somebody dropped the marts nothing is built, whatever was recorded before.
+        owed = "loads" if built == (None,) else "unbuilt_loads"
+        counted = connection.execute(
+            sql.SQL("select count(*) from raw.{}").format(sql.Identifier(owed))
+        ).fetchone()
+    return int(counted[0]) if counted else 0
+
+
+def _events_wait(redis_url: str) -> bool:
+    """Whether the event buffer is not empty, as far as is known."""
+    buffer = EventBuffer(redis_url)
+    try:
+        return buffer.freshness().event_count > 0
+    except redis.RedisError:
+        # A drain will say what is wrong.
+        return True
+    finally:
+        buffer.close()

@@ -1,0 +1,144 @@
+"""dlt's pipelines: arrow, COPY, merged by key, unchanged rows left alone.
+
+One per family of loops and table group, each with its own local folder and staging dataset: two
+pipelines on one staging dataset would lose rows.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import dlt
+import psycopg2
+from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from ingestion.github.rest.errors import LoadError
+from ingestion.github.schema import DATASET, PIPELINES, Row, Table
+from ingestion.github.source import github_source
+
+logger = logging.getLogger(__name__)
+
+_DLT_SETTINGS = {
+    "normalize.parquet_normalizer.add_dlt_load_id": True,
+    # The tables and our own cursors are the state; dlt's would only cost requests.
+    "restore_from_destination": False,
+    "runtime.dlthub_telemetry": False,
+    "intercept_signals": False,
+    "load.workers": 2,
+}
+_CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class Pipelines:
+    """The pipelines of some families; whoever uses them holds the lock of those who load.
+
+    Args:
+        families: whose interrupted work to finish; the first one's pipelines do the loading.
+    """
+
+    def __init__(self, database_url: str, folder: Path, families: Sequence[str]) -> None:
+        for name, value in _DLT_SETTINGS.items():
+            dlt.config[name] = value
+        # It warns at every load that jsonb columns travel as text, which is what we want.
+        logging.getLogger("dlt").setLevel(logging.ERROR)
+        self._database_url = _with_password(database_url)
+        self._folder = folder
+        self._families = families
+        self._pipelines: dict[tuple[str, str], dlt.Pipeline] = {}
+
+    def load(self, pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> str:
+        """Load these rows, even if there are none, and give dlt's load id.
+
+        Raises:
+            LoadError: PostgreSQL refused.
+        """
+        source = github_source(pipeline_name, rows)
+        family = self._families[0]
+        if (family, pipeline_name) not in self._pipelines:
+            # Nothing is pending; but a folder that was damaged goes before it is used.
+            self._load_pending(family, pipeline_name)
+        try:
+            info = self._pipeline(family, pipeline_name).run(source, loader_file_format="csv")
+        except PipelineStepFailed as error:
+            reason = str(_root(error)).partition("\n")[0]
+            raise LoadError(f"PostgreSQL did not take rows of {pipeline_name}: {reason}") from error
+        self._forget_packages(family, pipeline_name)
+        return str(info.loads_ids[0])
+
+    def load_pending(self) -> list[str]:
+        """Finish the packages that a killed process left; give their load ids."""
+        return [
+            load_id
+            for family in self._families
+            for name in PIPELINES
+            for load_id in self._load_pending(family, name)
+        ]
+
+    def _load_pending(self, family: str, name: str) -> list[str]:
+        folder = self._folder / family / name
+        if not folder.exists():
+            return []
+        try:
+            pipeline = self._pipeline(family, name)
+            if not pipeline.has_pending_data:
+                return []
+            logger.info("%s: loading what an interrupted collection left behind", name)
+            pipeline.normalize()
+            info = pipeline.load()
+            self._forget_packages(family, name)
+            return list(info.loads_ids) if info else []
+        except Exception as error:
+            if _is_connection_lost(error):
+                raise
+            # Half-written files, or rows that went to the staging table twice. Its rows are asked
+            # for again, since no cursor has moved past them.
+            logger.warning("%s: dropping an interrupted package (%s)", name, type(error).__name__)
+            self._pipelines.pop((family, name), None)
+            shutil.rmtree(folder, ignore_errors=True)
+            return []
+
+    def _forget_packages(self, family: str, name: str) -> None:
+        # dlt keeps the files of every load for ever.
+        shutil.rmtree(self._folder / family / name / "load" / "loaded", ignore_errors=True)
+
+    def _pipeline(self, family: str, name: str) -> dlt.Pipeline:
+        if (family, name) not in self._pipelines:
+            group = name.removeprefix("github_")
+            destination = dlt.destinations.postgres(
+                credentials=self._database_url,
+                staging_dataset_name_layout=f"{DATASET}_staging_{family}_{group}",
+            )
+            self._pipelines[family, name] = dlt.pipeline(
+                name,
+                pipelines_dir=str(self._folder / family),
+                destination=destination,
+                dataset_name=DATASET,
+            )
+        return self._pipelines[family, name]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _root(error: BaseException) -> BaseException:
+    return list(_causes(error))[-1]
+
+
+def _is_connection_lost(error: BaseException) -> bool:
+    return any(isinstance(cause, _CONNECTION_LOST) for cause in _causes(error))
+
+
+def _with_password(url: str) -> str:
+    """The address with some password: dlt refuses one without, even where none is needed."""
+    parts = urlsplit(url)
+    if parts.password or not parts.hostname:
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.rstrip(':')}:unused{at}{host}"))
