@@ -3,7 +3,7 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import bodies, buffer, edge, errors, installation, limits, openapi, sign_in
+from api import bodies, buffer, collector, edge, errors, installation, limits, openapi, sign_in
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> Flask:
     buffer.init_app(app, settings)
     cache.init_app(app, settings)
     errors.init_app(app)
+    collector.init_app(app, settings)
     access.init_app(app)
     webhooks.init_app(app, settings)
     register(app, health.blueprint, Access.PUBLIC)

@@ -56,6 +56,10 @@ class App:
     slug: str = "actions-app"
     public_key: str | None = None
     """PEM: what the App signs is checked with it; None: it signs nothing."""
+    webhook_url: str | None = None
+    """Where its own webhook sends; None: it has none."""
+    is_public: bool = False
+    """Whether anybody may install it, and look at it."""
 
 
 @dataclass

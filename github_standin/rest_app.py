@@ -33,6 +33,8 @@ def add_routes(app: Flask, world: World) -> None:
     routes = _Routes(world)
     for path, handler, method in (
         ("/app", routes.app, "GET"),
+        ("/app/hook/config", routes.hook_config, "GET"),
+        ("/apps/<slug>", routes.app_named, "GET"),
         ("/app/installations", routes.installations, "GET"),
         ("/app/installations/<int:number>", routes.installation, "GET"),
         ("/app/installations/<int:number>/access_tokens", routes.access_token, "POST"),
@@ -53,6 +55,23 @@ class _Routes:
     def app(self) -> Response:
         """The App."""
         app = self._registered()
+        return answer(render_people.app_body(app, self.people.installations.values(), api()))
+
+    def hook_config(self) -> Response:
+        """Where its own webhook sends, the secret hidden."""
+        url = self._registered().webhook_url
+        if url is None:
+            raise NotFoundError
+        return answer(
+            {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": "********"}
+        )
+
+    def app_named(self, slug: str) -> Response:
+        """The App, by what its address calls it; a private one is hidden from strangers."""
+        app = self._registered()
+        is_stranger = not request.headers.get("Authorization")
+        if app.slug != slug or (is_stranger and not app.is_public):
+            raise NotFoundError
         return answer(render_people.app_body(app, self.people.installations.values(), api()))
 
     def installations(self) -> Response:

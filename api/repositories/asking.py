@@ -5,15 +5,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
 
-from actionsight.settings import Settings
 from api.auth.access import Viewer
 from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
 from api.auth.grants import GrantEndedError
 from api.auth.rights import current_rights
 from api.auth.visitors import signed_out
+from api.collector import current_collector
 from api.errors import RETRY_SECONDS, Problem
 from api.github import GitHub, RefusedError, Repository
-from api.repositories.hooks import collector
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +36,14 @@ def ask_as_person(viewer: Viewer, ask: Callable[[GitHub], T]) -> T:
         raise _away(error) from None
 
 
-def ask_as_collector(settings: Settings, full_name: str) -> Repository | None:
+def ask_as_collector(full_name: str) -> Repository | None:
     """A repository as the collector reads it; None: it cannot.
 
     Raises:
         Problem: 503, GitHub cannot be asked.
     """
     try:
-        return collector(settings).repository(full_name)
+        return current_collector().ask(full_name, lambda github: github.repository(full_name))
     except RefusedError:
         return None
     except TokenRefusedError as error:
@@ -54,7 +53,7 @@ def ask_as_collector(settings: Settings, full_name: str) -> Repository | None:
         raise _away(error) from None
 
 
-def shown_to(viewer: Viewer, settings: Settings, full_name: str) -> Repository | None:
+def shown_to(viewer: Viewer, full_name: str) -> Repository | None:
     """A repository as GitHub shows it to the viewer: to an operator through the collector, whose
     credential decides what can be monitored; None: it shows nothing.
 
@@ -62,7 +61,7 @@ def shown_to(viewer: Viewer, settings: Settings, full_name: str) -> Repository |
         Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
     """
     if viewer.is_operator:
-        return ask_as_collector(settings, full_name)
+        return ask_as_collector(full_name)
     try:
         return ask_as_person(viewer, lambda github: github.repository(full_name))
     except RefusedError:

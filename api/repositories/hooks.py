@@ -1,58 +1,45 @@
-"""Our webhooks in repositories: made and removed by the collector's credential, where it may."""
+"""Our webhooks in repositories: found by their address, made and removed as the collector may."""
 
 import ipaddress
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from actionsight.settings import Settings
 from api.auth.github_tokens import GitHubAwayError, TokenRefusedError
+from api.collector import Collector
 from api.github import GitHub, RefusedError
 
 EVENTS = ("workflow_run", "workflow_job", "repository")
 PATH = "/webhooks/github"
-_EXISTS = "already exists"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Hook:
-    """What there is of a webhook; `reason`: why there is none. `hook_id`: of one just made."""
+    """What there is of a webhook; `reason`: why there is none of ours. `hook_id`: of ours."""
 
     status: Literal["created", "exists", "not_created"]
     reason: str | None = None
     hook_id: int | None = None
 
 
-def collector(settings: Settings) -> GitHub:
-    """GitHub as the collector reaches it."""
-    return GitHub(settings.github_api_url, settings.github_token)
+BY_THE_APP = Hook("exists", "The GitHub App delivers by its own webhook.")
 
 
-def ensure_hook(settings: Settings, full_name: str) -> Hook:
+def ensure_hook(settings: Settings, collector: Collector, full_name: str) -> Hook:
     """Make our webhook in a repository, if there is none and all that it takes is there."""
     if reason := _obstacle(settings):
         return Hook("not_created", reason)
-    body = {
-        "name": "web",
-        "active": True,
-        "events": list(EVENTS),
-        "config": {
-            "url": settings.public_root + PATH,
-            "content_type": "json",
-            "insecure_ssl": "0",
-            # The first of two is the new one, while they are rotated.
-            "secret": settings.github_webhook_secret[0],
-        },
-    }
+    url = settings.public_root + PATH
     try:
-        made = collector(settings).post(f"/repos/{full_name}/hooks", body)
-        return Hook("created", hook_id=int(made["id"]))
+        if collector.delivers(full_name, url, frozenset(EVENTS)):
+            return BY_THE_APP
+        return collector.ask(full_name, lambda github: _found_or_made(github, settings, full_name))
     except RefusedError as error:
-        if _EXISTS in error.message:
-            return Hook("exists")
         logger.info("no webhook in %s: %s", full_name, error)
         return Hook(
             "not_created",
@@ -66,19 +53,72 @@ def ensure_hook(settings: Settings, full_name: str) -> Hook:
         return Hook("not_created", "GitHub could not be asked.")
 
 
-def remove_hook(settings: Settings, full_name: str, hook_id: int) -> bool:
-    """Remove a webhook of ours; whether it is gone. What it still sends is dropped."""
+def remove_hooks(
+    settings: Settings, collector: Collector, full_name: str, hook_id: int | None
+) -> bool:
+    """Remove the webhooks of ours, also such as we do not know; whether none is left there.
+
+    GitHub's list tells, not a 404: that can also mean that the credential may not see them. What
+    stays is dropped when it sends.
+
+    Args:
+        hook_id: the one that we know.
+    """
+
+    def remove(github: GitHub) -> None:
+        for number, url in _hooks(github, full_name):
+            if number == hook_id or url == settings.public_root + PATH:
+                github.delete(f"/repos/{full_name}/hooks/{number}")
+
     try:
-        collector(settings).delete(f"/repos/{full_name}/hooks/{hook_id}")
-    except RefusedError as error:
-        if error.status in (404, 410):
-            return True
-        logger.warning("the webhook %d stays in %s: %s", hook_id, full_name, error)
-        return False
-    except (GitHubAwayError, TokenRefusedError) as error:
-        logger.warning("the webhook %d stays in %s: %r", hook_id, full_name, error)
+        collector.ask(full_name, remove)
+    except (RefusedError, GitHubAwayError, TokenRefusedError) as error:
+        if hook_id is not None:
+            logger.warning("the webhook %d stays in %s: %r", hook_id, full_name, error)
         return False
     return True
+
+
+def _found_or_made(github: GitHub, settings: Settings, full_name: str) -> Hook:
+    url = settings.public_root + PATH
+
+    def found() -> Hook | None:
+        numbers = [number for number, other in _hooks(github, full_name) if other == url]
+        return Hook("exists", hook_id=numbers[0]) if numbers else None
+
+    if hook := found():
+        return hook
+    body = {
+        "name": "web",
+        "active": True,
+        "events": list(EVENTS),
+        "config": {
+            "url": url,
+            "content_type": "json",
+            "insecure_ssl": "0",
+            # The first of two is the new one, while they are rotated.
+            "secret": settings.github_webhook_secret[0],
+        },
+    }
+    try:
+        made = github.post(f"/repos/{full_name}/hooks", body)
+    except RefusedError:
+        if hook := found():  # another request made it meanwhile
+            return hook
+        raise
+    return Hook("created", hook_id=int(made["id"]))
+
+
+def _hooks(github: GitHub, full_name: str) -> list[tuple[int, Any]]:
+    """The ids of a repository's webhooks, and where they send."""
+    return [
+        (each["id"], each["config"].get("url"))
+        for page in github.pages(f"/repos/{full_name}/hooks")
+        for each in (page if isinstance(page, list) else ())
+        if isinstance(each, Mapping)
+        and isinstance(each.get("id"), int)
+        and isinstance(each.get("config"), Mapping)
+    ]
 
 
 def _obstacle(settings: Settings) -> str | None:

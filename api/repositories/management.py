@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from actionsight.purging import BusyError, purge_repository
 from api.answers import json_response
 from api.auth.access import Viewer, current_viewer
+from api.collector import current_collector
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem, not_found
@@ -17,7 +18,7 @@ from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
 from api.parameters import ID_SCHEMA, Arguments, Parameter, choice, identifier
 from api.repositories import monitoring
 from api.repositories.asking import ask_as_collector, ask_as_person, shown_to
-from api.repositories.hooks import Hook, ensure_hook, remove_hook
+from api.repositories.hooks import Hook, ensure_hook, remove_hooks
 from api.repositories.monitoring import Known
 from api.repositories.queries import list_repositories, read_as_built
 from api.repositories.requests import JSON, read_full_name
@@ -96,9 +97,9 @@ def post_repository(_: Arguments) -> Response:
     """GitHub is asked at once whether the viewer administers or maintains it; operators may add
     whatever the collector can read. Its collection begins within seconds. A 200 instead of a 201:
     it was monitored already. `webhook` says whether GitHub tells of its runs as they happen."""
-    settings, viewer = current_settings(), current_viewer()
+    viewer = current_viewer()
     full_name = read_full_name(request)
-    repository = shown_to(viewer, settings, full_name)
+    repository = shown_to(viewer, full_name)
     if repository is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {full_name}.")
     with current_database().writing() as connection:
@@ -112,7 +113,7 @@ def post_repository(_: Arguments) -> Response:
         _check_collector(viewer, repository)
         with current_database().writing() as connection:
             monitoring.add(connection, viewer, repository)
-    hook = ensure_hook(settings, repository.full_name)
+    hook = ensure_hook(current_settings(), current_collector(), repository.full_name)
     if hook.hook_id is not None:
         with current_database().writing() as connection:
             monitoring.save_hook(connection, repository.repository_id, hook.hook_id)
@@ -147,9 +148,8 @@ def delete_repository(arguments: Arguments) -> Response:
     if known.is_monitored:
         with current_database().writing() as connection:
             monitoring.remove(connection, viewer, known)
-    if known.hook_id is not None and remove_hook(
-        current_settings(), known.full_name, known.hook_id
-    ):
+    is_clean = remove_hooks(current_settings(), current_collector(), known.full_name, known.hook_id)
+    if known.hook_id is not None and is_clean:
         with current_database().writing() as connection:
             monitoring.save_hook(connection, known.repository_id, None)
     if purges:
@@ -188,7 +188,7 @@ def _as_it_is(known: Known) -> Hook:
 def _check_collector(viewer: Viewer, repository: Repository) -> None:
     if viewer.is_operator:
         return  # asked as the collector already
-    read = ask_as_collector(current_settings(), repository.full_name)
+    read = ask_as_collector(repository.full_name)
     if read is None or read.repository_id != repository.repository_id:
         raise Problem(
             HTTPStatus.CONFLICT,
@@ -209,7 +209,7 @@ def _find(viewer: Viewer, repository_id: int, purges: bool) -> Known:
 def _check_managing(viewer: Viewer, known: Known) -> None:
     if viewer.is_operator:
         return
-    repository = shown_to(viewer, current_settings(), known.full_name)
+    repository = shown_to(viewer, known.full_name)
     if repository is None or repository.repository_id != known.repository_id:
         raise not_found(f"Repository {known.repository_id}")
     if repository.role not in MANAGING:

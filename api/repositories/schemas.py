@@ -81,7 +81,10 @@ ADDED = record(
         "webhook": record(
             {
                 "status": {"type": "string", "enum": ["created", "exists", "not_created"]},
-                "reason": described(nullable(TEXT), "Why there is none; null: there is one."),
+                "reason": described(
+                    nullable(TEXT),
+                    "Why there is none of ours, or is needed; null: there is one.",
+                ),
             }
         ),
     }

@@ -1,7 +1,7 @@
 """An installation, GitHub's stand-in, and those who ask: by a session, by a token, by nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from api.auth import csrf, grants, sessions
 from api.auth.github_tokens import Tokens
 from api.auth.rights import PREFIX
 from github_standin.people import Installation, User
-from github_standin.server import Server
+from github_standin.server import Fault, Server
 from github_standin.world import World
 from ingestion.webhooks.drain import drain
 from tests.api.client import bearer
@@ -235,6 +235,35 @@ class House:
             from app.audit_log order by entry_id
             """
         ).fetchall()
+
+
+def answering(house: House, path: str, change: Callable[[Any], None]) -> Fault:
+    """A fault of GitHub's stand-in: its answers to a path are changed."""
+
+    def answer(request: Request) -> Response | None:
+        if request.path != path:
+            return None
+        response = house.github.answer(request)
+        body = json.loads(response.get_data())
+        change(body)
+        response.set_data(json.dumps(body))
+        return response
+
+    return answer
+
+
+# As GitHub lists an App that an enterprise installed , and one of which it tells less.
+ODD_INSTALLATIONS: tuple[dict[str, Any], ...] = (
+    {
+        "id": 99,
+        "target_type": "Enterprise",
+        "account": {"id": 5, "slug": "acme", "name": "Acme"},
+        "repository_selection": "selected",
+        "suspended_at": None,
+        "permissions": {},
+    },
+    {"id": 98, "account": None, "suspended_at": None, "permissions": {}},
+)
 
 
 def told(response: TestResponse) -> Any:

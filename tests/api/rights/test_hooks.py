@@ -39,17 +39,34 @@ def test_a_webhook_is_made_once_and_removed_with_the_repository(
     assert house.connection.execute("select hook_id from app.repositories").fetchall() == [(None,)]
 
 
-def test_a_webhook_that_others_made_is_left_alone(house: House, operator: Caller) -> None:
-    mine = {"url": "http://127.0.0.1:8000/webhooks/github", "content_type": "json"}
+def test_a_webhook_to_us_that_we_do_not_know_is_adopted_and_no_other(
+    house: House, operator: Caller
+) -> None:
+    """We may have ended between GitHub's 201 and our noting it."""
     repository = house.world.repository_named("octo/spare")
     assert repository is not None
-    house.github._hooks.add(
-        repository, {"config": mine, "events": ["workflow_run", "workflow_job", "repository"]}
+    mine, other = (
+        house.github._hooks.add(
+            repository, {"config": {"url": url, "content_type": "json"}, "events": ["push"]}
+        )
+        for url in ("http://127.0.0.1:8000/webhooks/github", "http://127.0.0.1:9/other")
     )
     added: Any = operator.add("octo/spare").json
     assert added["webhook"] == {"status": "exists", "reason": None}
+    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [
+        (mine.id,)
+    ]
     assert operator.delete(added["data"]["repository_id"]).status_code == 204
-    assert len(house.hooks()) == 1
+    assert [hook.id for hook in house.hooks()] == [other.id]
+
+
+def test_a_webhook_to_us_that_nobody_noted_is_removed_with_the_repository(
+    house: House, operator: Caller
+) -> None:
+    added: Any = operator.add("octo/spare").json
+    house.connection.execute("update app.repositories set hook_id = null")
+    assert operator.delete(added["data"]["repository_id"]).status_code == 204
+    assert house.hooks() == []
 
 
 @pytest.mark.parametrize(
@@ -92,17 +109,29 @@ def test_where_the_credential_may_not_administer_webhooks_there_is_none_and_a_re
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_webhook_that_cannot_be_removed_keeps_nobody_from_removing(
-    house: House, caller: Caller, status: int
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_webhook_that_cannot_be_removed_is_kept_in_mind_and_keeps_nobody_from_removing(
+    house: House, caller: Caller, status: int, method: str
 ) -> None:
+    """A 404 says that it is gone, or that the credential may not see it any more."""
     added: Any = caller.add("octo/spare").json
 
     def refuses(request: Request) -> Response | None:
-        is_hook = request.method == "DELETE"
+        is_hook = request.path.startswith(HOOKS) and request.method == method
         return Response('{"message": "no"}', status) if is_hook else None
 
     house.github.fault = refuses
     assert caller.delete(added["data"]["repository_id"]).status_code == 204
     assert caller.visible() == set()
     (kept,) = house.connection.execute("select hook_id is not null from app.repositories")
-    assert kept == (status != 404,)
+    assert kept == (True,)
+
+
+def test_a_webhook_that_a_person_removed_at_github_is_forgotten(
+    house: House, caller: Caller
+) -> None:
+    added: Any = caller.add("octo/spare").json
+    (hook,) = house.hooks()
+    house.github._hooks.remove(hook)
+    assert caller.delete(added["data"]["repository_id"]).status_code == 204
+    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [(None,)]

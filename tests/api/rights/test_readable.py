@@ -10,7 +10,14 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from github_standin.people import User
-from tests.api.rights.house import OPERATOR_ID, Caller, House, fails
+from tests.api.rights.house import (
+    ODD_INSTALLATIONS,
+    OPERATOR_ID,
+    Caller,
+    House,
+    answering,
+    fails,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -84,6 +91,17 @@ def test_all_pages_are_read_and_of_every_installation(house: House, closed_id: i
     browser = house.signed_in(house.person("reader", {**roles, "octo/closed": "triage"}))
     assert browser.visible() == {closed_id, last}
     assert sum("/repositories" in path for path in house.github.paths()) == 3 + 1
+
+
+def test_an_installation_without_an_owner_is_passed_over(
+    house: House, browser: Caller, open_id: int, closed_id: int
+) -> None:
+    house.github.fault = answering(
+        house,
+        "/user/installations",
+        lambda body: body["installations"].extend([*ODD_INSTALLATIONS, None]),
+    )
+    assert browser.visible() == {open_id, closed_id}
 
 
 def test_a_suspended_or_removed_installation_lists_nothing(
