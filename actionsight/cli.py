@@ -83,10 +83,11 @@ def up(demo: bool) -> None:
                 "this is the demonstration, on recorded history."
             )
         click.echo("Starting PostgreSQL, the event buffer and the cache …")
-        with services(settings, demonstration=demonstration) as here:
+        with services(settings, demonstration=demonstration) as held:
+            here = held.settings
             click.echo("Bringing the database up to date …")
             operations.migrate(here)
-            supervisor = Supervisor(here, say=click.echo)
+            supervisor = Supervisor(here, held.servers, say=click.echo)
             supervisor.end_on_signals()
             click.echo("Starting Dagster and the API …")
             try:

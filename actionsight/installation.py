@@ -7,11 +7,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from actionsight import migrations
 from actionsight.embedded import (
     Demonstrated,
+    EmbeddedServer,
     PostgresqlServer,
     StandinServer,
     ValkeyServer,
@@ -66,9 +68,22 @@ def claimed_by_up(settings: Settings, *, demonstration: bool) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Services:
+    """What an installation rests on, running.
+
+    Attributes:
+        settings: with every address filled in.
+        servers: the embedded ones.
+    """
+
+    settings: Settings
+    servers: tuple[EmbeddedServer, ...]
+
+
 @contextmanager
-def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
-    """Hold the servers that are not configured elsewhere; gives settings with every address.
+def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
+    """Hold the servers that are not configured elsewhere.
 
     The demonstration has a data folder, a database and a selection of its own, so that recorded
     and real data never mix.
@@ -76,7 +91,13 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
     Raises:
         EmbeddedServerError: a server cannot be started.
     """
+    servers: list[EmbeddedServer] = []
     with ExitStack() as stack:
+
+        def address_of(server: EmbeddedServer) -> str:
+            servers.append(server)
+            return stack.enter_context(hold(server))
+
         if demonstration:
             folder = settings.data_dir / DEMONSTRATION
             demonstrated = Demonstrated(
@@ -87,7 +108,7 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
                 speed=settings.demonstration_speed,
             )
             standin = StandinServer(folder / "github-standin", demonstrated)
-            standin_url = stack.enter_context(hold(standin))
+            standin_url = address_of(standin)
             settings = dataclasses.replace(
                 settings,
                 data_dir=folder,
@@ -110,18 +131,19 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Settings]:
         database_url = settings.database_url
         if database_url is None:
             server = PostgresqlServer(folder / "postgres")
-            database_url = stack.enter_context(hold(server))
+            database_url = address_of(server)
             _link_socket(server, folder.parent if demonstration else folder)
         buffer = ValkeyServer(folder / "event-buffer", "the event buffer", EVENT_BUFFER)
         cache = ValkeyServer(folder / "cache", "the cache", CACHE)
-        yield dataclasses.replace(
+        settings = dataclasses.replace(
             settings,
             database_url=database_url,
             read_database_url=settings.read_database_url or database_url,
-            redis_url=settings.redis_url or stack.enter_context(hold(buffer)),
-            cache_url=settings.cache_url or stack.enter_context(hold(cache)),
+            redis_url=settings.redis_url or address_of(buffer),
+            cache_url=settings.cache_url or address_of(cache),
             secret_key=settings.secret_key or secret_in(folder / "secret-key"),
         )
+        yield Services(settings, tuple(servers))
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,9 +21,10 @@ import yaml
 
 from actionsight import api_server, loopback
 from actionsight.dagster_pages import LOCATION, DagsterPages
+from actionsight.embedded import EmbeddedServer
 from actionsight.installation import environment
 from actionsight.loopback import HOST
-from actionsight.processes import Process, ProcessError
+from actionsight.processes import Process, ProcessError, Watch
 from actionsight.settings import Settings
 
 WATCH_SECONDS = 0.5
@@ -39,13 +40,17 @@ class Supervisor:
 
     Args:
         settings: with every address filled in.
+        servers: the embedded ones among what it rests on, running.
         say: takes a line for the person who watches.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, servers: Sequence[EmbeddedServer], say: Callable[[str], None]
+    ) -> None:
         self._say = say
+        self._servers = servers
         self._ending = threading.Event()
-        self._environment = environment(settings)
+        told = environment(settings)
         pages = DagsterPages(settings.dagster_port)
         logs = settings.data_dir / "logs"
         home = settings.data_dir / "dagster"
@@ -66,6 +71,7 @@ class Supervisor:
             ],
             lambda: _accepts(code_socket),
             logs / "code-server.log",
+            told,
         )
         self._webserver = Process(
             "Dagster's webserver",
@@ -79,19 +85,24 @@ class Supervisor:
             ],
             pages.location_is_loaded,
             logs / "dagster-webserver.log",
+            told,
         )
         self._daemon = Process(
             "Dagster's daemon",
             [*python, "dagster._daemon", "run", f"--workspace={workspace}"],
             pages.daemons_are_healthy,
             logs / "dagster-daemon.log",
+            told,
         )
         self._api = Process(
             "the API",
             api_server.command(settings.api_port),
             lambda: _answers(api_url),
             logs / "api.log",
+            told,
         )
+        # In the order in which they end: what takes webhooks last.
+        self._processes = (self._daemon, self._webserver, self._code_server, self._api)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -101,11 +112,11 @@ class Supervisor:
             ProcessError: a process did not become healthy; what had started is ended.
         """
         try:
-            self._code_server.start(self._environment)
-            self._api.start(self._environment)
+            self._code_server.start()
+            self._api.start()
             self._wait_for(self._code_server)
-            self._webserver.start(self._environment)
-            self._daemon.start(self._environment)
+            self._webserver.start()
+            self._daemon.start()
             for process in (self._api, self._webserver, self._daemon):
                 self._wait_for(process)
             yield
@@ -113,16 +124,26 @@ class Supervisor:
             self._end()
 
     def watch(self) -> None:
-        """Start again what falls, until `end` is asked for.
+        """Start again what falls, servers included, until `end` is asked for.
 
-        Raises:
-            ProcessError: a process keeps falling.
+        What keeps falling is given longer pauses, and costs nothing else its life: the receiver
+        takes GitHub's webhooks whatever else is down.
         """
+        watched: list[Process | EmbeddedServer] = [*self._servers, *self._processes]
+        watches = [
+            Watch(
+                each.label,
+                each.log_file,
+                each.is_running,
+                each.start_again,
+                each.last_words,
+                self._say,
+            )
+            for each in watched
+        ]
         while not self._ending.wait(WATCH_SECONDS):
-            for process in (self._code_server, self._webserver, self._daemon, self._api):
-                if not process.is_running():
-                    self._say(f"{process.label} ended by itself; starting it again")
-                    process.start_again(self._environment)
+            for watch in watches:
+                watch.look()
 
     def end_on_signals(self) -> None:
         """Let Ctrl-C and SIGTERM end everything."""
@@ -144,7 +165,7 @@ class Supervisor:
             self._say(f"{process.label} is up")
 
     def _end(self) -> None:
-        for process in (self._daemon, self._webserver, self._code_server, self._api):
+        for process in self._processes:
             process.signal(signal.SIGTERM)
             process.wait_until_ended()
         shutil.rmtree(self._code_socket.parent, ignore_errors=True)

@@ -16,8 +16,8 @@ from actionsight.settings import Settings, load
 def servers() -> Iterator[Settings]:
     """The servers that are not configured elsewhere; gives settings with every address."""
     settings = load()
-    with services(settings, demonstration=shows_demonstration(settings)) as here:
-        yield here
+    with services(settings, demonstration=shows_demonstration(settings)) as held:
+        yield held.settings
 
 
 @contextmanager

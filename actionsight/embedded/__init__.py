@@ -7,12 +7,13 @@ is adopted by the next.
 
 from actionsight.embedded.holding import hold
 from actionsight.embedded.postgresql import PostgresqlServer
-from actionsight.embedded.server import EmbeddedServerError, free_port
+from actionsight.embedded.server import EmbeddedServer, EmbeddedServerError, free_port
 from actionsight.embedded.standin import Demonstrated, StandinServer, standin_status
 from actionsight.embedded.valkey import ValkeyServer
 
 __all__ = [
     "Demonstrated",
+    "EmbeddedServer",
     "EmbeddedServerError",
     "PostgresqlServer",
     "StandinServer",

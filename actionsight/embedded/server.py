@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from actionsight.logs import rotate
+
 # How long a server may live without a word before it is given up. One that says that it recovers
 # has all the time that it needs: a cluster of some hundred gigabytes takes many minutes.
 SILENT_SECONDS = 60
@@ -101,6 +103,10 @@ class EmbeddedServer(ABC):
         """Where the server's own messages go."""
         return self.folder / "server.log"
 
+    def is_running(self) -> bool:
+        """Whether the server that was launched last lives, whoever launched it."""
+        return _is_alive(self._state())
+
     def running_url(self) -> str | None:
         """The address of the server that lives here, or None; it need not answer yet."""
         state = self._state()
@@ -156,6 +162,14 @@ class EmbeddedServer(ABC):
             self._launch(lock)
         return True
 
+    def start_again(self) -> bool:
+        """Launch it after a fall, at the address that its clients know; does not wait for it.
+
+        Gives False while that cannot be: its folder or its port is in use for a moment more.
+        """
+        port = self._state()["port"]
+        return free_port(port) == port and self.launch_unless_alive()
+
     def stop(self, say: Callable[[str], None] = say_on_stderr) -> None:
         """End the server of this folder, whoever started it, and wait until it is gone."""
         state = self._state()
@@ -180,6 +194,7 @@ class EmbeddedServer(ABC):
     def _launch(self, lock: TextIO) -> None:
         state = self._state()
         port = free_port(state["port"])
+        rotate(self.log_file)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(port),

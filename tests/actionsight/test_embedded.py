@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +39,7 @@ with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as 
 HOLD_UNTIL_TOLD = """
 import sys
 import threading
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from actionsight.embedded import ValkeyServer, hold
@@ -234,7 +236,12 @@ def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
             client.set("kept", "1")
             pid = client.info("server")["process_id"]
         os.kill(pid, signal.SIGKILL)
+        while server.is_running():
+            time.sleep(0.01)
+        assert server.start_again()
+        assert not server.start_again(), "it lives"
         with hold(server) as again, redis.Redis.from_url(again) as client:
+            assert again == url
             assert client.get("kept") == b"1"
 
 

@@ -55,7 +55,8 @@ def test_the_demonstration_never_touches_what_is_configured(services_folder: Pat
         redis_url="redis://127.0.0.1:1",
         repositories="octo/app",
     )
-    with services(configured, demonstration=True) as shown:
+    with services(configured, demonstration=True) as held:
+        shown = held.settings
         assert shown.data_dir == configured.data_dir / "demonstration"
         assert shown.github_token is None
         assert shown.github_api_url.startswith("http://127.0.0.1:")

@@ -1,16 +1,18 @@
 """Processes are watched, started again when they fall, and ended with all that they started."""
 
+import itertools
 import os
 import select
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from actionsight import processes
-from actionsight.processes import FALLS, Process, ProcessError
+from actionsight.processes import Process, ProcessError, Watch
 
 pytestmark = pytest.mark.unit
 
@@ -37,32 +39,83 @@ def started() -> Iterator[list[Process]]:
 
 def process(folder: Path, code: str, healthy: bool = True) -> Process:
     command = [sys.executable, "-c", code]
-    return Process("the part", command, lambda: healthy, folder / "part.log")
+    return Process("the part", command, lambda: healthy, folder / "part.log", os.environ)
 
 
 def test_a_fallen_process_is_started_again(tmp_path: Path, started: list[Process]) -> None:
     part = process(tmp_path, SLEEPS)
     started.append(part)
-    part.start(os.environ)
+    part.start()
     part.wait_until_healthy(lambda: False)
     part.signal(signal.SIGKILL)
     part.wait_until_ended()
     assert not part.is_running()
-    part.start_again(os.environ)
+    part.start_again()
     assert part.is_running()
 
 
-def test_a_process_that_keeps_falling_is_given_up_with_its_last_words(
-    tmp_path: Path, started: list[Process]
+class Falling:
+    """Falls a second after each start, by a clock that is moved on from start to start."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.starts: list[float] = []
+        self.said: list[str] = []
+        self.lives_seconds = 1.0
+
+    def watch(self, log_file: Path) -> Watch:
+        return Watch(
+            "the part",
+            log_file,
+            lambda: bool(self.starts) and self.now < self.starts[-1] + self.lives_seconds,
+            self.start_again,
+            lambda: "no such module",
+            self.said.append,
+        )
+
+    def start_again(self) -> bool:
+        self.starts.append(self.now)
+        return True
+
+
+def test_what_keeps_falling_is_started_again_with_growing_pauses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = process(tmp_path, "print('no such module')")
-    started.append(part)
-    part.start(os.environ)
-    with pytest.raises(ProcessError, match="keeps ending: no such module") as error:
-        for _ in range(FALLS + 1):
-            part.wait_until_ended()
-            part.start_again(os.environ)
-    assert str(tmp_path / "part.log") in str(error.value)
+    part = Falling()
+    monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: part.now))
+    watch = part.watch(tmp_path / "part.log")
+    while len(part.starts) < 9:
+        watch.look()
+        part.now += 0.5
+    pauses = [later - earlier - 1 for earlier, later in itertools.pairwise(part.starts)]
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert all("no such module" in line for line in part.said)
+    assert len(part.said) == 9, "one line for each fall"
+
+    part.lives_seconds = 2 * processes.STEADY_SECONDS
+    part.now = part.starts[-1]
+    for _ in range(3_000):
+        watch.look()
+        part.now += 0.5
+    assert part.starts[-1] - part.starts[-2] == part.lives_seconds, "started again at once"
+
+
+def test_what_cannot_be_started_yet_is_tried_until_it_can(tmp_path: Path) -> None:
+    tries = iter([False, False, True])
+    running = False
+
+    def start_again() -> bool:
+        nonlocal running
+        running = next(tries)
+        return running
+
+    said: list[str] = []
+    log = tmp_path / "part.log"
+    watch = Watch("the part", log, lambda: running, start_again, str, said.append)
+    for _ in range(5):
+        watch.look()
+    assert running
+    assert len(said) == 1
 
 
 def test_a_process_that_ends_while_starting_says_why(
@@ -70,7 +123,7 @@ def test_a_process_that_ends_while_starting_says_why(
 ) -> None:
     part = process(tmp_path, "raise SystemExit('a setting is missing')", healthy=False)
     started.append(part)
-    part.start(os.environ)
+    part.start()
     with pytest.raises(ProcessError, match="a setting is missing"):
         part.wait_until_healthy(lambda: False)
 
@@ -80,7 +133,7 @@ def test_waiting_for_health_stops_when_everything_ends(
 ) -> None:
     part = process(tmp_path, SLEEPS, healthy=False)
     started.append(part)
-    part.start(os.environ)
+    part.start()
     part.wait_until_healthy(lambda: True)
 
 
@@ -91,7 +144,7 @@ def test_what_does_not_end_is_killed_with_its_children(
     part = process(tmp_path, STUBBORN)
     part.is_healthy = lambda: part.log_file.read_text().strip() != ""
     started.append(part)
-    part.start(os.environ)
+    part.start()
     part.wait_until_healthy(lambda: False)
     child = os.pidfd_open(int(part.log_file.read_text()))
     try:
@@ -110,7 +163,7 @@ def test_signals_are_obeyed_even_when_a_shell_had_them_ignored(
     try:
         part = process(tmp_path, SLEEPS)
         started.append(part)
-        part.start(os.environ)
+        part.start()
     finally:
         signal.signal(signal.SIGTERM, before)
     part.signal(signal.SIGTERM)

@@ -124,15 +124,16 @@ class Demonstration:
 
     def assets(self) -> dict[str, Any]:
         """Dagster's assets by key, each with its newest materialisation and its checks."""
-        nodes = self._ask_dagster(ASSETS)["assetNodes"]
+        nodes = self.ask_dagster(ASSETS)["assetNodes"]
         return {"/".join(node["assetKey"]["path"]): node for node in nodes}
 
     def run_statuses(self) -> dict[str, str]:
         """The status of every run that Dagster knows, by its id."""
-        runs = self._ask_dagster(RUNS)["runsOrError"]["results"]
+        runs = self.ask_dagster(RUNS)["runsOrError"]["results"]
         return {run["runId"]: run["status"] for run in runs}
 
-    def _ask_dagster(self, query: str) -> Any:
+    def ask_dagster(self, query: str) -> Any:
+        """What Dagster's pages answer to a query."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.dagster_port}/graphql",
             data=json.dumps({"query": query}).encode(),

@@ -21,15 +21,16 @@ def served(application: str, environment: Mapping[str, str], log_file: Path) -> 
         ProcessError: it did not start.
     """
     port = free_port()
+    # What it writes lies beside its log, never in the data folder of somebody's installation.
+    own = {"ACTIONSIGHT_DATA_DIR": str(log_file.parent)}
     process = Process(
         "granian",
         api_server.command(port, application),
         lambda: _answers(port),
         log_file,
+        {**os.environ, **environment, **own},
     )
-    # What it writes lies beside its log, never in the data folder of somebody's installation.
-    own = {"ACTIONSIGHT_DATA_DIR": str(log_file.parent)}
-    process.start({**os.environ, **environment, **own})
+    process.start()
     try:
         process.wait_until_healthy(lambda: False)
         yield port
