@@ -16,6 +16,8 @@ from actionsight.settings import load
 WORKERS = 2
 # Most of them wait for Redis to have an event on disk; that many share one flush.
 THREADS = 16
+LARGEST_HEAD_BYTES = 16 * 1024
+HEAD_SECONDS = 10
 APPLICATION = "api.wsgi:app"
 # The name is prometheus_client's, and so is the rule that the folder is empty at the start.
 _COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
@@ -48,6 +50,10 @@ def main(port: str, application: str = APPLICATION) -> None:
             f"--workers={WORKERS}",
             f"--blocking-threads={THREADS}",
             "--workers-kill-timeout=10",
+            # A head of a request needs no more, and its answer may repeat parts of it.
+            "--http=1",
+            f"--http1-buffer-size={LARGEST_HEAD_BYTES}",
+            f"--http1-header-read-timeout={HEAD_SECONDS * 1000}",
             "--respawn-failed-workers",
             application,
         ],

@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
     )
+    app.after_request(_add_headers)
     counters.init_app(app)
     installation.init_app(app, settings)
     bodies.init_app(app)
@@ -50,7 +51,14 @@ def create_app(settings: Settings) -> Flask:
     errors.init_app(app)
     collector.init_app(app, settings)
     access.init_app(app)
+    # What costs more comes later: a count of the address, then who asks, their own count, and then
+    # what they may see, for which GitHub may be asked.
+    app.before_request(limits.count_address)
+    app.before_request(access.find_visitor)
+    limits.init_app(app, settings)
+    app.before_request(access.find_viewer)
     webhooks.init_app(app, settings)
+    health.init_app(app)
     register(app, health.blueprint, Access.PUBLIC)
     register(app, metrics.blueprint, Access.OPTIONAL)
     register(app, openapi.blueprint, Access.PUBLIC)
@@ -62,8 +70,6 @@ def create_app(settings: Settings) -> Flask:
     register(app, management.blueprint, Access.VIEWER)
     register(app, selections.blueprint, Access.VIEWER)
     sign_in.init_app(app, settings)
-    app.after_request(_add_headers)
-    limits.init_app(app, settings)
     return app
 
 

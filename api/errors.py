@@ -18,6 +18,7 @@ from api.answers import json_response
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_SECONDS = "5"
+MOST_ERRORS = 20
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +42,9 @@ class Problem(Exception):  # noqa: N818 RFC 9457 calls it a problem
 
 
 def bad_request(detail: str, errors: list[dict[str, str]]) -> Problem:
-    """A 400 that names each unusable parameter (`errors`: parameter and detail)."""
-    return Problem(HTTPStatus.BAD_REQUEST, detail, errors=errors)
+    """A 400 that names each unusable parameter (`errors`: parameter and detail), up to a number: an
+    answer must not be much larger than what was sent."""
+    return Problem(HTTPStatus.BAD_REQUEST, detail, errors=errors[:MOST_ERRORS])
 
 
 def not_found(what: str) -> Problem:

@@ -23,6 +23,7 @@ from api.parameters import (
     first_moment,
     identifier,
     text,
+    text_for_answer,
 )
 
 DEFAULT_BRANCH = "@default"
@@ -195,7 +196,7 @@ def visible_repositories(
         return tuple(row["repository_id"] for row in rows)
     for value in asked:
         if not any(value in (row["repository_id"], row["name"]) for row in rows):
-            raise not_found(f"Repository {value}")
+            raise not_found(f"Repository {text_for_answer(str(value))}")
     return tuple(
         row["repository_id"]
         for row in rows

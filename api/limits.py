@@ -5,13 +5,19 @@ it costs, however high the limit, and `Retry-After` is true: the whole quota is 
 moving window would keep every request's time; that up to twice the quota can pass around a border
 does no harm here, since the limits protect capacity.
 
+A request is counted twice: by its address, generously, before anything is looked up; and by its
+caller, once that is known, before anything is done for them. A caller over the limit is remembered
+by what they sent, so that their next requests cost no look at the database.
+
 Keys are made of our own ids and of addresses, never of what a client sent: a token is counted by
 its id once it is known, and every attempt with an unknown one counts against the address.
 """
 
+import hashlib
 import ipaddress
 import logging
 import math
+import threading
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,8 +31,11 @@ from limits.storage import RedisStorage
 
 from actionsight.settings import Settings
 from api.auth.access import Access, access_of
+from api.auth.cookies import Cookies
+from api.auth.visitors import Visitor
 from api.cache.server import Outage, connect
 from api.errors import problem_response
+from api.installation import current_settings
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +45,10 @@ LIMIT_HEADER = "RateLimit"
 POLICY_HEADER = "RateLimit-Policy"
 
 _EXTENSION = "limits"
+_EXHAUSTED = "limits.exhausted"
 _SCOPE = "all"
+_EARLY_SCOPE = "early"
+_LOOKED_UP = frozenset({Access.OPTIONAL, Access.SESSION, Access.VIEWER})
 _SCHEME = "passing+"
 
 
@@ -53,6 +65,8 @@ class Policy:
         return RateLimitItemPerMinute(self.quota)
 
 
+# Before anybody is known: what no office behind one address sends, and what PostgreSQL bears.
+ADDRESS = Policy("address", 6000)
 # A page of charts asks for dozens of answers at once, and an office shares one address.
 VIEWER = Policy("viewer", 1200)
 STRANGER = Policy("stranger", 300)
@@ -131,11 +145,32 @@ class _CallerLimiter(Limiter):
             super()._check_request_limit(callable_name, in_middleware)
 
 
+class _Exhausted:
+    """Callers over their limit, by a digest of the credential that they were known by, until their
+    quota is back. Of this process alone; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._callers: dict[bytes, tuple[str, float]] = {}
+
+    def note(self, credential: bytes, caller: str, reset_time: float) -> None:
+        """Remember a caller until their quota is back (seconds of the epoch)."""
+        now = time.time()
+        with self._lock:
+            self._callers = {key: kept for key, kept in self._callers.items() if kept[1] > now}
+            self._callers[credential] = (caller, reset_time)
+
+    def find(self, credential: bytes) -> str | None:
+        """The caller; None: nobody who is over the limit, as far as this process knows."""
+        caller, reset_time = self._callers.get(credential, (None, 0.0))
+        return caller if time.time() < reset_time else None
+
+
 def init_app(app: Flask, settings: Settings) -> None:
     """Limit this application's callers; without a cache server there is nowhere to count them.
 
-    It is called last: who asks is found out before a request is counted, and what this answers
-    still gets what every answer gets.
+    To be called after what finds out who asks, and after what adds to every answer: what this
+    refuses is such an answer, too. `count_address` is to run before both.
     """
     if settings.cache_url is None:
         logger.warning("ACTIONSIGHT_CACHE_URL is not set: nobody is limited")
@@ -150,8 +185,26 @@ def init_app(app: Flask, settings: Settings) -> None:
     )
     limiter.init_app(app)
     app.extensions[_EXTENSION] = limiter
+    app.extensions[_EXHAUSTED] = _Exhausted()
     app.register_error_handler(RateLimitExceeded, lambda _: _too_many(_policy()))
     app.after_request(_finish)
+
+
+def count_address() -> Response | None:
+    """Refuse, before anything is looked up, what comes from an address that sends too much, or of a
+    caller that is known to be over the limit."""
+    limiter: Limiter | None = current_app.extensions.get(_EXTENSION)
+    if limiter is None or _is_exempt():
+        return None
+    if not limiter.limiter.hit(ADDRESS.item, _address_key(), _EARLY_SCOPE):
+        g.is_refused_early = True
+        return _too_many(ADDRESS)
+    is_looked_up = access_of(current_app, request.blueprint) in _LOOKED_UP
+    credential = _credential() if is_looked_up else None
+    if credential and (caller := current_app.extensions[_EXHAUSTED].find(credential)):
+        g.exhausted_caller = caller
+        return _too_many(VIEWER)
+    return None
 
 
 def count_as(user_id: int) -> None:
@@ -180,6 +233,8 @@ def _rule() -> str:
 
 
 def _policy() -> Policy:
+    if "is_refused_early" in g:
+        return ADDRESS
     if _rule() in SIGN_IN_ROUTES:
         return SIGN_IN
     return STRANGER if _caller() is None else VIEWER
@@ -187,17 +242,31 @@ def _policy() -> Policy:
 
 def _caller() -> str | None:
     """The token or the person that is known to ask."""
-    viewer = g.get("viewer")
-    if viewer is not None and viewer.token_id is not None:
-        return f"token {viewer.token_id}"
-    user_id = g.get("limited_user_id") if viewer is None else viewer.user_id
+    if exhausted := g.get("exhausted_caller"):
+        return str(exhausted)
+    visitor: Visitor | None = g.get("visitor")
+    if visitor is not None and visitor.token_id is not None:
+        return f"token {visitor.token_id}"
+    user_id = g.get("limited_user_id") if visitor is None else visitor.user_id
     return None if user_id is None else f"user {user_id}"
 
 
 def _caller_key() -> str:
     if _policy() is SIGN_IN:
         return f"{_rule()} {_address()}"
-    return _caller() or f"address {_address()}"
+    return _caller() or _address_key()
+
+
+def _address_key() -> str:
+    return f"address {_address()}"
+
+
+def _credential() -> bytes | None:
+    """A digest of what says who asks."""
+    authorization = request.authorization
+    text = authorization.token if authorization else None
+    text = text or request.cookies.get(Cookies.of(current_settings()).session)
+    return hashlib.sha256(text.encode()).digest() if text else None
 
 
 def _address() -> str:
@@ -227,7 +296,7 @@ def _finish(response: Response) -> Response:
     limiter: Limiter = current_app.extensions[_EXTENSION]
     policy, limit = _policy(), limiter.current_limit
     if limit is None:
-        key = [_caller_key(), _SCOPE]
+        key = [_caller_key(), _EARLY_SCOPE if policy is ADDRESS else _SCOPE]
         is_exceeded = not limiter.limiter.hit(policy.item, *key)
         limit = RequestLimit(limiter, policy.item, key, is_exceeded, shared=True)
         response = _too_many(policy) if is_exceeded else response
@@ -236,7 +305,14 @@ def _finish(response: Response) -> Response:
     if limit.breached:
         seconds = max(1, seconds)
         response.headers["Retry-After"] = str(seconds)
+        _remember_exhausted(window.reset_time)
     if window.remaining < policy.quota:  # else this request was not counted either
         response.headers[POLICY_HEADER] = f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}'
         response.headers[LIMIT_HEADER] = f'"{policy.name}";r={window.remaining};t={seconds}'
     return response
+
+
+def _remember_exhausted(reset_time: float) -> None:
+    credential = _credential()
+    if credential and (caller := _caller()):
+        current_app.extensions[_EXHAUSTED].note(credential, caller, reset_time)

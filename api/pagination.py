@@ -126,6 +126,8 @@ def _decode(query: bytes, token: str, kinds: Sequence[KeyKind]) -> Key:
     key = tuple(kind.restore(value) for kind, value in zip(kinds, values, strict=True))
     if not all(type(value) is kind.type for value, kind in zip(key, kinds, strict=True)):
         raise ValueError(_UNUSABLE)
+    if any(isinstance(value, str) and "\0" in value for value in key):
+        raise ValueError(_UNUSABLE)  # what PostgreSQL holds in no text was never in an answer
     return key
 
 

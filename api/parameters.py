@@ -64,7 +64,7 @@ def ascii_text(value: str) -> str:
 
 def identifier(value: str) -> int:
     """One of GitHub's ids."""
-    if not (value.isascii() and value.isdigit()) or not 1 <= int(value[:20]) <= GREATEST_ID:
+    if not re.fullmatch(r"[1-9][0-9]{0,18}", value) or int(value) > GREATEST_ID:
         raise ValueError("must be an id: a whole number from 1")
     return int(value)
 

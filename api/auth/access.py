@@ -1,6 +1,6 @@
 """Access: what a blueprint asks of its visitors, and which repositories a viewer may see."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -57,11 +57,12 @@ class Viewer:
 
 
 def init_app(app: Flask) -> None:
-    """Check every request of this application, which has its settings and its database, before its
-    view runs."""
+    """Give this application, which has its settings and its database, its knowledge of people.
+
+    `find_visitor` and `find_viewer` are to run, in this order, before the view of every request.
+    """
     app.extensions[_EXTENSION] = {}
     rights.init_app(app)
-    app.before_request(_check)
 
 
 def register(app: Flask, blueprint: Blueprint, access: Access) -> None:
@@ -90,7 +91,7 @@ def viewer_if_any() -> Viewer | None:
     """
     if error := g.get("viewer_error"):
         raise error
-    viewer: Any = g.viewer
+    viewer: Any = g.get("viewer")
     return cast(Viewer | None, viewer)
 
 
@@ -99,36 +100,56 @@ def viewer_if_any() -> Viewer | None:
 _CHECKED_BY_VIEW = frozenset({Access.PUBLIC, Access.SIGNED, Access.SESSION})
 
 
-def _check() -> None:
+def find_visitor() -> None:
+    """Find out who sends the request, as far as its route wants to know: `g.visitor`.
+
+    Raises:
+        Problem: 401, 403.
+    """
     if request.endpoint is None:
         return  # no such route: the 404 tells nothing
     access = access_of(current_app, request.blueprint)
     if access is Access.OPTIONAL:
-        g.viewer = _viewer_if_any()
+        if sends_credentials(request, current_settings()):
+            _note_error(_find_visitor)
     # A route that nobody declared is closed, not open.
     elif access not in _CHECKED_BY_VIEW:
-        g.viewer = _viewer()
+        _find_visitor()
 
 
-def _viewer_if_any() -> Viewer | None:
-    if not sends_credentials(request, current_settings()):
-        return None
+def find_viewer() -> None:
+    """Find out what the visitor may see: `g.viewer`. GitHub may be asked for that.
+
+    Raises:
+        Problem: 401, 403, GitHub ended the sign-in.
+    """
+    visitor: Visitor | None = g.get("visitor")
+    if visitor is None:
+        return
+    if access_of(current_app, request.blueprint) is Access.OPTIONAL:
+        _note_error(lambda: _find_viewer(visitor))
+    else:
+        _find_viewer(visitor)
+
+
+def _note_error(find: Callable[[], None]) -> None:
     try:
-        return _viewer()
+        find()
     except psycopg.Error as error:
         g.viewer_error = error
-        return None
 
 
-def _viewer() -> Viewer:
-    settings, database = current_settings(), current_database()
-    with database.writing() as connection:
-        visitor = read_visitor(connection, request, settings)
+def _find_visitor() -> None:
+    with current_database().writing() as connection:
+        g.visitor = read_visitor(connection, request, current_settings())
+
+
+def _find_viewer(visitor: Visitor) -> None:
     # No connection is held while GitHub is asked.
     readable = _readable(visitor)
-    with database.writing() as connection:
-        repository_ids = _visible(connection, readable, public_for(settings))
-    return Viewer(
+    with current_database().writing() as connection:
+        repository_ids = _visible(connection, readable, public_for(current_settings()))
+    g.viewer = Viewer(
         visitor.user_id,
         visitor.token_id,
         visitor.login,

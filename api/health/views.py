@@ -1,9 +1,12 @@
 """GET /healthz and GET /readyz."""
 
+import threading
+import time
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response
+import psycopg
+from flask import Blueprint, Flask, Response, current_app
 
 from api.answers import json_response
 from api.buffer import read_waiting
@@ -17,6 +20,14 @@ from api.parameters import Arguments
 from api.schemas import record
 
 blueprint = Blueprint("health", __name__)
+
+SERVES_SECONDS = 1.0
+_EXTENSION = "readiness"
+
+
+def init_app(app: Flask) -> None:
+    """Let this application remember how ready it was a moment ago."""
+    app.extensions[_EXTENSION] = _Readiness()
 
 
 @blueprint.get("/healthz")
@@ -35,8 +46,39 @@ def get_healthz(_: Arguments) -> Response:
     has_freshness=False,
 )
 def get_readyz(_: Arguments) -> Response:
-    """How fresh all that is monitored is. A 503 names in `missing` what is not there, and what
-    brings it."""
+    """How fresh all that is monitored is, as of a second ago at most. A 503 names in `missing` what
+    is not there, and what brings it."""
+    readiness: _Readiness = current_app.extensions[_EXTENSION]
+    return readiness.answer()
+
+
+class _Readiness:
+    """The newest answer, which serves for a moment: nobody is limited here, so whoever asks at will
+    must not cost a connection each time. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest: Response | None = None
+        self._made_at = float("-inf")
+
+    def answer(self) -> Response:
+        """The newest answer, or a new one; one thread makes it while the others wait."""
+        with self._lock:
+            newest = self._newest
+            if newest is None or time.monotonic() > self._made_at + SERVES_SECONDS:
+                self._newest = newest = _make()
+                self._made_at = time.monotonic()
+            return Response(newest.data, newest.status_code, newest.headers.copy())
+
+
+def _make() -> Response:
+    try:
+        return _read()
+    except (Problem, psycopg.Error) as error:
+        return current_app.make_response(current_app.handle_user_exception(error))
+
+
+def _read() -> Response:
     with current_database().snapshot() as connection:
         if missing := find_missing(connection):
             raise _not_ready(missing)

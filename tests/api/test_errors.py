@@ -59,6 +59,8 @@ def test_a_method_that_a_route_does_not_know_is_a_problem_that_names_those_it_kn
         ("workflow=9223372036854775808", "workflow", "must be an id"),
         ("workflow=%D9%A1", "workflow", "must be an id"),
         ("workflow=1,,2", "workflow", "must be an id"),
+        ("workflow=01", "workflow", "must be an id"),
+        ("workflow=" + "0" * 5000 + "1", "workflow", "must be an id"),
         ("repository=", "repository", "printable"),
         ("branch=%00", "branch", "printable"),
         (f"branch={'b' * 256}", "branch", "255"),
@@ -88,6 +90,20 @@ def test_all_that_is_wrong_with_a_query_is_named_at_once(
     assert_problem(response, 400)
     named = {error["parameter"] for error in response.get_json()["errors"]}
     assert named == {"limit", "repo", "next"}
+
+
+def test_an_answer_to_a_wrong_query_is_not_much_larger_than_the_query(
+    client: ValidatingClient, marts: Marts, token: str
+) -> None:
+    names = [f"unknown_{number}" for number in range(500)]
+    response = client.get("/healthz?" + "&".join(names))
+    assert_problem(response, 400)
+    errors = response.get_json()["errors"]
+    assert [error["parameter"] for error in errors] == names[:20]
+    for path in (f"/healthz?{'n' * 5000}=1", f"/stats?repository={'r' * 200}"):
+        response = client.get(path, headers=bearer(token))
+        assert response.status_code in (400, 404)
+        assert "n" * 81 not in response.text and "r" * 81 not in response.text
 
 
 @pytest.mark.parametrize("workflow_id", ["0", "build", "9223372036854775808", "99"])

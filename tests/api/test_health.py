@@ -2,17 +2,25 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from psycopg import Connection
 
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
+from api.health import views
 from tests.api.client import ValidatingClient, client_of
 from tests.api.marts import Marts
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def asked_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each answer is made for itself, whatever was asked a moment ago."""
+    monkeypatch.setattr(views, "SERVES_SECONDS", -1)
 
 
 def test_a_living_process_says_so_without_a_database(client: ValidatingClient) -> None:
@@ -121,3 +129,24 @@ def test_not_ready_before_the_migration(settings: Settings, empty_database_url: 
     assert {item["remedy"] for item in body["missing"] if item["name"].startswith("app.")} == {
         "Run `actionsight migrate`."
     }
+
+
+@pytest.mark.parametrize("is_built", [True, False])
+def test_however_often_it_is_asked_the_database_is_asked_once_a_second(
+    request: pytest.FixtureRequest,
+    client: ValidatingClient,
+    monkeypatch: pytest.MonkeyPatch,
+    is_built: bool,
+) -> None:
+    if is_built:
+        request.getfixturevalue("marts")
+    monkeypatch.setattr(views, "SERVES_SECONDS", 60)
+    asked = Mock(wraps=views._read)
+    monkeypatch.setattr(views, "_read", asked)
+    first, *others = [client.get("/readyz") for _ in range(5)]
+    assert first.status_code == (200 if is_built else 503)
+    assert [(other.data, other.status_code) for other in others] == [
+        (first.data, first.status_code)
+    ] * 4
+    assert others[0].headers.get("Retry-After") == first.headers.get("Retry-After")
+    assert asked.call_count == 1

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,9 @@ from werkzeug.test import TestResponse
 from actionsight.api_tokens import create_token
 from actionsight.settings import Settings
 from api import limits, openapi
+from api.auth import access
 from api.cache import server as cache_server
+from api.database import Database
 from tests.api.client import ValidatingClient, app_of, bearer, make_client
 from tests.api.marts import Marts
 from tests.support.ports import free_port
@@ -72,8 +75,8 @@ def remaining(response: TestResponse) -> int:
 
 
 def counters(server: "redis.Redis") -> list[str]:
-    """The keys under which callers are counted."""
-    found: Any = server.keys(f"{limits.PREFIX}*")
+    """The keys under which callers are counted, beside those of addresses."""
+    found: Any = server.keys(f"{limits.PREFIX}*/all/*")
     return sorted(key.decode() for key in found)
 
 
@@ -83,12 +86,16 @@ def test_the_numbers_are_those_of_the_documentation() -> None:
 
 
 def test_a_token_may_ask_1200_times_a_minute_and_a_stranger_300(
-    marts: Marts, app: Flask, connection: Connection[Any], token: str
+    marts: Marts, app: Flask, token: str, server: "redis.Redis"
 ) -> None:
     client = FlaskClient(app)
     for asker, quota, answered in ((token, 1200, 404), (None, 300, 401)):
-        statuses = [ask(client, "/workflows/1", asker).status_code for _ in range(quota + 2)]
-        assert statuses == [answered] * quota + [429] * 2
+        assert ask(client, "/workflows/1", asker).status_code == answered
+        (key,) = counters(server)
+        server.incrby(key, quota - 2)  # as if so many more had come
+        statuses = [ask(client, "/workflows/1", asker).status_code for _ in range(3)]
+        assert statuses == [answered, 429, 429]
+        server.delete(key)
 
 
 def test_over_the_limit_is_a_problem_that_says_how_long_to_wait(
@@ -149,9 +156,10 @@ def test_a_person_is_counted_by_themselves_whatever_the_address(
 
     def become_a_person() -> None:
         user_id = people[request.remote_addr or ""]
-        g.viewer = replace(g.viewer, token_id=None, user_id=user_id)
+        g.visitor = replace(g.visitor, token_id=None, user_id=user_id)
 
-    app.before_request_funcs[None].insert(-1, become_a_person)  # before the limits
+    hooks = app.before_request_funcs[None]
+    hooks.insert(hooks.index(access.find_visitor) + 1, become_a_person)  # before the limits
     client = make_client(app)
     assert remaining(ask(client, "/stats", token, "192.0.2.1")) == few - 1
     assert remaining(ask(client, "/stats", token, "192.0.2.2")) == few - 2
@@ -180,13 +188,74 @@ def test_an_unknown_route_is_limited(client: ValidatingClient, few: int) -> None
     assert statuses == [404, 404, 404, 429]
 
 
+@pytest.fixture
+def transactions(app: Flask, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The kind of each transaction that the application begins, as they begin."""
+    begun: list[str] = []
+    begin = Database._connection
+
+    def note(database: Database, kind: str) -> Any:
+        begun.append(kind)
+        return begin(database, kind)
+
+    monkeypatch.setattr(Database, "_connection", note)
+    return begun
+
+
 def test_refused_requests_reach_no_view_and_no_database(
-    app: Flask, few: int, settings: Settings
+    marts: Marts, app: Flask, token: str, few: int, transactions: list[str]
 ) -> None:
-    """The marts are not built: whatever reaches them is a 503."""
     client = make_client(app)
-    statuses = [ask(client, "/openapi.json").status_code for _ in range(4)]
-    assert statuses == [200, 200, 200, 429]
+    assert [ask(client, "/stats", token).status_code for _ in range(few)] == [200] * few
+    assert transactions == ["write", "write", "read"] * few
+    transactions.clear()
+    assert ask(client, "/stats", token).status_code == 429
+    assert transactions == ["write"], "who it is, and nothing for them"
+    transactions.clear()
+    for path in ("/stats", "/workflows", "/metrics"):
+        refused = ask(client, path, token, "192.0.2.9")
+        assert (refused.status_code, remaining(refused)) == (429, 0)
+        assert refused.headers["RateLimit-Policy"] == f'"viewer";q={few};w=60'
+    assert transactions == [], "by now it is known who it is"
+    assert ask(client, "/openapi.json", token).status_code == 200
+
+
+def test_who_is_over_the_limit_is_known_again_once_the_quota_is_back(
+    marts: Marts, app: Flask, token: str, few: int, server: "redis.Redis"
+) -> None:
+    client = make_client(app)
+    for _ in range(few + 2):
+        response = ask(client, "/stats", token)
+    assert response.status_code == 429
+    (key,) = counters(server)
+    server.pexpire(key, 1)
+    app.extensions[limits._EXHAUSTED].note(b"another", "user 1", 0)
+    for credential, (caller, _) in app.extensions[limits._EXHAUSTED]._callers.items():
+        app.extensions[limits._EXHAUSTED].note(credential, caller, time.time() - 1)
+    assert ask(client, "/stats", token).status_code == 200
+
+
+def test_an_address_that_sends_too_much_is_refused_before_anything_is_looked_up(
+    marts: Marts,
+    app: Flask,
+    token: str,
+    few: int,
+    transactions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "ADDRESS", replace(limits.ADDRESS, quota=4))
+    client = make_client(app)
+    for number in range(4):
+        ask(client, "/stats", f"as_{number}")
+    assert transactions == ["write"] * 4
+    transactions.clear()
+    for sent in (token, "as_another", None):
+        refused = ask(client, "/stats", sent)
+        assert (refused.status_code, remaining(refused)) == (429, 0)
+        assert refused.headers["RateLimit-Policy"] == '"address";q=4;w=60'
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert transactions == []
+    assert ask(client, "/stats", token, "192.0.2.2").status_code == 200
 
 
 @pytest.mark.parametrize(

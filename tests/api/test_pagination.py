@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from api import pagination
+from api.answers import to_json
 from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import Marts
 
@@ -100,3 +102,18 @@ def test_a_token_that_was_changed_or_belongs_to_another_query_is_refused(
         f"/stats?group_by=workflow_id&next={good}",
     ):
         assert client.get(path, headers=bearer(token)).status_code == 400
+
+
+def test_a_token_with_what_no_text_holds_is_refused(
+    marts: Marts, client: ValidatingClient, token: str
+) -> None:
+    """Its checksum is right: whoever reads this code can make it."""
+    query = to_json(["/stats", {"group_by": ["head_branch"]}])
+    for text in ("\0", "main\0"):
+        made_up = pagination._encode(query, (text,))
+        response = client.get(
+            "/stats",
+            query_string={"group_by": "head_branch", "next": made_up},
+            headers=bearer(token),
+        )
+        assert response.status_code == 400, response.text

@@ -141,6 +141,14 @@ def test_a_form_whose_length_nobody_tells_is_read_up_to_the_limit(port: int) -> 
     assert status(converse(port, chunked(1000, URLENCODED))) == 503
 
 
+def test_the_head_of_a_request_has_a_limit(port: int) -> None:
+    """Of the version of HTTP that has one: the other is not spoken."""
+    for size, answered in ((8_000, 400), (20_000, 431)):
+        request = b"GET /healthz?%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % (b"q" * size)
+        assert status(converse(port, request)) == answered
+    assert not converse(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").startswith(b"\x00")
+
+
 def test_a_form_with_files_is_refused_unread(port: int) -> None:
     assert status(converse(port, chunked(1000, MULTIPART))) == 415
 
