@@ -44,8 +44,8 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
     if settings.dagster_writable:
         lines += [
             "",
-            "Dagster's pages are writable (ACTIONSIGHT_DAGSTER_WRITABLE) and have no sign-in: every",
-            f"user of this machine may start, end and delete runs on port {settings.dagster_port}.",
+            "Dagster's pages are writable (ACTIONSIGHT_DAGSTER_WRITABLE) and have no sign-in:",
+            "every user of this machine may start, end and delete runs there.",
         ]
     return "\n".join([*lines, "", "Ctrl-C ends everything."])
 
