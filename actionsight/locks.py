@@ -15,3 +15,5 @@ LOOP_LOCKS = {
     "sweep": ("sweep", 0x4153_0004),
     "backfill": ("backfill", 0x4153_0005),
 }
+# Held on Dagster's database by the process of a run as long as it works, with the run's own number.
+RUN_LOCK = 0x4153_0006

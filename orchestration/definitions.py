@@ -4,11 +4,11 @@ from dagster import (
     AssetSelection,
     Definitions,
     define_asset_job,
-    in_process_executor,
     mem_io_manager,
 )
 
 from actionsight.settings import load
+from orchestration.liveness import live_executor
 from orchestration.modelling.assets import models
 from orchestration.modelling.builds import build
 from orchestration.modelling.reconciliation import (
@@ -53,7 +53,7 @@ defs = Definitions(
         forgetting_schedule,
     ],
     sensors=[drain_and_build, newcomers],
-    executor=in_process_executor,
+    executor=live_executor,
     # Nothing is handed from step to step; the default would make a folder for each run.
     resources={"io_manager": mem_io_manager},
 )

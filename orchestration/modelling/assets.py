@@ -13,7 +13,6 @@ from actionsight.owed import unbuilt_load_count
 from actionsight.settings import ROOT, load
 from orchestration.modelling import in_process
 from orchestration.modelling.translator import ModelTranslator
-from orchestration.runs import sign
 
 # No further pass begins after so long: a run is to be looked at, and then forgotten, as one.
 PASSES_SECONDS = 60
@@ -37,7 +36,6 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     What is loaded meanwhile is built in further passes: this process has imported everything and
     needs two seconds, a new run would need ten.
     """
-    sign(context)
     began = time.monotonic()
     yield from in_process.build(context, project, translator)
     database_url = str(load().database_url)

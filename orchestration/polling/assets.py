@@ -30,7 +30,6 @@ from ingestion.github.cycle import LOOPS, StageResult, cycle
 from ingestion.github.prepare import prepare
 from orchestration.polling.progress import progress_of
 from orchestration.raw_tables import GITHUB_REST, raw_table
-from orchestration.runs import sign
 
 POLLS = AssetKey(["raw", "polls"])
 COLLECTED = "every_repository_was_collected"
@@ -100,7 +99,6 @@ def polled_tables(
     context: AssetExecutionContext,
 ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
     """Collect from GitHub what the run's loops look for, and the jobs of it."""
-    sign(context)
     config = context.op_execution_context.op_config
     settings = load()
     prepare(settings)
