@@ -1,10 +1,13 @@
-"""Dagster keeps every event for ever; here old runs, and old reports of drains, are forgotten.
+"""Dagster keeps everything for ever; here old runs are forgotten, with all that they left.
 
 A poll every five minutes is 100,000 runs a year. What they found out is in the raw tables and in
-the marts; their events are for looking into what went wrong lately.
+the marts; their events are for looking into what went wrong lately. The tables are Dagster's own,
+and no call of its own does all of this: the version is pinned, and a test runs it.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from dagster import (
     DagsterInstance,
@@ -17,7 +20,11 @@ from dagster import (
     op,
 )
 from dagster._core.storage.event_log import SqlEventLogStorage
-from dagster._core.storage.event_log.schema import AssetEventTagsTable, SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
 from sqlalchemy import delete, func, select
 
 KEPT_DAYS = 14
@@ -50,8 +57,7 @@ def forget_runs_before(instance: DagsterInstance, moment: datetime) -> int:
 def forget_reports_before(instance: DagsterInstance, moment: datetime) -> int:
     """Delete what was reported outside of runs before a moment, such as drains; give how much.
 
-    The newest report of each asset stays. The tables are Dagster's own, and no call of its own does
-    this: the version is pinned, and a test runs it.
+    The newest report of each asset stays.
     """
     events, tags = SqlEventLogStorageTable, AssetEventTagsTable
     storage = instance.event_log_storage
@@ -68,11 +74,47 @@ def forget_reports_before(instance: DagsterInstance, moment: datetime) -> int:
         return int(connection.execute(delete(events).where(events.c.id.in_(old))).rowcount)
 
 
-@op(description=f"Delete runs that ended more than {KEPT_DAYS} days ago, with their events.")
+def forget_checks_before(instance: DagsterInstance, moment: datetime) -> int:
+    """Delete the executions of checks before a moment, but for each check's newest; give how many.
+
+    Deleting a run leaves them, and a build has hundreds.
+    """
+    checks = AssetCheckExecutionsTable.c
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return 0
+    newest = select(func.max(checks.id)).group_by(checks.asset_key, checks.check_name)
+    old = delete(AssetCheckExecutionsTable).where(
+        checks.create_timestamp < moment.replace(tzinfo=None), checks.id.not_in(newest)
+    )
+    with storage.index_connection() as connection:
+        return int(connection.execute(old).rowcount)
+
+
+def forget_files_before(folder: Path, moment: datetime) -> int:
+    """Delete files that were written before a moment, then empty folders; give how many files.
+
+    Runs leave none today; earlier versions kept the output of each run and each tick.
+    """
+    forgotten = 0
+    for path in sorted(folder.rglob("*"), reverse=True):  # what lies in a folder before the folder
+        if path.is_dir():
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
+        elif path.lstat().st_mtime < moment.timestamp():
+            path.unlink()
+            forgotten += 1
+    return forgotten
+
+
+@op(description=f"Delete runs that ended more than {KEPT_DAYS} days ago, with all that they left.")
 def forget_old_runs(context: OpExecutionContext) -> None:
     moment = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
+    files = Path(context.instance.storage_directory())
     context.log.info("%d runs forgotten", forget_runs_before(context.instance, moment))
     context.log.info("%d reports forgotten", forget_reports_before(context.instance, moment))
+    context.log.info("%d checks forgotten", forget_checks_before(context.instance, moment))
+    context.log.info("%d files forgotten", forget_files_before(files, moment))
 
 
 @job(description="Keep Dagster's own database small.")

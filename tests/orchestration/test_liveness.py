@@ -16,6 +16,7 @@ from dagster import (
     OpExecutionContext,
     execute_job,
     job,
+    mem_io_manager,
     op,
     reconstructable,
 )
@@ -130,13 +131,15 @@ def look(context: OpExecutionContext) -> None:
     assert liveness.is_alive(url, context.run_id)
 
 
-@job(executor_def=liveness.live_executor)
+@job(executor_def=liveness.live_executor, resource_defs={"io_manager": mem_io_manager})
 def looking() -> None:
     look()
 
 
-def test_the_run_of_every_job_holds_its_lock(instance: DagsterInstance) -> None:
+def test_the_run_of_every_job_holds_its_lock_and_leaves_no_file(instance: DagsterInstance) -> None:
     executors = {each.executor_def for each in defs.resolve_all_job_defs()}
     assert executors == {liveness.live_executor}
     with execute_job(reconstructable(looking), instance) as result:
         assert result.success
+    left = [path.name for path in Path(instance.root_directory).iterdir()]
+    assert left == ["dagster.yaml"]

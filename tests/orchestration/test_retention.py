@@ -1,10 +1,13 @@
-"""Dagster's database stays small: old runs are forgotten, but for the newest of each job."""
+"""Dagster's home and database stay small: of old runs nothing is left, but for the newest."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
     AssetKey,
     AssetMaterialization,
     DagsterInstance,
@@ -12,7 +15,12 @@ from dagster import (
     DagsterRunStatus,
 )
 
-from orchestration.retention import forget_reports_before, forget_runs_before
+from orchestration.retention import (
+    forget_checks_before,
+    forget_files_before,
+    forget_reports_before,
+    forget_runs_before,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -57,3 +65,37 @@ def test_old_reports_are_forgotten_but_for_the_newest_of_each_asset(tmp_path: Pa
             [materialization] = [record.asset_materialization for record in found]
             assert materialization is not None
             assert (materialization.tags or {})["number"] == last
+
+
+def test_old_checks_are_forgotten_but_for_the_newest_of_each(tmp_path: Path) -> None:
+    key = AssetCheckKey(AssetKey(["marts", "jobs"]), "not_null")
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        for number in range(3):
+            instance.report_runless_asset_event(
+                AssetCheckEvaluation(
+                    asset_key=key.asset_key,
+                    check_name=key.name,
+                    passed=True,
+                    metadata={"number": number},
+                )
+            )
+        assert forget_checks_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+        assert forget_checks_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
+        [left] = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
+    assert left.event is not None
+    evaluation = left.event.asset_check_evaluation
+    assert evaluation is not None
+    assert evaluation.metadata["number"].value == 2
+
+
+def test_old_files_are_forgotten_with_the_folders_that_they_leave_empty(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    for name, days in (("old/logs/a.out", 3), ("both/a.err", 3), ("both/b.err", 0), ("new/c", 0)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        written = (now - timedelta(days=days)).timestamp()
+        os.utime(path, (written, written))
+    assert forget_files_before(tmp_path, now - timedelta(days=1)) == 2
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert left == {"both", "both/b.err", "new", "new/c"}
