@@ -1,26 +1,39 @@
-"""How the API is served: by granian, WSGI.
+"""How the API and the webhooks' own receiver are served: by granian, WSGI.
 
     python -m actionsight.api_server PORT [MODULE:APPLICATION]
 
-becomes granian, with an empty folder in which its workers count what GET /metrics adds up.
+becomes granian, with an empty folder in which its workers count what GET /metrics adds up. Servers
+that are told one folder by PROMETHEUS_MULTIPROC_DIR count there together.
 """
 
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from actionsight.loopback import HOST
 from actionsight.settings import load
 
-WORKERS = 2
-# Most of them wait for Redis to have an event on disk; that many share one flush.
-THREADS = 16
+
+class Size(NamedTuple):
+    """Processes of a server, and the threads of each that answer."""
+
+    workers: int
+    threads: int
+
+
+APPLICATION = "api.wsgi:app"
+# Most threads wait for Redis to have an event on disk; that many share one flush.
+SIZE = Size(workers=2, threads=16)
+RECEIVER = "api.webhooks.wsgi:app"
+# A body that comes slowly holds a thread for as long as its sender likes (`api.bodies` bounds how
+# many do). One that waits costs its stack; it is started when it is needed.
+RECEIVER_SIZE = Size(workers=1, threads=256)
 LARGEST_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10
-APPLICATION = "api.wsgi:app"
 # The name is prometheus_client's, and so is the rule that the folder is empty at the start.
-_COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
+COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def command(port: int, application: str = APPLICATION) -> list[str]:
@@ -33,12 +46,19 @@ def counters_folder(data_dir: Path, port: int) -> Path:
     return data_dir / "metrics" / str(port)
 
 
-def main(port: str, application: str = APPLICATION) -> None:
-    """Become the server."""
-    folder = counters_folder(load().data_dir, int(port))
+def empty_counters_folder(data_dir: Path, port: int) -> Path:
+    """Make that folder, or empty it."""
+    folder = counters_folder(data_dir, port)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    os.environ[_COUNTERS] = str(folder)
+    return folder
+
+
+def main(port: str, application: str = APPLICATION) -> None:
+    """Become the server."""
+    if COUNTERS not in os.environ:
+        os.environ[COUNTERS] = str(empty_counters_folder(load().data_dir, int(port)))
+    size = RECEIVER_SIZE if application == RECEIVER else SIZE
     granian = str(Path(sys.executable).with_name("granian"))
     os.execv(  # noqa: S606 no shell is wanted
         granian,
@@ -47,8 +67,8 @@ def main(port: str, application: str = APPLICATION) -> None:
             "--interface=wsgi",
             f"--host={HOST}",
             f"--port={port}",
-            f"--workers={WORKERS}",
-            f"--blocking-threads={THREADS}",
+            f"--workers={size.workers}",
+            f"--blocking-threads={size.threads}",
             "--workers-kill-timeout=10",
             # A head of a request needs no more, and its answer may repeat parts of it.
             "--http=1",

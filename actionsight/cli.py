@@ -24,7 +24,12 @@ from actionsight.installation import (
 )
 from actionsight.processes import ProcessError
 from actionsight.settings import SettingsError, load
-from actionsight.supervisor import PortTakenError, Supervisor, check_ports
+from actionsight.supervisor import (
+    PortTakenError,
+    Supervisor,
+    check_ports,
+    with_receiver_port,
+)
 from actionsight.welcome import welcome
 
 EXPECTED = (
@@ -84,7 +89,7 @@ def up(demo: bool) -> None:
             )
         click.echo("Starting PostgreSQL, the event buffer and the cache …")
         with services(settings, demonstration=demonstration) as held:
-            here = held.settings
+            here = with_receiver_port(held.settings)
             click.echo("Bringing the database up to date …")
             operations.migrate(here)
             supervisor = Supervisor(here, held.servers, say=click.echo)

@@ -1,7 +1,8 @@
 """What `actionsight up` starts, in which order, and how it ends.
 
-Servers first (`installation.services`), then the code server, then Dagster's webserver, its daemon
-and the API side by side. They end the other way round: the daemon before what it starts runs in.
+Servers first (`installation.services`), then the code server, the receiver of webhooks and the API,
+then Dagster's webserver and its daemon. They end the other way round: the daemon before what it
+starts runs in.
 """
 
 import os
@@ -13,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +23,7 @@ import yaml
 
 from actionsight import api_server, loopback
 from actionsight.dagster_pages import LOCATION, DagsterPages
-from actionsight.embedded import EmbeddedServer
+from actionsight.embedded import EmbeddedServer, free_port
 from actionsight.installation import environment
 from actionsight.loopback import HOST
 from actionsight.processes import Process, ProcessError, Watch
@@ -56,7 +58,11 @@ class Supervisor:
         home = settings.data_dir / "dagster"
         self._code_socket = code_socket = private_socket(home / "code-server")
         workspace = _write_workspace(home, code_socket)
-        api_url = f"http://{HOST}:{settings.api_port}/healthz"
+        counted = {
+            api_server.COUNTERS: str(
+                api_server.empty_counters_folder(settings.data_dir, settings.api_port)
+            )
+        }
         python = [sys.executable, "-m"]
         self._code_server = Process(
             "the code server",
@@ -97,12 +103,28 @@ class Supervisor:
         self._api = Process(
             "the API",
             api_server.command(settings.api_port),
-            lambda: _answers(api_url),
+            lambda: _answers(settings.api_port),
             logs / "api.log",
-            told,
+            told | counted,
+        )
+        receiver_port = settings.receiver_port
+        if receiver_port is None:
+            raise ValueError("the receiver has no port")
+        self._receiver = Process(
+            "the webhooks' receiver",
+            api_server.command(receiver_port, api_server.RECEIVER),
+            lambda: _answers(receiver_port),
+            logs / "receiver.log",
+            told | counted,
         )
         # In the order in which they end: what takes webhooks last.
-        self._processes = (self._daemon, self._webserver, self._code_server, self._api)
+        self._processes = (
+            self._daemon,
+            self._webserver,
+            self._code_server,
+            self._api,
+            self._receiver,
+        )
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -113,11 +135,12 @@ class Supervisor:
         """
         try:
             self._code_server.start()
+            self._receiver.start()
             self._api.start()
             self._wait_for(self._code_server)
             self._webserver.start()
             self._daemon.start()
-            for process in (self._api, self._webserver, self._daemon):
+            for process in (self._receiver, self._api, self._webserver, self._daemon):
                 self._wait_for(process)
             yield
         finally:
@@ -171,6 +194,11 @@ class Supervisor:
         shutil.rmtree(self._code_socket.parent, ignore_errors=True)
 
 
+def with_receiver_port(settings: Settings) -> Settings:
+    """The settings with a port for the receiver: a free one where none is set."""
+    return replace(settings, receiver_port=settings.receiver_port or free_port())
+
+
 def check_ports(settings: Settings) -> None:
     """Raise unless the ports that people rely on are free.
 
@@ -179,9 +207,10 @@ def check_ports(settings: Settings) -> None:
     """
     for port, setting, label in (
         (settings.api_port, "ACTIONSIGHT_API_PORT", "the API"),
+        (settings.receiver_port, "ACTIONSIGHT_RECEIVER_PORT", "the webhooks' receiver"),
         (settings.dagster_port, "ACTIONSIGHT_DAGSTER_PORT", "Dagster's pages"),
     ):
-        if _listens(port):
+        if port is not None and _listens(port):
             raise PortTakenError(
                 f"port {port} for {label} is taken by another program: end it, or set {setting}"
             )
@@ -221,11 +250,11 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _answers(url: str) -> bool:
+def _answers(port: int) -> bool:
     try:
-        return loopback.get(url).ok
+        return loopback.get(f"http://{HOST}:{port}/healthz").ok
     except requests.RequestException:
         return False
 
 
-__all__ = ["PortTakenError", "ProcessError", "Supervisor", "check_ports"]
+__all__ = ["PortTakenError", "ProcessError", "Supervisor", "check_ports", "with_receiver_port"]

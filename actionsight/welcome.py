@@ -15,6 +15,7 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
     lines = [
         f"  Dagster (lineage, runs, checks)  http://127.0.0.1:{settings.dagster_port}",
         f"  API                              {api}/openapi.json",
+        f"  Webhooks (beside the API's)      http://127.0.0.1:{settings.receiver_port}/webhooks/github",
         f"  Data and logs                    {settings.data_dir}",
         "",
     ]

@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     app.after_request(_add_headers)
     counters.init_app(app)
     installation.init_app(app, settings)
-    bodies.init_app(app)
+    bodies.init_app(app, bodies.OF_API)
     edge.init_app(app, settings)
     buffer.init_app(app, settings)
     cache.init_app(app, settings)
@@ -60,6 +60,7 @@ def create_app(settings: Settings) -> Flask:
     webhooks.init_app(app, settings)
     health.init_app(app)
     register(app, health.blueprint, Access.PUBLIC)
+    register(app, health.readiness, Access.PUBLIC)
     register(app, metrics.blueprint, Access.OPTIONAL)
     register(app, openapi.blueprint, Access.PUBLIC)
     register(app, home.blueprint, Access.PUBLIC)
@@ -70,6 +71,25 @@ def create_app(settings: Settings) -> Flask:
     register(app, management.blueprint, Access.VIEWER)
     register(app, selections.blueprint, Access.VIEWER)
     sign_in.init_app(app, settings)
+    return app
+
+
+def create_receiver(settings: Settings) -> Flask:
+    """Make the application that takes webhooks and does nothing else: no database, no cache server
+    and nobody's request stands between GitHub and the event buffer. It reads no environment and
+    opens no connection yet.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.after_request(_add_headers)
+    counters.init_app(app)
+    installation.init_app(app, settings)
+    bodies.init_app(app, bodies.OF_RECEIVER)
+    edge.init_app(app, settings)
+    buffer.init_app(app, settings)
+    errors.init_app(app)
+    webhooks.init_app(app, settings)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(webhooks.blueprint)
     return app
 
 

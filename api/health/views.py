@@ -20,6 +20,7 @@ from api.parameters import Arguments
 from api.schemas import record
 
 blueprint = Blueprint("health", __name__)
+readiness = Blueprint("readiness", __name__)
 
 SERVES_SECONDS = 1.0
 _EXTENSION = "readiness"
@@ -39,7 +40,7 @@ def get_healthz(_: Arguments) -> Response:
     return json_response({"status": "ok"})
 
 
-@blueprint.get("/readyz")
+@readiness.get("/readyz")
 @endpoint(
     "Whether the API can answer: the database is there, and the statistics are built.",
     answer=READINESS,
@@ -48,8 +49,8 @@ def get_healthz(_: Arguments) -> Response:
 def get_readyz(_: Arguments) -> Response:
     """How fresh all that is monitored is, as of a second ago at most. A 503 names in `missing` what
     is not there, and what brings it."""
-    readiness: _Readiness = current_app.extensions[_EXTENSION]
-    return readiness.answer()
+    newest: _Readiness = current_app.extensions[_EXTENSION]
+    return newest.answer()
 
 
 class _Readiness:

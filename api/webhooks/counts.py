@@ -34,6 +34,7 @@ class Reason(Enum):
     SIGNATURE_MISSING = "signature_missing"
     SIGNATURE_WRONG = "signature_wrong"
     HEADERS_UNUSABLE = "headers_unusable"
+    BUSY = "busy"
     BUFFER_UNAVAILABLE = "buffer_unavailable"
 
 
@@ -51,7 +52,7 @@ class Counts:
         refused = Counter(
             "actionsight_webhook_refusals",
             "Deliveries that were refused. signature_wrong: the secret at GitHub is another one; "
-            "buffer_unavailable: Redis is away.",
+            "buffer_unavailable: Redis is away, or full; busy: too many bodies come too slowly.",
             ("reason",),
             registry=registry,
         )

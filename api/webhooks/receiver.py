@@ -14,7 +14,7 @@ from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request
 
 from actionsight.event_buffer import EventBuffer
-from api.bodies import FORM
+from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
 from api.logs import Throttle
 from api.parameters import LONGEST_TEXT, TEXT_SCHEMA, Parameter, ascii_text, read_headers
@@ -60,14 +60,16 @@ class Receiver:
     Args:
         secrets: what GitHub signs with: one, or two while they are rotated.
         counts: where deliveries are counted.
+        reading: the bodies that are being read.
 
     Attributes:
         throttle: of what the log tells about refusals, by their reason.
     """
 
-    def __init__(self, secrets: Sequence[str], counts: Counts) -> None:
+    def __init__(self, secrets: Sequence[str], counts: Counts, reading: Reading) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._counts = counts
+        self._reading = reading
         self.throttle = Throttle()
 
     def receive(self, request: Request, buffer: EventBuffer | None) -> None:
@@ -94,7 +96,7 @@ class Receiver:
         signature = _read_signature(request)
         _check_content_type(request)
         event = _read_event(request)
-        body = _read_body(request)
+        body = self._read_body(request)
         if not is_signed(body, signature, self._secrets):
             raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
         try:
@@ -107,6 +109,19 @@ class Receiver:
                 {"Retry-After": RETRY_SECONDS},
             ) from error
         return event
+
+    def _read_body(self, request: Request) -> bytes:
+        length = _read_length(request)
+        try:
+            with self._reading.one(request):
+                return _read_body(request, length)
+        except TooManyError:
+            raise Refusal(
+                Reason.BUSY,
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                TOO_MANY,
+                {"Retry-After": RETRY_SECONDS},
+            ) from None
 
 
 class _Stream(Protocol):
@@ -131,7 +146,7 @@ def _check_content_type(request: Request) -> None:
         )
 
 
-def _read_body(request: Request) -> bytes:
+def _read_length(request: Request) -> int:
     promised = request.headers.get("Content-Length", "")
     # None for a chunked body; what is no number Werkzeug would read as 0.
     length = request.content_length if promised.isascii() and promised.isdigit() else None
@@ -145,6 +160,10 @@ def _read_body(request: Request) -> bytes:
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"A body has at most {LARGEST_BODY_BYTES:,} bytes.",
         )
+    return length
+
+
+def _read_body(request: Request, length: int) -> bytes:
     # What every other route takes is far less.
     request.max_content_length = LARGEST_BODY_BYTES + 1
     try:

@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from actionsight.settings import Settings
 from api.answers import json_response
+from api.bodies import reading_of
 from api.buffer import current_buffer
 from api.endpoints import endpoint
 from api.logs import Throttle
@@ -30,9 +31,11 @@ _FORM: Schema = {
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Let this application, which has its counters, receive webhooks as the settings allow it."""
-    counts = counters_of(app).webhooks
-    app.extensions[_EXTENSION] = Receiver(settings.github_webhook_secret, counts)
+    """Let this application, which has its counters and a limit of bodies, receive webhooks as the
+    settings allow it."""
+    app.extensions[_EXTENSION] = Receiver(
+        settings.github_webhook_secret, counters_of(app).webhooks, reading_of(app)
+    )
 
 
 def current_receiver() -> Receiver:

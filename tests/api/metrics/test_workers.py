@@ -69,30 +69,37 @@ def expect(port: int, rounds: int) -> None:
     assert known == list(range(int(known[0]), int(known[0]) + SCRAPES)), "no scrape is lost"
 
 
-def test_every_scrape_tells_of_all_workers_also_of_one_that_died(
+def test_every_scrape_tells_of_all_workers_and_the_receiver_also_of_one_that_died(
     settings: Settings, redis_url: str, tmp_path: Path
 ) -> None:
     environment = replace(
         settings, redis_url=redis_url, github_webhook_secret=(SECRET,)
     ).environment()
-    with served("api.wsgi:app", environment, tmp_path / "granian.log") as port:
-        deliver_from_many(port)
+    folder = tmp_path / "counters"
+    folder.mkdir()
+    environment[api_server.COUNTERS] = str(folder)
+    with (
+        served(api_server.RECEIVER, environment, tmp_path / "receiver.log") as receiver,
+        served(api_server.APPLICATION, environment, tmp_path / "api.log") as port,
+    ):
+        deliver_from_many(receiver)
         expect(port, rounds=1)
-        folder = api_server.counters_folder(tmp_path, port)
+        deliver_from_many(port)
+        expect(port, rounds=2)
         own = list(folder.glob("counter_*.db"))
-        assert len(own) == api_server.WORKERS
-        # What two others counted before they died, exactly as much. (To kill real ones costs
+        assert len(own) == api_server.SIZE.workers + api_server.RECEIVER_SIZE.workers
+        # What as many others counted before they died, exactly as much. (To kill real ones costs
         # eight seconds, since the server waits before it starts others.)
         for number, path in enumerate([*own, *folder.glob("histogram_*.db")]):
             shutil.copyfile(path, path.with_name(f"{path.name.split('_')[0]}_{number}.db"))
-        expect(port, rounds=2)
+        expect(port, rounds=4)
 
 
 def test_a_server_begins_with_an_empty_folder_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/elsewhere")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     started: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda _, arguments: started.append(arguments))
     mine, other = (api_server.counters_folder(tmp_path, port) for port in (8000, 8001))
@@ -103,3 +110,16 @@ def test_a_server_begins_with_an_empty_folder_of_its_own(
     assert (list(mine.iterdir()), len(list(other.iterdir()))) == ([], 1)
     assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(mine)
     assert "--port=8000" in started[0]
+
+
+def test_a_server_that_is_told_a_folder_counts_there_beside_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path / "data"))
+    shared = api_server.empty_counters_folder(tmp_path, 8000)
+    (shared / "counter_1.db").write_bytes(b"of another server")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(shared))
+    monkeypatch.setattr(os, "execv", lambda *_: None)
+    api_server.main("8001", api_server.RECEIVER)
+    assert len(list(shared.iterdir())) == 1
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,6 @@
+"""The receiver alone for a WSGI server: `granian --interface wsgi api.webhooks.wsgi:app`."""
+
+from actionsight.settings import load
+from api.app import create_receiver
+
+app = create_receiver(load())
