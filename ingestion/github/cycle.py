@@ -46,6 +46,8 @@ PRIORITIES = {
     "head": Priority.HEAD,
     "open": Priority.OPEN,
     "jobs": Priority.JOBS,
+    # Behind what completes, which it leaves a share of the limit.
+    "open_jobs": Priority.SWEEP,
     "sweep": Priority.SWEEP,
     "backfill": Priority.BACKFILL,
 }
@@ -94,11 +96,15 @@ class Tally:
 
 @dataclass
 class Turn:
-    """A loop's turn for one repository: who asks, and the row of raw.polls that tells of it."""
+    """A loop's turn for one repository: who asks, and the row of raw.polls that tells of it.
+
+    `counted`: the requests of this asker that the row tells of already.
+    """
 
     repository: Repository
     poll: Poll
     asker: Asker
+    counted: int = 0
 
     @property
     def path(self) -> str:
@@ -213,7 +219,9 @@ class Cycle:
 
     def save(self, turn: Turn) -> None:
         """Write the row of a loop as it stands."""
-        turn.poll.request_count = turn.asker.request_count
+        sent = turn.asker.request_count
+        turn.poll.request_count += sent - turn.counted
+        turn.counted = sent
         self.server_time = turn.asker.server_time or self.server_time
         state.save_poll(self.connection, turn.poll)
 

@@ -122,9 +122,8 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
     return {**row, GONE_AT: None}
 
 
-def gone_run_row(stored: Row, gone_at: datetime) -> Row:
-    """The stored row of an attempt whose run GitHub does not have any more, stamped with when that
-    was noticed."""
+def gone_row(stored: Row, gone_at: datetime) -> Row:
+    """The stored row of what GitHub does not have any more, stamped with when that was noticed."""
     digest = blake2b(f"{stored[CONTENT_HASH]} gone".encode(), digest_size=16)
     return {**stored, GONE_AT: gone_at, CONTENT_HASH: digest.hexdigest()}
 
@@ -139,7 +138,7 @@ def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | No
         UnreadablePayloadError: no id, or a value of the wrong kind.
     """
     labels = payload.get("labels")
-    return _hashed(
+    row = _hashed(
         {
             "job_id": _id(payload, "id"),
             "run_id": _id(payload, "run_id"),
@@ -167,6 +166,7 @@ def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | No
             "html_url": _text(payload, "html_url"),
         }
     )
+    return {**row, GONE_AT: None}
 
 
 def parse_time(text: str) -> datetime:

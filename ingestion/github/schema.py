@@ -142,6 +142,7 @@ WORKFLOW_JOBS = Table(
         *_columns("text", "runner_group_name"),
         *_columns("json", "steps"),
         *_columns("text", "html_url"),
+        Column(GONE_AT, "timestamp", is_ours=True),
     ),
     order=job_order,
     order_columns=("status", "completed_at"),

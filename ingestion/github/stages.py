@@ -70,13 +70,18 @@ def collect_runs(
 
 
 def collect_jobs(cycle: Cycle, *, watching: Watching = NOBODY) -> StageResult:
-    """The jobs of every attempt that has completed since they were listed last."""
+    """The jobs of attempts that have completed since they were listed last, and of open ones."""
 
     def work(tally: Tally) -> None:
-        of_new, of_history = "head" in cycle.loops, "backfill" in cycle.loops
-        if of_new or of_history:
+        loops = cycle.loops
+        if {"head", "open", "backfill"} & set(loops):
             jobs.collect_jobs(
-                cycle, tally, of_new=of_new, of_history=of_history, watch=watching.listings
+                cycle,
+                tally,
+                of_new="head" in loops,
+                of_open="open" in loops,
+                of_history="backfill" in loops,
+                watch=watching.listings,
             )
         _clear_troubles(cycle)
 

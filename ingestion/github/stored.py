@@ -11,7 +11,16 @@ from typing import Any
 from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row
 
-from ingestion.github.schema import CONTENT_HASH, LOAD_ID, WORKFLOW_RUNS, Row, Table
+from ingestion.github.schema import (
+    CONTENT_HASH,
+    GONE_AT,
+    LOAD_ID,
+    WORKFLOW_JOBS,
+    WORKFLOW_RUNS,
+    Column,
+    Row,
+    Table,
+)
 
 Attempt = tuple[int, int]
 
@@ -39,6 +48,11 @@ class OwedAttempt:
     updated_at: datetime | None
     unsettled_since: datetime | None
 
+    @property
+    def key(self) -> Attempt:
+        """The key of its row."""
+        return self.run_id, self.run_attempt
+
 
 @dataclass(frozen=True)
 class JobListing:
@@ -52,6 +66,44 @@ class JobListing:
     row_count: int
     is_settled: bool
     is_told: bool = False
+
+
+@dataclass(frozen=True)
+class OpenAttempt:
+    """A run's newest attempt that has not completed, and how its jobs were listed last, if they
+    were: `changed_at`: when something of it was seen to change; `jobs_hash`: stands for the jobs.
+    """
+
+    repository_id: int
+    workflow_id: int
+    run_id: int
+    run_attempt: int
+    status: str | None
+    began_at: datetime | None
+    updated_at: datetime | None
+    jobs_hash: str | None
+    changed_at: datetime | None
+    path: str | None
+    token_key: str | None
+    etag: str | None
+
+    @property
+    def key(self) -> Attempt:
+        """The key of its row."""
+        return self.run_id, self.run_attempt
+
+
+@dataclass(frozen=True)
+class OpenJobListing:
+    """The jobs of an open attempt were listed; if it does not change, again from `next_at` on."""
+
+    attempt: OpenAttempt
+    jobs_hash: str | None
+    changed_at: datetime
+    next_at: datetime
+    path: str
+    token_key: str
+    etag: str | None
 
 
 def stored_states(
@@ -227,17 +279,195 @@ def first_created(connection: Connection[Any], repository_id: int) -> datetime |
 
 def stored_rows(connection: Connection[Any], run_ids: Collection[int]) -> list[Row]:
     """The rows of all stored attempts of runs, as payloads would give them."""
-    columns = sql.SQL(", ").join(
-        sql.SQL("{}::text").format(sql.Identifier(column.name))
-        if column.kind == "json"
-        else sql.Identifier(column.name)
-        for column in WORKFLOW_RUNS.columns
-    )
-    query = sql.SQL("select {}, {} from raw.workflow_runs where run_id = any(%s)").format(
-        columns, sql.Identifier(CONTENT_HASH)
+    query = sql.SQL("select {} from raw.workflow_runs where run_id = any(%s)").format(
+        _as_payloads(WORKFLOW_RUNS.columns)
     )
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, [list(run_ids)]).fetchall()
+
+
+def job_rows(connection: Connection[Any], job_ids: Collection[int]) -> list[Row]:
+    """The rows of stored jobs, as payloads would give them."""
+    if not job_ids:
+        return []
+    query = sql.SQL("select {} from raw.workflow_jobs where job_id = any(%s)").format(
+        _as_payloads(WORKFLOW_JOBS.columns)
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, [list(job_ids)]).fetchall()
+
+
+def told_job_rows(connection: Connection[Any], job_ids: Collection[int]) -> list[Row]:
+    """The rows of jobs as webhooks told them last, as listings would have given them."""
+    if not job_ids:
+        return []
+    query = sql.SQL(
+        "select distinct on (job_id) {} from raw.webhook_jobs where job_id = any(%s) "
+        "order by job_id, received_at desc, delivery_id"
+    ).format(_as_payloads(WORKFLOW_JOBS.payload_columns))
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, [list(job_ids)]).fetchall()
+    return [{**row, "run_attempt": row["run_attempt"] or 1, GONE_AT: None} for row in rows]
+
+
+def _as_payloads(columns: Iterable[Column]) -> sql.Composed:
+    """Columns and their hash, JSON as the text in which it travels."""
+    return sql.SQL(", ").join(
+        [
+            *(
+                sql.SQL("{}::text").format(sql.Identifier(column.name))
+                if column.kind == "json"
+                else sql.Identifier(column.name)
+                for column in columns
+            ),
+            sql.Identifier(CONTENT_HASH),
+        ]
+    )
+
+
+def jobs_of_attempts(
+    connection: Connection[Any], attempts: Collection[Attempt]
+) -> list[tuple[Attempt, int]]:
+    """Attempt and id of the stored jobs of attempts that are not gone."""
+    rows = connection.execute(
+        """
+        select run_id, run_attempt, job_id
+        from unnest(%s::bigint[], %s::bigint[]) as wanted (run_id, run_attempt)
+        inner join raw.workflow_jobs using (run_id, run_attempt)
+        where gone_at is null
+        """,
+        [[run_id for run_id, _ in attempts], [number for _, number in attempts]],
+    ).fetchall()
+    return [((run_id, number), job_id) for run_id, number, job_id in rows]
+
+
+def told_jobs_of_attempts(
+    connection: Connection[Any], attempts: Collection[Attempt]
+) -> list[tuple[Attempt, int, datetime]]:
+    """Attempt, id and last observation of the jobs that webhooks alone told of attempts."""
+    rows = connection.execute(
+        """
+        select wanted.run_id, wanted.run_attempt, told.job_id, max(told.received_at)
+        from unnest(%s::bigint[], %s::bigint[]) as wanted (run_id, run_attempt)
+        inner join raw.webhook_jobs as told
+            on told.run_id = wanted.run_id
+            and coalesce(told.run_attempt, 1) = wanted.run_attempt
+        where not exists (select from raw.workflow_jobs as polled where polled.job_id = told.job_id)
+        group by wanted.run_id, wanted.run_attempt, told.job_id
+        """,
+        [[run_id for run_id, _ in attempts], [number for _, number in attempts]],
+    ).fetchall()
+    return [((run_id, number), job_id, at) for run_id, number, job_id, at in rows]
+
+
+def due_open_attempts(
+    connection: Connection[Any],
+    repository_ids: Collection[int],
+    now: datetime,
+    begun_since: datetime | None,
+) -> list[OpenAttempt]:
+    """Open attempts whose jobs are to be listed: what changed since, what has waited long enough,
+    and, if given, all that began since then; newest first."""
+    cursor = connection.cursor(row_factory=class_row(OpenAttempt))
+    return cursor.execute(
+        """
+        select
+            attempt.repository_id,
+            attempt.workflow_id,
+            attempt.run_id,
+            attempt.run_attempt,
+            attempt.status,
+            greatest(attempt.created_at, attempt.run_started_at) as began_at,
+            attempt.updated_at,
+            listing.jobs_hash,
+            listing.changed_at,
+            listing.path,
+            listing.token_key,
+            listing.etag
+        from raw.workflow_runs as attempt
+        left join raw.open_job_listings as listing using (run_id, run_attempt)
+        where attempt.repository_id = any(%(repositories)s)
+            -- As the index knows it; what has completed is not open here.
+            and (
+                attempt.status is distinct from 'completed'
+                or attempt.conclusion = 'action_required'
+            )
+            and attempt.status is distinct from 'completed'
+            and attempt.gone_at is null
+            and (
+                listing.run_id is null
+                or listing.next_at <= %(now)s
+                or (listing.run_status, listing.run_updated_at)
+                    is distinct from (attempt.status, attempt.updated_at)
+                or greatest(attempt.created_at, attempt.run_started_at) >= %(begun_since)s
+            )
+            and not exists (
+                select from raw.workflow_runs as later
+                where later.run_id = attempt.run_id and later.run_attempt > attempt.run_attempt
+            )
+            and not exists (
+                select from raw.missing_attempts as missing
+                where missing.run_id = attempt.run_id and missing.run_attempt = attempt.run_attempt
+            )
+        order by began_at desc nulls last, attempt.run_id desc
+        """,
+        {"repositories": list(repository_ids), "now": now, "begun_since": begun_since},
+    ).fetchall()
+
+
+def save_open_listings(connection: Connection[Any], listings: Collection[OpenJobListing]) -> None:
+    """Note that the jobs of these attempts are stored as they were listed."""
+    connection.cursor().executemany(
+        """
+        insert into raw.open_job_listings (
+            run_id, run_attempt, repository_id, run_status, run_updated_at, jobs_hash, changed_at,
+            next_at, path, token_key, etag
+        ) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        on conflict (run_id, run_attempt) do update set
+            run_status = excluded.run_status,
+            run_updated_at = excluded.run_updated_at,
+            jobs_hash = excluded.jobs_hash,
+            changed_at = excluded.changed_at,
+            next_at = excluded.next_at,
+            path = excluded.path,
+            token_key = excluded.token_key,
+            etag = excluded.etag
+        """,
+        [
+            (
+                listing.attempt.run_id,
+                listing.attempt.run_attempt,
+                listing.attempt.repository_id,
+                listing.attempt.status,
+                listing.attempt.updated_at,
+                listing.jobs_hash,
+                listing.changed_at,
+                listing.next_at,
+                listing.path,
+                listing.token_key,
+                listing.etag,
+            )
+            for listing in listings
+        ],
+    )
+
+
+def forget_open_listings(connection: Connection[Any], repository_ids: Collection[int]) -> None:
+    """Forget how the jobs of attempts were listed that are not open any more."""
+    connection.execute(
+        """
+        delete from raw.open_job_listings as listing
+        where repository_id = any(%s)
+            and not exists (
+                select from raw.workflow_runs as attempt
+                where attempt.run_id = listing.run_id
+                    and attempt.run_attempt = listing.run_attempt
+                    and attempt.status is distinct from 'completed'
+                    and attempt.gone_at is null
+            )
+        """,
+        [list(repository_ids)],
+    )
 
 
 def stored_attempts(

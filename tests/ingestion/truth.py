@@ -25,7 +25,7 @@ _JOBS = """
         created_at, started_at, completed_at, head_sha, labels, runner_id, runner_name,
         (select jsonb_agg(jsonb_build_array(step -> 'number', step -> 'name', step -> 'conclusion'))
             from jsonb_array_elements(steps) as step) as steps
-    from raw.workflow_jobs where repository_id = any(%s)
+    from raw.workflow_jobs where repository_id = any(%s) and gone_at is null
 """
 
 
@@ -117,11 +117,10 @@ def _attempt(world: World, run: Run, attempt: Attempt, *, is_gone: bool) -> Trut
 
 
 def _jobs(world: World, runs: Collection[Run]) -> Iterator[Truth]:
-    """The jobs of completed attempts: those of others are listed when they have completed."""
     now = world.now()
     for run in runs:
         for attempt in run.attempts_at(now):
-            if not attempt.is_missing and attempt_state(attempt, now).status == "completed":
+            if not attempt.is_missing:
                 for job in jobs_at(attempt, now):
                     yield _job(world, run, attempt, job)
 

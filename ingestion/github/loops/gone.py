@@ -8,7 +8,7 @@ from ingestion.github.loops.attempts import RunIntake, ask_run, confirm_readable
 from ingestion.github.loops.loading import RunLoad
 from ingestion.github.rest.errors import MissingError
 from ingestion.github.rest.overlap import overlapped
-from ingestion.github.rows import gone_run_row
+from ingestion.github.rows import gone_row
 
 
 def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int]) -> bool:
@@ -22,7 +22,7 @@ def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int])
         return False
     confirm_readable(turn)
     for row in rows:
-        load.add(turn, gone_run_row(row, cycle.clock()))
+        load.add(turn, gone_row(row, cycle.clock()))
     return True
 
 

@@ -4,19 +4,19 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
 from ingestion.github.loops.attempts import confirm_readable
+from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_jobs, read_jobs
+from ingestion.github.loops.open_jobs import list_open_jobs
 from ingestion.github.loops.told import ToldJobs, is_sampled
 from ingestion.github.loops.troubles import settle
 from ingestion.github.rest.budget import Priority
-from ingestion.github.rest.endpoints import Listing, listing
 from ingestion.github.rest.errors import CredentialError, MissingError, RateLimitError
 from ingestion.github.rest.overlap import overlapped
-from ingestion.github.rows import workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.stored import JobListing, OwedAttempt, Queue
 
@@ -53,9 +53,10 @@ class _Run:
 
 @dataclass
 class _Listed:
-    """Jobs as listed under each attempt, with the totals claimed; attempts that are not there."""
+    """Jobs as listed under each attempt, when that was asked; attempts that are not there."""
 
-    jobs: dict[int, tuple[int, list[Row]]] = field(default_factory=dict)
+    asked_at: datetime
+    jobs: dict[int, ReadJobs] = field(default_factory=dict)
     missing: dict[int, MissingError] = field(default_factory=dict)
 
 
@@ -63,11 +64,13 @@ class _Listed:
 class _Chunk:
     """Listed jobs on their way into one load, with the listings that it settles.
 
-    `doubted`: repositories of which webhooks told too little.
+    `whole`: listings by which other jobs are gone. `doubted`: repositories of which webhooks told
+    too little.
     """
 
     batch: Batch = field(default_factory=Batch)
     listings: list[JobListing] = field(default_factory=list)
+    whole: list[WholeListing] = field(default_factory=list)
     doubted: set[int] = field(default_factory=set)
 
     @property
@@ -76,19 +79,29 @@ class _Chunk:
 
 
 def collect_jobs(
-    cycle: Cycle, tally: Tally, *, of_new: bool, of_history: bool, watch: Watcher | None = None
+    cycle: Cycle,
+    tally: Tally,
+    *,
+    of_new: bool,
+    of_open: bool,
+    of_history: bool,
+    watch: Watcher | None = None,
 ) -> None:
     """List the jobs that are owed; what was listed and loaded is never asked for again.
 
     Args:
         of_new: of runs since the head began.
-        of_history: of runs before that, after the others.
+        of_open: of runs that are under way, as far as there is cause.
+        of_history: of runs before the head began, after the others.
         watch: is told how many attempts were listed so far, of how many.
     """
     collecting = _Jobs(cycle, tally, is_urgent=of_new, watch=watch)
-    for is_wanted, is_history in ((of_new, False), (of_history, True)):
-        if is_wanted:
-            collecting.go_through(is_history=is_history)
+    if of_new:
+        collecting.go_through(is_history=False)
+    if of_open:
+        collecting.go_through_open()
+    if of_history:
+        collecting.go_through(is_history=True)
     collecting.finish()
 
 
@@ -122,13 +135,17 @@ class _Jobs:
         self._owed_count += owed_count
         if owed_count:
             logger.info("jobs of %d attempts are owed", owed_count)
-        for run, outcome in overlapped(_ask, self._wanted(queue)):
+        for run, outcome in overlapped(self._ask, self._wanted(queue)):
             self._take(run, outcome.result)
             if self._watch is not None:
                 self._watch(self._listed_count + len(self._chunk.listings), self._owed_count)
             if self._chunk.is_full:
                 self._load()
         self._load()
+
+    def go_through_open(self) -> None:
+        """List the jobs of runs that are under way."""
+        list_open_jobs(self._cycle, self._tally, self._turns, self._left)
 
     def finish(self) -> None:
         """Write what was done, and what is left."""
@@ -173,6 +190,9 @@ class _Jobs:
                 JobListing(attempt, count, count, is_settled=True, is_told=True)
             )
 
+    def _ask(self, run: _Run) -> _Listed:
+        return _listed(run, self._cycle.clock())
+
     def _take(self, run: _Run, result: Callable[[], _Listed]) -> None:
         repository_id = run.turn.repository.repository_id
         if repository_id in self._left:
@@ -187,12 +207,19 @@ class _Jobs:
         self._failures[repository_id] = 0
         for attempt in run.attempts:
             if attempt.run_attempt in listed.jobs:
-                self._add(run, attempt, *listed.jobs[attempt.run_attempt])
+                self._add(run, attempt, listed.jobs[attempt.run_attempt], listed.asked_at)
 
-    def _add(self, run: _Run, attempt: OwedAttempt, total: int, rows: list[Row]) -> None:
+    def _add(self, run: _Run, attempt: OwedAttempt, read: ReadJobs, asked_at: datetime) -> None:
+        rows = read.rows
         run.turn.poll.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
         is_settled = _is_settled(self._cycle, attempt, rows)
-        self._chunk.listings.append(JobListing(attempt, total, len(rows), is_settled=is_settled))
+        self._chunk.listings.append(
+            JobListing(attempt, read.total, len(rows), is_settled=is_settled)
+        )
+        if read.is_whole:
+            self._chunk.whole.append(
+                WholeListing(attempt.key, read.jobs.keys(), asked_at, is_settled)
+            )
         told = run.told.get(attempt.run_attempt)
         if told is not None and told != len(rows):
             logger.warning(
@@ -227,6 +254,8 @@ class _Jobs:
 
     def _load(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
+        for row in gone_jobs(self._cycle.connection, chunk.whole, self._cycle.clock()):
+            chunk.batch.add(WORKFLOW_JOBS, row)
         self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
         kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
         listings = [each for each in chunk.listings if each.attempt.repository_id in kept]
@@ -247,63 +276,41 @@ class _Jobs:
             self._left.add(gone)
 
 
-def _ask(run: _Run) -> _Listed:
+def _listed(run: _Run, asked_at: datetime) -> _Listed:
     """List the jobs of a run's owed attempts, by one listing of all where that gives them."""
     found = _all_attempts(run) if len(run.attempts) > 1 else {}
-    listed = _Listed()
+    listed = _Listed(asked_at)
     for attempt in run.attempts:
         number = attempt.run_attempt
         if number in found:
-            listed.jobs[number] = (len(found[number]), found[number])
+            listed.jobs[number] = found[number]
             continue
         try:
-            listed.jobs[number] = _listed(run, f"{run.path}/attempts/{number}/jobs", number)
+            path = f"{run.path}/attempts/{number}/jobs"
+            listed.jobs[number] = read_jobs(run.turn, path, number)
         except MissingError as error:
             listed.missing[number] = error
     return listed
 
 
-def _all_attempts(run: _Run) -> dict[int, list[Row]]:
+def _all_attempts(run: _Run) -> dict[int, ReadJobs]:
     """Jobs by attempt from one listing of all; nothing where it does not give all of them."""
     try:
         # A job that does not say its attempt is from the time before there were others.
-        total, rows = _listed(run, f"{run.path}/jobs", 1, filter="all")
+        read = read_jobs(run.turn, f"{run.path}/jobs", 1, filter="all")
     except MissingError:
         return {}
-    by_attempt: dict[int, list[Row]] = {}
-    for row in rows:
-        by_attempt.setdefault(row["run_attempt"], []).append(row)
+    by_attempt: dict[int, ReadJobs] = {}
+    for row in read.rows:
+        of_attempt = by_attempt.setdefault(row["run_attempt"], ReadJobs())
+        of_attempt.jobs[row["job_id"]] = row
+        of_attempt.total += 1
     for number, count in run.told.items():
         if count == 0:
-            by_attempt.setdefault(number, [])
-    is_whole = total == len(rows) and all(a.run_attempt in by_attempt for a in run.attempts)
+            by_attempt.setdefault(number, ReadJobs())
+    is_whole = read.total == len(read.jobs)
+    is_whole = is_whole and all(a.run_attempt in by_attempt for a in run.attempts)
     return by_attempt if is_whole else {}
-
-
-def _listed(run: _Run, path: str, run_attempt: int, **params: str) -> tuple[int, list[Row]]:
-    """The total that a listing claims, and its rows, each job once (one can come twice).
-
-    One that gives fewer than it claims is asked for once more: jobs may have come in between.
-    """
-    total, rows = _read(run, path, run_attempt, params)
-    if len(rows) < total:
-        total, again = _read(run, path, run_attempt, params)
-        rows = {**rows, **again}
-    return total, list(rows.values())
-
-
-def _read(
-    run: _Run, path: str, run_attempt: int, params: dict[str, str]
-) -> tuple[int, dict[int, Row]]:
-    total = 0
-    batch = Batch()
-    pages: Iterator[Listing] = listing(run.turn.asker, path, "jobs", **params)
-    for page in pages:
-        total = max(total, page.total_count)
-        for payload in page.payloads:
-            row = workflow_job_row(payload, run.turn.repository.repository_id, run_attempt)
-            batch.add(WORKFLOW_JOBS, row)
-    return total, {row["job_id"]: row for row in batch.of(WORKFLOW_JOBS)}
 
 
 def _is_settled(cycle: Cycle, attempt: OwedAttempt, rows: list[Row]) -> bool:

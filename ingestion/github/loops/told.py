@@ -8,12 +8,13 @@ sample of both is listed all the same.
 
 from collections import Counter
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from zlib import crc32
 
 from psycopg import Connection
 
-from ingestion.github.stored import Attempt
+from ingestion.github.stored import Attempt, OpenAttempt
 
 # One in so many is listed although it was told.
 SAMPLE = 20
@@ -51,6 +52,54 @@ class ToldJobs:
             if told == self._listed(workflows[run_id])
         }
         return counts | dict.fromkeys(self._never_started(attempts), 0)
+
+    def under_way(self, attempts: Collection[OpenAttempt], since: datetime) -> set[Attempt]:
+        """Those open first attempts of which all jobs are known as they are now, and of which
+        something was told since then."""
+        workflows = {each.run_id: each.workflow_id for each in attempts if each.run_attempt == 1}
+        names: dict[int, Counter[str]] = {}
+        for run_id, name in self._told_so_far(workflows.keys(), since) if workflows else ():
+            names.setdefault(run_id, Counter())[name] += 1
+        return {
+            (run_id, 1) for run_id, told in names.items() if told == self._listed(workflows[run_id])
+        }
+
+    def _told_so_far(self, run_ids: Collection[int], since: datetime) -> list[tuple[int, str]]:
+        """Run and job's name, of the runs of which every told job's course is whole so far."""
+        return self._connection.execute(
+            """
+            with jobs as (
+                select
+                    told.run_id,
+                    max(told.name) as name,
+                    max(told.received_at) as received_at,
+                    bool_or(told.status = 'completed') as is_completed,
+                    bool_or(told.status = 'in_progress') as has_begun,
+                    bool_or(told.status in ('queued', 'waiting')) as was_queued,
+                    bool_or(told.runner_id > 0 or told.runner_name <> '') as has_runner
+                from raw.webhook_jobs as told
+                where told.run_id = any(%s) and coalesce(told.run_attempt, 1) = 1
+                group by told.run_id, told.job_id
+            )
+
+            select jobs.run_id, jobs.name
+            from jobs
+            where not exists (
+                select from jobs as other
+                where other.run_id = jobs.run_id
+                    and (
+                        other.name is null
+                        or (other.has_begun and not other.was_queued)
+                        or (other.is_completed and other.has_runner is true and not other.has_begun)
+                    )
+            )
+            and exists (
+                select from jobs as newest
+                where newest.run_id = jobs.run_id and newest.received_at >= %s
+            )
+            """,
+            [list(run_ids), since],
+        ).fetchall()
 
     def _never_started(self, attempts: Collection[Attempt]) -> list[Attempt]:
         """Startup failures of repositories of which some were listed, none of them with jobs."""
@@ -146,6 +195,7 @@ class ToldJobs:
                 ) as newest
                 inner join raw.workflow_jobs as jobs
                     on jobs.run_id = newest.run_id and jobs.run_attempt = 1
+                        and jobs.gone_at is null
                 """,
                 [workflow_id],
             ).fetchall()

@@ -32,7 +32,16 @@ select
     content_hash::text as content_hash,
     {{ delivery_id }} as delivery_id,
     {{ load_id }} as load_id
-from {{ observations }}
+from {{ observations }} as observed
+-- A job that its attempt does not have any more is no job, whoever told of it.
+{% if delivery_id == 'delivery_id' -%}
+where not exists (
+    select from {{ source('raw', 'workflow_jobs') }} as polled
+    where polled.job_id = observed.job_id and polled.gone_at is not null
+)
+{%- else -%}
+where gone_at is null
+{%- endif %}
 {% if not loop.last %}union all
 {% endif %}
 {%- endfor %}

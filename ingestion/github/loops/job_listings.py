@@ -1,0 +1,106 @@
+"""The jobs of an attempt as GitHub lists them, and those that it lists no more."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from ingestion.github import stored
+from ingestion.github.cycle import Turn
+from ingestion.github.loading import Batch
+from ingestion.github.rest.endpoints import listing
+from ingestion.github.rows import gone_row, workflow_job_row
+from ingestion.github.schema import WORKFLOW_JOBS, Row
+from ingestion.github.stored import Attempt
+
+
+@dataclass
+class ReadJobs:
+    """A listing of jobs, read to its end, each job once (one can come twice); or unchanged.
+
+    `total` is what it claims.
+    """
+
+    total: int = 0
+    jobs: dict[int, Row] = field(default_factory=dict)
+    etag: str | None = None
+    is_unchanged: bool = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows of the jobs."""
+        return list(self.jobs.values())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it lists every job there is: what it lacks is gone. An attempt that has had jobs
+        is never without, so an empty one is not believed."""
+        return bool(self.jobs) and len(self.jobs) >= self.total
+
+
+def read_jobs(
+    turn: Turn, path: str, run_attempt: int, *, etag: str | None = None, **params: str
+) -> ReadJobs:
+    """Read a listing; one that gives fewer than it claims once more: jobs may have come meanwhile.
+
+    Raises:
+        GitHubError: a page could not be had.
+    """
+    read = _read(turn, path, run_attempt, etag, params)
+    if len(read.jobs) < read.total:
+        again = _read(turn, path, run_attempt, None, params)
+        again.jobs = read.jobs | again.jobs
+        return again
+    return read
+
+
+def _read(
+    turn: Turn, path: str, run_attempt: int, etag: str | None, params: dict[str, str]
+) -> ReadJobs:
+    read = ReadJobs()
+    batch = Batch()
+    pages = listing(turn.asker, path, "jobs", etag=etag, **params)
+    for number, page in enumerate(pages):
+        if number == 0:
+            read.is_unchanged = page.is_unchanged
+            # The ETag of a first page says nothing of a second one.
+            read.etag = None if page.has_next else page.etag
+        read.total = max(read.total, page.total_count)
+        for payload in page.payloads:
+            row = workflow_job_row(payload, turn.repository.repository_id, run_attempt)
+            batch.add(WORKFLOW_JOBS, row)
+    read.jobs = {row["job_id"]: row for row in batch.of(WORKFLOW_JOBS)}
+    return read
+
+
+@dataclass(frozen=True)
+class WholeListing:
+    """All jobs of an attempt, as listed then; `is_settled`: there will be no others."""
+
+    attempt: Attempt
+    job_ids: Collection[int]
+    asked_at: datetime
+    is_settled: bool
+
+
+def gone_jobs(
+    connection: Connection[Any], listings: Collection[WholeListing], noticed_at: datetime
+) -> list[Row]:
+    """Stamped rows of the jobs that attempts had and do not have by these listings any more.
+
+    What webhooks alone told counts once there will be no other listing: jobs may come after one.
+    """
+    by_attempt = {each.attempt: each for each in listings}
+    known = stored.jobs_of_attempts(connection, by_attempt.keys())
+    settled = {attempt for attempt, each in by_attempt.items() if each.is_settled}
+    told = stored.told_jobs_of_attempts(connection, settled)
+    gone = [job for attempt, job in known if job not in by_attempt[attempt].job_ids]
+    gone_by_webhook = [
+        job
+        for attempt, job, received_at in told
+        if job not in by_attempt[attempt].job_ids and received_at < by_attempt[attempt].asked_at
+    ]
+    rows = stored.job_rows(connection, gone) + stored.told_job_rows(connection, gone_by_webhook)
+    return [gone_row(row, noticed_at) for row in rows]

@@ -1,0 +1,176 @@
+"""The jobs of runs that are under way, behind those of attempts that have completed.
+
+An attempt that changed since its jobs were listed is listed again at once, one that did not ever
+more rarely: most of its answers are 304, and a run that is stuck costs less the longer it is.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+
+from ingestion.github import stored
+from ingestion.github.cycle import Cycle, Expected, Tally, Turn
+from ingestion.github.loading import Batch
+from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_jobs, read_jobs
+from ingestion.github.loops.open import LONGEST_RUN
+from ingestion.github.loops.told import ToldJobs, is_sampled
+from ingestion.github.loops.troubles import settle
+from ingestion.github.rest.errors import MissingError, RateLimitError
+from ingestion.github.rest.overlap import overlapped
+from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, Row
+from ingestion.github.stored import OpenAttempt, OpenJobListing
+
+logger = logging.getLogger(__name__)
+
+# Of the time for which nothing has changed, the part after which it is asked again.
+PAUSE_SHARE = 0.25
+# What webhooks told is believed while they go on telling; one that is lost is made good after that.
+TOLD_FOR = timedelta(hours=1)
+JOBS_PER_LOAD = 5_000
+
+
+@dataclass
+class _Chunk:
+    """Listed jobs on their way into one load, and what is noted when they are in."""
+
+    batch: Batch = field(default_factory=Batch)
+    whole: list[WholeListing] = field(default_factory=list)
+    listings: list[OpenJobListing] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    read: ReadJobs
+    asked_at: datetime
+    path: str
+    token_key: str
+
+
+def list_open_jobs(
+    cycle: Cycle, tally: Tally, turns: Mapping[int, Turn], left_out: Collection[int]
+) -> None:
+    """List the jobs of open attempts, within a share of the limit.
+
+    Args:
+        turns: by repository; what is asked here is counted with them.
+        left_out: repositories that failed already.
+    """
+    behind = {
+        number: replace(
+            turn, asker=cycle.access.asker(turn.repository.full_name, cycle.priority("open_jobs"))
+        )
+        for number, turn in turns.items()
+        if number not in left_out
+    }
+    _OpenJobs(cycle, tally, behind).run()
+
+
+class _OpenJobs:
+    """Open attempts on their way from their listings into loads."""
+
+    def __init__(self, cycle: Cycle, tally: Tally, turns: dict[int, Turn]) -> None:
+        self._cycle = cycle
+        self._tally = tally
+        self._turns = turns
+        self._chunk = _Chunk()
+        self._left: set[int] = set()
+
+    def run(self) -> None:
+        """List what is due; a repository that fails is left to the next poll."""
+        for attempt, outcome in overlapped(self._ask, self._wanted()):
+            turn = self._turns[attempt.repository_id]
+            if attempt.repository_id in self._left:
+                continue
+            try:
+                self._take(attempt, outcome.result())
+            except MissingError as error:
+                # Whether the run is gone is for those to say who ask for the run.
+                logger.info("%s: %s", turn.repository.full_name, error)
+            except RateLimitError as error:
+                logger.info("%s: %s", turn.repository.full_name, error)
+                self._left.add(attempt.repository_id)
+            except Expected as error:
+                settle(self._cycle, turn, error)
+                self._left.add(attempt.repository_id)
+            if len(self._chunk.batch) >= JOBS_PER_LOAD:
+                self._load()
+        self._load()
+        stored.forget_open_listings(self._cycle.connection, self._turns.keys())
+
+    def _wanted(self) -> Iterator[OpenAttempt]:
+        now = self._cycle.clock()
+        due = stored.due_open_attempts(
+            self._cycle.connection,
+            self._turns.keys(),
+            now,
+            # Who waits for it sees it as it is now, but for what cannot be under way any more.
+            begun_since=now - LONGEST_RUN if self._cycle.is_watched else None,
+        )
+        told = ToldJobs(self._cycle.connection).under_way(due, now - TOLD_FOR)
+        for attempt in due:
+            if self._cycle.is_over:
+                return
+            is_spared = attempt.key in told and not is_sampled(attempt.run_id)
+            if not is_spared and attempt.repository_id not in self._left:
+                yield attempt
+
+    def _ask(self, attempt: OpenAttempt) -> _Listed:
+        turn = self._turns[attempt.repository_id]
+        asked_at = self._cycle.clock()
+        key = turn.asker.token_key
+        path = f"{turn.path}/actions/runs/{attempt.run_id}/attempts/{attempt.run_attempt}/jobs"
+        etag = attempt.etag if (attempt.path, attempt.token_key) == (path, key) else None
+        return _Listed(read_jobs(turn, path, attempt.run_attempt, etag=etag), asked_at, path, key)
+
+    def _take(self, attempt: OpenAttempt, listed: _Listed) -> None:
+        turn, read, now = self._turns[attempt.repository_id], listed.read, listed.asked_at
+        if read.is_unchanged:
+            jobs_hash, is_changed, changes = attempt.jobs_hash, False, [attempt.changed_at]
+        else:
+            turn.poll.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, r) for r in read.rows])
+            jobs_hash = _hash(read.rows)
+            is_changed = attempt.jobs_hash not in (None, jobs_hash)
+            changes = [attempt.changed_at, *_times(read.rows)]
+            if read.is_whole:
+                self._chunk.whole.append(
+                    WholeListing(attempt.key, read.jobs.keys(), now, is_settled=False)
+                )
+        known = [at for at in (attempt.began_at, attempt.updated_at, *changes) if at and at <= now]
+        changed_at = now if is_changed else max(known, default=now)
+        self._chunk.listings.append(
+            OpenJobListing(
+                attempt,
+                jobs_hash=jobs_hash,
+                changed_at=changed_at,
+                next_at=now + (now - changed_at) * PAUSE_SHARE,
+                path=listed.path,
+                token_key=listed.token_key,
+                etag=read.etag,
+            )
+        )
+
+    def _load(self) -> None:
+        chunk, self._chunk = self._chunk, _Chunk()
+        connection = self._cycle.connection
+        for row in gone_jobs(connection, chunk.whole, self._cycle.clock()):
+            chunk.batch.add(WORKFLOW_JOBS, row)
+        self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
+        kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
+        stored.save_open_listings(
+            connection, [each for each in chunk.listings if each.attempt.repository_id in kept]
+        )
+        for repository_id in {each.attempt.repository_id for each in chunk.listings} & kept:
+            self._cycle.save(self._turns[repository_id])
+        self._left |= self._turns.keys() - kept
+
+
+def _hash(rows: list[Row]) -> str:
+    hashes = sorted(row[CONTENT_HASH] for row in rows)
+    return blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+def _times(rows: list[Row]) -> Iterator[datetime | None]:
+    for row in rows:
+        yield from (row["created_at"], row["started_at"], row["completed_at"])
