@@ -7,6 +7,7 @@ from api import bodies, buffer, collector, edge, errors, installation, limits, o
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
+from api.cache import flights
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> Flask:
     edge.init_app(app, settings)
     buffer.init_app(app, settings)
     cache.init_app(app, settings)
+    flights.init_app(app, settings)
     errors.init_app(app)
     collector.init_app(app, settings)
     access.init_app(app)

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, request
 
+from api.cache.flights import UnderWay, current_flights
 from api.parameters import Arguments, Parameter, Schema, read_path, read_query
 
 View = Callable[[Arguments], Response]
@@ -68,7 +69,13 @@ class Endpoint:
         if self.body:
             return self._view({})
         query = read_query(request.args, self.parameters, is_lenient=self.is_lenient)
-        return self._view(read_path(path, self.parameters) | query)
+        arguments = read_path(path, self.parameters) | query
+        while True:
+            try:
+                return self._view(arguments)
+            except UnderWay as flight:
+                # By now the view holds no connection any more.
+                current_flights().wait(flight.name)
 
 
 def endpoint(

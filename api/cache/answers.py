@@ -6,22 +6,50 @@ from flask import Response
 
 from api.answers import tagged_response
 from api.cache.backend import cache
+from api.cache.flights import current_flights
 from api.cache.keys import Question, answer_key
 from api.cache.state import read_state
 from api.database import Connection
 
 
-def answer(connection: Connection, question: Question, compute: Callable[[], bytes]) -> Response:
+def answer(
+    connection: Connection,
+    question: Question,
+    compute: Callable[[], bytes],
+    *,
+    is_expensive: bool = False,
+) -> Response:
     """The answer to a question; `compute` gives its body where the cache does not know it.
+
+    An expensive one is computed once for all who ask it at the same moment, and bounded in number.
 
     All of it happens in the transaction of `connection`: the versions in the key are those of the
     snapshot from which the body is computed, so that no body is kept under versions of another.
+
+    Raises:
+        UnderWay: somebody computes it; the endpoint asks again afterwards.
+        Problem: 429, too much is being computed.
     """
     state = read_state(connection, question.repository_ids)
     key = answer_key(question, state.fingerprint)
-    return tagged_response(key, lambda: _body(key, compute), state.freshness)
+
+    def read_body() -> bytes:
+        if (body := _find(key)) is not None:
+            return body
+        if not is_expensive:
+            return _keep(key, compute())
+        with current_flights().one(key, question.route):
+            body = _find(key)  # who computed it may have ended in between
+            return _keep(key, compute()) if body is None else body
+
+    return tagged_response(key, read_body, state.freshness)
 
 
-@cache.cached(make_cache_key=lambda key, _: key)
-def _body(_key: str, compute: Callable[[], bytes]) -> bytes:
-    return compute()
+def _find(key: str) -> bytes | None:
+    body: bytes | None = cache.get(key)
+    return body
+
+
+def _keep(key: str, body: bytes) -> bytes:
+    cache.set(key, body)
+    return body

@@ -40,12 +40,19 @@ def get_stats(arguments: Arguments) -> Response:
         chosen = read_filter(connection, current_viewer(), arguments)
         if not group_by:
             question = Question("/stats", chosen.applied, chosen.repository_ids)
-            return answer(connection, question, lambda: _whole(connection, chosen))
+            return answer(
+                connection, question, lambda: _whole(connection, chosen), is_expensive=True
+            )
         applied = {**chosen.applied, "group_by": list(group_by)}
         kinds = [GROUPINGS[name].kind for name in group_by]
         page = read_page(arguments, kinds, "/stats", applied)
         question = Question("/stats", applied, chosen.repository_ids, page)
-        return answer(connection, question, lambda: _groups(connection, question, chosen, page))
+        return answer(
+            connection,
+            question,
+            lambda: _groups(connection, question, chosen, page),
+            is_expensive=True,
+        )
 
 
 def _whole(connection: Connection, chosen: RunFilter) -> bytes:

@@ -87,7 +87,9 @@ def get_workflow(arguments: Arguments) -> Response:
     with current_database().reading() as connection:
         chosen = read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)})
         question = Question("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)
-        return answer(connection, question, lambda: _one(connection, chosen, workflow_id))
+        return answer(
+            connection, question, lambda: _one(connection, chosen, workflow_id), is_expensive=True
+        )
 
 
 def _list(

@@ -15,6 +15,7 @@ from api import limits, openapi
 from api.app import create_app
 from api.auth import rights
 from api.cache import backend as cache
+from api.cache import flights
 
 FORMATS = Draft202012Validator.FORMAT_CHECKER
 
@@ -44,6 +45,7 @@ def app_of(settings: Settings) -> Iterator[Flask]:
     if buffer := app.extensions["event_buffer"]:
         buffer.close()
     rights.rights_of(app).close()
+    flights.flights_of(app).close()
     for of_cache_server in (cache.store_of(app), limits.storage_of(app)):
         if of_cache_server:
             of_cache_server.close()
