@@ -220,10 +220,11 @@ def private_socket(folder: Path) -> Path:
     """Where the code server listens, in a folder that only this user enters.
 
     Whoever reaches the socket may run code as us: the code server's protocol asks for no password.
-    The kernel takes paths of 107 bytes; below a longer folder it is a new temporary one.
+    The kernel takes paths of 107 bytes, and gRPC reads a % as an escape: where the folder's path
+    does not do, it is a new temporary one.
     """
     socket_file = folder / "socket"
-    if len(os.fsencode(socket_file)) > LONGEST_SOCKET_PATH_BYTES:
+    if len(os.fsencode(socket_file)) > LONGEST_SOCKET_PATH_BYTES or "%" in str(socket_file):
         return Path(tempfile.mkdtemp(prefix="actionsight-")) / "socket"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)

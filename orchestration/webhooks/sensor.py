@@ -4,7 +4,6 @@ A drain of a thousand events takes less than a second and can be repeated at any
 launch of a run takes many: so it happens here, and only the models run as a run.
 """
 
-import logging
 from collections.abc import Sequence
 
 from dagster import (
@@ -21,8 +20,6 @@ from ingestion.webhooks.drain import DrainError, drain
 from orchestration.modelling.builds import build, owed_build
 from orchestration.webhooks.assets import event_buffer, materialisations
 
-logger = logging.getLogger(__name__)
-
 # The daemon waits a minute for a tick.
 DRAIN_SECONDS = 10
 
@@ -37,14 +34,14 @@ DRAIN_SECONDS = 10
 def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
     """Drain what is buffered, report it, and request a build when one is owed."""
     settings = load()
-    events = _drain(settings)
+    events = _drain(context, settings)
     request = owed_build(context.instance, str(settings.database_url))
     if isinstance(request, SkipReason):
         return SensorResult(skip_reason=request, asset_events=events)
     return SensorResult(run_requests=[request], asset_events=events)
 
 
-def _drain(settings: Settings) -> Sequence[AssetMaterialization]:
+def _drain(context: SensorEvaluationContext, settings: Settings) -> Sequence[AssetMaterialization]:
     """What the drain has to report; its failure must not keep polled loads from being built."""
     try:
         drained = drain(
@@ -53,11 +50,11 @@ def _drain(settings: Settings) -> Sequence[AssetMaterialization]:
             seconds=DRAIN_SECONDS,
         )
     except DrainError as error:
-        logger.error("Webhooks wait in the event buffer: %s", error)
+        context.log.error("Webhooks wait in the event buffer: %s", error)
         return []
     if not drained.event_count:
         return []
-    logger.info(
+    context.log.info(
         "%d deliveries: %d new, %d known, %d unreadable",
         drained.event_count,
         drained.new_count,

@@ -9,7 +9,7 @@ from actionsight.supervisor import LONGEST_SOCKET_PATH_BYTES, private_socket
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize("name", ["data", "d" * 100])
+@pytest.mark.parametrize("name", ["data", "d" * 100, "50%20data"])
 def test_the_code_servers_socket_lies_in_a_folder_that_only_we_enter(
     tmp_path: Path, name: str
 ) -> None:
