@@ -12,7 +12,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import dlt
 import psycopg2
+from dlt.common.destination import DestinationCapabilitiesContext
+from dlt.common.normalizers.naming import NamingConvention
 from dlt.destinations.exceptions import DestinationConnectionError
+from dlt.destinations.impl.postgres.configuration import (
+    PostgresClientConfiguration,
+    PostgresCredentials,
+)
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.github.rest.errors import LoadError
@@ -32,6 +38,22 @@ _DLT_SETTINGS = {
 _CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
+class _Postgres(dlt.destinations.postgres):
+    """dlt's PostgreSQL, whose capabilities are the same whatever is configured.
+
+    dlt asks for them a dozen times a load, and would each time look for every field of the
+    configuration in every place that could hold it: a third of a load's time.
+    """
+
+    def capabilities(
+        self,
+        config: PostgresClientConfiguration | None = None,
+        naming: NamingConvention | None = None,
+    ) -> DestinationCapabilitiesContext:
+        """What PostgreSQL can do."""
+        return super().capabilities(config or self.spec(), naming)
+
+
 class Pipelines:
     """The pipelines of some families; whoever uses them holds the lock of those who load.
 
@@ -44,7 +66,7 @@ class Pipelines:
             dlt.config[name] = value
         # It warns at every load that jsonb columns travel as text, which is what we want.
         logging.getLogger("dlt").setLevel(logging.ERROR)
-        self._database_url = _with_password(database_url)
+        self._credentials = PostgresCredentials(_with_password(database_url))
         self._folder = folder
         self._families = families
         self._pipelines: dict[tuple[str, str], dlt.Pipeline] = {}
@@ -107,8 +129,9 @@ class Pipelines:
     def _pipeline(self, family: str, name: str) -> dlt.Pipeline:
         if (family, name) not in self._pipelines:
             group = name.removeprefix("github_")
-            destination = dlt.destinations.postgres(
-                credentials=self._database_url,
+            destination = _Postgres(
+                credentials=self._credentials,
+                destination_name="postgres",
                 staging_dataset_name_layout=f"{DATASET}_staging_{family}_{group}",
             )
             self._pipelines[family, name] = dlt.pipeline(
