@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask
@@ -75,7 +76,7 @@ def validate(app: Flask, response: TestResponse) -> None:
 
     What no route answers (404 and 405 of the routing, 429) must be a problem.
     """
-    document = openapi.build(app)
+    document = _document(app)
     declared = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     try:
         rule, _ = app.url_map.bind("localhost").match(
@@ -94,3 +95,8 @@ def validate(app: Flask, response: TestResponse) -> None:
     schema = {**declared[response.mimetype]["schema"], "components": document["components"]}
     body = response.json if response.is_json else response.text
     Draft202012Validator(schema, format_checker=FORMATS).validate(body)
+
+
+@lru_cache(maxsize=2)
+def _document(app: Flask) -> dict[str, Any]:
+    return openapi.build(app)

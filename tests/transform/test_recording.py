@@ -29,10 +29,11 @@ def data_versions(database: psycopg.Connection[Any]) -> dict[int, int]:
     )
 
 
-def test_a_build_of_an_empty_database_passes_with_all_its_tests(
+def test_a_build_of_an_empty_database_passes_with_all_its_data_tests(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    project.build()
+    # Unit tests bring rows of their own: they run where a full database is built.
+    project.build("--exclude-resource-type", "unit_test")
 
     assert {mart: len(rows) for mart, rows in marts.read(database).items()} == dict.fromkeys(
         marts.KEYS, 0
