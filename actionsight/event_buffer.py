@@ -2,18 +2,20 @@
 
 An event is acknowledged by the drain once it is committed, and deleted in the same step. Whatever
 happens in between, it is delivered again: the ledger in PostgreSQL decides what was seen before.
+Redis counts how often each was taken, by which a drain knows what it cannot get past.
 """
 
+import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Any, cast
 
 import orjson
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
+
+from actionsight.redis_client import connect
 
 STREAM = "actionsight:events"
 GROUP = "drain"
@@ -23,8 +25,21 @@ CONSUMER = "drain"
 COMPRESSION_LEVEL = 1
 # Twice this, with the second try, is well within the ten seconds that GitHub waits.
 TIMEOUT_SECONDS = 2
+# A drain has more time, and a disk that is slow for some seconds must not look like its death.
+DRAIN_TIMEOUT_SECONDS = 10
+# Between it and all of the memory lies what comes in until the next reading.
+FULL_SHARE = 0.9
+READING_SECONDS = 1.0
+# Events are read so many at once: one can have 25 MB, and nobody knows before.
+READ_TOGETHER = 16
+# What is taken at once, compressed: usual events have some KB.
+BATCH_BYTES = 16_000_000
 
-_Answer = list[tuple[bytes, list[tuple[bytes, dict[bytes, bytes]]]]]
+_Entry = tuple[bytes | None, dict[bytes, bytes] | None]
+
+
+class BufferFullError(redis.RedisError):
+    """The server has no memory left for another event; nothing was appended."""
 
 
 @dataclass(frozen=True)
@@ -55,49 +70,116 @@ class Freshness:
     oldest_received_at: datetime | None
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What the server uses, and what it may (None: as much as there is)."""
+
+    used_bytes: int
+    limit_bytes: int | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more events are to be appended."""
+        return self.limit_bytes is not None and self.used_bytes >= FULL_SHARE * self.limit_bytes
+
+
 class EventBuffer:
     """The stream at `url`; safe to share between threads and to make before a fork."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
-            # A connection that the server closed meanwhile is opened again once. An event that is
-            # appended twice by that costs nothing: the ledger keeps the first.
-            retry=Retry(ConstantBackoff(0.1), 1),
-        )
+    def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        # An event that is appended twice by a second try costs nothing: the ledger keeps the first.
+        self._redis = connect(url, timeout_seconds=timeout_seconds, pause_seconds=0.1)
+        self._memory: Memory | None = None
+        self._read_at = float("-inf")
 
     def append(self, headers: Mapping[str, str], body: bytes) -> str:
         """Add an event; once this returns, the server has it on disk. Gives the entry's id.
 
         Raises:
+            BufferFullError: the server's memory is as good as used up.
             redis.RedisError: it is not in the buffer, as far as is known.
         """
-        entry_id = self._redis.xadd(
-            STREAM,
-            {
-                "headers": orjson.dumps({name.lower(): text for name, text in headers.items()}),
-                "body": zlib.compress(body, COMPRESSION_LEVEL),
-            },
-        )
+        if self._is_full():
+            raise BufferFullError("the event buffer is full")
+        try:
+            entry_id = self._redis.xadd(
+                STREAM,
+                {
+                    "headers": orjson.dumps({name.lower(): text for name, text in headers.items()}),
+                    "body": zlib.compress(body, COMPRESSION_LEVEL),
+                },
+            )
+        except redis.OutOfMemoryError as error:
+            raise BufferFullError("the event buffer is full") from error
         return cast(bytes, entry_id).decode()
 
-    def pending(self, count: int) -> list[Event]:
-        """Events that a drain took and did not forget, oldest first.
+    def memory(self) -> Memory:
+        """How full the server is.
+
+        Raises:
+            redis.RedisError: the server does not answer, or does not tell.
+        """
+        told = self._redis.info("memory")
+        return Memory(int(told["used_memory"]), int(told.get("maxmemory", 0)) or None)
+
+    def claims(self, count: int) -> dict[str, int]:
+        """Of events that a drain took and did not forget, oldest first, how often each was taken.
 
         Raises:
             redis.RedisError: the server does not answer.
         """
-        return self._read("0", count)
+        told: list[dict[str, Any]] = self._ask_group(
+            lambda: self._redis.xpending_range(STREAM, GROUP, "-", "+", count)
+        )
+        return {each["message_id"].decode(): int(each["times_delivered"]) for each in told}
 
-    def new(self, count: int) -> list[Event]:
-        """Events that no drain has taken yet, oldest first; from now on they are pending.
+    def claim(self, entry_ids: Sequence[str], byte_count: int = BATCH_BYTES) -> list[Event]:
+        """Take events again that a drain took before, in the given order, until they have so many
+        bytes; each is taken once more then.
 
         Raises:
             redis.RedisError: the server does not answer.
         """
-        return self._read(">", count)
+
+        def read() -> Iterator[list[_Entry]]:
+            for start in range(0, len(entry_ids), READ_TOGETHER):
+                ids: Any = list(entry_ids[start : start + READ_TOGETHER])
+                entries = cast(list[_Entry], self._redis.xclaim(STREAM, GROUP, CONSUMER, 0, ids))
+                # One that was deleted meanwhile is not given; it must not stand before others.
+                if vanished := set(ids) - {i.decode() for i, fields in entries if i and fields}:
+                    self._redis.xack(STREAM, GROUP, *vanished)
+                yield entries
+
+        return _events(read(), byte_count)
+
+    def give_back(self, entry_ids: Sequence[str], claims: int) -> None:
+        """Let events count as taken so often: those who took them last did not die of them.
+
+        Raises:
+            redis.RedisError: the server does not answer.
+        """
+        if entry_ids:
+            self._redis.xclaim(
+                STREAM, GROUP, CONSUMER, 0, list(entry_ids), retrycount=claims, justid=True
+            )
+
+    def new(self, count: int, byte_count: int = BATCH_BYTES) -> list[Event]:
+        """Events that no drain has taken yet, oldest first, until there are so many, or they have
+        so many bytes; from now on they are taken.
+
+        Raises:
+            redis.RedisError: the server does not answer.
+        """
+
+        def read() -> Iterator[list[_Entry]]:
+            left = count
+            while left > 0:
+                wanted = min(left, READ_TOGETHER)
+                entries = self._read(wanted)
+                yield entries
+                left = left - wanted if len(entries) == wanted else 0
+
+        return _events(read(), byte_count)
 
     def forget(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge and delete events, all or none.
@@ -128,22 +210,34 @@ class EventBuffer:
         """Close the connections."""
         self._redis.close()
 
-    def _read(self, after: str, count: int) -> list[Event]:
+    def _is_full(self) -> bool:
+        """By a reading that is a second old at most, so that few events wait for one."""
+        now = time.monotonic()
+        if now >= self._read_at + READING_SECONDS:
+            # First, so that other threads go on with the reading that they have.
+            self._read_at = now
+            try:
+                self._memory = self.memory()
+            except redis.ResponseError:
+                # A server that does not tell is one without a bound that we know.
+                self._memory = None
+        return self._memory is not None and self._memory.is_full
+
+    def _read(self, count: int) -> list[_Entry]:
+        streams: list[tuple[bytes, list[_Entry]]] | None = self._ask_group(
+            lambda: self._redis.xreadgroup(GROUP, CONSUMER, {STREAM: ">"}, count=count)
+        )
+        return [entry for _, entries in streams or [] for entry in entries]
+
+    def _ask_group(self, ask: Callable[[], Any]) -> Any:
+        """The answer to a question about the group, which is made where it is missing."""
         try:
-            answer = self._redis.xreadgroup(GROUP, CONSUMER, {STREAM: after}, count=count)
+            return ask()
         except redis.ResponseError as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             self._make_group()
-            answer = self._redis.xreadgroup(GROUP, CONSUMER, {STREAM: after}, count=count)
-        entries = [entry for _, of_stream in cast(_Answer, answer or []) for entry in of_stream]
-        # An entry that was deleted while it was pending has no fields: nothing is left of it, and
-        # it must not stand before others for ever.
-        if vanished := [entry_id for entry_id, fields in entries if not fields]:
-            self._redis.xack(STREAM, GROUP, *vanished)
-            if len(vanished) == len(entries):
-                return self._read(after, count)
-        return [_event(entry_id, fields) for entry_id, fields in entries if fields]
+            return ask()
 
     def _make_group(self) -> None:
         try:
@@ -152,6 +246,20 @@ class EventBuffer:
             # Another one was quicker.
             if not str(error).startswith("BUSYGROUP"):
                 raise
+
+
+def _events(chunks: Iterable[Sequence[_Entry]], byte_count: int) -> list[Event]:
+    """The events of as many chunks as it takes to have so many bytes."""
+    events: list[Event] = []
+    size = 0
+    for entries in chunks:
+        for entry_id, fields in entries:
+            if entry_id and fields:
+                events.append(_event(entry_id, fields))
+                size += len(events[-1].body)
+        if size >= byte_count:
+            break
+    return events
 
 
 def _event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:

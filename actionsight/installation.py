@@ -133,7 +133,8 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
             server = PostgresqlServer(folder / "postgres")
             database_url = address_of(server)
             _link_socket(server, folder.parent if demonstration else folder)
-        buffer = ValkeyServer(folder / "event-buffer", "the event buffer", EVENT_BUFFER)
+        bound = f"maxmemory {settings.event_buffer_mb}mb"
+        buffer = ValkeyServer(folder / "event-buffer", "the event buffer", (*EVENT_BUFFER, bound))
         cache = ValkeyServer(folder / "cache", "the cache", CACHE)
         settings = dataclasses.replace(
             settings,

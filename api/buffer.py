@@ -9,7 +9,7 @@ from typing import Any, cast
 import redis
 from flask import Flask, current_app
 
-from actionsight.event_buffer import EventBuffer
+from actionsight.event_buffer import EventBuffer, Memory
 from actionsight.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,7 @@ class Status(Enum):
     """How the event buffer does."""
 
     OK = "ok"
+    FULL = "full"
     UNAVAILABLE = "unavailable"
     NOT_CONFIGURED = "not_configured"
 
@@ -30,13 +31,15 @@ class Waiting:
     """What waits to be drained.
 
     Attributes:
-        event_count: webhooks; None unless `status` is OK.
+        event_count: webhooks; None unless `status` is OK or FULL.
         oldest_event_age_seconds: how long the first of them has waited; None when none does.
+        memory: how full Redis is; None where it does not tell.
     """
 
     status: Status
     event_count: int | None = None
     oldest_event_age_seconds: float | None = None
+    memory: Memory | None = None
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -68,4 +71,14 @@ def read_waiting() -> Waiting:
     if freshness.oldest_received_at is not None:
         # By the clock of Redis, which may be a little ahead.
         age = max(0.0, (datetime.now(UTC) - freshness.oldest_received_at).total_seconds())
-    return Waiting(Status.OK, freshness.event_count, age)
+    memory = _read_memory(buffer)
+    status = Status.FULL if memory is not None and memory.is_full else Status.OK
+    return Waiting(status, freshness.event_count, age, memory)
+
+
+def _read_memory(buffer: EventBuffer) -> Memory | None:
+    try:
+        return buffer.memory()
+    except redis.RedisError:
+        # Some servers do not tell.
+        return None

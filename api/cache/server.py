@@ -5,8 +5,8 @@ import threading
 import time
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from actionsight import redis_client
 
 logger = logging.getLogger(__name__)
 
@@ -18,14 +18,8 @@ LOG_SECONDS = 60.0
 
 
 def connect(url: str) -> redis.Redis:
-    """A client that gives up soon. It connects when it is first used, anew in a child process."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        # A connection that the server closed meanwhile is opened again once.
-        retry=Retry(NoBackoff(), 1),
-    )
+    """A client that gives up soon."""
+    return redis_client.connect(url, timeout_seconds=TIMEOUT_SECONDS)
 
 
 class Outage:

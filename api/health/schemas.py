@@ -16,13 +16,25 @@ READINESS = record(
         "event_buffer": described(
             record(
                 {
-                    "status": {"enum": ["ok", "unavailable", "not_configured"]},
+                    "status": described(
+                        {"enum": ["ok", "full", "unavailable", "not_configured"]},
+                        "`full`: webhooks are refused until a drain has made room.",
+                    ),
                     "event_count": described(
-                        nullable(COUNT), "Webhooks that wait to be drained; null unless `ok`."
+                        nullable(COUNT),
+                        "Webhooks that wait to be drained; null unless `ok` or `full`.",
                     ),
                     "oldest_event_age_seconds": described(
                         nullable({"type": "number", "minimum": 0}),
                         "How long the first of them has waited; null when none does.",
+                    ),
+                    "memory_bytes": described(
+                        nullable(COUNT), "Memory that its Redis uses; null: not known."
+                    ),
+                    "memory_limit_bytes": described(
+                        nullable(COUNT),
+                        "Memory that it may use; at 90 % of it webhooks are refused. null: as much "
+                        "as there is.",
                     ),
                 }
             ),

@@ -114,4 +114,6 @@ def _event_buffer() -> dict[str, Any]:
         "status": waiting.status.value,
         "event_count": waiting.event_count,
         "oldest_event_age_seconds": waiting.oldest_event_age_seconds,
+        "memory_bytes": waiting.memory.used_bytes if waiting.memory else None,
+        "memory_limit_bytes": waiting.memory.limit_bytes if waiting.memory else None,
     }

@@ -177,7 +177,7 @@ def of_buffer(waiting: Waiting) -> Iterator[Metric]:
     yield _flag(
         "actionsight_event_buffer_up",
         "1: the event buffer answers; 0: it does not, and webhooks are refused. Start its Redis.",
-        waiting.status is Status.OK,
+        waiting.status in (Status.OK, Status.FULL),
     )
     if waiting.event_count is not None:
         yield GaugeMetricFamily(
@@ -189,6 +189,18 @@ def of_buffer(waiting: Waiting) -> Iterator[Metric]:
             "actionsight_event_buffer_oldest_event_age_seconds",
             "How long the first of them has waited; 0: none waits. Beyond a minute nothing drains.",
             waiting.oldest_event_age_seconds or 0,
+        )
+    if waiting.memory is not None:
+        yield GaugeMetricFamily(
+            "actionsight_event_buffer_memory_bytes",
+            "Memory that the event buffer's Redis uses. At 90 % of its limit webhooks are refused.",
+            waiting.memory.used_bytes,
+        )
+        yield GaugeMetricFamily(
+            "actionsight_event_buffer_memory_limit_bytes",
+            "Memory that it may use: ACTIONSIGHT_EVENT_BUFFER_MB, or the maxmemory of an own "
+            "server; 0: as much as there is.",
+            waiting.memory.limit_bytes or 0,
         )
 
 

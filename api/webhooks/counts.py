@@ -36,6 +36,7 @@ class Reason(Enum):
     HEADERS_UNUSABLE = "headers_unusable"
     BUSY = "busy"
     BUFFER_UNAVAILABLE = "buffer_unavailable"
+    BUFFER_FULL = "buffer_full"
 
 
 class Counts:
@@ -52,7 +53,8 @@ class Counts:
         refused = Counter(
             "actionsight_webhook_refusals",
             "Deliveries that were refused. signature_wrong: the secret at GitHub is another one; "
-            "buffer_unavailable: Redis is away, or full; busy: too many bodies come too slowly.",
+            "busy: too many bodies come too slowly; buffer_unavailable: Redis is away; "
+            "buffer_full: nothing drains it, or ACTIONSIGHT_EVENT_BUFFER_MB is too little.",
             ("reason",),
             registry=registry,
         )

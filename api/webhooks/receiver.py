@@ -13,7 +13,7 @@ import redis
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request
 
-from actionsight.event_buffer import EventBuffer
+from actionsight.event_buffer import BufferFullError, EventBuffer
 from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
 from api.logs import Throttle
@@ -101,13 +101,12 @@ class Receiver:
             raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
         try:
             buffer.append(_kept_headers(request), body)
+        except BufferFullError as error:
+            detail = "The event buffer is full. Deliver again in a moment."
+            raise _unavailable(Reason.BUFFER_FULL, detail) from error
         except redis.RedisError as error:
-            raise Refusal(
-                Reason.BUFFER_UNAVAILABLE,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "The event buffer does not answer. Deliver again in a moment.",
-                {"Retry-After": RETRY_SECONDS},
-            ) from error
+            detail = "The event buffer does not answer. Deliver again in a moment."
+            raise _unavailable(Reason.BUFFER_UNAVAILABLE, detail) from error
         return event
 
     def _read_body(self, request: Request) -> bytes:
@@ -116,12 +115,7 @@ class Receiver:
             with self._reading.one(request):
                 return _read_body(request, length)
         except TooManyError:
-            raise Refusal(
-                Reason.BUSY,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                TOO_MANY,
-                {"Retry-After": RETRY_SECONDS},
-            ) from None
+            raise _unavailable(Reason.BUSY, TOO_MANY) from None
 
 
 class _Stream(Protocol):
@@ -220,6 +214,10 @@ def _not_configured(setting: str) -> Refusal:
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"Webhooks are not received here: {setting} is not set.",
     )
+
+
+def _unavailable(reason: Reason, detail: str) -> Refusal:
+    return Refusal(reason, HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
 
 
 def _unauthorized(reason: Reason, detail: str) -> Refusal:

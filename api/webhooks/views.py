@@ -60,7 +60,7 @@ def current_receiver() -> Receiver:
         HTTPStatus.LENGTH_REQUIRED: "The request has no Content-Length.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than GitHub sends any.",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is neither JSON nor a form.",
-        HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, or the event buffer is away.",
+        HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, or the event buffer is away, or full.",
     },
 )
 def post_webhook(_: Arguments) -> Response:

@@ -11,7 +11,7 @@ import click
 from psycopg import Connection
 
 from actionsight.database import connect
-from actionsight.event_buffer import EventBuffer
+from actionsight.event_buffer import DRAIN_TIMEOUT_SECONDS, EventBuffer
 from actionsight.settings import Settings, SettingsError, load
 from ingestion.command_line import TROUBLE, log_to_stderr, run
 from ingestion.webhooks.dead_letters import (
@@ -48,7 +48,7 @@ def drain_command(wait: bool) -> None:
     settings = load()
     if settings.redis_url is None:
         raise click.ClickException("ACTIONSIGHT_REDIS_URL is not set: where are the events?")
-    buffer = EventBuffer(settings.redis_url)
+    buffer = EventBuffer(settings.redis_url, timeout_seconds=DRAIN_TIMEOUT_SECONDS)
     try:
         result = drain(
             _database_url(settings),

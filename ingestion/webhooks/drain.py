@@ -1,15 +1,19 @@
 """The drain: buffered events into the raw tables, batch by batch, each in one transaction.
 
-    lock → read the buffer → ledger, observations, dead letters, effects → commit → forget
+    lock → take a batch → ledger, observations, dead letters, effects → commit → forget
 
 An event leaves the buffer after it is committed. A drain that ends in between, however it ends, is
-made good by the next one: what is pending comes first, and the ledger knows it.
+made good by the next one: what is claimed comes first, and the ledger knows it.
+
+A batch is bounded by its bytes. One that the drain did not survive comes again in parts, then one
+by one; what no drain survives goes to the dead letters unread.
 """
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -22,11 +26,19 @@ from actionsight.event_buffer import Event, EventBuffer
 from ingestion.database_errors import explained, first_line
 from ingestion.webhooks.delivery import from_event
 from ingestion.webhooks.locking import try_lock, wait_for_lock
-from ingestion.webhooks.storing import Stored, store
+from ingestion.webhooks.storing import Stored, refuse, store
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 1_000
+# Each drain that ended over a batch makes the next try so many times smaller.
+DIVISOR = 16
+# So often taken before: it comes alone, after all others; or it is not read any more.
+SUSPECT_CLAIMS = 3
+DEADLY_CLAIMS = 5
+DEADLY = f"{DEADLY_CLAIMS} drains ended while they read it: replaying it may need much memory"
+# More than a batch and the suspects are never taken at once.
+MOST_CLAIMED = 5_000
 # A poll can update the same repositories; PostgreSQL ends one of two that wait for each other.
 TRIES = 3
 
@@ -127,27 +139,68 @@ def drain(
     )
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Events of one transaction, all of which were taken so often before."""
+
+    events: list[Event] = field(default_factory=list)
+    claims: int = 0
+
+
+def _take(buffer: EventBuffer, size: int) -> _Batch:
+    """The next batch: what a drain left, the least suspect first; then what is new; then, one by
+    one, what may have ended drains, so that all others are through before."""
+    while True:
+        claims = buffer.claims(MOST_CLAIMED)
+        least = min(claims.values(), default=SUSPECT_CLAIMS)
+        if least >= SUSPECT_CLAIMS and (events := buffer.new(size)):
+            return _Batch(events)
+        if not claims:
+            return _Batch()
+        ids = [entry_id for entry_id, count in claims.items() if count == least]
+        part = 1 if least >= SUSPECT_CLAIMS else max(1, size // DIVISOR**least)
+        if events := buffer.claim(ids[:part]):
+            return _Batch(events, least)
+
+
+def _store(connection: Connection[Any], batch: _Batch) -> Stored:
+    deliveries = [from_event(event) for event in batch.events]
+    if batch.claims >= DEADLY_CLAIMS:
+        return refuse(connection, deliveries, DEADLY)
+    if batch.claims >= SUSPECT_CLAIMS:
+        logger.warning(
+            "%d drains ended over a batch with the delivery %s: trying it alone",
+            batch.claims,
+            ascii(deliveries[0].delivery_id),
+        )
+    return store(connection, deliveries)
+
+
 def _drain_batch(
     connection: Connection[Any], buffer: EventBuffer, size: int, *, waits: bool
 ) -> Stored | None:
     """One batch, forgotten once it is committed; None where another drain is under way."""
     for tries_left in reversed(range(TRIES)):
+        batch = _Batch()
         try:
             with connection.transaction():
                 if waits:
                     wait_for_lock(connection)
                 elif not try_lock(connection):
                     return None
-                events: list[Event] = buffer.pending(size) or buffer.new(size)
-                if not events:
+                batch = _take(buffer, size)
+                if not batch.events:
                     return Stored()
-                stored = store(connection, [from_event(event) for event in events])
+                stored = _store(connection, batch)
             break
-        except DeadlockDetected:
-            if not tries_left:
+        except Exception as error:
+            # We live: whatever failed, it was not these events that ended a drain.
+            with suppress(redis.RedisError):
+                buffer.give_back([event.entry_id for event in batch.events], batch.claims)
+            if not (isinstance(error, DeadlockDetected) and tries_left):
                 raise
             logger.info("PostgreSQL ended a batch for another transaction: trying again")
-    buffer.forget([event.entry_id for event in events])
+    buffer.forget([event.entry_id for event in batch.events])
     if stored.failures:
         logger.warning(
             "%d deliveries could not be read: see `actionsight dead-letters list`",

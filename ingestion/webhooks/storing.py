@@ -79,6 +79,15 @@ def store(
     return stored
 
 
+def refuse(connection: Connection[Any], deliveries: Sequence[Delivery], reason: str) -> Stored:
+    """Make dead letters of deliveries for this reason, without reading their bodies.
+
+    Raises:
+        psycopg.Error: PostgreSQL refuses; the transaction is lost.
+    """
+    return _store(connection, deliveries, reason, is_replay=False)
+
+
 def _store(
     connection: Connection[Any],
     deliveries: Sequence[Delivery],

@@ -15,7 +15,7 @@ from dagster import (
 )
 
 from actionsight.database import connect
-from actionsight.event_buffer import EventBuffer
+from actionsight.event_buffer import DRAIN_TIMEOUT_SECONDS, EventBuffer
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainResult, drain
 from ingestion.webhooks.tables import newest_batch_ids
@@ -62,7 +62,7 @@ def drained_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult
 @cache
 def event_buffer(url: str) -> EventBuffer:
     """The buffer's client of this process."""
-    return EventBuffer(url)
+    return EventBuffer(url, timeout_seconds=DRAIN_TIMEOUT_SECONDS)
 
 
 def materialisations(settings: Settings, drained: DrainResult) -> list[AssetMaterialization]:

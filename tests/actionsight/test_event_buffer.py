@@ -1,5 +1,6 @@
 """The buffer gives every event again until it is told to forget it."""
 
+import os
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 
-from actionsight.event_buffer import GROUP, STREAM, EventBuffer
+from actionsight.event_buffer import GROUP, READ_TOGETHER, STREAM, EventBuffer
 
 pytestmark = pytest.mark.integration
 
@@ -34,11 +35,17 @@ def test_what_was_taken_and_not_forgotten_is_given_again(buffer: EventBuffer) ->
     for number in range(3):
         buffer.append(HEADERS, str(number).encode())
     taken = buffer.new(2)
-    assert buffer.pending(10) == taken
+    assert buffer.claims(10) == dict.fromkeys([event.entry_id for event in taken], 1)
+    assert buffer.claim([event.entry_id for event in taken]) == taken
+    assert buffer.claims(10) == dict.fromkeys([event.entry_id for event in taken], 2)
     assert [zlib.decompress(event.body) for event in buffer.new(10)] == [b"2"]
 
     buffer.forget([taken[0].entry_id])
-    assert [zlib.decompress(event.body) for event in buffer.pending(10)] == [b"1", b"2"]
+    assert list(buffer.claims(10).values()) == [2, 1]
+    buffer.give_back([taken[1].entry_id], 0)
+    assert buffer.claims(10)[taken[1].entry_id] == 0
+    left = buffer.claim([*buffer.claims(10)])
+    assert [zlib.decompress(event.body) for event in left] == [b"1", b"2"]
     assert buffer.freshness().event_count == 2
 
 
@@ -68,10 +75,20 @@ def test_an_entry_that_vanished_while_pending_blocks_nothing(
     with redis.Redis.from_url(redis_url) as client:
         client.xdel(STREAM, gone.entry_id)
         assert client.xpending(STREAM, GROUP)["pending"] == 2
-    # As many as are asked for have vanished: what is behind them is reached all the same.
-    assert buffer.pending(1) == [here]
+    assert buffer.claim([gone.entry_id, here.entry_id]) == [here]
     with redis.Redis.from_url(redis_url) as client:
         assert client.xpending(STREAM, GROUP)["pending"] == 1
+
+
+def test_what_is_taken_at_once_is_bounded_by_its_bytes(buffer: EventBuffer) -> None:
+    bodies = [os.urandom(1_000) for _ in range(50)]
+    for body in bodies:
+        buffer.append(HEADERS, body)
+    taken = buffer.new(50, byte_count=20_000)
+    assert 20 <= len(taken) <= 20 + READ_TOGETHER
+    again = buffer.claim([event.entry_id for event in taken], byte_count=1)
+    assert again == taken[:READ_TOGETHER]
+    assert len(buffer.new(50)) == 50 - len(taken)
 
 
 def test_an_entry_that_no_receiver_wrote_can_still_be_named(

@@ -38,6 +38,8 @@ def test_ready_when_all_is_there(marts: Marts, client: ValidatingClient) -> None
             "status": "not_configured",
             "event_count": None,
             "oldest_event_age_seconds": None,
+            "memory_bytes": None,
+            "memory_limit_bytes": None,
         },
     }
 
@@ -72,9 +74,16 @@ def test_readiness_says_how_many_webhooks_wait_and_since_when(
 
         def waiting() -> Any:
             body: Any = client.get("/readyz").json
+            memory = body["event_buffer"].pop("memory_bytes")
+            assert memory > 0
             return body["event_buffer"]
 
-        empty = {"status": "ok", "event_count": 0, "oldest_event_age_seconds": None}
+        empty = {
+            "status": "ok",
+            "event_count": 0,
+            "oldest_event_age_seconds": None,
+            "memory_limit_bytes": None,
+        }
         assert waiting() == empty
         entry_ids = [buffer.append({}, b"{}") for _ in range(3)]
         first, later = waiting(), waiting()
@@ -99,6 +108,8 @@ def test_a_buffer_that_is_away_is_shown_and_keeps_nobody_from_reading(
         "status": "unavailable",
         "event_count": None,
         "oldest_event_age_seconds": None,
+        "memory_bytes": None,
+        "memory_limit_bytes": None,
     }
     assert "event buffer" in caplog.text
     assert "hunter2" not in caplog.text

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from actionsight import redis_client
 from ingestion.github.rest.limits import (
     GITHUB_LIMITS,
     MINUTE,
@@ -39,13 +38,7 @@ OUTAGE_LOG_SECONDS = 60.0
 
 def connect(url: str) -> redis.Redis:
     """A client that gives up soon: a budget must not wait for its book-keeping."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        # A connection that the server closed meanwhile is opened again once.
-        retry=Retry(NoBackoff(), 1),
-    )
+    return redis_client.connect(url, timeout_seconds=TIMEOUT_SECONDS)
 
 
 class Budget:

@@ -38,6 +38,6 @@ def buffered(redis_url: str) -> list[Event]:
     """All events in the buffer, oldest first."""
     buffer = EventBuffer(redis_url)
     try:
-        return buffer.pending(10_000) + buffer.new(10_000)
+        return buffer.claim([*buffer.claims(10_000)]) + buffer.new(10_000)
     finally:
         buffer.close()

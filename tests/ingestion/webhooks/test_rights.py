@@ -60,17 +60,17 @@ def test_a_delivery_that_comes_during_the_transaction_is_later_than_the_rights(
     webhooks: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The drain's transaction can be older than what it reads from the buffer."""
-    pending = webhooks.buffer.pending
+    claims = webhooks.buffer.claims
     moments: list[datetime] = []
 
-    def pending_late(count: int) -> Any:
+    def claims_late(count: int) -> Any:
         if not moments:
             webhooks.send("installation", {"action": "suspend"})
             moments.append(datetime.now(UTC))
-        return pending(count)
+        return claims(count)
 
     webhooks.send("ping", {})
-    monkeypatch.setattr(webhooks.buffer, "pending", pending_late)
+    monkeypatch.setattr(webhooks.buffer, "claims", claims_late)
     webhooks.drain()
     assert all(moment >= moments[0] for moment in invalid_before(webhooks))
 
