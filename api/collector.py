@@ -148,7 +148,7 @@ class Collector:
         return self._with(jwt.encode(claims, key, algorithm="RS256"))
 
     def _with(self, token: str | None) -> GitHub:
-        return GitHub(self._settings.github_api_url, token)
+        return GitHub(self._settings, token)
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -10,15 +10,10 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.auth import AuthBase
 
-from api.auth.github_tokens import (
-    TIMEOUT_SECONDS,
-    USER_AGENT,
-    BearerAuth,
-    GitHubAwayError,
-    TokenRefusedError,
-)
+from actionsight.settings import Settings
+from api.auth.github_tokens import USER_AGENT, BearerAuth, GitHubAwayError, TokenRefusedError
+from api.outgoing import send
 
 Role = Literal["read", "triage", "write", "maintain", "admin"]
 
@@ -69,15 +64,11 @@ class Installed(NamedTuple):
     app_slug: str | None
 
 
-class _NoAuth(AuthBase):
-    # Keeps requests from reading ~/.netrc.
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
 @dataclass(frozen=True)
 class GitHub:
     """GitHub as one token reaches it; None: as everybody does.
+
+    `deadline`: by `time.monotonic`, until when every answer must be there; None: each in its time.
 
     Every method raises:
         TokenRefusedError: 401, the token has ended.
@@ -85,8 +76,9 @@ class GitHub:
         GitHubAwayError: it does not answer, or not as it should, or a limit is used up.
     """
 
-    api_url: str
+    settings: Settings = field(repr=False)
     token: str | None = field(repr=False)
+    deadline: float | None = None
 
     def get(self, path: str) -> Any:
         """The answer to a GET."""
@@ -142,13 +134,13 @@ class GitHub:
         url = self._own(path)
         for _ in range(MOST_REDIRECTS):
             try:
-                response = requests.request(
+                response = send(
                     method,
                     url,
                     headers=_HEADERS,
-                    auth=BearerAuth(self.token) if self.token else _NoAuth(),
-                    timeout=TIMEOUT_SECONDS,
-                    allow_redirects=False,
+                    auth=BearerAuth(self.token) if self.token else None,
+                    ca_file=self.settings.ca_file,
+                    deadline=self.deadline,
                     **options,
                 )
             except requests.RequestException as error:
@@ -161,8 +153,9 @@ class GitHub:
 
     def _own(self, path: str) -> str:
         """The whole address of a path, or of a link; the token goes to the API alone."""
-        url = path if "://" in path else f"{self.api_url}{path}"
-        if urlsplit(url)[:2] != urlsplit(self.api_url)[:2]:
+        api_url = self.settings.github_api_url
+        url = path if "://" in path else f"{api_url}{path}"
+        if urlsplit(url)[:2] != urlsplit(api_url)[:2]:
             raise GitHubAwayError("GitHub links to another host")
         return url
 

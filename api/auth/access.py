@@ -164,7 +164,7 @@ def _readable(visitor: Visitor) -> Collection[int] | None:
     if visitor.is_operator or visitor.person is None:
         return None
     try:
-        return rights.current_rights().readable(visitor.person).keys()
+        return rights.current_rights().readable(visitor.person).roles.keys()
     except GrantEndedError:
         raise signed_out(visitor.token_id) from None
 

@@ -13,10 +13,9 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from actionsight.settings import Settings
+from api.outgoing import send
 
 USER_AGENT = "actionsight"
-# To connect, and between two parts of the answer. A person waits.
-TIMEOUT_SECONDS = (3.05, 8)
 _API_HEADERS = {
     "Accept": "application/vnd.github+json",
     "User-Agent": USER_AGENT,
@@ -95,6 +94,7 @@ def read_person(settings: Settings, access_token: str) -> Person:
         TokenRefusedError, GitHubAwayError.
     """
     response = _send(
+        settings,
         "GET",
         f"{settings.github_api_url}/user",
         headers=_API_HEADERS,
@@ -116,6 +116,7 @@ def refresh(settings: Settings, refresh_token: str) -> Tokens:
         TokenRefusedError, ClientRefusedError, GitHubAwayError.
     """
     response = _send(
+        settings,
         "POST",
         f"{settings.github_url}/login/oauth/access_token",
         headers={"Accept": "application/json", "User-Agent": USER_AGENT},
@@ -143,6 +144,7 @@ def revoke(settings: Settings, access_token: str) -> None:
     """
     client_id = quote(settings.github_client_id or "", safe="")
     response = _send(
+        settings,
         "DELETE",
         f"{settings.github_api_url}/applications/{client_id}/token",
         headers=_API_HEADERS,
@@ -161,12 +163,9 @@ def _client(settings: Settings) -> HTTPBasicAuth:
     return HTTPBasicAuth(settings.github_client_id or "", settings.github_client_secret or "")
 
 
-def _send(method: str, url: str, **options: Any) -> requests.Response:
+def _send(settings: Settings, method: str, url: str, **options: Any) -> requests.Response:
     try:
-        # A redirect would carry secrets to an address that no setting names.
-        return requests.request(
-            method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
-        )
+        return send(method, url, ca_file=settings.ca_file, **options)
     except requests.RequestException as error:
         # Its text may quote what was sent; its kind is enough.
         raise GitHubAwayError(type(error).__name__) from None

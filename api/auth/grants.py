@@ -1,14 +1,13 @@
 """Grants: the tokens that GitHub gave at a sign-in, encrypted, refreshed while they are needed.
 
-A refresh token serves once. Whoever refreshes holds the grant's row, and what GitHub gave is
-committed before the row is free again. A grant that ended keeps no tokens.
-
-Where these functions say that they commit, they commit what the connection has done before, too:
-what GitHub said must last whatever comes next, and a row that is held while another is waited for
-could be waited for in turn.
+A refresh token serves once. Whoever refreshes says so in the grant's row first
+(`refresh_started_at`, for half a minute), and writes what GitHub gave only if the row still holds
+the token that was used. No connection, and no row, is held while GitHub is asked. A grant that
+ended keeps no tokens.
 """
 
 import logging
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,9 +21,14 @@ from actionsight.settings import Settings
 from api.auth import github_tokens
 from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError, Tokens
 from api.auth.sessions import end_sessions_of_grant
+from api.database import Database
 
 # A token is refreshed that early, so that a request that has begun can be finished with it.
 MARGIN = timedelta(minutes=5)
+# So long one refresh is waited for; then it was lost, and another may try.
+REFRESH_SECONDS = 30
+WAIT_SECONDS = 10
+_LOOK_SECONDS = 0.1
 _REFUSED = "refused by GitHub"
 _UNREADABLE = "encrypted with another secret key"
 
@@ -43,6 +47,7 @@ class _Grant:
     is_expired: bool
     is_refresh_due: bool
     is_refreshable: bool
+    is_refreshing: bool
 
 
 def store(connection: Connection[Any], cipher: Cipher, user_id: int, tokens: Tokens) -> int:
@@ -67,68 +72,68 @@ def store(connection: Connection[Any], cipher: Cipher, user_id: int, tokens: Tok
     return int(grant_id)
 
 
-def access_token(
-    connection: Connection[Any], cipher: Cipher, settings: Settings, grant_id: int
-) -> str:
-    """The person's token, refreshed when it is about to expire; then it commits.
+def access_token(database: Database, cipher: Cipher, settings: Settings, grant_id: int) -> str:
+    """The person's token, refreshed when it is about to expire.
 
     Raises:
         GrantEndedError: GitHub refused, or the grant had ended; its sessions have ended, too.
         GitHubAwayError: the token has expired, and GitHub cannot be asked for another.
         ClientRefusedError: the same, because GitHub does not know this installation.
     """
-    grant = _read(connection, grant_id)
-    if not grant.is_refresh_due:
+    given_up_at = time.monotonic() + WAIT_SECONDS
+    while True:
+        with database.writing() as connection:
+            grant = _read(connection, grant_id)
         try:
-            return cipher.decrypt(grant.access_token)
+            current = cipher.decrypt(grant.access_token)
+            refresh_token = cipher.decrypt(grant.refresh_token) if grant.refresh_token else None
         except DecryptionError:
             logger.warning("grant %d: %s", grant_id, _UNREADABLE)
-    connection.commit()
-    token = None
-    with connection.transaction():
-        grant = _read(connection, grant_id, locked=True)  # another request may have refreshed it
-        try:
-            token = _current_or_refreshed(connection, cipher, settings, grant_id, grant)
-        except TokenRefusedError:
-            _end(connection, grant_id, grant.user_id, _REFUSED)
-        except DecryptionError:
-            _end(connection, grant_id, grant.user_id, _UNREADABLE)
-    if token is None:
-        raise GrantEndedError
-    return token
+            _end(database, grant_id, grant, _UNREADABLE)
+            raise GrantEndedError from None
+        if not grant.is_refresh_due:
+            return current
+        if refresh_token is None or not grant.is_refreshable:
+            if not grant.is_expired:
+                return current
+            _end(database, grant_id, grant, _REFUSED)
+            raise GrantEndedError
+        if not grant.is_refreshing and _begin_refresh(database, grant_id, grant):
+            return _refreshed(database, cipher, settings, grant_id, grant, current, refresh_token)
+        if not grant.is_expired:
+            return current  # another request refreshes it
+        if time.monotonic() > given_up_at:
+            raise GitHubAwayError("another request still waits for a new token")
+        time.sleep(_LOOK_SECONDS)
 
 
-def note_refusal(connection: Connection[Any], cipher: Cipher, grant_id: int, token: str) -> None:
+def note_refusal(database: Database, cipher: Cipher, grant_id: int, token: str) -> None:
     """Note that GitHub answered 401 to a token that `access_token` gave.
 
-    Returns when the grant has a newer token by now, which is worth another try. Commits.
+    Returns when the grant has a newer token by now, which is worth another try.
 
     Raises:
         GrantEndedError: the grant and its sessions have ended.
     """
-    connection.commit()
-    with connection.transaction():
-        grant = _read(connection, grant_id, locked=True)
-        try:
-            is_current = cipher.decrypt(grant.access_token) == token
-        except DecryptionError:
-            is_current = True
-        if is_current:
-            _end(connection, grant_id, grant.user_id, _REFUSED)
-    if is_current:
+    with database.writing() as connection:
+        grant = _read(connection, grant_id)
+    try:
+        is_current = cipher.decrypt(grant.access_token) == token
+    except DecryptionError:
+        is_current = True
+    if is_current and _end(database, grant_id, grant, _REFUSED):
         raise GrantEndedError
 
 
 def revoke(
-    connection: Connection[Any], cipher: Cipher, settings: Settings, grant_id: int, *, reason: str
+    database: Database, cipher: Cipher, settings: Settings, grant_id: int, *, reason: str
 ) -> None:
-    """End a grant here, commit, and then end its token at GitHub.
+    """End a grant here, and then end its token at GitHub.
 
     When GitHub is away its token is left to expire there, known to nobody; the log and the audit
     log say so.
     """
-    connection.commit()
-    with connection.transaction():
+    with database.writing() as connection:
         try:
             grant = _read(connection, grant_id, locked=True)
         except GrantEndedError:
@@ -136,13 +141,14 @@ def revoke(
         _forget_tokens(connection, grant_id)
         end_sessions_of_grant(connection, grant_id)
     is_revoked = _revoke_at_github(cipher, settings, grant_id, grant)
-    audit.record(
-        connection,
-        "sign_in.ended",
-        user_id=grant.user_id,
-        reason=reason,
-        is_token_revoked_at_github=is_revoked,
-    )
+    with database.writing() as connection:
+        audit.record(
+            connection,
+            "sign_in.ended",
+            user_id=grant.user_id,
+            reason=reason,
+            is_token_revoked_at_github=is_revoked,
+        )
 
 
 def _revoke_at_github(cipher: Cipher, settings: Settings, grant_id: int, grant: _Grant) -> bool:
@@ -152,43 +158,89 @@ def _revoke_at_github(cipher: Cipher, settings: Settings, grant_id: int, grant: 
             # An expired token cannot be revoked, and its refresh token would live on for months.
             refresh_token = cipher.decrypt(grant.refresh_token)
             token = github_tokens.refresh(settings, refresh_token).access_token
-        github_tokens.revoke(settings, token)
     except TokenRefusedError:
         return True  # it had ended before
     except (GitHubAwayError, ClientRefusedError, DecryptionError) as error:
         logger.warning("grant %d: its token is not revoked at GitHub: %r", grant_id, error)
         return False
+    return _end_at_github(settings, grant_id, token)
+
+
+def _end_at_github(settings: Settings, grant_id: int, token: str) -> bool:
+    try:
+        github_tokens.revoke(settings, token)
+    except TokenRefusedError:
+        return True  # it had ended before
+    except (GitHubAwayError, ClientRefusedError) as error:
+        logger.warning("grant %d: its token is not revoked at GitHub: %r", grant_id, error)
+        return False
     return True
 
 
-def _current_or_refreshed(
-    connection: Connection[Any], cipher: Cipher, settings: Settings, grant_id: int, grant: _Grant
+def _begin_refresh(database: Database, grant_id: int, grant: _Grant) -> bool:
+    """Whether the refresh is this request's to make: of all that ask, one's."""
+    with database.writing() as connection:
+        cursor = connection.execute(
+            """
+            update app.sign_in_grants set refresh_started_at = clock_timestamp()
+            where grant_id = %s
+                and revoked_at is null
+                and refresh_token = %s
+                and coalesce(refresh_started_at < clock_timestamp() - %s, true)
+            """,
+            [grant_id, grant.refresh_token, timedelta(seconds=REFRESH_SECONDS)],
+        )
+        return cursor.rowcount == 1
+
+
+def _refreshed(
+    database: Database,
+    cipher: Cipher,
+    settings: Settings,
+    grant_id: int,
+    grant: _Grant,
+    current: str,
+    refresh_token: str,
 ) -> str:
-    current = cipher.decrypt(grant.access_token)
-    if not grant.is_refresh_due:
-        return current
-    if grant.refresh_token is None or not grant.is_refreshable:
-        if grant.is_expired:
-            raise TokenRefusedError
-        return current
     try:
-        tokens = github_tokens.refresh(settings, cipher.decrypt(grant.refresh_token))
+        tokens = github_tokens.refresh(settings, refresh_token)
+    except TokenRefusedError:
+        if _end(database, grant_id, grant, _REFUSED):
+            raise GrantEndedError from None
+        raise GitHubAwayError("another request has refreshed the token") from None
     except (GitHubAwayError, ClientRefusedError):
+        _give_up_refresh(database, grant_id)
         if grant.is_expired:
             raise
         return current
-    connection.execute(
-        """
-        update app.sign_in_grants set
-            access_token = %(access_token)s,
-            access_expires_at = now() + make_interval(secs => %(access_seconds)s),
-            refresh_token = %(refresh_token)s,
-            refresh_expires_at = now() + make_interval(secs => %(refresh_seconds)s)
-        where grant_id = %(grant_id)s
-        """,
-        {"grant_id": grant_id, **_encrypted(cipher, tokens)},
-    )
+    with database.writing() as connection:
+        cursor = connection.execute(
+            """
+            update app.sign_in_grants set
+                access_token = %(access_token)s,
+                access_expires_at = now() + make_interval(secs => %(access_seconds)s),
+                refresh_token = %(refresh_token)s,
+                refresh_expires_at = now() + make_interval(secs => %(refresh_seconds)s),
+                refresh_started_at = null
+            where grant_id = %(grant_id)s
+                and revoked_at is null
+                and refresh_token = %(used)s
+            """,
+            {"grant_id": grant_id, "used": grant.refresh_token, **_encrypted(cipher, tokens)},
+        )
+    if cursor.rowcount == 0:
+        # The person signed out meanwhile: what GitHub gave belongs to nobody.
+        _end_at_github(settings, grant_id, tokens.access_token)
+        return access_token(database, cipher, settings, grant_id)
     return tokens.access_token
+
+
+def _give_up_refresh(database: Database, grant_id: int) -> None:
+    with database.writing() as connection:
+        connection.execute(
+            "update app.sign_in_grants set refresh_started_at = null where grant_id = %s",
+            [grant_id],
+        )
 
 
 _READ = """
@@ -198,7 +250,8 @@ _READ = """
         refresh_token,
         coalesce(access_expires_at <= clock_timestamp(), false) as is_expired,
         coalesce(access_expires_at <= clock_timestamp() + %(margin)s, false) as is_refresh_due,
-        coalesce(refresh_expires_at > clock_timestamp(), true) as is_refreshable
+        coalesce(refresh_expires_at > clock_timestamp(), true) as is_refreshable,
+        coalesce(refresh_started_at > clock_timestamp() - %(refreshing)s, false) as is_refreshing
     from app.sign_in_grants
     where grant_id = %(grant_id)s and revoked_at is null
     {lock}
@@ -208,18 +261,38 @@ _READ = """
 def _read(connection: Connection[Any], grant_id: int, *, locked: bool = False) -> _Grant:
     statement = sql.SQL(_READ).format(lock=sql.SQL("for no key update" if locked else ""))
     with connection.cursor(row_factory=class_row(_Grant)) as cursor:
-        grant = cursor.execute(statement, {"grant_id": grant_id, "margin": MARGIN}).fetchone()
+        grant = cursor.execute(
+            statement,
+            {
+                "grant_id": grant_id,
+                "margin": MARGIN,
+                "refreshing": timedelta(seconds=REFRESH_SECONDS),
+            },
+        ).fetchone()
     if grant is None:
         raise GrantEndedError
     return grant
 
 
-def _end(connection: Connection[Any], grant_id: int, user_id: int, reason: str) -> None:
-    _forget_tokens(connection, grant_id)
-    sessions = end_sessions_of_grant(connection, grant_id)
-    audit.record(
-        connection, "sign_in.ended", user_id=user_id, reason=reason, session_count=sessions
-    )
+def _end(database: Database, grant_id: int, grant: _Grant, reason: str) -> bool:
+    """End a grant as it was read, and its sessions; False: it has other tokens by now."""
+    with database.writing() as connection:
+        try:
+            now = _read(connection, grant_id, locked=True)
+        except GrantEndedError:
+            return True
+        if now.access_token != grant.access_token:
+            return False
+        _forget_tokens(connection, grant_id)
+        sessions = end_sessions_of_grant(connection, grant_id)
+        audit.record(
+            connection,
+            "sign_in.ended",
+            user_id=grant.user_id,
+            reason=reason,
+            session_count=sessions,
+        )
+    return True
 
 
 def _forget_tokens(connection: Connection[Any], grant_id: int) -> None:

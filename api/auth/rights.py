@@ -1,27 +1,33 @@
 """Rights: what a person reaches at GitHub, kept for minutes, and nothing once that is too old.
 
-    cache server (5 minutes) → GitHub → the same entry until it is 15 minutes old → nothing
+    cache server (5 minutes) → the same entry until it is 15 minutes old, while one thread asks
+    GitHub in the background → GitHub, within ten seconds → nothing
 
 An entry holds ids and roles, no token and no name. It counts only if it was read after the person's
-`rights_invalid_before`, by which webhooks take rights at once. All moments are of one clock, the
-database's, and a reading is as old as the moment before GitHub was asked.
+`rights_invalid_before`, and of a repository only if it was read after the repository's, by which
+webhooks take rights at once. All moments are of one clock, the database's, and a reading is as old
+as the moment before GitHub was asked.
 """
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
 
 import orjson
 import redis
 from flask import Flask, current_app
+from redis.lock import Lock
 
 from actionsight.encryption import Cipher
 from actionsight.settings import Settings
 from api.auth import grants
 from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
+from api.auth.grants import GrantEndedError
 from api.cache.server import Outage, connect
 from api.database import Database
 from api.github import ROLES, GitHub, RefusedError, Role
@@ -29,16 +35,19 @@ from api.github import ROLES, GitHub, RefusedError, Role
 logger = logging.getLogger(__name__)
 
 FRESH = timedelta(minutes=5)
-# So long an entry serves while GitHub cannot be asked; then it is closed.
+# So long an entry serves while GitHub is asked, or cannot be; then it is closed.
 HARD_LIMIT = timedelta(minutes=15)
 # After a failure GitHub is not asked for so long on behalf of the same person.
 PAUSE_SECONDS = 15
-# One request of a person asks, and the others wait for what it finds.
-TURN_SECONDS = 30
-WAIT_SECONDS = 10
+# All pages of a person together. One request asks, and the others wait for what it finds.
+ASKING_SECONDS = 10
+WAIT_SECONDS = ASKING_SECONDS
+# Whoever asks is done by then: pages, and twice a token.
+TURN_SECONDS = 60
 
 PREFIX = "actionsight:rights"
 _EXTENSION = "rights"
+_FAILURES = (GitHubAwayError, ClientRefusedError, RefusedError)
 
 Roles = Mapping[int, Role]
 T = TypeVar("T")
@@ -60,11 +69,14 @@ class Person:
     now: datetime
 
 
-class _Entry(NamedTuple):
+class Known(NamedTuple):
+    """The repositories that a person was given a role in, by id, as GitHub listed them then."""
+
     read_at: datetime
     roles: Roles
 
     def serves(self, person: Person, longest: timedelta) -> bool:
+        """Whether it counts for the person, and is not older than that."""
         return self.read_at > person.rights_invalid_before and person.now - self.read_at < longest
 
 
@@ -76,32 +88,37 @@ class Rights:
         self._database = database
         self._cache = connect(settings.cache_url) if settings.cache_url else None
         self._outage = Outage("GitHub is asked for rights each time")
+        self._refreshing: set[threading.Thread] = set()
 
-    def readable(self, person: Person) -> Roles:
-        """The repositories that the person was given a role in at GitHub, by id.
+    def readable(self, person: Person) -> Known:
+        """What GitHub lists for the person.
 
-        Empty where GitHub cannot be asked and nothing young enough is known.
+        Nothing where GitHub cannot be asked and nothing young enough is known.
 
         Raises:
             GrantEndedError: GitHub ended the grant; so have its sessions.
         """
+        began = time.monotonic()
         key = f"{PREFIX}:{person.user_id}:{person.grant_id}"
-        entry = self._read(key)
-        if entry and entry.serves(person, FRESH):
-            return entry.roles
-        with self._turn(key):
-            entry = self._read(key)
-            if entry and entry.serves(person, FRESH):
-                return entry.roles
-            try:
-                roles = self._ask(key, person)
-            except (GitHubAwayError, ClientRefusedError, RefusedError) as error:
-                logger.warning("the rights of user %d are not known: %r", person.user_id, error)
-                return entry.roles if entry and entry.serves(person, HARD_LIMIT) else {}
-        return roles
+        known = self._read(key)
+        if known and known.serves(person, FRESH):
+            return known
+        if known and known.serves(person, HARD_LIMIT):
+            self._refresh(key, person)
+            return known
+        found = self._in_turn(key, person)
+        waited = timedelta(seconds=time.monotonic() - began)
+        if found and found.serves(replace(person, now=person.now + waited), HARD_LIMIT):
+            return found
+        return Known(person.now, {})
 
-    def as_person(self, grant_id: int, ask: Callable[[GitHub], T]) -> T:
-        """Ask GitHub something, now, as the person of a grant.
+    def as_person(
+        self, grant_id: int, ask: Callable[[GitHub], T], *, deadline: float | None = None
+    ) -> T:
+        """Ask GitHub something, now, as the person of a grant; no connection is held meanwhile.
+
+        Args:
+            deadline: by `time.monotonic`, until when every answer must be there.
 
         Raises:
             GrantEndedError: GitHub ended the grant; so have its sessions.
@@ -109,28 +126,66 @@ class Rights:
         """
         cipher = Cipher(self._settings.secret_key or "")
         for _ in range(2):
-            with self._database.writing() as connection:
-                token = grants.access_token(connection, cipher, self._settings, grant_id)
+            token = grants.access_token(self._database, cipher, self._settings, grant_id)
             try:
-                return ask(GitHub(self._settings.github_api_url, token))
+                return ask(GitHub(self._settings, token, deadline))
             except TokenRefusedError:
-                with self._database.writing() as connection:
-                    # Returns if another request has refreshed the token meanwhile.
-                    grants.note_refusal(connection, cipher, grant_id, token)
+                # Returns if another request has refreshed the token meanwhile.
+                grants.note_refusal(self._database, cipher, grant_id, token)
         raise GitHubAwayError("GitHub refuses tokens that it gave a moment ago")
 
     def close(self) -> None:
-        """Close the connections to the cache server."""
+        """Wait for what is asked in the background; close the connections to the cache server."""
+        for thread in list(self._refreshing):
+            thread.join()
         if self._cache is not None:
             self._cache.close()
 
-    def _ask(self, key: str, person: Person) -> Roles:
+    def _in_turn(self, key: str, person: Person) -> Known | None:
+        """What another request finds, or GitHub is asked, once."""
+        with self._turn(key) as is_mine:
+            known = self._read(key)
+            if not is_mine or (known and known.serves(person, FRESH)):
+                return known
+            try:
+                return self._ask(key, person)
+            except _FAILURES as error:
+                logger.warning("the rights of user %d are not known: %r", person.user_id, error)
+                return known
+
+    def _refresh(self, key: str, person: Person) -> None:
+        """Let one thread, of all workers, ask GitHub in the background."""
+        turn = self._lock(key)
+        if turn is None or not self._call(lambda _: turn.acquire(blocking=False)):
+            return
+
+        def ask() -> None:
+            try:
+                self._ask(key, person)
+            except _FAILURES as error:
+                logger.warning("the rights of user %d are not renewed: %r", person.user_id, error)
+            except GrantEndedError:
+                logger.info("the sign-in of user %d has ended", person.user_id)
+            except Exception:
+                logger.exception("the rights of user %d are not renewed", person.user_id)
+            finally:
+                self._call(lambda _: turn.release())
+                self._refreshing.discard(threading.current_thread())
+
+        thread = threading.Thread(target=ask, name="rights", daemon=True)
+        self._refreshing.add(thread)
+        thread.start()
+
+    def _ask(self, key: str, person: Person) -> Known:
         pause = f"{key}:pause"
         if self._call(lambda cache: cache.get(pause)) is not None:
             raise GitHubAwayError("it failed a moment ago")
         try:
-            installed = self.as_person(person.grant_id, lambda github: github.installed())
-        except (GitHubAwayError, ClientRefusedError, RefusedError):
+            deadline = time.monotonic() + ASKING_SECONDS
+            installed = self.as_person(
+                person.grant_id, lambda github: github.installed(), deadline=deadline
+            )
+        except _FAILURES:
             self._call(lambda cache: cache.set(pause, b"1", ex=PAUSE_SECONDS))
             raise
         roles = {each.repository_id: each.role for each in installed.repositories if each.role}
@@ -138,9 +193,9 @@ class Rights:
             {"read_at": person.now.astimezone(UTC), "roles": roles}, option=orjson.OPT_NON_STR_KEYS
         )
         self._call(lambda cache: cache.set(key, value, ex=HARD_LIMIT))
-        return roles
+        return Known(person.now, roles)
 
-    def _read(self, key: str) -> _Entry | None:
+    def _read(self, key: str) -> Known | None:
         value = self._call(lambda cache: cache.get(key))
         if value is None:
             return None
@@ -152,19 +207,27 @@ class Rights:
             return None
         if read_at.tzinfo is None or not all(role in ROLES for role in roles.values()):
             return None
-        return _Entry(read_at, roles)
+        return Known(read_at, roles)
+
+    def _lock(self, key: str) -> Lock | None:
+        # Taken by the request, given back by the thread that asks for it.
+        lock: Lock | None = self._call(
+            lambda cache: cache.lock(
+                f"{key}:turn", timeout=TURN_SECONDS, sleep=0.05, thread_local=False
+            )
+        )
+        return lock
 
     @contextmanager
-    def _turn(self, key: str) -> Iterator[None]:
-        """The turn of one request of this person; without the cache server all at once."""
-        turn = self._call(lambda cache: cache.lock(f"{key}:turn", timeout=TURN_SECONDS, sleep=0.05))
-        is_taken = turn is not None and self._call(
-            lambda _: turn.acquire(blocking_timeout=WAIT_SECONDS)
-        )
+    def _turn(self, key: str) -> Iterator[bool]:
+        """The turn of one request of this person: whether it is this one's, after waiting for the
+        one before. Without the cache server it is everybody's."""
+        turn = self._lock(key)
+        is_taken = turn and self._call(lambda _: turn.acquire(blocking_timeout=WAIT_SECONDS))
         try:
-            yield
+            yield is_taken is not False
         finally:
-            if is_taken:
+            if turn and is_taken:
                 self._call(lambda _: turn.release())
 
     def _call(self, ask: Callable[[redis.Redis], Any]) -> Any:

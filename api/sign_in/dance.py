@@ -26,13 +26,13 @@ from actionsight.settings import Settings
 from api.auth import github_tokens
 from api.auth.github_tokens import (
     CLIENT_ERRORS,
-    TIMEOUT_SECONDS,
     USER_AGENT,
     ClientRefusedError,
     GitHubAwayError,
     TokenRefusedError,
     Tokens,
 )
+from api.outgoing import CONNECT_SECONDS, READ_SECONDS, guard
 
 NAME = "github"
 CALLBACK = "/login/github/authorized"
@@ -61,6 +61,7 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
 
     def __init__(self, settings: Settings) -> None:
         self.callback_url = settings.public_root + CALLBACK
+        self.ca_file = settings.ca_file
         super().__init__(
             NAME,
             __name__,
@@ -155,7 +156,8 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
 
 
 class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships no types
-    """A connection that waits a limited time and returns people to the one address."""
+    """A connection that waits a limited time, goes to GitHub alone, and returns people to the one
+    address."""
 
     @property
     def redirect_uri(self) -> str:
@@ -177,7 +179,10 @@ class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships 
         query = request.query_string.decode("latin-1")
         options["authorization_response"] = f"{self.redirect_uri}?{query}"
         headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
-        return super().fetch_token(token_url, timeout=TIMEOUT_SECONDS, headers=headers, **options)
+        guard(self, token_url, self.blueprint.ca_file)
+        self.max_redirects = 0
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        return super().fetch_token(token_url, timeout=timeout, headers=headers, **options)
 
 
 class _RequestStorage(BaseStorage):  # type: ignore[misc]  # Flask-Dance ships no types

@@ -82,10 +82,11 @@ def post_logout(_: Arguments) -> Response:
     nobody."""
     sign_in = current_sign_in(current_settings())
     settings = sign_in.settings
-    with current_database().writing() as connection:
+    database = current_database()
+    with database.writing() as connection:
         session = _session(connection, sign_in)
-        csrf.check(request, session, settings)
-        grants.revoke(connection, sign_in.cipher, settings, session.grant_id, reason="signed out")
+    csrf.check(request, session, settings)
+    grants.revoke(database, sign_in.cipher, settings, session.grant_id, reason="signed out")
     response = Response(status=HTTPStatus.NO_CONTENT)
     for name in (sign_in.cookies.session, sign_in.cookies.csrf):
         sign_in.cookies.clear(response, name)

@@ -146,18 +146,15 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
 
 
 def _end_older_session(sign_in: SignIn) -> None:
-    older = request.cookies.get(sign_in.cookies.session)
-    if older:
-        with current_database().writing() as connection:
-            session = sessions.find_session(connection, older)
-            if session is not None:
-                grants.revoke(
-                    connection,
-                    sign_in.cipher,
-                    sign_in.settings,
-                    session.grant_id,
-                    reason="signed in again",
-                )
+    older, database = request.cookies.get(sign_in.cookies.session), current_database()
+    if not older:
+        return
+    with database.writing() as connection:
+        session = sessions.find_session(connection, older)
+    if session is not None:
+        grants.revoke(
+            database, sign_in.cipher, sign_in.settings, session.grant_id, reason="signed in again"
+        )
 
 
 def _give_session(sign_in: SignIn, response: Response, cookie_value: str) -> None:

@@ -42,10 +42,10 @@ def app_of(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.test_client_class = ValidatingClient
     yield app
+    rights.rights_of(app).close()
     app.extensions["database"].close()
     if buffer := app.extensions["event_buffer"]:
         buffer.close()
-    rights.rights_of(app).close()
     flights.flights_of(app).close()
     for of_cache_server in (cache.store_of(app), limits.storage_of(app)):
         if of_cache_server:

@@ -19,7 +19,7 @@ from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
 from api.auth.github_tokens import Tokens
-from api.auth.rights import PREFIX
+from api.auth.rights import PREFIX, rights_of
 from github_standin.people import Installation, User
 from github_standin.server import Fault, Server
 from github_standin.world import World
@@ -175,6 +175,11 @@ class House:
                 entry = json.loads(value)
                 moment = datetime.fromisoformat(entry["read_at"]) - timedelta(minutes=minutes)
                 cache.set(key, json.dumps({**entry, "read_at": moment.isoformat()}), keepttl=True)
+
+    def settle(self) -> None:
+        """Wait for what is asked in the background."""
+        for thread in list(rights_of(self.app)._refreshing):
+            thread.join(timeout=60)
 
     def rights_keys(self, cache: "redis.Redis") -> list[bytes]:
         """The keys of entries that hold rights."""

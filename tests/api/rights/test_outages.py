@@ -41,6 +41,7 @@ def test_while_github_cannot_be_asked_rights_serve_for_fifteen_minutes_and_then_
     house.github.fault = fault
     house.age(14.8)
     assert browser.visible() == {open_id, closed_id}
+    house.settle()
     house.age(0.3)
     assert browser.visible() == {open_id}
     house.github.fault = None

@@ -1,7 +1,10 @@
 """What a person may see: what is public, and what GitHub lists for them; for minutes, then not."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import redis
 from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
+from api.auth import rights
 from github_standin.people import User
 from tests.api.rights.house import (
     ODD_INSTALLATIONS,
@@ -67,6 +71,7 @@ def test_github_is_asked_once_in_five_minutes_and_by_session(
     assert house.asked() == 1
     house.age(0.2)
     browser.read("/stats")
+    house.settle()
     assert house.asked() == 2
     house.signed_in(reader).read("/stats")
     assert house.asked() == 3
@@ -113,10 +118,10 @@ def test_a_suspended_or_removed_installation_lists_nothing(
     house.world.people.unsuspend(house.organisation)
     assert browser.visible() == {open_id}  # for five minutes
     house.age(5)
-    assert browser.visible() == {open_id, closed_id}
+    assert renewed(house, browser) == {open_id, closed_id}
     house.world.people.uninstall(house.organisation)
     house.age(5)
-    assert browser.visible() == {open_id}
+    assert renewed(house, browser) == {open_id}
 
 
 def test_an_installation_that_ends_while_its_repositories_are_listed_lists_nothing(
@@ -135,6 +140,69 @@ def test_a_role_that_was_lost_shows_nothing_after_five_minutes(
     assert browser.visible() == {open_id, closed_id}
     house.world.people.set_role(reader, "octo/closed", "none")
     house.age(5)
+    assert renewed(house, browser) == {open_id}
+
+
+def renewed(house: House, browser: Caller) -> set[int]:
+    """What somebody sees who asked a moment before."""
+    browser.read("/stats")
+    house.settle()
+    return browser.visible()
+
+
+def test_rights_of_five_to_fifteen_minutes_serve_at_once_while_one_request_asks_github(
+    house: House, browser: Caller, reader: User, open_id: int, closed_id: int
+) -> None:
+    assert browser.visible() == {open_id, closed_id}
+    house.world.people.set_role(reader, "octo/closed", "none")
+    answered = Event()
+
+    def slow(_: Request) -> None:
+        answered.wait(timeout=60)
+
+    house.github.fault = slow
+    house.age(14)
+    with ThreadPoolExecutor(8) as threads:
+        assert (
+            list(threads.map(lambda _: browser.visible(), range(8))) == [{open_id, closed_id}] * 8
+        )
+    answered.set()
+    house.settle()
+    assert house.asked() == 2
+    assert browser.visible() == {open_id}
+
+
+def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
+    house: House,
+    browser: Caller,
+    open_id: int,
+    closed_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rights, "WAIT_SECONDS", 0.2)
+    answered = Event()
+
+    def slow(_: Request) -> None:
+        answered.wait(timeout=60)
+
+    house.github.fault = slow
+    with ThreadPoolExecutor(4) as threads:
+        first = [threads.submit(browser.visible) for _ in range(4)]
+        waited = list(islice(as_completed(first, timeout=60), 3))
+        answered.set()
+        assert [each.result() for each in waited] == [{open_id}] * 3
+        assert {frozenset(each.result()) for each in first} == {
+            frozenset({open_id}),
+            frozenset({open_id, closed_id}),
+        }
+    assert house.asked() == 1
+
+
+def test_all_pages_together_have_one_deadline(
+    house: House, browser: Caller, open_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rights, "ASKING_SECONDS", 0.5)
+    house.github.fault = lambda _: time.sleep(0.3)
     assert browser.visible() == {open_id}
 
 

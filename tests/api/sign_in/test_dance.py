@@ -5,16 +5,19 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, session
 from flask_dance.consumer import OAuth2ConsumerBlueprint, oauth_authorized, oauth_before_login
 from psycopg import Connection
+from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from api.sign_in.dance import CALLBACK, Dance
 from api.sign_in.views import make_blueprint
+from github_standin.server import Server
 from github_standin.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.visitors import CLIENT_SECRET, ROOT, Visitor, parameters
@@ -108,6 +111,27 @@ def test_behind_a_proxy_that_ends_tls_the_scheme_of_the_request_does_not_matter(
         back = inside.consent(url, "ada")
         assert back.startswith(root + CALLBACK)
         assert inside.get(back).status_code == 303
+
+
+def test_the_exchange_follows_no_redirect_and_reads_no_netrc(
+    visitor: Visitor, github: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 307 would carry client secret, code and verifier wherever it says."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    def redirects(request: Request) -> Response | None:
+        is_exchange = request.path == "/login/oauth/access_token"
+        return Response("", 307, {"Location": "/elsewhere"}) if is_exchange else None
+
+    back = visitor.consent(visitor.begin(), "ada")
+    github.fault = redirects
+    assert visitor.get(back).status_code == 503
+    assert "/elsewhere" not in github.paths()
+    assert "authorization" not in github.requests[-1].headers
+    github.fault = None
+    visitor.sign_in("ada")
 
 
 def test_no_secret_reaches_a_log_at_any_level(

@@ -1,20 +1,27 @@
 """A person's token: decrypted, refreshed once however many ask, ended when GitHub refuses."""
 
-from collections.abc import Iterator
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
 from typing import Any
 
 import pytest
+from flask import Flask
 from psycopg import Connection
+from werkzeug.wrappers import Request, Response
 
-from actionsight.database import connect
 from actionsight.encryption import Cipher
 from actionsight.settings import Settings
 from api.auth import grants
-from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, read_person
+from api.auth.github_tokens import (
+    ClientRefusedError,
+    GitHubAwayError,
+    TokenRefusedError,
+    read_person,
+)
 from api.auth.grants import GrantEndedError
+from api.database import Database
 from github_standin.server import Break, Server
 from github_standin.world import World
 from tests.api.sign_in.visitors import CLIENT_ID, SECRET_KEY, Visitor
@@ -26,29 +33,26 @@ TOKENS = "/login/oauth/access_token"
 
 @dataclass
 class Asking:
-    """Asks for the token of the one grant, on a connection with transactions as the API's."""
+    """Asks for the token of the one grant."""
 
     settings: Settings
-    connection: Connection[Any]
+    database: Database
     grant_id: int
     cipher: Cipher
 
     def token(self) -> str:
-        return grants.access_token(self.connection, self.cipher, self.settings, self.grant_id)
+        return grants.access_token(self.database, self.cipher, self.settings, self.grant_id)
 
     def refused(self, token: str) -> None:
-        grants.note_refusal(self.connection, self.cipher, self.grant_id, token)
+        grants.note_refusal(self.database, self.cipher, self.grant_id, token)
 
 
 @pytest.fixture
-def asking(
-    visitor: Visitor, settings: Settings, connection: Connection[Any], database_url: str
-) -> Iterator[Asking]:
+def asking(visitor: Visitor, settings: Settings, connection: Connection[Any], app: Flask) -> Asking:
     visitor.sign_in("ada")
     row = connection.execute("select grant_id from app.sign_in_grants").fetchone()
     assert row is not None
-    with connect(database_url) as own:
-        yield Asking(settings, own, row[0], Cipher(SECRET_KEY))
+    return Asking(settings, app.extensions["database"], row[0], Cipher(SECRET_KEY))
 
 
 def age(connection: Connection[Any], seconds_left: int) -> None:
@@ -80,32 +84,72 @@ def test_a_token_about_to_expire_is_refreshed(
     assert asking.token() == new, "eight hours are left again"
 
 
-def test_a_refreshed_token_lasts_although_the_request_fails_afterwards(
-    asking: Asking, connection: Connection[Any]
-) -> None:
-    """The refresh token served once: lost, it would sign the person out."""
-    age(connection, 0)
-    new = asking.token()
-    asking.connection.rollback()
-    assert asking.token() == new
-
-
 def test_many_requests_refresh_a_token_once(
-    asking: Asking, github: Server, connection: Connection[Any], database_url: str
+    asking: Asking, github: Server, connection: Connection[Any]
 ) -> None:
     age(connection, 0)
     count = 8
     together = Barrier(count)
 
     def ask(_: int) -> str:
-        with connect(database_url) as own:
-            together.wait(timeout=20)
-            return grants.access_token(own, asking.cipher, asking.settings, asking.grant_id)
+        together.wait(timeout=20)
+        return asking.token()
 
     with ThreadPoolExecutor(count) as threads:
         tokens = set(threads.map(ask, range(count)))
     assert len(tokens) == 1
     assert github.paths().count(TOKENS) == 2, "the sign-in's and one refresh"
+
+
+def test_nothing_is_held_in_the_database_while_github_is_asked(
+    asking: Asking,
+    github: Server,
+    connection: Connection[Any],
+    visitor: Visitor,
+    settings: Settings,
+) -> None:
+    """Whoever signs out meanwhile waits for nobody, and what GitHub gave is ended there."""
+    held: list[Any] = []
+    given: list[str] = []
+
+    def look(request: Request) -> Response | None:
+        if request.path != TOKENS:
+            return None
+        response = github.answer(request)
+        given.append(json.loads(response.get_data())["access_token"])
+        held.extend(
+            connection.execute(
+                """
+                select query from pg_stat_activity
+                where datname = current_database() and state like 'idle in transaction%'
+                """
+            ).fetchall()
+        )
+        assert visitor.sign_out().status_code == 204
+        return response
+
+    age(connection, 60)
+    github.fault = look
+    with pytest.raises(GrantEndedError):
+        asking.token()
+    assert held == []
+    (new,) = given
+    with pytest.raises(TokenRefusedError):
+        read_person(settings, new)
+
+
+def test_while_somebody_refreshes_a_token_that_lives_serves(
+    asking: Asking, connection: Connection[Any], github: Server
+) -> None:
+    age(connection, 60)
+    connection.execute("update app.sign_in_grants set refresh_started_at = now()")
+    assert asking.token()
+    assert github.paths().count(TOKENS) == 1
+    connection.execute(
+        "update app.sign_in_grants set refresh_started_at = now() - interval '31 seconds'"
+    )
+    assert asking.token()
+    assert github.paths().count(TOKENS) == 2, "whoever began it is gone"
 
 
 def test_a_grant_that_github_ended_ends_its_session_when_it_is_refreshed(
@@ -116,7 +160,6 @@ def test_a_grant_that_github_ended_ends_its_session_when_it_is_refreshed(
     age(connection, 0)
     with pytest.raises(GrantEndedError):
         asking.token()
-    asking.connection.rollback()
     assert visitor.me() is None
     assert connection.execute(
         "select access_token, refresh_token, revoked_at is not null from app.sign_in_grants"
@@ -136,7 +179,6 @@ def test_a_token_that_github_refuses_before_it_expires_ends_the_session(
     world.people.revoke_token(token)
     with pytest.raises(GrantEndedError):
         asking.refused(token)
-    asking.connection.rollback()
     assert visitor.me() is None
 
 
@@ -162,7 +204,6 @@ def test_while_github_is_away_a_token_serves_until_it_expires(
     age(connection, 0)
     with pytest.raises(GitHubAwayError):
         asking.token()
-    asking.connection.rollback()
     github.fault = None
     assert visitor.me() is not None, "nobody is signed out because GitHub is away"
     assert asking.token() != token
@@ -175,7 +216,6 @@ def test_a_wrong_client_secret_signs_nobody_out(
     age(connection, 0)
     with pytest.raises(ClientRefusedError):
         asking.token()
-    asking.connection.rollback()
     assert visitor.me() is not None
 
 
