@@ -35,8 +35,22 @@ def drain_process(webhooks: Installation) -> Iterator["subprocess.Popen[str]"]:
 
 def kill_server(server: PostgresqlServer | ValkeyServer) -> None:
     """End a server as a power failure would end its process."""
-    state = json.loads((server.folder / "process.json").read_text())
-    os.kill(state["pid"], signal.SIGKILL)
+    os.kill(_process_id(server), signal.SIGKILL)
+
+
+@contextmanager
+def stalled(server: ValkeyServer) -> Iterator[None]:
+    """A server that does nothing for so long and keeps its connections, as where a disk hangs."""
+    process_id = _process_id(server)
+    os.kill(process_id, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process_id, signal.SIGCONT)
+
+
+def _process_id(server: PostgresqlServer | ValkeyServer) -> int:
+    return int(json.loads((server.folder / "process.json").read_text())["pid"])
 
 
 def assert_account(webhooks: Installation, accepted: Iterable[str]) -> None:

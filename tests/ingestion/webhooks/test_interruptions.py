@@ -6,15 +6,18 @@ servers, which are killed amid work.
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+from psycopg import Connection
 
 from actionsight import migrations
 from actionsight.database import connect
@@ -23,8 +26,14 @@ from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.event_buffer import GROUP, STREAM, EventBuffer
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainError
-from tests.ingestion.webhooks.interrupting import assert_account, drain_process, kill_server
+from tests.ingestion.webhooks.interrupting import (
+    assert_account,
+    drain_process,
+    kill_server,
+    stalled,
+)
 from tests.ingestion.webhooks.receiving import (
+    PATIENCE_SECONDS,
     REPOSITORY_ID,
     Installation,
     job_payload,
@@ -44,11 +53,11 @@ def some_events(webhooks: Installation) -> list[str]:
 
 
 @contextmanager
-def ledger_locked(webhooks: Installation) -> Iterator[None]:
-    """Nobody else can write the ledger for so long."""
+def ledger_locked(webhooks: Installation) -> Iterator[Connection[Any]]:
+    """Nobody else can write the ledger for so long, or until the connection given rolls back."""
     with connect(webhooks.database_url) as connection:
         connection.execute("lock table raw.webhook_events in exclusive mode")
-        yield
+        yield connection
 
 
 def pending_count(redis_url: str) -> int:
@@ -189,6 +198,49 @@ def test_an_event_buffer_that_is_killed_loses_nothing_that_it_accepted(
     finally:
         for buffer in buffers:
             buffer.close()
+        server.stop()
+
+
+def test_an_event_buffer_that_stalls_is_waited_for_briefly_and_loses_and_doubles_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    server = ValkeyServer(tmp_path / "event-buffer", "event buffer", EVENT_BUFFER)
+    buffer = EventBuffer(server.start(), timeout_seconds=0.2)
+    webhooks = Installation(settings, buffer)
+    webhooks.monitor(REPOSITORY_ID)
+    try:
+        ids = some_events(webhooks)
+        with stalled(server):
+            began = time.monotonic()
+            with pytest.raises(DrainError, match="the event buffer does not answer"):
+                webhooks.drain()
+            with pytest.raises(redis.TimeoutError):
+                webhooks.send("ping", {})
+            assert time.monotonic() - began < PATIENCE_SECONDS
+        # Between the commit and the acknowledgement.
+        with ThreadPoolExecutor(1) as threads, ledger_locked(webhooks) as holder:
+            draining = threads.submit(webhooks.drain)
+            wait_until(webhooks.waiting)
+            with stalled(server):
+                holder.rollback()
+                with pytest.raises(DrainError, match="the event buffer does not answer"):
+                    draining.result()
+        committed = webhooks.ledger(), webhooks.dead_letters()
+        webhooks.drain()
+        assert (webhooks.ledger(), webhooks.dead_letters()) == committed
+        # Wherever it happens to be.
+        sender = Sender(webhooks, wanted=600)
+        with drained_meanwhile(webhooks), sender.sending():
+            for stall_at in (100, 300):
+                wait_until(partial(sender.has_accepted, stall_at))
+                with sender.interrupted(), stalled(server):
+                    time.sleep(0.7)
+        webhooks.drain(waits=True)
+        webhooks.drain(waits=True)
+        assert_account(webhooks, [*ids, *sender.accepted])
+        assert set(webhooks.dead_letters()) == set(committed[1])
+    finally:
+        buffer.close()
         server.stop()
 
 
