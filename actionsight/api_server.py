@@ -7,8 +7,10 @@ that are told one folder by PROMETHEUS_MULTIPROC_DIR count there together.
 """
 
 import os
+import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +34,14 @@ RECEIVER = "api.webhooks.wsgi:app"
 RECEIVER_SIZE = Size(workers=1, threads=256)
 LARGEST_HEAD_BYTES = 16 * 1024
 HEAD_SECONDS = 10
+# What the server and its libraries read; whatever else stands in the environment (a cloud's keys,
+# say) is left behind, since the server hands its environment on with every request.
+_KEPT = re.compile(
+    r"(ACTIONSIGHT_|GRANIAN_|PROMETHEUS_|OPENSSL_|PYTHON|SSL_|LC_|LD_|PG)\w*"
+    r"|PATH|HOME|LANG|TZ|TMPDIR|USER"
+    r"|VIRTUAL_ENV|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY",
+    re.IGNORECASE,
+)
 # The name is prometheus_client's, and so is the rule that the folder is empty at the start.
 COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -54,13 +64,19 @@ def empty_counters_folder(data_dir: Path, port: int) -> Path:
     return folder
 
 
+def kept(environment: Mapping[str, str]) -> dict[str, str]:
+    """What of an environment the server is given."""
+    return {name: value for name, value in environment.items() if _KEPT.fullmatch(name)}
+
+
 def main(port: str, application: str = APPLICATION) -> None:
     """Become the server."""
+    os.umask(0o077)  # what it writes is for this user alone
     if COUNTERS not in os.environ:
         os.environ[COUNTERS] = str(empty_counters_folder(load().data_dir, int(port)))
     size = RECEIVER_SIZE if application == RECEIVER else SIZE
     granian = str(Path(sys.executable).with_name("granian"))
-    os.execv(  # noqa: S606 no shell is wanted
+    os.execve(  # noqa: S606 no shell is wanted
         granian,
         [
             granian,
@@ -77,6 +93,7 @@ def main(port: str, application: str = APPLICATION) -> None:
             "--respawn-failed-workers",
             application,
         ],
+        kept(os.environ),
     )
 
 

@@ -1,5 +1,6 @@
 """The command `actionsight`: what an operator types."""
 
+import os
 import signal
 import sys
 import time
@@ -49,6 +50,7 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
+        os.umask(0o077)  # what any of them writes is for this user alone
         # What was started is ended on the way out. SIGINT too is set: a shell starts background
         # jobs with it ignored.
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -5,11 +5,13 @@ Looks only: it starts no server and changes nothing.
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -23,7 +25,13 @@ from actionsight.findings import Finding
 from actionsight.installation import DEMONSTRATION, shows_demonstration
 from actionsight.loopback import without_proxy
 from actionsight.repositories import list_monitored
-from actionsight.settings import ROOT, Settings
+from actionsight.settings import (
+    COLLECTION,
+    LONG_ENOUGH_WEBHOOK_SECRET,
+    ROOT,
+    Settings,
+    files_of_secrets,
+)
 
 OLDEST_POSTGRESQL = 15
 # A drain comes round every five seconds.
@@ -37,6 +45,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     demonstration = shows_demonstration(settings)
     folder = settings.data_dir / DEMONSTRATION if demonstration else settings.data_dir
     yield Finding("Data", f"in {folder}")
+    yield from file_findings(settings.data_dir)
+    yield from address_findings(settings)
     database_url = settings.database_url if not demonstration else None
     if database_url is None:
         database_url = PostgresqlServer(folder / "postgres").running_url()
@@ -54,11 +64,33 @@ def examine(settings: Settings) -> Iterator[Finding]:
             "and what must be kept are settings of a whole server, so give the cache its own",
             is_warning=True,
         )
-    yield from _webhooks(settings, demonstration=demonstration)
+    yield from webhook_findings(settings, demonstration=demonstration)
     yield from _event_buffer(
         buffer_url or ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER).running_url()
     )
     yield _redis("Cache", cache_url)
+
+
+def file_findings(data_dir: Path) -> Iterator[Finding]:
+    """Whether other users of this machine read what they should not."""
+    for file in [*files_of_secrets(), *filter(Path.exists, [data_dir])]:
+        if file.stat().st_mode & stat.S_IROTH:
+            yield Finding(
+                "Files",
+                f"every user of this machine can read {file}: `chmod -R o-rwx {file}`",
+                is_warning=True,
+            )
+
+
+def address_findings(settings: Settings) -> Iterator[Finding]:
+    """Whether the API knows how it is reached."""
+    if settings.public_root.startswith("https://") and settings.proxy_count == 0:
+        yield Finding(
+            "Proxy",
+            "ACTIONSIGHT_PUBLIC_URL is https, which a proxy must end, and ACTIONSIGHT_PROXY_COUNT "
+            "is 0: all people share the proxy's address and its limits; set it to 1",
+            is_warning=True,
+        )
 
 
 def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
@@ -77,7 +109,11 @@ def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
         asked = subprocess.run(
             [sys.executable, "-m", "ingestion.github", "--quiet", "check", *names],
             cwd=ROOT,
-            env={**os.environ, **settings.environment(), **without_proxy(dict(os.environ))},
+            env={
+                **os.environ,
+                **settings.environment(COLLECTION),
+                **without_proxy(dict(os.environ)),
+            },
             capture_output=True,
             text=True,
             timeout=CHECK_SECONDS,
@@ -163,7 +199,8 @@ def count_dead_letters(connection: psycopg.Connection[Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def _webhooks(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
+def webhook_findings(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
+    """Whether webhooks are accepted, and by how good a secret."""
     if demonstration:
         yield Finding("Webhooks", "sent by GitHub's stand-in, with a secret of their own")
     elif not settings.github_webhook_secret:
@@ -174,6 +211,13 @@ def _webhooks(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
             is_warning=True,
         )
     else:
+        if any(len(s) < LONG_ENOUGH_WEBHOOK_SECRET for s in settings.github_webhook_secret):
+            yield Finding(
+                "Webhooks' secret",
+                f"has fewer than {LONG_ENOUGH_WEBHOOK_SECRET} characters, which can be guessed: "
+                "`openssl rand -hex 32` makes a better one",
+                is_warning=True,
+            )
         rotating = " (two secrets: drop the old one after 3 days)"
         yield Finding(
             "Webhooks",

@@ -2,7 +2,7 @@
 
 import base64
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -15,11 +15,15 @@ class DecryptionError(ValueError):
 
 
 class Cipher:
-    """Encrypts under a key that is derived from the installation's secret key."""
+    """Encrypts under a key that is derived from the installation's secret key.
+
+    Args:
+        secret_key: one, or the new and the old one separated by a comma while they are rotated:
+            the first encrypts, each decrypts.
+    """
 
     def __init__(self, secret_key: str) -> None:
-        derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=_PURPOSE).derive(secret_key.encode())
-        self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+        self._fernet = MultiFernet([_fernet(key) for key in secret_key.split(",")])
 
     def encrypt(self, text: str) -> bytes:
         """Different bytes at each call."""
@@ -35,3 +39,8 @@ class Cipher:
             return self._fernet.decrypt(encrypted).decode()
         except InvalidToken:
             raise DecryptionError("encrypted with another secret key, or damaged") from None
+
+
+def _fernet(key: str) -> Fernet:
+    derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=_PURPOSE).derive(key.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))

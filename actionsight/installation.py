@@ -23,8 +23,10 @@ from actionsight.embedded import (
 from actionsight.embedded.server import secret_in
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.loopback import HOST, without_proxy
-from actionsight.settings import ROOT, SETTINGS, Settings
+from actionsight.settings import COLLECTION, DAGSTER, ROOT, SETTINGS, Settings
 
+# The parts that open Dagster's storage.
+DAGSTERS = {DAGSTER, COLLECTION}
 DEMONSTRATION = "demonstration"
 REAL = "real"
 
@@ -52,7 +54,7 @@ def claimed_by_up(settings: Settings, *, demonstration: bool) -> Iterator[None]:
     Raises:
         AlreadyRunningError: another one runs.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_folder(settings.data_dir)
     with _lock_file(settings.data_dir).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,6 +94,7 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
         EmbeddedServerError: a server cannot be started.
     """
     servers: list[EmbeddedServer] = []
+    make_data_folder(settings.data_dir)
     with ExitStack() as stack:
 
         def address_of(server: EmbeddedServer) -> str:
@@ -100,6 +103,7 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
 
         if demonstration:
             folder = settings.data_dir / DEMONSTRATION
+            make_data_folder(folder)
             demonstrated = Demonstrated(
                 api_root=f"http://{HOST}:{settings.api_port}",
                 webhook_secret=secret_in(folder / "webhook-secret"),
@@ -147,21 +151,24 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
         yield Services(settings, tuple(servers))
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings, part: str) -> dict[str, str]:
     """The environment of a process of this installation: its settings and its places.
 
     Args:
         settings: with every address filled in, as `services` gives them.
+        part: the kind of process, which is told no more secrets than it needs
+            (`actionsight.settings`).
     """
     folder = settings.data_dir
     home = folder / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "dagster.yaml", home / "dagster.yaml")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
+    storage = dagster_database_url(str(settings.database_url)) if part in DAGSTERS else ""
     return {
         **inherited,
-        **settings.environment(),
-        "ACTIONSIGHT_DAGSTER_DATABASE_URL": dagster_database_url(str(settings.database_url)),
+        **settings.environment(part),
+        "ACTIONSIGHT_DAGSTER_DATABASE_URL": storage,
         "DAGSTER_HOME": str(home),
         "DBT_TARGET_PATH": str(folder / "dbt" / "target"),
         "DBT_LOG_PATH": str(folder / "dbt" / "logs"),
@@ -185,6 +192,18 @@ def dagster_database_url(database_url: str) -> str:
     """Dagster's database beside ours, for its driver, psycopg 2."""
     url = migrations.with_dagster_database(database_url)
     return "postgresql+psycopg2://" + url.partition("://")[2]
+
+
+def make_data_folder(folder: Path) -> None:
+    """Make the folder that holds all of an installation, for its owner alone.
+
+    Under root PostgreSQL runs as another user, who passes through and reads nothing on the way.
+    One that stands already keeps its mode, which may be somebody's wish: `doctor` looks at it.
+    """
+    mode = 0o711 if os.geteuid() == 0 else 0o700
+    for missing in [f for f in (*reversed(folder.parents), folder) if not f.exists()]:
+        missing.mkdir(exist_ok=True)
+        missing.chmod(mode)
 
 
 def _link_socket(server: PostgresqlServer, data_dir: Path) -> None:

@@ -13,7 +13,7 @@ from actionsight.database import connect
 from actionsight.installation import environment
 from actionsight.owed import anything_is_owed
 from actionsight.repositories import add_selections
-from actionsight.settings import ROOT, Settings
+from actionsight.settings import COLLECTION, ROOT, Settings
 
 
 class OperationError(RuntimeError):
@@ -132,7 +132,7 @@ def _start(
         # What packages have to say about each other is not for the person who watches.
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
         cwd=ROOT,
-        env=environment(settings),
+        env=environment(settings, COLLECTION),
         stdin=subprocess.DEVNULL,
         capture_output=quietly,
         text=True,

@@ -6,8 +6,10 @@ names, or else from `.env` at the root of the checkout.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,9 +17,18 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parents[1]
+ENV_FILE = ROOT / ".env"
 PREFIX = "ACTIONSIGHT_"
 _FILE = "_FILE"
 SHORTEST_KEY = 32
+# What signs webhooks: shorter is refused, and `doctor` warns below what it should have.
+SHORTEST_WEBHOOK_SECRET, LONG_ENOUGH_WEBHOOK_SECRET = 8, 16
+
+# The kinds of process that are told secrets, each its own.
+API = "api"
+RECEIVER = "receiver"  # of webhooks
+COLLECTION = "collection"  # the code server, its runs and what commands start: ask, drain, build
+DAGSTER = "dagster"  # its pages and its daemon, which launch runs and do nothing themselves
 
 
 class SettingsError(ValueError):
@@ -65,10 +76,18 @@ def _user_ids(value: str) -> tuple[int, ...]:
     return tuple(int(name) for name in names)
 
 
-def _secrets(value: str) -> tuple[str, ...]:
-    secrets = _names(value)
+def _webhook_secrets(value: str) -> tuple[str, ...]:
+    secrets = tuple(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\n]", value)))))
     if len(secrets) > 2:
-        raise ValueError("must be one secret, or the new and the old one while they are rotated")
+        raise ValueError(
+            "must be one secret, or the new and the old one while they are rotated, separated by a "
+            "comma or a newline (a secret has neither in it)"
+        )
+    if any(len(secret) < SHORTEST_WEBHOOK_SECRET for secret in secrets):
+        raise ValueError(
+            f"must have at least {SHORTEST_WEBHOOK_SECRET} characters: `openssl rand -hex 32` "
+            "(a comma separates the new secret from the old one, and stands in none)"
+        )
     return secrets
 
 
@@ -113,9 +132,13 @@ def _readable_file(value: str) -> Path:
 
 
 def _secret_key(value: str) -> str:
-    if len(value) < SHORTEST_KEY:
-        raise ValueError(f"must have at least {SHORTEST_KEY} characters: `openssl rand -hex 32`")
-    return value
+    keys = value.split(",")
+    if len(keys) > 2 or any(len(key.strip()) < SHORTEST_KEY for key in keys):
+        raise ValueError(
+            f"must have at least {SHORTEST_KEY} characters: `openssl rand -hex 32`; or be the new "
+            "and the old key, by a comma, while they are rotated"
+        )
+    return ",".join(key.strip() for key in keys)
 
 
 def _private_key(value: str) -> str:
@@ -152,6 +175,8 @@ class Setting:
     parse: Callable[[str], Any] = _text
     default: str | None = None
     secret: bool = False
+    # The kinds of process that are told; None: all of them.
+    told_to: frozenset[str] | None = None
 
     @property
     def name(self) -> str:
@@ -160,10 +185,30 @@ class Setting:
 
 
 def _web_root(value: str) -> str:
-    root = _WEB(value)
+    root = _encrypted_off_loopback(value)
     if urlsplit(root).path:
         raise ValueError("must be scheme and host alone, without a path")
     return root
+
+
+def _encrypted_off_loopback(value: str) -> str:
+    root = _WEB(value)
+    parts = urlsplit(root)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError(
+            "must begin with https://, since http:// sends sessions and tokens in clear"
+        )
+    return root
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address stands for this machine alone."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 _POSTGRESQL = _url("postgresql", "postgres")
@@ -172,39 +217,59 @@ _WEB = _url("https", "http")
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
-        "database_url", "PostgreSQL 15 or newer (embedded when empty)", _POSTGRESQL, secret=True
+        "database_url",
+        "PostgreSQL 15 or newer (embedded when empty)",
+        _POSTGRESQL,
+        secret=True,
+        told_to=frozenset({API, COLLECTION}),
     ),
     Setting(
         "read_database_url",
         "a read replica for the API (the database when empty)",
         _POSTGRESQL,
         secret=True,
+        told_to=frozenset({API}),
     ),
     Setting(
         "redis_url",
         "event buffer: append-only file, no eviction (embedded when empty)",
         _REDIS,
         secret=True,
+        told_to=frozenset({API, RECEIVER, COLLECTION}),
     ),
     Setting(
         "cache_url",
         "cache and limits, a server of its own (embedded when empty)",
         _REDIS,
         secret=True,
+        told_to=frozenset({API, COLLECTION}),
     ),
-    Setting("github_api_url", "GitHub's REST API", _WEB, "https://api.github.com"),
-    Setting("github_url", "GitHub's pages, for sign-in and links", _WEB, "https://github.com"),
+    Setting(
+        "github_api_url", "GitHub's REST API", _encrypted_off_loopback, "https://api.github.com"
+    ),
+    Setting(
+        "github_url",
+        "GitHub's pages, for sign-in and links",
+        _encrypted_off_loopback,
+        "https://github.com",
+    ),
     Setting(
         "github_token",
         "the collector's personal access token: Metadata and Actions, read-only",
         secret=True,
+        told_to=frozenset({API, COLLECTION}),
     ),
-    Setting("github_app_id", "id of the GitHub App that collects, in place of or beside a token"),
+    Setting(
+        "github_app_id",
+        "id of the GitHub App that collects, in place of or beside a token",
+        told_to=frozenset({API, COLLECTION}),
+    ),
     Setting(
         "github_app_private_key",
         "its private key: PEM text, with newlines or \\n",
         _private_key,
         secret=True,
+        told_to=frozenset({API, COLLECTION}),
     ),
     Setting(
         "github_requests_per_minute",
@@ -221,13 +286,14 @@ SETTINGS: tuple[Setting, ...] = (
         "github_client_id",
         "client id of the GitHub App by which people sign in (no sign-in when empty)",
     ),
-    Setting("github_client_secret", "its client secret", secret=True),
+    Setting("github_client_secret", "its client secret", secret=True, told_to=frozenset({API})),
     Setting(
         "github_webhook_secret",
         "what GitHub signs webhooks with; the new and the old one, by a comma, while rotating",
-        _secrets,
+        _webhook_secrets,
         "",
         secret=True,
+        told_to=frozenset({API, RECEIVER}),
     ),
     Setting(
         "repositories",
@@ -255,9 +321,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "secret_key",
-        "encrypts the tokens of people who signed in (made in the data folder when empty)",
+        "encrypts the tokens of people who signed in; the new and the old one, by a comma, while "
+        "rotating (made in the data folder when empty)",
         _secret_key,
         secret=True,
+        told_to=frozenset({API, COLLECTION}),
     ),
     Setting(
         "frontend_origins",
@@ -354,12 +422,23 @@ class Settings:
         """The API's address as browsers see it."""
         return self.public_url or f"http://127.0.0.1:{self.api_port}"
 
-    def environment(self) -> dict[str, str]:
-        """These settings as the environment of a process that we start."""
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The key that encrypts, and behind it the one before it while they are rotated."""
+        return tuple(self.secret_key.split(",")) if self.secret_key else ()
+
+    def environment(self, part: str | None = None) -> dict[str, str]:
+        """These settings as the environment of a process that we start.
+
+        Args:
+            part: the kind of process, which is told what it needs and no more; None: everything.
+        """
         values: dict[str, str] = {}
         for setting in SETTINGS:
             value = getattr(self, setting.attribute)
-            if isinstance(value, tuple):
+            if part is not None and setting.told_to is not None and part not in setting.told_to:
+                values[setting.name] = ""
+            elif isinstance(value, tuple):
                 values[setting.name] = ",".join(map(str, value))
             elif isinstance(value, bool):
                 values[setting.name] = "yes" if value else "no"
@@ -380,7 +459,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         SettingsError: one line for each setting that is unusable, all in one message.
     """
     if environ is None:
-        environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
+        environ = {**_env_file(), **os.environ}
     problems: list[str] = []
     values: dict[str, Any] = {}
     for setting in SETTINGS:
@@ -398,6 +477,32 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))
     return Settings(**values)
+
+
+def forget_secrets() -> None:
+    """Take the secrets out of this process's environment, once they are loaded."""
+    for setting in SETTINGS:
+        if setting.secret:
+            os.environ.pop(setting.name, None)
+
+
+def _env_file() -> dict[str, str]:
+    # A secret may hold ${…}: nothing is put in its place.
+    found = dotenv_values(ENV_FILE, interpolate=False)
+    return {name: value or "" for name, value in found.items()}
+
+
+def files_of_secrets(environ: Mapping[str, str] | None = None) -> list[Path]:
+    """The files that hold secrets: `.env`, and what settings named NAME_FILE name.
+
+    Args:
+        environ: in place of the process's environment and `.env` (for tests).
+    """
+    if environ is None:
+        environ = {**_env_file(), **os.environ}
+    names = [environ.get(s.name + _FILE, "").strip() for s in SETTINGS if s.secret]
+    files = [ENV_FILE, *(Path(name) for name in names if name)]
+    return [file for file in files if file.is_file()]
 
 
 def _read(setting: Setting, environ: Mapping[str, str]) -> str | None:

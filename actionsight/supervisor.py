@@ -27,7 +27,7 @@ from actionsight.embedded import EmbeddedServer, free_port
 from actionsight.installation import environment
 from actionsight.loopback import HOST
 from actionsight.processes import Process, ProcessError, Watch
-from actionsight.settings import Settings
+from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, Settings
 
 WATCH_SECONDS = 0.5
 LONGEST_SOCKET_PATH_BYTES = 107
@@ -52,7 +52,7 @@ class Supervisor:
         self._say = say
         self._servers = servers
         self._ending = threading.Event()
-        told = environment(settings)
+        told = {part: environment(settings, part) for part in (API, RECEIVER, COLLECTION, DAGSTER)}
         pages = DagsterPages(settings.dagster_port)
         logs = settings.data_dir / "logs"
         home = settings.data_dir / "dagster"
@@ -77,7 +77,7 @@ class Supervisor:
             ],
             lambda: _accepts(code_socket),
             logs / "code-server.log",
-            told,
+            told[COLLECTION],
         )
         self._webserver = Process(
             "Dagster's webserver",
@@ -91,21 +91,21 @@ class Supervisor:
             ],
             pages.location_is_loaded,
             logs / "dagster-webserver.log",
-            told,
+            told[DAGSTER],
         )
         self._daemon = Process(
             "Dagster's daemon",
             [*python, "dagster._daemon", "run", f"--workspace={workspace}"],
             pages.daemons_are_healthy,
             logs / "dagster-daemon.log",
-            told,
+            told[DAGSTER],
         )
         self._api = Process(
             "the API",
             api_server.command(settings.api_port),
             lambda: _answers(settings.api_port),
             logs / "api.log",
-            told | counted,
+            told[API] | counted,
         )
         receiver_port = settings.receiver_port
         if receiver_port is None:
@@ -115,7 +115,7 @@ class Supervisor:
             api_server.command(receiver_port, api_server.RECEIVER),
             lambda: _answers(receiver_port),
             logs / "receiver.log",
-            told | counted,
+            told[RECEIVER] | counted,
         )
         # In the order in which they end: what takes webhooks last.
         self._processes = (

@@ -27,6 +27,7 @@ CHECK_SECONDS = 60.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; 0 then, 1 when it cannot start."""
+    os.umask(0o077)  # what it writes is for this user alone
     options = parsed(arguments)
     stopped = threading.Event()
 

@@ -1,6 +1,7 @@
 """What the command lines here have in common: messages, exit codes, the end by a signal."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ def run(
         stopped: says what becomes of work that was stopped.
         expected: failures whose message is for a person.
     """
+    os.umask(0o077)  # what it writes is for this user alone
     # Ctrl-C too: a shell starts background jobs with SIGINT ignored, and children inherit that.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

@@ -79,6 +79,8 @@ class PostgresqlServer(EmbeddedServer):
     def prepare(self) -> None:
         """Find a place that the server's user can enter, and make the cluster there once."""
         home = self.folder / "home"
+        if self._user:
+            self.folder.chmod(0o711)  # its user passes through
         if not home.is_dir():
             home.unlink(missing_ok=True)
             self._make_home(home)
@@ -166,6 +168,8 @@ class PostgresqlServer(EmbeddedServer):
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(installed, draft / WHEEL / installed.name, symlinks=True)
             shutil.copytree(package.parent / f"{WHEEL}.libs", draft / f"{WHEEL}.libs")
+            for folder in (draft, draft / WHEEL):  # root makes them, for the server's user
+                folder.chmod(0o755)
             draft.rename(place)
         return copy / "bin"
 
@@ -203,7 +207,8 @@ class PostgresqlServer(EmbeddedServer):
             home.mkdir(mode=0o700)
             os.chown(home, self._user.pw_uid, self._user.pw_gid)
             return
-        PLACE_OUTSIDE.mkdir(mode=0o755, exist_ok=True)
+        PLACE_OUTSIDE.mkdir(exist_ok=True)
+        PLACE_OUTSIDE.chmod(0o711)
         if not self._can_enter(PLACE_OUTSIDE):
             raise EmbeddedServerError(
                 f"PostgreSQL runs as {self._user.pw_name}, who can enter neither {self.folder} "

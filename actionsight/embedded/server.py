@@ -9,9 +9,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -242,21 +244,51 @@ class EmbeddedServer(ABC):
 
 
 def secret_in(path: Path) -> str:
-    """The secret kept in `path` (mode 0600), made at the first use."""
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
+    """The secret kept in `path` (mode 0600), made at the first use.
+
+    Of several who make it at once all get the same; once this returns it outlives a power cut.
+
+    Raises:
+        EmbeddedServerError: the file is empty.
+    """
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, secrets.token_urlsafe(32))
-        return path.read_text().strip()
+        draft = _write_draft(path, secrets.token_urlsafe(32))
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+        _sync_folder(path.parent)
+    secret = path.read_text().strip()
+    if not secret:
+        raise EmbeddedServerError(
+            f"{path} should hold a secret and is empty: restore it, or delete it for a new one"
+        )
+    return secret
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file, readable by its owner alone, so that a reader sees old or new, never half."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(text)
-    draft.replace(path)
+    _write_draft(path, text).replace(path)
+    _sync_folder(path.parent)
+
+
+def _write_draft(path: Path, text: str) -> Path:
+    """A file beside `path` with the text, on disk."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f"{path.name}.", delete=False
+    ) as draft:
+        draft.write(text)
+        draft.flush()
+        os.fsync(draft.fileno())
+    return Path(draft.name)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _is_alive(state: dict[str, int]) -> bool:

@@ -20,9 +20,9 @@ def token_of(session_hash: bytes, settings: Settings) -> str:
     Raises:
         ValueError: there is no secret key.
     """
-    if not settings.secret_key:
+    if not settings.secret_keys:
         raise ValueError("ACTIONSIGHT_SECRET_KEY is not set")
-    return hmac.digest(settings.secret_key.encode(), _PURPOSE + session_hash, "sha256").hex()
+    return _token(session_hash, settings.secret_keys[0])
 
 
 def check(request: Request, session: Session, settings: Settings) -> None:
@@ -33,10 +33,15 @@ def check(request: Request, session: Session, settings: Settings) -> None:
     """
     check_origin(request, settings)
     given = request.headers.get(HEADER, "")
-    expected = token_of(session.session_hash, settings)
     # A header is latin-1 text of the bytes that came; only bytes can be compared in all cases.
-    if not hmac.compare_digest(given.encode("latin-1", "replace"), expected.encode()):
+    came = given.encode("latin-1", "replace")
+    expected = [_token(session.session_hash, key).encode() for key in settings.secret_keys]
+    if not any(hmac.compare_digest(came, token) for token in expected):
         raise Problem(
             HTTPStatus.FORBIDDEN,
             f"Send the value of the csrf cookie in the header {HEADER}, beside the cookies.",
         )
+
+
+def _token(session_hash: bytes, key: str) -> str:
+    return hmac.digest(key.encode(), _PURPOSE + session_hash, "sha256").hex()

@@ -1,6 +1,8 @@
 """The receiver alone for a WSGI server: `granian --interface wsgi api.webhooks.wsgi:app`."""
 
-from actionsight.settings import load
+from actionsight.settings import forget_secrets, load
 from api.app import create_receiver
 
 app = create_receiver(load())
+# As in `api.wsgi`.
+forget_secrets()

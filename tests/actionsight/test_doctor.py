@@ -2,15 +2,16 @@
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from actionsight.database import connect
-from actionsight.doctor import examine
+from actionsight.doctor import address_findings, examine, file_findings, webhook_findings
 from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
 from actionsight.repositories import add_selections
-from actionsight.settings import Settings
+from actionsight.settings import Settings, load
 from github_standin.server import Server, serving
 from github_standin.world import World
 
@@ -91,6 +92,41 @@ def test_the_trouble_of_a_repository_shows(well: Settings) -> None:
     with connect(str(well.database_url)) as connection:
         connection.execute("update app.repository_selections set last_error = 'no such thing'")
     assert findings(well)["octo/app"].says == "no such thing"
+
+
+def test_files_that_others_can_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file, key, data = tmp_path / ".env", tmp_path / "key", tmp_path / "data"
+    for file in (env_file, key):
+        file.touch(mode=0o600)
+    data.mkdir(mode=0o711)
+    monkeypatch.setattr("actionsight.settings.ENV_FILE", env_file)
+    monkeypatch.setenv("ACTIONSIGHT_SECRET_KEY_FILE", str(key))
+    assert list(file_findings(data)) == []
+    for file in (env_file, key, data):
+        file.chmod(0o755)
+    assert [
+        f"chmod -R o-rwx {file}" in finding.says
+        for file, finding in zip((env_file, key, data), file_findings(data), strict=True)
+    ] == [True] * 3
+
+
+def test_a_proxy_that_is_not_counted_is_named() -> None:
+    public = load(environ={"ACTIONSIGHT_PUBLIC_URL": "https://actionsight.example"})
+    [finding] = address_findings(public)
+    assert "ACTIONSIGHT_PROXY_COUNT" in finding.says
+    assert list(address_findings(dataclasses.replace(public, proxy_count=1))) == []
+    assert list(address_findings(load(environ={}))) == []
+
+
+def test_a_short_webhook_secret_is_a_warning() -> None:
+    found = []
+    for length in (15, 16):
+        secret = {"ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "k" * length}
+        found.append(list(webhook_findings(load(environ=secret), demonstration=False)))
+    assert [len(findings) for findings in found] == [2, 1]
+    assert found[0][0].is_warning
 
 
 def test_no_secret_stands_in_a_finding(well: Settings) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -40,6 +41,7 @@ HOLD_UNTIL_TOLD = """
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from actionsight.embedded import ValkeyServer, hold
@@ -269,6 +271,22 @@ def test_neither_server_opens_without_its_password(redis_url: str, database_url:
     port = database_url.rpartition(":")[2].partition("/")[0]
     with pytest.raises(Exception, match="password authentication failed"):
         connect(f"postgresql://actionsight:wrong@127.0.0.1:{port}/actionsight")
+
+
+def test_all_who_make_a_secret_at_once_get_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "secret-key"
+    with ThreadPoolExecutor(16) as threads:
+        made = list(threads.map(lambda _: embedded.secret_in(path), range(64)))
+    assert len(set(made)) == 1
+    assert len(made[0]) >= 32
+    assert [file.name for file in path.parent.iterdir()] == ["secret-key"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_empty_secret_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret-key").touch()
+    with pytest.raises(EmbeddedServerError, match="secret-key should hold a secret"):
+        embedded.secret_in(tmp_path / "secret-key")
 
 
 def test_passwords_are_readable_by_their_owner_alone(services_folder: Path, redis_url: str) -> None:

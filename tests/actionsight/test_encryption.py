@@ -23,3 +23,10 @@ def test_another_key_or_a_changed_byte_is_a_clear_error() -> None:
         Cipher("l" * 32).decrypt(encrypted)
     with pytest.raises(DecryptionError):
         Cipher("k" * 32).decrypt(encrypted[:-2] + b"AA")
+
+
+def test_while_keys_are_rotated_the_new_one_encrypts_and_the_old_one_still_opens() -> None:
+    before = Cipher("o" * 32).encrypt(TEXT)
+    rotating = Cipher(f"{'n' * 32},{'o' * 32}")
+    assert rotating.decrypt(before) == TEXT
+    assert Cipher("n" * 32).decrypt(rotating.encrypt(TEXT)) == TEXT

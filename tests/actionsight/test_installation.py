@@ -1,5 +1,6 @@
 """Which installation a command means: the demonstration or the real one, never a mixture."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from actionsight.installation import (
     services,
     shows_demonstration,
 )
-from actionsight.settings import Settings, load
+from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, SETTINGS, Settings, load
 from github_standin.server import serving
 from github_standin.world import World
 
@@ -62,7 +63,7 @@ def test_the_demonstration_never_touches_what_is_configured(services_folder: Pat
         assert shown.github_api_url.startswith("http://127.0.0.1:")
         assert "octo/app" not in shown.repositories
         assert "/real" not in str(shown.database_url)
-        told = environment(shown)
+        told = environment(shown, COLLECTION)
         link = configured.data_dir / "socket" / ".s.PGSQL.5432"
         assert link.exists()
     assert told["ACTIONSIGHT_GITHUB_TOKEN"] == ""
@@ -70,7 +71,7 @@ def test_the_demonstration_never_touches_what_is_configured(services_folder: Pat
 
 
 def test_no_process_of_ours_calls_home(settings: Settings) -> None:
-    told = environment(settings)
+    told = environment(settings, COLLECTION)
     assert told["DO_NOT_TRACK"] == "1"
     assert told["DBT_SEND_ANONYMOUS_USAGE_STATS"] == "false"
     assert told["RUNTIME__DLTHUB_TELEMETRY"] == "false"
@@ -78,11 +79,45 @@ def test_no_process_of_ours_calls_home(settings: Settings) -> None:
     assert "telemetry:\n  enabled: false" in home.read_text()
 
 
+def test_each_process_is_told_the_secrets_that_it_needs_and_no_others(settings: Settings) -> None:
+    told_to = {
+        "github_token": {API, COLLECTION},
+        "github_app_private_key": {API, COLLECTION},
+        "github_client_secret": {API},
+        "github_webhook_secret": {API, RECEIVER},
+        "secret_key": {API, COLLECTION},
+        "database_url": {API, COLLECTION},
+        "read_database_url": {API},
+        "redis_url": {API, RECEIVER, COLLECTION},
+        "cache_url": {API, COLLECTION},
+    }
+    assert {s.attribute for s in SETTINGS if s.secret} == told_to.keys()
+    full = dataclasses.replace(
+        settings,
+        github_token="the token",
+        github_app_private_key="the key",
+        github_client_secret="the client secret",
+        github_webhook_secret=("the webhook secret",),
+        secret_key="the secret key",
+    )
+    for part in (API, RECEIVER, COLLECTION, DAGSTER):
+        told = environment(full, part)
+        secrets = {name for name in told_to if told[f"ACTIONSIGHT_{name.upper()}"]}
+        assert secrets == {name for name, parts in told_to.items() if part in parts}, part
+        assert bool(told["ACTIONSIGHT_DAGSTER_DATABASE_URL"]) == (part in {COLLECTION, DAGSTER})
+
+
+def test_what_a_process_is_told_is_settings_still(settings: Settings) -> None:
+    full = dataclasses.replace(settings, github_token="t")
+    for part in (API, RECEIVER, COLLECTION, DAGSTER):
+        load(environ=environment(full, part))
+
+
 def test_requests_to_this_machine_never_go_by_a_proxy(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "intranet.example")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert environment(settings)["no_proxy"] == "intranet.example,127.0.0.1,localhost"
+    assert environment(settings, COLLECTION)["no_proxy"] == "intranet.example,127.0.0.1,localhost"
     with serving(World()) as server:
         assert loopback.get(f"{server.url}/rate_limit").ok

@@ -129,7 +129,7 @@ def test_a_child_process_reads_the_same_settings_back() -> None:
             "ACTIONSIGHT_REPOSITORIES": "octo/app,octo/web",
             "ACTIONSIGHT_DATABASE_URL": "postgresql://u:p%40ss@127.0.0.1:5433/d",
             "ACTIONSIGHT_GITHUB_TOKEN": "t",
-            "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "new,old",
+            "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "the-new-one,the-old-one",
             "ACTIONSIGHT_OPERATORS": "583231,1",
         }
     )
@@ -159,3 +159,53 @@ def test_a_switch_is_read_and_handed_on_to_other_processes(text: str, meant: boo
     settings = load(environ={"ACTIONSIGHT_DAGSTER_WRITABLE": text})
     assert settings.dagster_writable is meant
     assert load(environ=settings.environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        ("one-of-eight", ("one-of-eight",)),
+        ("the-new-one, the-old-one", ("the-new-one", "the-old-one")),
+        ("the-new-one\nthe-old-one\n", ("the-new-one", "the-old-one")),
+        ("with $dollars and ${braces}", ("with $dollars and ${braces}",)),
+    ],
+)
+def test_webhook_secrets_are_separated_by_a_comma_or_a_newline(
+    text: str, secrets: tuple[str, ...]
+) -> None:
+    settings = load(environ={"ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": text})
+    assert settings.github_webhook_secret == secrets
+
+
+@pytest.mark.parametrize("text", ["x", "a-long-secret,x", "7letter", "a,b"])
+def test_a_short_webhook_secret_is_refused_whole_and_in_part(text: str) -> None:
+    with pytest.raises(SettingsError, match="GITHUB_WEBHOOK_SECRET: must have at least 8"):
+        load(environ={"ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": text})
+
+
+def test_nothing_in_the_env_file_is_put_in_the_place_of_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("ACTIONSIGHT_GITHUB_TOKEN=a${HOME}b\n")
+    monkeypatch.setattr("actionsight.settings.ENV_FILE", env_file)
+    monkeypatch.delenv("ACTIONSIGHT_GITHUB_TOKEN", raising=False)
+    assert load().github_token == "a${HOME}b"
+
+
+def test_a_second_secret_key_is_the_one_before() -> None:
+    new, old = "n" * 32, "o" * 32
+    settings = load(environ={"ACTIONSIGHT_SECRET_KEY": f"{new}, {old}"})
+    assert settings.secret_keys == (new, old)
+    for wrong in (f"{new},short", f"{new},{old},{old}"):
+        with pytest.raises(SettingsError, match="SECRET_KEY"):
+            load(environ={"ACTIONSIGHT_SECRET_KEY": wrong})
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_URL", "GITHUB_API_URL", "GITHUB_URL"])
+def test_what_carries_sessions_and_tokens_is_encrypted_off_this_machine(name: str) -> None:
+    for address in ("http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://a.org"):
+        load(environ={f"ACTIONSIGHT_{name}": address})
+    for address in ("http://a.org", "http://10.0.0.1", "http://localhost.a.org"):
+        with pytest.raises(SettingsError, match=f"{name}: must begin with https://"):
+            load(environ={f"ACTIONSIGHT_{name}": address})

@@ -32,14 +32,13 @@ def children_of(pid: int) -> dict[int, str]:
 
 
 def is_well(demonstration: Demonstration) -> bool:
-    """Whether every part does what it is for: statistics, webhooks, Dagster's pages and daemon."""
+    """Whether every part does what it is for: answers, webhooks, Dagster's pages and daemon."""
     try:
         loaded = demonstration.ask_dagster(LOCATIONS)["workspaceOrError"]["locationEntries"]
         health = demonstration.ask_dagster(DAEMONS)["instance"]["daemonHealth"]
         return (
             demonstration.deliver(PAYLOAD) == 202
             and demonstration.ask("/readyz")["event_buffer"]["status"] == "ok"
-            and demonstration.ask("/stats?limit=1")["data"] is not None
             and loaded[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation"
             and all(s["healthy"] for s in health["allDaemonStatuses"] if s["required"])
         )
