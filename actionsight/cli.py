@@ -13,16 +13,19 @@ import psycopg
 from actionsight import doctor, operations
 from actionsight.commands.audit import audit_command
 from actionsight.commands.dead_letters import dead_letters
-from actionsight.commands.installation import servers
+from actionsight.commands.installation import database, servers
 from actionsight.commands.repositories import repositories
 from actionsight.commands.tokens import tokens
 from actionsight.embedded import EmbeddedServerError
 from actionsight.installation import (
     AlreadyRunningError,
+    CredentialError,
+    check_github,
     claimed_by_up,
     services,
     shows_demonstration,
 )
+from actionsight.migrations import SchemaError
 from actionsight.processes import ProcessError
 from actionsight.settings import SettingsError, load
 from actionsight.supervisor import (
@@ -35,9 +38,11 @@ from actionsight.welcome import welcome
 
 EXPECTED = (
     AlreadyRunningError,
+    CredentialError,
     EmbeddedServerError,
     PortTakenError,
     ProcessError,
+    SchemaError,
     SettingsError,
     operations.OperationError,
     psycopg.OperationalError,
@@ -81,6 +86,8 @@ def up(demo: bool) -> None:
     """Start everything that is not configured elsewhere, and keep it running until Ctrl-C."""
     settings = load()
     demonstration = demo or shows_demonstration(settings)
+    if not demonstration:
+        check_github(settings)
     started = time.monotonic()
     with claimed_by_up(settings, demonstration=demonstration):
         check_ports(settings)
@@ -135,7 +142,7 @@ def sync(sweep: bool) -> None:
     History that is owed is read too, and what changed in the last 31 days where that was not looked
     at for a day.
     """
-    with servers() as here:
+    with servers(asks_github=True) as here:
         operations.migrate(here)
         operations.sync(here, sweeps_all=sweep)
     click.echo("Everything that GitHub has is in the marts.")
@@ -150,8 +157,7 @@ def backfill(repositories: tuple[str, ...], since: str) -> None:
         datetime.strptime(since, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError as error:
         raise click.BadParameter(f"{since!r} is no day: write YYYY-MM-DD") from error
-    with servers() as here:
-        operations.migrate(here)
+    with database(asks_github=True) as (here, _):
         operations.backfill(here, repositories, since)
 
 

@@ -31,20 +31,75 @@ DEMONSTRATION = "demonstration"
 REAL = "real"
 
 
+# Settings that mean an installation of one's own; places and paces mean nothing.
+MEANT = {
+    *("database_url", "read_database_url", "redis_url", "cache_url"),
+    *("github_api_url", "github_url", "github_token", "github_app_id", "github_app_private_key"),
+    *("github_client_id", "github_client_secret", "github_webhook_secret"),
+    *("repositories", "operators", "public_url", "secret_key"),
+}
+# What a real installation leaves in its data folder; the demonstration has a folder of its own.
+COLLECTED = ("postgres", "event-buffer", "dagster", "secret-key")
+
+
+class CredentialError(RuntimeError):
+    """Nothing says as whom GitHub is asked; the message says what to do."""
+
+
 class AlreadyRunningError(RuntimeError):
     """`actionsight up` runs already for this data folder."""
 
 
 def shows_demonstration(settings: Settings) -> bool:
-    """Whether recorded history is shown, because nothing says which GitHub to ask and as whom.
+    """Whether recorded history is shown, because nothing is configured and nothing was collected.
 
-    A running `actionsight up` decides for all commands beside it.
+    A secret that cannot be read, say, must not show it in place of what was there yesterday. A
+    running `actionsight up` decides for all commands beside it.
     """
     running = _running_kind(settings.data_dir)
     if running is not None:
         return running == DEMONSTRATION
-    default_api = next(s.default for s in SETTINGS if s.attribute == "github_api_url")
-    return not settings.has_credential and settings.github_api_url == default_api
+    return _what_is_real(settings) is None
+
+
+def check_github(settings: Settings) -> None:
+    """Raise where a real installation has nobody as whom GitHub is asked.
+
+    Another GitHub than the default one is meant, whoever asks: what it has may be public.
+
+    Raises:
+        CredentialError: says what was found, and what to do.
+    """
+    if settings.has_credential or "github_api_url" in _configured(settings):
+        return
+    raise CredentialError(
+        "no GitHub credential is set (ACTIONSIGHT_GITHUB_TOKEN, or ACTIONSIGHT_GITHUB_APP_ID and "
+        f"ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY), although {_what_is_real(settings)}: set it, and see "
+        "that .env and the files of secrets can be read; `actionsight up --demo` shows the "
+        "demonstration"
+    )
+
+
+def _what_is_real(settings: Settings) -> str | None:
+    """What says that a real installation is meant; None when nothing does."""
+    configured = _configured(settings)
+    if configured:
+        names = [setting.name for setting in SETTINGS if setting.attribute in configured]
+        return f"{names[0]} is set"
+    if any((settings.data_dir / name).exists() for name in COLLECTED):
+        return f"{settings.data_dir} holds an installation"
+    return None
+
+
+def _configured(settings: Settings) -> set[str]:
+    """Which settings that say what is collected, from where and for whom differ from a default."""
+    return {
+        setting.attribute
+        for setting in SETTINGS
+        if setting.attribute in MEANT
+        and getattr(settings, setting.attribute)
+        != (None if setting.default is None else setting.parse(setting.default))
+    }
 
 
 @contextmanager

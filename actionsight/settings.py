@@ -517,6 +517,8 @@ def _read(setting: Setting, environ: Mapping[str, str]) -> str | None:
             raise ValueError(
                 f"the file that {setting.name}_FILE names: {error.strerror}"
             ) from error
+        if not text:
+            raise ValueError(f"the file that {setting.name}_FILE names is empty: {file_name}")
     return text or setting.default
 
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from actionsight import operations
-from actionsight.commands.installation import servers
+from actionsight.commands.installation import database
 
 
 @click.group("dead-letters")
@@ -42,8 +42,7 @@ def discard_dead_letters(delivery_ids: tuple[str, ...]) -> None:
 
 
 def _dead_letters(*arguments: str) -> None:
-    with servers() as here:
-        operations.migrate(here)
+    with database() as (here, _):
         went_well = operations.dead_letters(here, arguments)
     if not went_well:
         sys.exit(1)

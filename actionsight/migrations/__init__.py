@@ -15,6 +15,10 @@ _LOCK = 0x616374696F6E7301  # "actions" and a number: one migration at a time
 log = logging.getLogger(__name__)
 
 
+class SchemaError(RuntimeError):
+    """The database is not what this version works with; the message says what to do."""
+
+
 def upgrade(database_url: str) -> bool:
     """Bring the database to the newest revision; two at once wait for each other.
 
@@ -22,10 +26,12 @@ def upgrade(database_url: str) -> bool:
 
     Raises:
         psycopg.Error: the server cannot be reached, or the role may not create schemas.
+        SchemaError: a newer version of Actionsight brought it further.
     """
     with connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         before = _revision(connection)
+        _refuse_newer(before)
         if before == newest_revision():
             return False
         # With SQLAlchemy it takes long to import, and most commands find nothing to do.
@@ -37,6 +43,29 @@ def upgrade(database_url: str) -> bool:
         config.attributes["database_url"] = database_url
         command.upgrade(config, "head")
         return _revision(connection) != before
+
+
+def check(connection: Connection[Any]) -> None:
+    """Raise unless the database is at the newest revision; changes nothing.
+
+    Raises:
+        SchemaError: it is older, newer, or none of ours; says what to do.
+    """
+    revision = _revision(connection)
+    _refuse_newer(revision)
+    if revision != newest_revision():
+        raise SchemaError(
+            "the database is not up to date: run `actionsight migrate` (`make up` and "
+            "`actionsight sync` do it, too), after ending what runs of an older version"
+        )
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision > newest_revision():
+        raise SchemaError(
+            f"the database is at revision {revision}, which a newer version of Actionsight made, "
+            f"and this one knows {newest_revision()}: update Actionsight, or restore a backup"
+        )
 
 
 def newest_revision() -> str:

@@ -8,6 +8,8 @@ import pytest
 from actionsight import loopback
 from actionsight.installation import (
     AlreadyRunningError,
+    CredentialError,
+    check_github,
     claimed_by_up,
     environment,
     services,
@@ -25,10 +27,33 @@ def settings_in(folder: Path, **values: str) -> Settings:
     return load(environ={"ACTIONSIGHT_DATA_DIR": str(folder), **given})
 
 
-def test_without_credential_and_address_the_demonstration_is_shown(tmp_path: Path) -> None:
+def test_the_demonstration_is_shown_where_nothing_is_configured_and_nothing_collected(
+    tmp_path: Path,
+) -> None:
     assert shows_demonstration(settings_in(tmp_path))
-    assert not shows_demonstration(settings_in(tmp_path, github_token="t"))
-    assert not shows_demonstration(settings_in(tmp_path, github_api_url="http://127.0.0.1:1"))
+    assert shows_demonstration(settings_in(tmp_path, api_port="1", poll_minutes="1"))
+    for meant in (
+        {"github_token": "t"},
+        {"github_api_url": "http://127.0.0.1:1"},
+        {"database_url": "postgresql://u:p@127.0.0.1:1/real"},
+        {"repositories": "octo/app"},
+        {"github_webhook_secret": "a-long-secret"},
+    ):
+        assert not shows_demonstration(settings_in(tmp_path, **meant)), meant
+    (tmp_path / "demonstration").mkdir()
+    assert shows_demonstration(settings_in(tmp_path))
+    (tmp_path / "postgres").mkdir()
+    assert not shows_demonstration(settings_in(tmp_path))
+
+
+def test_a_lost_credential_is_a_sentence_and_not_the_demonstration(tmp_path: Path) -> None:
+    check_github(settings_in(tmp_path, github_token="t"))
+    check_github(settings_in(tmp_path, github_api_url="http://127.0.0.1:1"))
+    with pytest.raises(CredentialError, match="although ACTIONSIGHT_REPOSITORIES is set"):
+        check_github(settings_in(tmp_path, repositories="octo/app"))
+    (tmp_path / "postgres").mkdir()
+    with pytest.raises(CredentialError, match=f"although {tmp_path} holds an installation"):
+        check_github(settings_in(tmp_path))
 
 
 def test_a_running_up_decides_for_the_commands_beside_it(tmp_path: Path) -> None:

@@ -71,6 +71,9 @@ def test_a_secret_given_twice_or_in_a_missing_file_is_refused(tmp_path: Path) ->
         load(environ={"ACTIONSIGHT_GITHUB_TOKEN": "x", "ACTIONSIGHT_GITHUB_TOKEN_FILE": missing})
     with pytest.raises(SettingsError, match="No such file"):
         load(environ={"ACTIONSIGHT_GITHUB_TOKEN_FILE": missing})
+    (tmp_path / "missing").write_text("\n")
+    with pytest.raises(SettingsError, match="is empty"):
+        load(environ={"ACTIONSIGHT_GITHUB_TOKEN_FILE": missing})
 
 
 def test_an_apps_key_is_pem_text_with_newlines_or_backslashes(pem: str) -> None:
