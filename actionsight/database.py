@@ -1,4 +1,8 @@
-"""Connections to PostgreSQL: UTC, named, closed by their context."""
+"""Connections to PostgreSQL: UTC, named, closed by their context.
+
+What a session needs (time zone, timeouts, isolation, read-only) travels as its start-up options.
+A pooler between may drop them in silence: a name travels with them that each session must have.
+"""
 
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -7,6 +11,16 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 APPLICATION_NAME = "actionsight"
+# The server's side of a session. One whose client vanished with its machine would hold its locks
+# for two hours otherwise, and collection and drain would wait for it.
+_KEEPALIVE = (
+    "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 "
+    "-c tcp_user_timeout=60000"
+)
+
+
+class SessionError(psycopg.OperationalError):
+    """The session is not what was asked for; the message says what stands between."""
 
 
 def connect(url: str, *, autocommit: bool = False, **options: Any) -> psycopg.Connection[Any]:
@@ -14,8 +28,15 @@ def connect(url: str, *, autocommit: bool = False, **options: Any) -> psycopg.Co
 
     Raises:
         psycopg.OperationalError: the server cannot be reached or refuses.
+        SessionError: the options of the session did not reach the server.
     """
-    return psycopg.connect(url, autocommit=autocommit, **_session(options))
+    connection = psycopg.connect(url, autocommit=autocommit, **_session(options))
+    try:
+        _check(connection)
+    except SessionError:
+        connection.close()
+        raise
+    return connection
 
 
 def pool(url: str, *, max_size: int, **options: Any) -> ConnectionPool[psycopg.Connection[Any]]:
@@ -26,6 +47,7 @@ def pool(url: str, *, max_size: int, **options: Any) -> ConnectionPool[psycopg.C
     return ConnectionPool(
         url,
         kwargs=_session(options),
+        configure=_check,
         min_size=0,
         max_size=max_size,
         open=False,
@@ -40,9 +62,30 @@ def with_database(url: str, name: str) -> str:
 
 def _session(options: dict[str, Any]) -> dict[str, Any]:
     given = options.pop("options", "")
+    name = f"-c application_name={APPLICATION_NAME}"
     return {
-        "application_name": APPLICATION_NAME,
-        "options": f"-c TimeZone=UTC {given}".strip(),
+        "options": f"{name} -c TimeZone=UTC {_KEEPALIVE} {given}".strip(),
         "connect_timeout": 10,
         **options,
     }
+
+
+def _check(connection: psycopg.Connection[Any]) -> None:
+    """Raise unless the session's options arrived; the server told, so nothing is asked.
+
+    Raises:
+        SessionError: they did not.
+    """
+    told = connection.info.parameter_status
+    if told("application_name") != APPLICATION_NAME or told("TimeZone") != "UTC":
+        raise SessionError(
+            "what stands before PostgreSQL (a pooler?) drops the options of a session: time zone, "
+            "timeouts and isolation would be others than Actionsight relies on; name the server "
+            "itself in ACTIONSIGHT_DATABASE_URL, or a pooler in session mode that passes options"
+        )
+
+
+def stands_behind_pooler(connection: psycopg.Connection[Any]) -> bool:
+    """Whether somebody between hands the session on to another one at the server."""
+    row = connection.execute("select pg_backend_pid()").fetchone()
+    return row != (connection.info.backend_pid,)

@@ -17,7 +17,7 @@ from typing import Any, cast
 import psycopg
 import redis
 
-from actionsight.database import connect
+from actionsight.database import connect, stands_behind_pooler
 from actionsight.embedded import PostgresqlServer, ValkeyServer
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
@@ -154,6 +154,13 @@ def _database(url: str | None) -> Iterator[Finding]:
                 + ("" if version >= OLDEST_POSTGRESQL else f": {OLDEST_POSTGRESQL} is the oldest"),
                 is_wrong=version < OLDEST_POSTGRESQL,
             )
+            if stands_behind_pooler(connection):
+                yield Finding(
+                    "PostgreSQL",
+                    "a pooler stands before it: in session mode all works; in transaction mode "
+                    "locks are lost, and two collections mix their rows",
+                    is_warning=True,
+                )
             migrated = connection.execute("select to_regclass('app.repositories')").fetchone()
             if migrated == (None,):
                 yield Finding("Schema", "not there: run `actionsight migrate`", is_wrong=True)

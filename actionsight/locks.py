@@ -3,6 +3,10 @@
 Any numbers that nobody else takes: "AS", and one each.
 """
 
+from typing import Any
+
+from psycopg import Connection
+
 # Held for each load by whoever collects: two loads at once would mix their rows.
 LOADING_LOCK = 0x4153_0001
 # Held for each batch by whoever writes webhooks into the raw tables: a drain, or a replay.
@@ -17,3 +21,26 @@ LOOP_LOCKS = {
 }
 # Held on Dagster's database by the process of a run as long as it works, with the run's own number.
 RUN_LOCK = 0x4153_0006
+
+
+def holder_of(connection: Connection[Any], number: int) -> str:
+    """Who holds a lock in this database: session, role, where from, since when."""
+    row = connection.execute(
+        """
+        select
+            format(
+                'session %%s of %%s from %%s, which began %%s',
+                activity.pid,
+                activity.usename,
+                coalesce(host(activity.client_addr), 'this machine'),
+                to_char(activity.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+            )
+        from pg_locks as locks
+        inner join pg_stat_activity as activity using (pid)
+        where locks.locktype = 'advisory' and locks.granted and locks.objsubid = 1
+            and locks.classid = 0 and locks.objid = %s
+            and locks.database = (select oid from pg_database where datname = current_database())
+        """,
+        [number],
+    ).fetchone()
+    return str(row[0]) if row else "nobody any more"

@@ -16,6 +16,8 @@ from actionsight import database
 
 POOL_TIMEOUT_SECONDS = 3
 POOL_SIZE = 8
+# A transaction that waits longer for its own process is one whose process is gone.
+IDLE_SECONDS = 60
 MARTS = (
     "repositories",
     "workflows",
@@ -45,7 +47,10 @@ class Database:
     """Two pools, opened by the process that first uses them (a server may fork after loading)."""
 
     def __init__(self, url: str, read_url: str, *, statement_timeout_seconds: float = 10) -> None:
-        timeout = f"-c statement_timeout={int(statement_timeout_seconds * 1000)}ms"
+        timeout = (
+            f"-c statement_timeout={int(statement_timeout_seconds * 1000)}ms "
+            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+        )
         self._kinds = {"read": (read_url, f"{timeout} {_READ_OPTIONS}"), "write": (url, timeout)}
         self._pools: dict[tuple[int, str], ConnectionPool[Connection]] = {}
         self._lock = threading.Lock()

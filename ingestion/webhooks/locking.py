@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from actionsight.locks import WEBHOOK_LOCK
+from actionsight.locks import WEBHOOK_LOCK, holder_of
 
 logger = logging.getLogger(__name__)
 
@@ -19,5 +19,6 @@ def try_lock(connection: Connection[Any]) -> bool:
 def wait_for_lock(connection: Connection[Any]) -> None:
     """Take the lock for the length of this transaction, as soon as another one leaves it."""
     if not try_lock(connection):
-        logger.info("another drain is under way: waiting for it")
+        holder = holder_of(connection, WEBHOOK_LOCK)
+        logger.info("another drain is under way: waiting for it (its lock is held by %s)", holder)
         connection.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])
