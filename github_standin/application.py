@@ -1,6 +1,10 @@
 """The application: every route, and what errors become."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, Response
+from werkzeug.routing import Map
 
 from github_standin import oauth, rest, rest_app, rest_hooks, rest_owners, rest_people
 from github_standin.access import UnauthorizedError
@@ -13,7 +17,7 @@ from github_standin.world import World
 
 def create_app(world: World, hooks: HookRegistry) -> Flask:
     """The application that answers for *world* and keeps its *hooks*."""
-    app = Flask("github_standin", static_folder=None)
+    app = _Application("github_standin", static_folder=None)
     rest.add_routes(app, world)
     rest_people.add_routes(app, world)
     rest_app.add_routes(app, world)
@@ -28,7 +32,36 @@ def create_app(world: World, hooks: HookRegistry) -> Flask:
     app.register_error_handler(ForbiddenError, lambda e: error(403, str(e)))
     app.register_error_handler(InvalidQueryError, lambda e: error(422, f"Validation Failed: {e}"))
     app.register_error_handler(InvalidBodyError, lambda e: error(422, f"Validation Failed: {e}"))
+    app.keep_routes()
     return app
+
+
+class _Application(Flask):
+    """Flask that compiles its routes once a process: they are the same for every world, and take
+    most of the time that a server needs to begin."""
+
+    _routes: Map | None = None
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Let a function answer; the route itself may be there already."""
+        if self._routes is None:
+            super().add_url_rule(rule, endpoint, view_func, provide_automatic_options, **options)
+        elif view_func is not None:
+            self.view_functions[endpoint or view_func.__name__] = view_func
+
+    def keep_routes(self) -> None:
+        """Take these routes for every other application."""
+        if self._routes is None:
+            type(self)._routes = self.url_map
+        else:
+            self.url_map = self._routes
 
 
 def _meta() -> Response:
