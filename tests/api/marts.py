@@ -116,6 +116,7 @@ class Marts:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self.connection = connection
+        self._repositories: dict[int, int] = {}  # of workflows
         connection.execute(DDL)
 
     def repository(self, repository_id: int, full_name: str, **values: Any) -> None:
@@ -135,6 +136,7 @@ class Marts:
 
     def workflow(self, workflow_id: int, repository_id: int, name: str, **values: Any) -> None:
         """A workflow, active unless said otherwise."""
+        self._repositories[workflow_id] = repository_id
         self._insert(
             "marts.workflows",
             workflow_id=workflow_id,
@@ -147,7 +149,7 @@ class Marts:
         """A run whose attempts ended with `attempts` (None: not ended), by default one success."""
         attempts = values.pop("attempts", ["success"])
         created = moment(created_at)
-        repository_id = self._repository_of(workflow_id)
+        repository_id = self._repositories[workflow_id]
         shared = {"run_id": run_id, "repository_id": repository_id, "workflow_id": workflow_id}
         head_sha = values.pop("head_sha", f"{run_id:040x}")
         self._insert(
@@ -183,12 +185,13 @@ class Marts:
             """,
             [job_id, run_id],
         )
-        for name, value in values.items():
+        if values:
+            assignments = [sql.SQL("{} = %s").format(sql.Identifier(name)) for name in values]
             self.connection.execute(
-                sql.SQL("update marts.jobs set {} = %s where job_id = %s").format(
-                    sql.Identifier(name)
+                sql.SQL("update marts.jobs set {} where job_id = %s").format(
+                    sql.SQL(", ").join(assignments)
                 ),
-                [value, job_id],
+                [*values.values(), job_id],
             )
 
     def remove_repository(self, repository_id: int) -> None:
@@ -214,18 +217,11 @@ class Marts:
         self._insert(
             "marts.workflow_statistics_by_day",
             workflow_id=workflow_id,
-            repository_id=self._repository_of(workflow_id),
+            repository_id=self._repositories[workflow_id],
             day=day,
             run_count=runs,
             jobs_listed=jobs,
         )
-
-    def _repository_of(self, workflow_id: int) -> int:
-        row = self.connection.execute(
-            "select repository_id from marts.workflows where workflow_id = %s", [workflow_id]
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
 
     def _insert(self, table: str, **values: Any) -> None:
         self.connection.execute(
