@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actionsight.loopback import HOST
-from actionsight.settings import load
+from actionsight.settings import ROOT, load
 
 
 class Size(NamedTuple):
@@ -33,7 +33,6 @@ RECEIVER = "api.webhooks.wsgi:app"
 # many do). One that waits costs its stack; it is started when it is needed.
 RECEIVER_SIZE = Size(workers=1, threads=256)
 LARGEST_HEAD_BYTES = 16 * 1024
-HEAD_SECONDS = 10
 # What the server and its libraries read; whatever else stands in the environment (a cloud's keys,
 # say) is left behind, since the server hands its environment on with every request.
 _KEPT = re.compile(
@@ -42,6 +41,7 @@ _KEPT = re.compile(
     r"|VIRTUAL_ENV|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY",
     re.IGNORECASE,
 )
+LOGGING = ROOT / "api" / "logging.json"
 # The name is prometheus_client's, and so is the rule that the folder is empty at the start.
 COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -89,7 +89,7 @@ def main(port: str, application: str = APPLICATION) -> None:
             # A head of a request needs no more, and its answer may repeat parts of it.
             "--http=1",
             f"--http1-buffer-size={LARGEST_HEAD_BYTES}",
-            f"--http1-header-read-timeout={HEAD_SECONDS * 1000}",
+            f"--log-config={LOGGING}",
             "--respawn-failed-workers",
             application,
         ],

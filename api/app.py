@@ -3,7 +3,18 @@
 from flask import Flask, Response
 
 from actionsight.settings import Settings
-from api import bodies, buffer, collector, edge, errors, installation, limits, openapi, sign_in
+from api import (
+    bodies,
+    buffer,
+    collector,
+    edge,
+    errors,
+    installation,
+    limits,
+    openapi,
+    request_ids,
+    sign_in,
+)
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
@@ -11,6 +22,7 @@ from api.cache import flights
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
+from api.installation import current_settings
 from api.metrics import counters
 from api.metrics import views as metrics
 from api.repositories import management, selections
@@ -25,6 +37,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+
+# For a year, of this host alone: its neighbours are not ours.
+HTTPS_ONLY = "max-age=31536000"
 
 
 def create_app(settings: Settings) -> Flask:
@@ -42,6 +57,7 @@ def create_app(settings: Settings) -> Flask:
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
     )
+    request_ids.init_app(app)
     app.after_request(_add_headers)
     counters.init_app(app)
     installation.init_app(app, settings)
@@ -82,6 +98,7 @@ def create_receiver(settings: Settings) -> Flask:
     opens no connection yet.
     """
     app = Flask(__name__, static_folder=None)
+    request_ids.init_app(app)
     app.after_request(_add_headers)
     counters.init_app(app)
     installation.init_app(app, settings)
@@ -98,4 +115,6 @@ def create_receiver(settings: Settings) -> Flask:
 def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if current_settings().public_root.startswith("https://"):
+        response.headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
     return response

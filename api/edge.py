@@ -11,6 +11,7 @@ from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from actionsight.settings import Settings
+from api import request_ids
 from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
 from api.auth import csrf
 from api.errors import problem_response
@@ -20,7 +21,7 @@ from api.origins import frontends
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 PREFLIGHT_LASTS = timedelta(minutes=10)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-SENT_HEADERS = ("Authorization", "Content-Type", "If-None-Match", csrf.HEADER)
+SENT_HEADERS = ("Authorization", "Content-Type", "If-None-Match", csrf.HEADER, request_ids.HEADER)
 READ_HEADERS = (
     AS_OF_HEADER,
     NEWEST_OBSERVATION_HEADER,
@@ -28,6 +29,7 @@ READ_HEADERS = (
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",
+    request_ids.HEADER,
 )
 
 

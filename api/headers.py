@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from api import request_ids
 from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN
 from api.limits import LIMIT_HEADER, POLICY_HEADER
 from api.parameters import Schema
@@ -39,6 +40,12 @@ LIMITS: Headers = {
     },
     LIMIT_HEADER: {
         "description": 'What is left of it: `"viewer";r=1199;t=60` is 1,199 in the next 60 s.',
+        "schema": TEXT,
+    },
+}
+REQUEST: Headers = {
+    request_ids.HEADER: {
+        "description": "What was sent, or an id made here; the log's lines of the request have it.",
         "schema": TEXT,
     },
 }

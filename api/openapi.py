@@ -16,7 +16,7 @@ from api.auth.cookies import Cookies
 from api.auth.csrf import HEADER
 from api.endpoints import Endpoint, endpoint
 from api.errors import PROBLEM_JSON
-from api.headers import CONDITIONAL, LIMITS, RETRY_AFTER, Headers
+from api.headers import CONDITIONAL, LIMITS, REQUEST, RETRY_AFTER, Headers
 from api.limits import is_limited
 from api.parameters import Arguments, Parameter
 from api.schemas import PROBLEM
@@ -124,7 +124,7 @@ def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, A
         and (limits or status is not HTTPStatus.TOO_MANY_REQUESTS)
     }
     failures.update(view.failures)
-    success = {**(CONDITIONAL if view.has_freshness else {}), **limits}
+    success = {**(CONDITIONAL if view.has_freshness else {}), **limits, **REQUEST}
     answer = {
         "description": "The answer.",
         "headers": success,
@@ -163,7 +163,7 @@ def _failure(status: HTTPStatus, meaning: str, limits: Headers) -> dict[str, Any
     waiting = RETRY_AFTER if status is HTTPStatus.TOO_MANY_REQUESTS else {}
     return {
         "description": meaning,
-        "headers": {**limits, **waiting},
+        "headers": {**limits, **waiting, **REQUEST},
         "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
 

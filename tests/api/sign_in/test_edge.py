@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from actionsight.settings import Settings
-from tests.api.client import app_of
+from tests.api.client import app_of, client_of
 from tests.api.sign_in.visitors import ROOT, Visitor
 
 pytestmark = pytest.mark.integration
@@ -182,3 +182,12 @@ def test_an_origin_of_the_settings_is_no_pattern(settings: Settings, origin: str
         for other in ("https://evil.example.com", "https://x"):
             response = app.test_client().get("/healthz", base_url=ROOT, headers={"Origin": other})
             assert allowed(response) == {}
+
+
+@pytest.mark.parametrize(("public_url", "given"), [(HTTPS, "max-age=31536000"), (None, None)])
+def test_browsers_are_told_to_come_by_https_alone_where_that_is_the_address(
+    settings: Settings, public_url: str | None, given: str | None
+) -> None:
+    with client_of(replace(settings, public_url=public_url)) as client:
+        for path in ("/healthz", "/nothing", "/stats"):
+            assert client.get(path).headers.get("Strict-Transport-Security") == given

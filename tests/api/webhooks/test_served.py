@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import select
 import socket
 import threading
@@ -271,4 +272,6 @@ def test_while_redis_is_away_deliveries_are_refused_and_then_accepted_again(
         assert len(buffered(url)) == 16
     log = (tmp_path / "granian.log").read_text()
     assert log.count("webhook refused: buffer_unavailable") == 1
+    line = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING) [\w.]+ \[(-|[0-9a-f]{32})\] .+"
+    assert all(re.fullmatch(line, each) for each in log.splitlines()), log
     assert "workflow_run" not in log
