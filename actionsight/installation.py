@@ -183,6 +183,7 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
                 github_client_id=demonstrated.client_id,
                 github_client_secret=demonstrated.client_secret,
                 github_webhook_secret=(demonstrated.webhook_secret,),
+                sign_in="everyone",
                 public_url=demonstrated.api_root,
                 repositories=tuple(dict.fromkeys(standin_status(standin_url)["repositories"])),
             )

@@ -12,7 +12,7 @@ from flask import Flask, current_app
 
 from actionsight.settings import Settings
 from api.auth.github_tokens import GitHubAwayError, TokenRefusedError
-from api.github import GitHub, RefusedError
+from api.github import GitHub, RefusedError, owner_of
 
 _EXTENSION = "collector"
 # How long it is believed where the App is installed.
@@ -160,14 +160,6 @@ def current_collector() -> Collector:
     """The collector of the application that answers now."""
     extension: Any = current_app.extensions[_EXTENSION]
     return cast(Collector, extension)
-
-
-def owner_of(installation: Mapping[str, Any]) -> str | None:
-    """On whose account an installation is, in lower case; None: on none that has repositories, such
-    as an enterprise."""
-    account = installation.get("account")
-    login = account.get("login") if isinstance(account, Mapping) else None
-    return login.lower() if isinstance(login, str) else None
 
 
 def _objects(page: Any) -> list[Mapping[str, Any]]:

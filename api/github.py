@@ -104,6 +104,11 @@ class GitHub:
         """A repository, by its name; one that was renamed has another name then."""
         return _repository(self.get(f"/repos/{full_name}"))
 
+    def installations(self) -> Iterator[Mapping[str, Any]]:
+        """The App's installations that GitHub lists for the person, suspended ones too."""
+        for page in self.pages("/user/installations"):
+            yield from _listed(page, "installations")
+
     def installed(self) -> Installed:
         """Every repository that the person was given a role in, of those that the App reaches.
 
@@ -111,12 +116,11 @@ class GitHub:
         """
         repositories: dict[int, Repository] = {}
         app_slug = None
-        for page in self.pages("/user/installations"):
-            for installation in _listed(page, "installations"):
-                app_slug = app_slug or installation.get("app_slug")
-                if installation.get("suspended_at") is None:
-                    found = self._repositories_of(installation.get("id"))
-                    repositories |= {each.repository_id: each for each in found}
+        for installation in self.installations():
+            app_slug = app_slug or installation.get("app_slug")
+            if installation.get("suspended_at") is None:
+                found = self._repositories_of(installation.get("id"))
+                repositories |= {each.repository_id: each for each in found}
         return Installed([each for each in repositories.values() if each.role], app_slug)
 
     def _repositories_of(self, installation_id: Any) -> list[Repository]:
@@ -158,6 +162,14 @@ class GitHub:
         if urlsplit(url)[:2] != urlsplit(api_url)[:2]:
             raise GitHubAwayError("GitHub links to another host")
         return url
+
+
+def owner_of(installation: Mapping[str, Any]) -> str | None:
+    """On whose account an installation is, in lower case; None: on none that has repositories, such
+    as an enterprise."""
+    account = installation.get("account")
+    login = account.get("login") if isinstance(account, Mapping) else None
+    return login.lower() if isinstance(login, str) else None
 
 
 def _checked(response: requests.Response) -> requests.Response:

@@ -163,16 +163,17 @@ def _revoke_at_github(cipher: Cipher, settings: Settings, grant_id: int, grant: 
     except (GitHubAwayError, ClientRefusedError, DecryptionError) as error:
         logger.warning("grant %d: its token is not revoked at GitHub: %r", grant_id, error)
         return False
-    return _end_at_github(settings, grant_id, token)
+    return end_at_github(settings, token)
 
 
-def _end_at_github(settings: Settings, grant_id: int, token: str) -> bool:
+def end_at_github(settings: Settings, token: str) -> bool:
+    """End a token at GitHub; False, and a line in the log, where that fails."""
     try:
         github_tokens.revoke(settings, token)
     except TokenRefusedError:
         return True  # it had ended before
     except (GitHubAwayError, ClientRefusedError) as error:
-        logger.warning("grant %d: its token is not revoked at GitHub: %r", grant_id, error)
+        logger.warning("a token is not revoked at GitHub: %r", error)
         return False
     return True
 
@@ -230,7 +231,7 @@ def _refreshed(
         )
     if cursor.rowcount == 0:
         # The person signed out meanwhile: what GitHub gave belongs to nobody.
-        _end_at_github(settings, grant_id, tokens.access_token)
+        end_at_github(settings, tokens.access_token)
         return access_token(database, cipher, settings, grant_id)
     return tokens.access_token
 

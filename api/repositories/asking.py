@@ -12,7 +12,7 @@ from api.auth.rights import current_rights
 from api.auth.visitors import signed_out
 from api.collector import current_collector
 from api.errors import RETRY_SECONDS, Problem
-from api.github import GitHub, RefusedError, Repository
+from api.github import GitHub, RefusedError, Repository, owner_of
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,24 @@ def shown_to(viewer: Viewer, full_name: str) -> Repository | None:
         return ask_as_person(viewer, lambda github: github.repository(full_name))
     except RefusedError:
         return None
+
+
+def is_installed_owner(viewer: Viewer, owner: str) -> bool:
+    """Whether the App is installed on that account, as the App or the viewer is told.
+
+    Raises:
+        Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
+    """
+    try:
+        if owner.lower() in current_collector().owners():
+            return True
+        return ask_as_person(
+            viewer, lambda github: owner.lower() in map(owner_of, github.installations())
+        )
+    except RefusedError:
+        return False
+    except (GitHubAwayError, TokenRefusedError) as error:
+        raise _away(error) from None
 
 
 def _away(error: Exception) -> Problem:

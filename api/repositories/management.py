@@ -17,7 +17,12 @@ from api.installation import current_settings
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
 from api.parameters import ID_SCHEMA, Arguments, Parameter, choice, identifier
 from api.repositories import monitoring
-from api.repositories.asking import ask_as_collector, ask_as_person, shown_to
+from api.repositories.asking import (
+    ask_as_collector,
+    ask_as_person,
+    is_installed_owner,
+    shown_to,
+)
 from api.repositories.hooks import Hook, ensure_hook, remove_hooks
 from api.repositories.monitoring import Known
 from api.repositories.queries import list_repositories, read_as_built
@@ -85,8 +90,8 @@ def get_available(arguments: Arguments) -> Response:
     failures={
         HTTPStatus.BAD_REQUEST: "The body is no JSON with a `full_name` of the form `owner/name`.",
         HTTPStatus.FORBIDDEN: "GitHub shows the repository to the viewer, who neither administers "
-        "nor maintains it; or what protects writes by cookie is missing; or the owner of the token "
-        "has to sign in again.",
+        "nor maintains it, or it belongs to an owner that only operators may add; or what protects "
+        "writes by cookie is missing; or the owner of the token has to sign in again.",
         HTTPStatus.NOT_FOUND: "GitHub shows the viewer no such repository.",
         HTTPStatus.CONFLICT: "The collector's credential cannot read the repository.",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
@@ -110,6 +115,7 @@ def post_repository(_: Arguments) -> Response:
             return _added(repository, _as_it_is(known), HTTPStatus.OK)
         raise _not_managing(repository.full_name)
     if not is_known:
+        _check_owner(viewer, repository)
         _check_collector(viewer, repository)
         with current_database().writing() as connection:
             monitoring.add(connection, viewer, repository)
@@ -183,6 +189,22 @@ def _as_it_is(known: Known) -> Hook:
     if known.hook_id is not None:
         return Hook("exists")
     return Hook("not_created", "Whoever administers or maintains it can ask for one.")
+
+
+def _check_owner(viewer: Viewer, repository: Repository) -> None:
+    """Strangers must not have their own repositories collected at the installation's cost."""
+    if viewer.is_operator:
+        return
+    owner = repository.full_name.partition("/")[0]
+    with current_database().writing() as connection:
+        if monitoring.is_selected_owner(connection, owner):
+            return
+    if not is_installed_owner(viewer, owner):
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            f"No repository of {owner} is followed here, and the GitHub App is not installed "
+            "there. Install it, or ask an operator to add the repository.",
+        )
 
 
 def _check_collector(viewer: Viewer, repository: Repository) -> None:

@@ -41,6 +41,20 @@ def monitored_ids(connection: Connection) -> set[int]:
     return {row["repository_id"] for row in rows}
 
 
+def is_selected_owner(connection: Connection, owner: str) -> bool:
+    """Whether a repository of that owner, or all of them, is selected."""
+    row = connection.execute(
+        """
+        select exists (
+            select from app.repository_selections
+            where removed_at is null and split_part(name, '/', 1) = lower(%s)
+        ) as is_selected
+        """,
+        [owner],
+    ).fetchone()
+    return bool(row and row["is_selected"])
+
+
 def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
     """Monitor a repository from now on, in the caller's transaction."""
     connection.execute(

@@ -7,7 +7,13 @@ from flask import Blueprint, Response, request
 
 from actionsight.settings import Settings
 from api.auth import csrf, github_tokens, grants, sessions
-from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
+from api.auth.github_tokens import (
+    ClientRefusedError,
+    GitHubAwayError,
+    Person,
+    TokenRefusedError,
+    Tokens,
+)
 from api.bodies import read_form
 from api.database import current_database
 from api.endpoints import endpoint
@@ -16,6 +22,7 @@ from api.installation import current_settings
 from api.origins import check_origin
 from api.parameters import TEXT_SCHEMA, Arguments, Parameter, text, text_for_answer
 from api.sign_in import attempts, people
+from api.sign_in.admission import check_admission
 from api.sign_in.attempts import AGAIN
 from api.sign_in.configuration import SignIn, current_sign_in
 from api.sign_in.dance import CALLBACK, Dance
@@ -94,7 +101,8 @@ def post_login(arguments: Arguments) -> Response:
     failures={
         HTTPStatus.BAD_REQUEST: "The sign-in is unknown, used or older than ten minutes, or GitHub "
         "does not take its code.",
-        HTTPStatus.FORBIDDEN: "The person did not consent, or another browser began the sign-in.",
+        HTTPStatus.FORBIDDEN: "The person did not consent, or may not sign in here; or another "
+        "browser began the sign-in.",
         HTTPStatus.SERVICE_UNAVAILABLE: _OFF_OR_AWAY,
     },
 )
@@ -123,7 +131,7 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
     settings, cipher = sign_in.settings, sign_in.cipher
     try:
         tokens = sign_in.dance.complete(state, verifier)
-        person = github_tokens.read_person(settings, tokens.access_token)
+        person = _admitted(settings, tokens)
     except TokenRefusedError:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"GitHub does not take the code: used or too old. {AGAIN}"
@@ -143,6 +151,17 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
         cookie_value = people.sign_in(connection, cipher, person, tokens)
     _end_older_session(sign_in)
     return cookie_value
+
+
+def _admitted(settings: Settings, tokens: Tokens) -> Person:
+    """Whose tokens they are; those of somebody who may not sign in are ended at GitHub."""
+    person = github_tokens.read_person(settings, tokens.access_token)
+    try:
+        check_admission(settings, person, tokens.access_token)
+    except Problem:
+        grants.end_at_github(settings, tokens.access_token)
+        raise
+    return person
 
 
 def _end_older_session(sign_in: SignIn) -> None:

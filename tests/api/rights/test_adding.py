@@ -195,6 +195,25 @@ def test_what_the_person_does_not_maintain_or_see_is_not_added(
     assert house.audit() == []
 
 
+def test_what_belongs_to_a_stranger_is_added_by_operators_alone_until_it_is_followed(
+    house: House, caller: Caller, ada: User, operator: Caller
+) -> None:
+    """Anybody has repositories of their own, which a token reads and the installation pays for."""
+    for name in ("ada/huge", "ada/other"):
+        house.world.add_repository(name, visibility="public")
+        house.world.people.set_role(ada, name, "admin")
+    refused = caller.add("ada/huge")
+    assert refused.status_code == 403
+    assert "ask an operator" in refused.text
+    assert house.selections() == {}
+    assert operator.add("ada/huge").status_code == 201
+    assert caller.add("ada/other").status_code == 201
+    installed = house.world.add_repository("bea/mine", visibility="public")
+    house.world.people.install(installed.owner)
+    house.world.people.set_role(ada, "bea/mine", "maintain")
+    assert caller.add("bea/mine").status_code == 201
+
+
 def test_what_the_collector_cannot_read_is_not_added(house: House, caller: Caller) -> None:
     def hidden(request: Request) -> Response | None:
         is_collector = request.headers["Authorization"] == f"Bearer {COLLECTOR}"

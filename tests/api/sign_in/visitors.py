@@ -27,6 +27,7 @@ def with_sign_in(settings: Settings, github_url: str) -> Settings:
         github_client_id=CLIENT_ID,
         github_client_secret=CLIENT_SECRET,
         secret_key=SECRET_KEY,
+        sign_in="everyone",
     )
 
 
