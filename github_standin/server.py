@@ -257,6 +257,8 @@ class Server:
         people, authorization = self.world.people, request.headers.get("Authorization")
         if OF_THE_APP.fullmatch(request.path):
             return asking_app(people, authorization)
+        if request.path.startswith("/apps/") and not authorization:
+            return Viewer(people)
         return viewer_of(
             people, authorization, self.token, administers_hooks=self.administers_hooks
         )

@@ -69,6 +69,7 @@ def _check_app(access: Access, app: App) -> Iterator[Finding]:
         described.get("permissions") or {},
         "give them in the App's settings at GitHub, and accept them where it is installed",
     )
+    yield from _check_strangers(access, described)
     if not installations:
         remedy = "install it on the accounts whose repositories are monitored"
         yield Finding("GitHub App", f"is not installed anywhere: {remedy}", is_wrong=True)
@@ -80,6 +81,27 @@ def _check_app(access: Access, app: App) -> Iterator[Finding]:
             yield Finding(subject, "is suspended: resume it at GitHub", is_warning=True)
         elif (installation := usable.get(owner.lower())) is not None:
             yield _check_installation(access, subject, installation)
+
+
+def _check_strangers(access: Access, described: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether anybody can install the App: a public one shows itself to who sends no credential.
+
+    `GET /app` does not tell. GitHub's contract says of `GET /apps/{slug}` that it takes no
+    credential, and answers 404 where there is nothing to see.
+    """
+    try:
+        reply = access.transport.get(
+            access.transport.url(f"/apps/{described['slug']}"), None, None
+        )
+    except (Fault, GitHubError):
+        return
+    if reply.status == 200:
+        yield Finding(
+            "GitHub App for strangers",
+            "is public, so anybody at GitHub can install it, then sign in here and add "
+            'repositories: choose "Only on this account" in the App\'s settings at GitHub',
+            is_warning=True,
+        )
 
 
 def _check_installation(access: Access, subject: str, installation: Installation) -> Finding:

@@ -81,6 +81,17 @@ def test_an_app_tells_its_permissions_and_each_installation(
     assert "the runs of 1 monitored repositories (of 3" in found["GitHub reads"].says
 
 
+def test_an_app_that_anybody_can_install_is_a_warning(
+    reach: Reach, app: Settings, world: World
+) -> None:
+    subject = "GitHub App for strangers"
+    assert subject not in findings(reach, app)
+    registered = world.people.app
+    assert registered is not None
+    world.people.app = dataclasses.replace(registered, is_public=True)
+    assert findings(reach, app)[subject].is_warning
+
+
 def test_an_app_with_a_wrong_key_says_what_to_check(
     reach: Reach, app: Settings, other_key: str
 ) -> None:
