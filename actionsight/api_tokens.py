@@ -6,9 +6,10 @@ faster from the hash than from scratch, and checking costs the same for every to
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row, tuple_row
@@ -16,6 +17,12 @@ from psycopg.rows import class_row, scalar_row, tuple_row
 # By the prefix a scanner for secrets, and a person, recognises one of ours.
 PREFIX = "as_"
 TOKEN_BYTES = 32
+
+Scope = Literal["metrics", "read", "manage"]
+# Each opens what the ones before it open: /metrics alone; all that answers; what changes something.
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+READING: tuple[Scope, ...] = ("read",)
+LONGEST_DAYS = 365
 
 
 @dataclass(frozen=True)
@@ -29,19 +36,27 @@ class ApiToken:
     last_used_at: datetime | None
     revoked_at: datetime | None
     user_id: int | None
+    login: str | None
+    scopes: list[str]
 
 
 class Bearer(NamedTuple):
-    """Whom a token stands for: a person (GitHub's id), or with None an operator."""
+    """Whom a token stands for: a person (GitHub's id), or with None an operator; and for what."""
 
     token_id: int
     user_id: int | None
+    scopes: frozenset[str]
+
+    def opens(self, needed: Scope) -> bool:
+        """Whether one of its scopes includes this one."""
+        return any(scope in self.scopes for scope in SCOPES[SCOPES.index(needed) :])
 
 
 def create_token(
     connection: Connection[Any],
     name: str,
     *,
+    scopes: Collection[Scope] = READING,
     expires_at: datetime | None = None,
     user_id: int | None = None,
 ) -> tuple[int, str]:
@@ -51,21 +66,23 @@ def create_token(
         user_id: the person whose rights it has; None: an operator's.
 
     Raises:
-        ValueError: the name is empty, or `expires_at` has no time zone.
+        ValueError: the name is empty, `expires_at` has no time zone, or a scope is unknown.
     """
     if not name.strip():
         raise ValueError("a token needs a name that says what it is for")
     if expires_at is not None and expires_at.tzinfo is None:
         raise ValueError("the expiry of a token needs a time zone")
+    if not scopes or not set(scopes) <= set(SCOPES):
+        raise ValueError(f"a token has scopes: {', '.join(SCOPES)}")
     token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     with connection.cursor(row_factory=scalar_row) as cursor:
         cursor.execute(
             """
-            insert into app.api_tokens (name, token_hash, expires_at, user_id)
-            values (%s, %s, %s, %s)
+            insert into app.api_tokens (name, token_hash, expires_at, user_id, scopes)
+            values (%s, %s, %s, %s, %s)
             returning token_id
             """,
-            [name.strip(), _hash(token), expires_at, user_id],
+            [name.strip(), _hash(token), expires_at, user_id, sorted(set(scopes))],
         )
         (token_id,) = cursor.fetchall()
     return token_id, token
@@ -76,8 +93,11 @@ def list_tokens(connection: Connection[Any]) -> list[ApiToken]:
     with connection.cursor(row_factory=class_row(ApiToken)) as cursor:
         cursor.execute(
             """
-            select token_id, name, created_at, expires_at, last_used_at, revoked_at, user_id
+            select
+                token_id, api_tokens.name, api_tokens.created_at, expires_at, last_used_at,
+                revoked_at, user_id, login, scopes
             from app.api_tokens
+            left join app.users using (user_id)
             order by token_id
             """
         )
@@ -102,7 +122,8 @@ def find_token(connection: Connection[Any], token: str) -> Bearer | None:
         row = cursor.execute(
             """
             select
-                token_id, user_id, coalesce(last_used_at < now() - interval '1 minute', true)
+                token_id, user_id, scopes,
+                coalesce(last_used_at < now() - interval '1 minute', true)
             from app.api_tokens
             where token_hash = %s
                 and revoked_at is null
@@ -112,7 +133,7 @@ def find_token(connection: Connection[Any], token: str) -> Bearer | None:
         ).fetchone()
     if row is None:
         return None
-    token_id, user_id, is_note_due = row
+    token_id, user_id, scopes, is_note_due = row
     if is_note_due:
         connection.execute(
             """
@@ -123,7 +144,7 @@ def find_token(connection: Connection[Any], token: str) -> Bearer | None:
             """,
             [token_id],
         )
-    return Bearer(token_id, user_id)
+    return Bearer(token_id, user_id, frozenset(scopes))
 
 
 def _hash(token: str) -> bytes:

@@ -14,6 +14,7 @@ from actionsight import doctor, operations
 from actionsight.commands.audit import audit_command
 from actionsight.commands.dead_letters import dead_letters
 from actionsight.commands.installation import database, servers
+from actionsight.commands.people import people
 from actionsight.commands.repositories import repositories
 from actionsight.commands.tokens import tokens
 from actionsight.embedded import EmbeddedServerError
@@ -161,7 +162,7 @@ def backfill(repositories: tuple[str, ...], since: str) -> None:
         operations.backfill(here, repositories, since)
 
 
-for command in (repositories, dead_letters, tokens, audit_command):
+for command in (repositories, dead_letters, tokens, people, audit_command):
     main.add_command(command)
 
 

@@ -30,6 +30,8 @@ def add_repositories(names: tuple[str, ...]) -> None:
             added = add_selections(connection, names, again=True)
         except ValueError as error:
             raise click.BadParameter(str(error)) from error
+        for name in added:
+            audit.record(connection, "repository.added", full_name=name)
         connection.commit()
         operations.resolve(here, names)
     for name in names:
@@ -57,6 +59,9 @@ def remove_repositories(names: tuple[str, ...], purge: bool) -> None:
     """Stop monitoring repositories: their data stays, no answer shows it."""
     with database() as (_, connection):
         unknown = [name for name in names if not remove_selection(connection, name)]
+        for name in names:
+            if name not in unknown:
+                audit.record(connection, "repository.removed", full_name=name)
         connection.commit()
         if purge:
             for name in names:
@@ -74,5 +79,5 @@ def _purge(connection: psycopg.Connection[Any], name: str) -> None:
         purge_repository(connection, repository_id)
     except BusyError as error:
         raise click.ClickException(f"{name}: {error}") from error
-    audit.record(connection, "repository.purged", repository_id=repository_id, name=name)
+    audit.record(connection, "repository.purged", repository_id=repository_id, full_name=name)
     connection.commit()

@@ -9,10 +9,17 @@ from typing import Any, cast
 import psycopg
 from flask import Blueprint, Flask, current_app, g, request
 
+from actionsight.api_tokens import Scope
 from actionsight.settings import Settings
 from api.auth import rights
 from api.auth.grants import GrantEndedError
-from api.auth.visitors import Visitor, read_visitor, sends_credentials, signed_out
+from api.auth.visitors import (
+    SAFE_METHODS,
+    Visitor,
+    read_visitor,
+    sends_credentials,
+    signed_out,
+)
 from api.database import Connection, current_database
 from api.installation import current_settings
 
@@ -141,7 +148,14 @@ def _note_error(find: Callable[[], None]) -> None:
 
 def _find_visitor() -> None:
     with current_database().writing() as connection:
-        g.visitor = read_visitor(connection, request, current_settings())
+        g.visitor = read_visitor(connection, request, current_settings(), _needed_scope())
+
+
+def _needed_scope() -> Scope:
+    """What an API token must be for: /metrics, or anything that answers or changes something."""
+    if access_of(current_app, request.blueprint) is Access.OPTIONAL:
+        return "metrics"
+    return "read" if request.method in SAFE_METHODS else "manage"
 
 
 def _find_viewer(visitor: Visitor) -> None:

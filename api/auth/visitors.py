@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from flask import Request
 
-from actionsight.api_tokens import Bearer, find_token
+from actionsight.api_tokens import Bearer, Scope, find_token
 from actionsight.settings import Settings
 from api.auth import csrf
 from api.auth.cookies import Cookies
@@ -47,16 +47,21 @@ def sends_credentials(request: Request, settings: Settings) -> bool:
     return "Authorization" in request.headers or Cookies.of(settings).session in request.cookies
 
 
-def read_visitor(connection: Connection, request: Request, settings: Settings) -> Visitor:
+def read_visitor(
+    connection: Connection, request: Request, settings: Settings, needed: Scope
+) -> Visitor:
     """Who sends the request.
 
+    Args:
+        needed: what an API token must be for.
+
     Raises:
-        Problem: 401, nobody known; 403, a write without what protects writes by cookie, or a token
-            whose owner has to sign in again.
+        Problem: 401, nobody known; 403, a write without what protects writes by cookie, a token
+            that is not for this, or whose owner has to sign in again.
     """
     authorization = request.authorization
     if authorization is not None and authorization.type == "bearer" and authorization.token:
-        return _by_token(connection, authorization.token, settings)
+        return _by_token(connection, authorization.token, settings, needed)
     cookie_value = request.cookies.get(Cookies.of(settings).session)
     # Sessions rest on the secret key: without it none of them means anything any more.
     if cookie_value and settings.secret_key:
@@ -71,7 +76,7 @@ def signed_out(token_id: int | None) -> Problem:
     return _unauthorized("The session has ended: sign in again.")
 
 
-def _by_token(connection: Connection, token: str, settings: Settings) -> Visitor:
+def _by_token(connection: Connection, token: str, settings: Settings, needed: Scope) -> Visitor:
     if _GITHUB_TOKEN.match(token):
         raise _unauthorized(
             "This is a token of GitHub's. Actionsight takes its own alone.", is_invalid=True
@@ -79,6 +84,8 @@ def _by_token(connection: Connection, token: str, settings: Settings) -> Visitor
     bearer = find_token(connection, token)
     if bearer is None:
         raise _unauthorized("The API token is unknown, expired or revoked.", is_invalid=True)
+    if not bearer.opens(needed):
+        raise _out_of_scope(bearer, needed)
     if bearer.user_id is None:
         return Visitor(None, bearer.token_id, None, is_operator=True, person=None)
     return _by_token_of_person(connection, bearer, bearer.user_id, settings)
@@ -132,6 +139,18 @@ def _now(connection: Connection) -> datetime:
     (row,) = connection.execute("select clock_timestamp() as now").fetchall()
     now: datetime = row["now"]
     return now
+
+
+def _out_of_scope(bearer: Bearer, needed: Scope) -> Problem:
+    return Problem(
+        HTTPStatus.FORBIDDEN,
+        f"This token is for {' and '.join(sorted(bearer.scopes))}; what was asked for needs the "
+        f"scope {needed}: `actionsight tokens create --scope {needed}`.",
+        headers={
+            "WWW-Authenticate": 'Bearer realm="actionsight", error="insufficient_scope", '
+            f'scope="{needed}"'
+        },
+    )
 
 
 def _unauthorized(detail: str, *, is_invalid: bool = False) -> Problem:

@@ -90,9 +90,7 @@ def _check_strangers(access: Access, described: Mapping[str, Any]) -> Iterator[F
     credential, and answers 404 where there is nothing to see.
     """
     try:
-        reply = access.transport.get(
-            access.transport.url(f"/apps/{described['slug']}"), None, None
-        )
+        reply = access.transport.get(access.transport.url(f"/apps/{described['slug']}"), None, None)
     except (Fault, GitHubError):
         return
     if reply.status == 200:

@@ -13,7 +13,7 @@ from psycopg import Connection
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
-from actionsight.api_tokens import create_token
+from actionsight.api_tokens import Scope, create_token
 from actionsight.encryption import Cipher
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
@@ -116,10 +116,11 @@ class House:
             {"Cookie": f"session={cookie_value}"}, {"X-CSRF-Token": token_of_csrf, "Origin": ROOT}
         )
 
-    def with_token(self, user: User | None) -> Caller:
+    def with_token(self, user: User | None, scope: Scope = "manage") -> Caller:
         """A program with a token of that person (who signed in before), or of an operator."""
         user_id = None if user is None else user.account.id
-        return self.caller(bearer(create_token(self.connection, "test", user_id=user_id)[1]))
+        made = create_token(self.connection, "test", scopes=[scope], user_id=user_id)
+        return self.caller(bearer(made[1]))
 
     def monitor(self, full_name: str, **values: Any) -> int:
         """Monitor a repository of the world, with a workflow and as many runs as its place."""
