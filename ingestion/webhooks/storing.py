@@ -125,6 +125,7 @@ def _store(
         )
     # Last, so that a poll that wants to update the same rows waits as shortly as it can.
     tables.update_repositories(connection, fresh)
+    tables.list_owners_again(connection, fresh)
     take_rights(connection, [unpacked.effect for _, unpacked in fresh if unpacked.effect])
     return stored
 

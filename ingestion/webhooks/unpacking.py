@@ -4,7 +4,7 @@
     workflow_job             → a row of raw.webhook_jobs
     repository, installation,
     installation_repositories,
-    github_app_authorization → somebody may see less from now on
+    github_app_authorization → somebody may see less from now on, or there is something to look at
     anything else            → nothing, but the ledger counts it
 
 The object is trusted, never the action: a run can be `requested` and completed already. Only events
@@ -54,14 +54,20 @@ class Observation:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a delivery takes away. Nothing is ever given: a late delivery must not open anything.
+    """What a delivery takes away, and what is to be looked at. Nothing is ever given: a late
+    delivery must not open anything.
 
     Attributes:
+        is_to_be_looked_at: its repository has changed; the next poll asks what it is like now.
+        grows_owner: whose installation has got repositories, as a login in lower case; the next
+            poll lists them.
         makes_private: its repository is private.
         invalidates_rights: what was read of anybody's rights before counts no more.
         signed_out_user_id: whose sign-ins have ended.
     """
 
+    is_to_be_looked_at: bool = False
+    grows_owner: str | None = None
     makes_private: bool = False
     invalidates_rights: bool = False
     signed_out_user_id: int | None = None
@@ -81,13 +87,37 @@ class Unpacked:
 
 _INVALIDATES = Effect(invalidates_rights=True)
 _CLOSES = Effect(makes_private=True, invalidates_rights=True)
+_CHANGES = Effect(is_to_be_looked_at=True)
 _EFFECTS: Mapping[tuple[str, str | None], Effect] = {
     ("repository", "privatized"): _CLOSES,
     ("repository", "deleted"): _CLOSES,
-    ("repository", "publicized"): _INVALIDATES,
+    ("repository", "publicized"): Effect(is_to_be_looked_at=True, invalidates_rights=True),
+    ("repository", "renamed"): _CHANGES,
+    ("repository", "transferred"): _CHANGES,
+    ("repository", "edited"): _CHANGES,
+    ("repository", "archived"): _CHANGES,
+    ("repository", "unarchived"): _CHANGES,
     ("installation", "deleted"): _INVALIDATES,
     ("installation", "suspend"): _INVALIDATES,
     ("installation_repositories", "removed"): _INVALIDATES,
+}
+_GROWS = {
+    ("installation", "created"),
+    ("installation", "unsuspend"),
+    ("installation_repositories", "added"),
+}
+# An event's name is not signed, as its body is: what the bodies of those with effects hold, beside
+# what all have. So no star that was deleted can be passed off as a repository that was.
+_ENVELOPE = frozenset(
+    {"action", "repository", "organization", "enterprise", "installation", "sender"}
+)
+_OWN_FIELDS: Mapping[str, frozenset[str]] = {
+    "repository": frozenset({"changes"}),
+    "installation": frozenset({"repositories", "requester"}),
+    "installation_repositories": frozenset(
+        {"repository_selection", "repositories_added", "repositories_removed", "requester"}
+    ),
+    "github_app_authorization": frozenset(),
 }
 
 
@@ -180,6 +210,16 @@ def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpack
 
 
 def _effect(event: str, action: str | None, payload: Payload) -> Effect | None:
+    effect = _effect_by_name(event, action, payload)
+    if effect is not None and (foreign := payload.keys() - _ENVELOPE - _OWN_FIELDS[event]):
+        raise UnreadablePayloadError(f"{min(foreign)[:40]!a} belongs to another event")
+    return effect
+
+
+def _effect_by_name(event: str, action: str | None, payload: Payload) -> Effect | None:
+    if (event, action) in _GROWS:
+        owner = _text(_object(_object(payload, "installation"), "account").get("login"))
+        return Effect(grows_owner=owner.lower()) if owner else None
     if (event, action) != ("github_app_authorization", "revoked"):
         return _EFFECTS.get((event, action))
     user_id = _id(payload, "sender")

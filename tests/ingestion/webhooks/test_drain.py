@@ -227,3 +227,20 @@ def test_neither_log_nor_error_holds_anything_of_a_body(
     assert token not in str(caught.value)
     assert caught.value.__suppress_context__
     assert token not in caplog.text
+
+
+def test_what_changes_a_repository_lets_the_next_poll_look_at_it(webhooks: Installation) -> None:
+    webhooks.monitor(5_000)
+    webhooks.execute("update app.repositories set looked_at = now()")
+    webhooks.execute(
+        "insert into app.repository_selections (name, listed_at)"
+        " values ('octo/*', now()), ('other/*', now())"
+    )
+    webhooks.send("repository", {"action": "renamed", "repository": {"id": REPOSITORY_ID}})
+    grown = {"account": {"login": "Octo"}}
+    webhooks.send("installation_repositories", {"action": "added", "installation": grown})
+    webhooks.drain()
+    assert webhooks.repository()["looked_at"] is None
+    assert webhooks.repository(5_000)["looked_at"] is not None
+    due = "select name from app.repository_selections where listed_at < now() - interval '1 hour'"
+    assert webhooks.query(due) == [{"name": "octo/*"}]

@@ -85,6 +85,8 @@ def test_the_repository_is_the_envelope_s_whatever_the_run_says() -> None:
 
 PRIVATE = Effect(makes_private=True, invalidates_rights=True)
 INVALID = Effect(invalidates_rights=True)
+CHANGED = Effect(is_to_be_looked_at=True)
+GROWN = Effect(grows_owner="octo")
 
 
 @pytest.mark.parametrize(
@@ -92,15 +94,18 @@ INVALID = Effect(invalidates_rights=True)
     [
         ("repository", "privatized", PRIVATE),
         ("repository", "deleted", PRIVATE),
-        ("repository", "publicized", INVALID),
-        ("repository", "renamed", None),
-        ("repository", "archived", None),
+        ("repository", "publicized", Effect(is_to_be_looked_at=True, invalidates_rights=True)),
+        ("repository", "renamed", CHANGED),
+        ("repository", "transferred", CHANGED),
+        ("repository", "archived", CHANGED),
+        ("repository", "created", None),
         ("installation", "deleted", INVALID),
         ("installation", "suspend", INVALID),
-        ("installation", "unsuspend", None),
-        ("installation", "created", None),
+        ("installation", "unsuspend", GROWN),
+        ("installation", "created", GROWN),
+        ("installation", "new_permissions_accepted", None),
         ("installation_repositories", "removed", INVALID),
-        ("installation_repositories", "added", None),
+        ("installation_repositories", "added", GROWN),
         ("github_app_authorization", "revoked", Effect(signed_out_user_id=5)),
         ("github_app_authorization", "granted", None),
     ],
@@ -109,11 +114,24 @@ def test_what_takes_something_away_is_applied_and_what_gives_is_left_to_asking(
     event: str, action: str, effect: Effect | None
 ) -> None:
     payload: dict[str, Any] = {"action": action, "sender": {"id": 5}}
+    if event.startswith("installation"):
+        payload["installation"] = {"id": 3, "account": {"login": "Octo"}}
     if event == "repository":
         payload["repository"] = {"id": REPOSITORY_ID}
     result = unpacked(event, payload)
     assert result.effect == effect
     assert result.outcome == ("ignored" if effect is None else "applied")
+
+
+@pytest.mark.parametrize(
+    ("event", "action"),
+    [("repository", "deleted"), ("installation", "deleted"), ("repository", "renamed")],
+)
+def test_a_body_under_the_name_of_another_event_has_no_effect(event: str, action: str) -> None:
+    """The name is in a header, which nobody signed."""
+    star = {"action": action, "starred_at": None, "repository": {"id": REPOSITORY_ID}}
+    with pytest.raises(UnreadableEventError, match="'starred_at' belongs to another event"):
+        unpacked(event, star)
 
 
 def test_what_happens_to_a_repository_that_is_not_monitored_takes_nothing() -> None:
