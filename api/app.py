@@ -13,6 +13,7 @@ from api import (
     limits,
     openapi,
     request_ids,
+    seals,
     sign_in,
 )
 from api.auth import access
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> Flask:
     bodies.init_app(app, bodies.OF_API)
     edge.init_app(app, settings)
     buffer.init_app(app, settings)
+    seals.init_app(app, settings)
     cache.init_app(app, settings)
     flights.init_app(app, settings)
     errors.init_app(app)

@@ -2,13 +2,13 @@
 
 A page is found by its key, never by an offset, so that rows which come or go between two pages
 neither repeat nor hide others. A token holds nothing but the key of the last row that its reader
-was shown; rights are checked anew for each page. The checksum ties it to its route and filter and
-finds damage; it is no secret and need not be one.
+was shown; rights are checked anew for each page. Its seal ties it to its route and filter, and
+nothing is read that was not given out here.
 """
 
 import base64
 import binascii
-import hashlib
+import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +19,12 @@ import orjson
 from api.answers import to_json
 from api.errors import bad_request
 from api.parameters import Arguments, Parameter, Schema, whole_number
+from api.seals import MAC_BYTES, current_seal
 
 MOST_ROWS = 500
 DEFAULT_ROWS = 50
 LONGEST_TOKEN = 2000
-_CHECKSUM_BYTES = 8
+_PLACE = "page token"
 
 
 def _token(value: str) -> str:
@@ -106,11 +107,11 @@ def read_page(
 
 def _encode(query: bytes, key: Key) -> str:
     payload = to_json(key)
-    return _pack(_checksum(query, payload), payload)
+    return _pack(_mac(query, payload), payload)
 
 
-def _pack(checksum: bytes, payload: bytes) -> str:
-    return base64.urlsafe_b64encode(checksum + payload).decode().rstrip("=")
+def _pack(mac: bytes, payload: bytes) -> str:
+    return base64.urlsafe_b64encode(mac + payload).decode().rstrip("=")
 
 
 def _decode(query: bytes, token: str, kinds: Sequence[KeyKind]) -> Key:
@@ -119,8 +120,9 @@ def _decode(query: bytes, token: str, kinds: Sequence[KeyKind]) -> Key:
         packed = base64.b64decode(padded, altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise ValueError(_UNUSABLE) from error
-    checksum, payload = packed[:_CHECKSUM_BYTES], packed[_CHECKSUM_BYTES:]
-    if checksum != _checksum(query, payload) or token != _pack(checksum, payload):
+    mac, payload = packed[:MAC_BYTES], packed[MAC_BYTES:]
+    expected = _mac(query, payload)
+    if not hmac.compare_digest(mac, expected) or token != _pack(mac, payload):
         raise ValueError(_UNUSABLE)
     values = orjson.loads(payload)
     key = tuple(kind.restore(value) for kind, value in zip(kinds, values, strict=True))
@@ -131,7 +133,5 @@ def _decode(query: bytes, token: str, kinds: Sequence[KeyKind]) -> Key:
     return key
 
 
-def _checksum(query: bytes, payload: bytes) -> bytes:
-    hasher = hashlib.blake2b(query, digest_size=_CHECKSUM_BYTES)
-    hasher.update(b"\0" + payload)
-    return hasher.digest()
+def _mac(query: bytes, payload: bytes) -> bytes:
+    return current_seal().mac(_PLACE, query + b"\0" + payload)

@@ -3,10 +3,10 @@
     cache server (5 minutes) → the same entry until it is 15 minutes old, while one thread asks
     GitHub in the background → GitHub, within ten seconds → nothing
 
-An entry holds ids and roles, no token and no name. It counts only if it was read after the person's
-`rights_invalid_before`, and of a repository only if it was read after the repository's, by which
-webhooks take rights at once. All moments are of one clock, the database's, and a reading is as old
-as the moment before GitHub was asked.
+An entry holds ids and roles, no token and no name, and is sealed. It counts only if it was read
+after the person's `rights_invalid_before`, and of a repository only if it was read after the
+repository's, by which webhooks take rights at once. All moments are of one clock, the database's,
+and a reading is as old as the moment before GitHub was asked.
 """
 
 import logging
@@ -31,6 +31,7 @@ from api.auth.grants import GrantEndedError
 from api.cache.server import Outage, connect
 from api.database import Database
 from api.github import ROLES, GitHub, RefusedError, Role
+from api.seals import Seal, seal_of
 
 logger = logging.getLogger(__name__)
 
@@ -83,11 +84,12 @@ class Known(NamedTuple):
 class Rights:
     """The rights of people; safe to share between threads and to make before a fork."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, seal: Seal) -> None:
         self._settings = settings
         self._database = database
         self._cache = connect(settings.cache_url) if settings.cache_url else None
         self._outage = Outage("GitHub is asked for rights each time")
+        self._seal = seal
         self._refreshing: set[threading.Thread] = set()
 
     def readable(self, person: Person) -> Known:
@@ -192,11 +194,12 @@ class Rights:
         value = orjson.dumps(
             {"read_at": person.now.astimezone(UTC), "roles": roles}, option=orjson.OPT_NON_STR_KEYS
         )
-        self._call(lambda cache: cache.set(key, value, ex=HARD_LIMIT))
+        sealed = self._seal.close(key, value)
+        self._call(lambda cache: cache.set(key, sealed, ex=HARD_LIMIT))
         return Known(person.now, roles)
 
     def _read(self, key: str) -> Known | None:
-        value = self._call(lambda cache: cache.get(key))
+        value = self._seal.open(key, self._call(lambda cache: cache.get(key)))
         if value is None:
             return None
         try:
@@ -245,7 +248,9 @@ class Rights:
 
 def init_app(app: Flask) -> None:
     """Give this application, which has its settings and its database, its knowledge of rights."""
-    app.extensions[_EXTENSION] = Rights(app.extensions["settings"], app.extensions["database"])
+    app.extensions[_EXTENSION] = Rights(
+        app.extensions["settings"], app.extensions["database"], seal_of(app)
+    )
 
 
 def rights_of(app: Flask) -> Rights:

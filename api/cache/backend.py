@@ -1,6 +1,5 @@
 """Flask-Caching's store for answers: bytes in, bytes out, never a pickle."""
 
-import hashlib
 from typing import IO, Any
 
 import redis
@@ -11,36 +10,32 @@ from flask_caching.backends.rediscache import RedisCache
 
 from actionsight.settings import Settings
 from api.cache.server import Outage, connect
+from api.seals import Seal, seal_of
 
 PREFIX = "actionsight:answers:"
 # No entry is ever stale. Those that nobody can ask for any more go by this, where the server has
 # no bound of its own.
 LIFETIME_SECONDS = 3600
 
-_CHECKSUM_BYTES = 16
-_CHECKSUM_KEY = b"actionsight answer"
-
 cache = Cache(with_jinja2_ext=False)
 
 
 class BytesSerializer(RedisSerializer):
-    """Bytes under a checksum: whatever else lies in the cache is a miss, and is never executed."""
+    """Bytes as they are: whatever else lies in the cache is never executed."""
 
     def dumps(self, value: Any, _protocol: int = 0) -> bytes:
-        """The checksum, then the bytes.
+        """The bytes.
 
         Raises:
             TypeError: the value is no bytes.
         """
         if not isinstance(value, bytes):
             raise TypeError(f"answers are cached as bytes, not as {type(value).__name__}")
-        return _checksum(value) + value
+        return value
 
     def loads(self, value: bytes | None) -> bytes | None:
-        """The bytes; None where there are none, or not ours."""
-        if value is None or value[:_CHECKSUM_BYTES] != _checksum(value[_CHECKSUM_BYTES:]):
-            return None
-        return value[_CHECKSUM_BYTES:]
+        """The bytes; None where there are none."""
+        return value
 
     def dump(self, value: Any, f: IO[bytes], _protocol: int = 0) -> None:
         """As `dumps`, to a file."""
@@ -52,20 +47,23 @@ class BytesSerializer(RedisSerializer):
 
 
 class AnswerCache(RedisCache):
-    """The cache server; while it is away nothing is found and nothing is kept."""
+    """The cache server, with sealed values: what was not put there by us under that key is a miss.
+    While it is away nothing is found and nothing is kept."""
 
     serializer = BytesSerializer()
 
     @classmethod
     def factory(
-        cls, _app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
+        cls, app: Flask, config: dict[str, Any], args: list[Any], kwargs: dict[str, Any]
     ) -> "AnswerCache":
         """As Flask-Caching makes it from the application's configuration."""
         client = connect(config["CACHE_REDIS_URL"])
-        return cls(client, *args, key_prefix=config["CACHE_KEY_PREFIX"], **kwargs)
+        prefix = config["CACHE_KEY_PREFIX"]
+        return cls(client, *args, seal=seal_of(app), key_prefix=prefix, **kwargs)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, seal: Seal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._seal = seal
         self.outage = Outage("answers are computed each time")
 
     def get(self, key: str) -> Any:
@@ -73,7 +71,7 @@ class AnswerCache(RedisCache):
         if self.outage.is_on:
             return None
         try:
-            return super().get(key)
+            return self._seal.open(key, super().get(key))
         except redis.RedisError as error:
             self.outage.note(error)
             return None
@@ -83,7 +81,7 @@ class AnswerCache(RedisCache):
         if self.outage.is_on:
             return False
         try:
-            return super().set(key, value, timeout)
+            return super().set(key, self._seal.close(key, value), timeout)
         except redis.RedisError as error:
             self.outage.note(error)
             return False
@@ -117,7 +115,3 @@ def store_of(app: Flask) -> AnswerCache | None:
     """The application's store; None: nothing is cached."""
     store: Any = app.extensions["cache"][cache]
     return store if isinstance(store, AnswerCache) else None
-
-
-def _checksum(value: bytes) -> bytes:
-    return hashlib.blake2b(value, digest_size=_CHECKSUM_BYTES, key=_CHECKSUM_KEY).digest()

@@ -72,7 +72,7 @@ class Flights:
 
     def __init__(self, settings: Settings) -> None:
         self._cache = connect(settings.cache_url) if settings.cache_url else None
-        self.outage = Outage("equal questions are computed each time")
+        self.outage = Outage("each process bounds expensive questions by itself")
         self._computing = threading.BoundedSemaphore(MOST)
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
 

@@ -1,4 +1,4 @@
-"""What lies in the cache is bytes of ours, or nothing."""
+"""What lies in the cache is bytes, and nothing else."""
 
 import io
 import pickle
@@ -41,26 +41,12 @@ def test_anything_but_bytes_is_refused(value: object) -> None:
         SERIALIZER.dumps(value)
 
 
-@given(st.binary(min_size=1), st.data())
-def test_damage_is_a_miss(value: bytes, data: st.DataObject) -> None:
-    stored = bytearray(SERIALIZER.dumps(value))
-    place = data.draw(st.integers(0, len(stored) - 1))
-    stored[place] ^= data.draw(st.integers(1, 255))
-    assert SERIALIZER.loads(bytes(stored)) is None
-    assert SERIALIZER.loads(bytes(stored[:place])) is None
-
-
 @pytest.mark.parametrize("prefix", [b"", b"!"])
-def test_a_pickle_is_a_miss_and_is_not_executed(prefix: bytes, tmp_path: Path) -> None:
+def test_a_pickle_is_not_executed(prefix: bytes, tmp_path: Path) -> None:
     proof = tmp_path / "executed"
     poison = prefix + pickle.dumps(Trap(proof))
-    assert SERIALIZER.loads(poison) is None
-    assert SERIALIZER.load(io.BytesIO(poison)) is None
+    assert SERIALIZER.loads(poison) == poison
+    assert SERIALIZER.load(io.BytesIO(poison)) == poison
     assert not proof.exists()
     pickle.loads(poison.removeprefix(b"!"))  # noqa: S301 our own
     assert proof.exists(), "the trap works"
-
-
-@pytest.mark.parametrize("value", [None, b"", b"7", b'{"data": []}'])
-def test_what_is_not_ours_is_a_miss(value: bytes | None) -> None:
-    assert SERIALIZER.loads(value) is None

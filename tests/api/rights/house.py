@@ -20,6 +20,7 @@ from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
 from api.auth.github_tokens import Tokens
 from api.auth.rights import PREFIX, rights_of
+from api.seals import seal_of
 from github_standin.people import Installation, User
 from github_standin.server import Fault, Server
 from github_standin.world import World
@@ -174,10 +175,21 @@ class House:
         """Let all that is known of rights be so much older."""
         with redis.Redis.from_url(str(self.settings.cache_url)) as cache:
             for key in self.rights_keys(cache):
-                value: Any = cache.get(key)
-                entry = json.loads(value)
+                entry = self.entry(cache, key)
                 moment = datetime.fromisoformat(entry["read_at"]) - timedelta(minutes=minutes)
-                cache.set(key, json.dumps({**entry, "read_at": moment.isoformat()}), keepttl=True)
+                older = json.dumps({**entry, "read_at": moment.isoformat()}).encode()
+                cache.set(key, self.sealed(key, older), keepttl=True)
+
+    def entry(self, cache: "redis.Redis", key: bytes) -> Any:
+        """What is kept under a key of rights."""
+        kept: Any = cache.get(key)
+        value = seal_of(self.app).open(key.decode(), kept)
+        assert value is not None
+        return json.loads(value)
+
+    def sealed(self, key: bytes, value: bytes) -> bytes:
+        """A value as the API itself would keep it under a key."""
+        return seal_of(self.app).close(key.decode(), value)
 
     def settle(self) -> None:
         """Wait for what is asked in the background."""

@@ -1,6 +1,5 @@
 """What a person may see: what is public, and what GitHub lists for them; for minutes, then not."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
@@ -212,11 +211,11 @@ def test_what_is_kept_are_ids_and_roles_without_a_token_or_a_name(
     browser.read("/stats")
     with redis.Redis.from_url(str(settings.cache_url)) as cache:
         (key,) = house.rights_keys(cache)
-        value: Any = cache.get(key)
+        entry = house.entry(cache, key)
         lasts: Any = cache.ttl(key)
         everything: Any = [cache.get(each) for each in cache.scan_iter("actionsight:rights*")]
-    assert json.loads(value)["roles"] == {str(closed_id): "read"}
-    assert set(json.loads(value)) == {"read_at", "roles"}
+    assert entry["roles"] == {str(closed_id): "read"}
+    assert set(entry) == {"read_at", "roles"}
     assert 890 < lasts <= 900
     assert "ghu_" not in str(everything) and "octo" not in str(everything)
 
@@ -246,9 +245,29 @@ def test_an_entry_that_cannot_be_read_is_none(
     browser.read("/stats")
     with redis.Redis.from_url(str(settings.cache_url)) as cache:
         (key,) = house.rights_keys(cache)
-        cache.set(key, value)
+        cache.set(key, house.sealed(key, value))
     assert browser.visible() == {open_id, closed_id}
     assert house.asked() == 2
+
+
+def test_whoever_writes_to_the_cache_server_grants_nothing(
+    house: House, browser: Caller, open_id: int, closed_id: int, settings: Settings
+) -> None:
+    """Neither by an entry of their own nor by one that was sealed for somebody else."""
+    browser.read("/stats")
+    stranger = house.signed_in(house.person("eve"))
+    assert stranger.visible() == {open_id}
+    with redis.Redis.from_url(str(settings.cache_url)) as cache:
+        keys = house.rights_keys(cache)
+        entries = [house.entry(cache, key) for key in keys]
+        (of_stranger,) = [
+            key for key, entry in zip(keys, entries, strict=True) if not entry["roles"]
+        ]
+        (of_reader,) = [key for key in keys if key != of_stranger]
+        granted: Any = cache.get(of_reader)
+        for forged in (granted, granted[16:], bytes(16) + granted[16:]):
+            cache.set(of_stranger, forged)
+            assert stranger.visible() == {open_id}
 
 
 def test_many_requests_at_once_ask_github_once(house: House, browser: Caller) -> None:
