@@ -1,13 +1,16 @@
-"""Collects history in small portions, so that a kill finds something done and something to do.
+"""What processes do that tests kill: the command, also in small portions, so that a kill finds
+something done and something to do.
 
-It is for a process of its own, forked from one that has imported all this.
+They are forked from one that has imported all this, which takes longer than all else that they do.
 """
 
 import logging
+import multiprocessing
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
+from multiprocessing.context import ForkServerProcess
 from unittest import mock
 
 from ingestion.github import __main__ as command
@@ -31,6 +34,22 @@ for _name in (
 # Pages of so many rows, as many windows as that makes, and loads of a page or two; little is asked
 # for ahead of them.
 ROWS = 20
+
+
+def forked(
+    target: Callable[[Mapping[str, str]], None], environment: Mapping[str, str]
+) -> ForkServerProcess:
+    """A process, not yet started, that runs a function of this module."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context.Process(target=target, args=(environment,))
+
+
+def poll(environment: Mapping[str, str]) -> None:
+    """What `python -m ingestion.github poll` does."""
+    os.environ.update(environment)
+    logging.disable()
+    raise SystemExit(command.main(["--quiet", "poll"]))
 
 
 def collect(environment: Mapping[str, str]) -> None:

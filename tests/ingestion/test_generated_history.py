@@ -2,7 +2,6 @@
 again and again."""
 
 import logging
-import multiprocessing
 import os
 import random
 import re
@@ -112,17 +111,12 @@ class Killer:
     def __init__(self, own: Installation, chance: random.Random) -> None:
         self._own = own
         self._chance = chance
-        self._context = multiprocessing.get_context("forkserver")
-        # Importing takes longer than all else that such a process does.
-        self._context.set_forkserver_preload([small.__name__])
 
     def kill(self) -> None:
         """Let a process collect, and kill it."""
         left = [self._chance.randint(1, 48)]
         later = self._chance.choice((0.0, 0.0, self._chance.uniform(0.01, 0.3)))
-        process = self._context.Process(
-            target=small.collect, args=(self._own.settings.environment(),)
-        )
+        process = small.forked(small.collect, self._own.settings.environment())
         lock = threading.Lock()
 
         def fault(_request: Request) -> None:

@@ -1,7 +1,7 @@
 """Collection that is killed, or that runs twice at once, ends with the rows of an undisturbed one.
 
-The killed process is the real command; it is killed by the stand-in at a request, or while it waits
-for a lock on a table that it loads.
+The process that is killed runs the real command; it is killed by the stand-in at a request, or
+while it waits for a lock on a table that it loads.
 """
 
 import os
@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request
 
 from actionsight.settings import ROOT
 from github_standin.model import Run
+from tests.ingestion import small
 from tests.ingestion.collecting import (
     MINUTE,
     Installation,
@@ -76,10 +77,11 @@ def kill_at_request(own: Installation, number: int) -> None:
             killed.kill()
 
     own.server.fault = fault
-    killed = start(own, "poll")
-    killed.communicate(timeout=PATIENCE_SECONDS)
+    killed = small.forked(small.poll, own.settings.environment())
+    killed.start()
+    killed.join(PATIENCE_SECONDS)
     own.server.fault = None
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.exitcode == -signal.SIGKILL
 
 
 @contextmanager
@@ -93,7 +95,8 @@ def locked(own: Installation, table: str) -> Iterator[None]:
 def kill_in_load(own: Installation, table: str) -> None:
     """Run a poll that is killed while it waits to load into a table."""
     with locked(own, table):
-        killed = start(own, "poll")
+        killed = small.forked(small.poll, own.settings.environment())
+        killed.start()
         deadline = time.monotonic() + PATIENCE_SECONDS
         waiting = """
             select from pg_stat_activity
@@ -103,8 +106,8 @@ def kill_in_load(own: Installation, table: str) -> None:
         while not own.query(waiting) and time.monotonic() < deadline:
             time.sleep(0.02)
         killed.kill()
-        killed.communicate(timeout=PATIENCE_SECONDS)
-    assert killed.returncode == -signal.SIGKILL
+        killed.join(PATIENCE_SECONDS)
+    assert killed.exitcode == -signal.SIGKILL
 
 
 def assert_exact(own: Installation, runs: list[Run]) -> None:
