@@ -1,11 +1,9 @@
 """The real servers that the tests talk to: started once a session, emptied or cloned per test."""
 
-import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +12,8 @@ from psycopg import sql
 from actionsight import migrations
 from actionsight.database import connect, with_database
 from actionsight.embedded import PostgresqlServer, hold
-from actionsight.settings import ROOT
+from actionsight.settings import load
+from ingestion.github.prepare import prepare
 
 # A crash of the machine may lose these databases; a crash of a process may not.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -57,16 +56,7 @@ class Databases:
 def migrate(database_url: str, data_dir: Path) -> None:
     """Alembic's tables and the raw tables that collection makes."""
     migrations.upgrade(database_url)
-    subprocess.run(
-        [sys.executable, "-m", "ingestion.github", "prepare"],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "ACTIONSIGHT_DATABASE_URL": database_url,
-            "ACTIONSIGHT_DATA_DIR": str(data_dir),
-        },
-        check=True,
-    )
+    prepare(replace(load(environ={}), database_url=database_url, data_dir=data_dir))
 
 
 @contextmanager
