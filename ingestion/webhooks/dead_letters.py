@@ -16,7 +16,7 @@ from ingestion.webhooks.locking import wait_for_lock
 from ingestion.webhooks.storing import store
 
 # Their bodies are held in memory together.
-REPLAYED_TOGETHER = 500
+REPLAYED_TOGETHER = 50
 
 
 @dataclass(frozen=True)
