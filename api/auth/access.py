@@ -1,6 +1,6 @@
 """Access: what a blueprint asks of its visitors, and which repositories a viewer may see."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -13,6 +13,7 @@ from actionsight.api_tokens import Scope
 from actionsight.settings import Settings
 from api.auth import rights
 from api.auth.grants import GrantEndedError
+from api.auth.rights import Known
 from api.auth.visitors import (
     SAFE_METHODS,
     Visitor,
@@ -173,12 +174,12 @@ def _find_viewer(visitor: Visitor) -> None:
     )
 
 
-def _readable(visitor: Visitor) -> Collection[int] | None:
-    """The ids that GitHub lists for the visitor; None: they see everything."""
+def _readable(visitor: Visitor) -> Known | None:
+    """What GitHub lists for the visitor; None: they see everything."""
     if visitor.is_operator or visitor.person is None:
         return None
     try:
-        return rights.current_rights().readable(visitor.person).roles.keys()
+        return rights.current_rights().readable(visitor.person)
     except GrantEndedError:
         raise signed_out(visitor.token_id) from None
 
@@ -190,27 +191,34 @@ def public_for(settings: Settings) -> timedelta:
 
 
 def _visible(
-    connection: Connection, readable: Collection[int] | None, public_for: timedelta
+    connection: Connection, readable: Known | None, public_for: timedelta
 ) -> tuple[int, ...]:
     """What is monitored, as far as it is public or readable.
 
     Whether a repository is public is read after GitHub was asked, so that one that was closed
     meanwhile is closed. What nobody could confirm for too long is not public, and one that GitHub
-    denies is for operators alone.
+    denies is for operators alone. A right that was read before a webhook took it is none.
     """
     rows = connection.execute(
         """
         select
             repository_id,
             visibility = 'public' and visibility_seen_at > now() - %s as is_public,
-            unreachable_since is null as is_reachable
+            unreachable_since is null as is_reachable,
+            coalesce(rights_invalid_before < %s, true) as are_rights_valid
         from app.repositories where removed_at is null order by 1
         """,
-        [public_for],
+        [public_for, readable.read_at if readable else None],
     ).fetchall()
     return tuple(
         row["repository_id"]
         for row in rows
         if readable is None
-        or (row["is_reachable"] and (row["is_public"] or row["repository_id"] in readable))
+        or (
+            row["is_reachable"]
+            and (
+                row["is_public"]
+                or (row["are_rights_valid"] and row["repository_id"] in readable.roles)
+            )
+        )
     )

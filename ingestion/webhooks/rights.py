@@ -1,33 +1,66 @@
 """What deliveries take from people: rights that were read before, and whole sign-ins."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from psycopg import Connection
 
-from ingestion.webhooks.unpacking import Effect
+from ingestion.webhooks.unpacking import Closing, Effect
 
 
 def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
     """Apply effects, within the caller's transaction.
 
     Whichever order they come in, the result is the same. What GitHub gives back is found when it
-    is asked the next time: at once for rights, by signing in again for a sign-in.
+    is asked the next time: within minutes for rights, by signing in again for a sign-in.
     """
-    signed_out = sorted(
-        {effect.signed_out_user_id for effect in effects if effect.signed_out_user_id is not None}
+    _close(connection, {effect.closing for effect in effects if effect.closing is not None})
+    _sign_out(
+        connection,
+        {effect.signed_out_user_id for effect in effects if effect.signed_out_user_id is not None},
     )
-    if not any(effect.invalidates_rights for effect in effects) and not signed_out:
+
+
+def _close(connection: Connection[Any], closings: Iterable[Closing]) -> None:
+    """Let rights to repositories count no more that were read before, whoever holds them.
+
+    No person is touched: whoever has no right there is not asked for again, however many of these
+    come. Locked in order of their ids, so that two that do so cannot wait for each other. The
+    clock, not now(): a delivery can be younger than the transaction that it came into.
+    """
+    for closing in sorted(closings, key=repr):
+        connection.execute(
+            """
+            with touched as (
+                select repository_id from app.repositories
+                where repository_id = any(%(ids)s)
+                    or lower(split_part(full_name, '/', 1)) = %(owner)s::text
+                    or (%(owner)s::text is null and %(ids)s::bigint[] = '{}')
+                order by repository_id
+                for no key update
+            )
+
+            update app.repositories
+            set rights_invalid_before = greatest(
+                repositories.rights_invalid_before, clock_timestamp()
+            )
+            from touched
+            where repositories.repository_id = touched.repository_id
+            """,
+            {"ids": sorted(closing.repository_ids), "owner": closing.owner},
+        )
+
+
+def _sign_out(connection: Connection[Any], user_ids: set[int]) -> None:
+    if not user_ids:
         return
-    invalid = None if any(effect.invalidates_rights for effect in effects) else signed_out
-    # Locked in order of their ids, users before their grants before their sessions: two that do so
-    # cannot wait for each other. The clock, not now(): a delivery can be younger than the
-    # transaction that it came into.
+    # Users before their grants before their sessions, in order of their ids, as everybody does.
+    people = sorted(user_ids)
     connection.execute(
         """
         with touched as (
             select user_id from app.users
-            where %(users)s::bigint[] is null or user_id = any(%(users)s)
+            where user_id = any(%(users)s)
             order by user_id
             for no key update
         )
@@ -37,7 +70,7 @@ def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
         from touched
         where users.user_id = touched.user_id
         """,
-        {"users": invalid},
+        {"users": people},
     )
     for statement in (
         """
@@ -47,4 +80,4 @@ def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
         """,
         "update app.sessions set ended_at = now() where user_id = any(%s) and ended_at is null",
     ):
-        connection.execute(statement, [signed_out])
+        connection.execute(statement, [people])

@@ -14,7 +14,7 @@ of these names count: a deployment's payload, for one, embeds part of a run.
 import json
 import zlib
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -53,6 +53,15 @@ class Observation:
 
 
 @dataclass(frozen=True)
+class Closing:
+    """Which repositories rights are taken to, whoever holds them: those with these ids, and all of
+    an owner; where a payload tells neither, all."""
+
+    repository_ids: frozenset[int] = frozenset()
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
 class Effect:
     """What a delivery takes away, and what is to be looked at. Nothing is ever given: a late
     delivery must not open anything.
@@ -62,14 +71,14 @@ class Effect:
         grows_owner: whose installation has got repositories, as a login in lower case; the next
             poll lists them.
         makes_private: its repository is private.
-        invalidates_rights: what was read of anybody's rights before counts no more.
+        closing: rights to which repositories count no more, if they were read before.
         signed_out_user_id: whose sign-ins have ended.
     """
 
     is_to_be_looked_at: bool = False
     grows_owner: str | None = None
     makes_private: bool = False
-    invalidates_rights: bool = False
+    closing: Closing | None = None
     signed_out_user_id: int | None = None
 
 
@@ -85,21 +94,26 @@ class Unpacked:
     effect: Effect | None = None
 
 
-_INVALIDATES = Effect(invalidates_rights=True)
-_CLOSES = Effect(makes_private=True, invalidates_rights=True)
+_CLOSES = Effect(makes_private=True)
 _CHANGES = Effect(is_to_be_looked_at=True)
 _EFFECTS: Mapping[tuple[str, str | None], Effect] = {
     ("repository", "privatized"): _CLOSES,
     ("repository", "deleted"): _CLOSES,
-    ("repository", "publicized"): Effect(is_to_be_looked_at=True, invalidates_rights=True),
+    ("repository", "publicized"): _CHANGES,
     ("repository", "renamed"): _CHANGES,
     ("repository", "transferred"): _CHANGES,
     ("repository", "edited"): _CHANGES,
     ("repository", "archived"): _CHANGES,
     ("repository", "unarchived"): _CHANGES,
-    ("installation", "deleted"): _INVALIDATES,
-    ("installation", "suspend"): _INVALIDATES,
-    ("installation_repositories", "removed"): _INVALIDATES,
+}
+# By these, rights that were read before count no more where they are about.
+_CLOSING = {
+    ("repository", "privatized"),
+    ("repository", "deleted"),
+    ("repository", "publicized"),
+    ("installation", "deleted"),
+    ("installation", "suspend"),
+    ("installation_repositories", "removed"),
 }
 _GROWS = {
     ("installation", "created"),
@@ -218,14 +232,39 @@ def _effect(event: str, action: str | None, payload: Payload) -> Effect | None:
 
 def _effect_by_name(event: str, action: str | None, payload: Payload) -> Effect | None:
     if (event, action) in _GROWS:
-        owner = _text(_object(_object(payload, "installation"), "account").get("login"))
-        return Effect(grows_owner=owner.lower()) if owner else None
+        owner = _owner(payload)
+        return Effect(grows_owner=owner) if owner else None
+    effect = _EFFECTS.get((event, action))
+    if (event, action) in _CLOSING:
+        return replace(effect or Effect(), closing=_closing(payload))
     if (event, action) != ("github_app_authorization", "revoked"):
-        return _EFFECTS.get((event, action))
+        return effect
     user_id = _id(payload, "sender")
     if user_id is None:
         raise UnreadablePayloadError("sender.id is missing or no id")
     return Effect(signed_out_user_id=user_id)
+
+
+def _closing(payload: Payload) -> Closing:
+    """What a payload is about: its repository, those that it names as removed, or all that it names
+    and all of the installation's owner."""
+    if repository_id := _id(payload, "repository"):
+        return Closing(frozenset({repository_id}))
+    if removed := _ids(payload.get("repositories_removed")):
+        return Closing(removed)
+    return Closing(_ids(payload.get("repositories")), _owner(payload))
+
+
+def _owner(payload: Payload) -> str | None:
+    """On whose account the installation is, in lower case; None: on none that has repositories."""
+    login = _text(_object(_object(payload, "installation"), "account").get("login"))
+    return login.lower() if login else None
+
+
+def _ids(rows: object) -> frozenset[int]:
+    """The ids of a list of objects; none where one of them has none."""
+    ids = [_id({"row": row}, "row") for row in rows] if isinstance(rows, list) else []
+    return frozenset(filter(None, ids)) if None not in ids else frozenset()
 
 
 def _observed_run(payload: Payload, repository_id: int) -> Observation:

@@ -13,7 +13,14 @@ pytestmark = pytest.mark.integration
 HEARD: list[tuple[str, Callable[[House], None]]] = [
     ("installation", lambda house: house.hear("installation", action="suspend")),
     ("deleted", lambda house: house.hear("installation", action="deleted")),
-    ("removed", lambda house: house.hear("installation_repositories", action="removed")),
+    (
+        "removed",
+        lambda house: house.hear(
+            "installation_repositories",
+            action="removed",
+            repositories_removed=[{"id": house.identity("octo/closed")}],
+        ),
+    ),
 ]
 
 
@@ -32,11 +39,27 @@ def test_what_webhooks_took_is_gone_at_once_also_while_github_is_away(
     house.github.fault = fails
     assert browser.visible() == {open_id}
     house.github.fault = None
-    house.forget_pauses()
-    assert browser.visible() == {open_id}
     house.world.people.set_role(reader, "octo/closed", "read")
-    hear(house)
+    assert browser.visible() == {open_id}, "until GitHub is asked again"
+    house.age(5)
+    browser.read("/stats")
+    house.settle()
     assert browser.visible() == {open_id, closed_id}
+
+
+def test_what_is_taken_from_others_lets_nobody_ask_github_again(
+    house: House, browser: Caller, open_id: int, closed_id: int
+) -> None:
+    """An App that is taken off many repositories one by one tells so each time."""
+    removed_id = house.monitor("octo/removed")
+    for _ in range(20):
+        house.hear(
+            "installation_repositories",
+            action="removed",
+            repositories_removed=[{"id": removed_id}],
+        )
+        assert browser.visible() == {open_id, closed_id}
+    assert house.asked() == 1
 
 
 def test_what_was_made_private_is_gone_at_once(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actionsight.event_buffer import Event
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks.delivery import Delivery, from_event
-from ingestion.webhooks.unpacking import Effect, Unpacked, UnreadableEventError, unpack
+from ingestion.webhooks.unpacking import Closing, Effect, Unpacked, UnreadableEventError, unpack
 from tests.ingestion.webhooks.receiving import REPOSITORY_ID, job_payload, run_payload
 
 pytestmark = pytest.mark.unit
@@ -83,8 +83,9 @@ def test_the_repository_is_the_envelope_s_whatever_the_run_says() -> None:
     assert row("workflow_run", payload)["repository_id"] == REPOSITORY_ID
 
 
-PRIVATE = Effect(makes_private=True, invalidates_rights=True)
-INVALID = Effect(invalidates_rights=True)
+OF_IT = Closing(frozenset({REPOSITORY_ID}))
+PRIVATE = Effect(makes_private=True, closing=OF_IT)
+OF_ALL = Effect(closing=Closing(owner="octo"))
 CHANGED = Effect(is_to_be_looked_at=True)
 GROWN = Effect(grows_owner="octo")
 
@@ -94,17 +95,17 @@ GROWN = Effect(grows_owner="octo")
     [
         ("repository", "privatized", PRIVATE),
         ("repository", "deleted", PRIVATE),
-        ("repository", "publicized", Effect(is_to_be_looked_at=True, invalidates_rights=True)),
+        ("repository", "publicized", Effect(is_to_be_looked_at=True, closing=OF_IT)),
         ("repository", "renamed", CHANGED),
         ("repository", "transferred", CHANGED),
         ("repository", "archived", CHANGED),
         ("repository", "created", None),
-        ("installation", "deleted", INVALID),
-        ("installation", "suspend", INVALID),
+        ("installation", "deleted", OF_ALL),
+        ("installation", "suspend", OF_ALL),
         ("installation", "unsuspend", GROWN),
         ("installation", "created", GROWN),
         ("installation", "new_permissions_accepted", None),
-        ("installation_repositories", "removed", INVALID),
+        ("installation_repositories", "removed", OF_ALL),
         ("installation_repositories", "added", GROWN),
         ("github_app_authorization", "revoked", Effect(signed_out_user_id=5)),
         ("github_app_authorization", "granted", None),
