@@ -154,6 +154,16 @@ def _database(url: str | None) -> Iterator[Finding]:
                 + ("" if version >= OLDEST_POSTGRESQL else f": {OLDEST_POSTGRESQL} is the oldest"),
                 is_wrong=version < OLDEST_POSTGRESQL,
             )
+            role, is_super = connection.execute(
+                "select current_user, rolsuper from pg_roles where rolname = current_user"
+            ).fetchone() or ("", False)
+            if is_super:
+                yield Finding(
+                    "PostgreSQL's roles",
+                    f"the role {role} is a superuser, so whoever gets hold of it has the machine: "
+                    "docs/operators.md, Roles, says how to have one for each part",
+                    is_warning=True,
+                )
             if stands_behind_pooler(connection):
                 yield Finding(
                     "PostgreSQL",

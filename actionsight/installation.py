@@ -23,7 +23,8 @@ from actionsight.embedded import (
 from actionsight.embedded.server import secret_in
 from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.loopback import HOST, without_proxy
-from actionsight.settings import COLLECTION, DAGSTER, ROOT, SETTINGS, Settings
+from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE
+from actionsight.settings import API, COLLECTION, DAGSTER, ROOT, SETTINGS, Settings
 
 # The parts that open Dagster's storage.
 DAGSTERS = {DAGSTER, COLLECTION}
@@ -33,7 +34,8 @@ REAL = "real"
 
 # Settings that mean an installation of one's own; places and paces mean nothing.
 MEANT = {
-    *("database_url", "read_database_url", "redis_url", "cache_url"),
+    *("database_url", "read_database_url", "api_database_url", "dagster_database_url"),
+    *("redis_url", "cache_url"),
     *("github_api_url", "github_url", "github_token", "github_app_id", "github_app_private_key"),
     *("github_client_id", "github_client_secret", "github_webhook_secret"),
     *("repositories", "operators", "public_url", "secret_key"),
@@ -173,6 +175,8 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
                 data_dir=folder,
                 database_url=None,
                 read_database_url=None,
+                api_database_url=None,
+                dagster_database_url=None,
                 redis_url=None,
                 cache_url=None,
                 github_api_url=standin_url,
@@ -192,6 +196,12 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
         if database_url is None:
             server = PostgresqlServer(folder / "postgres")
             database_url = address_of(server)
+            if server.has_roles:
+                settings = dataclasses.replace(
+                    settings,
+                    api_database_url=server.role_url(API_ROLE),
+                    dagster_database_url=server.role_url(DAGSTER_ROLE, migrations.DAGSTER_DATABASE),
+                )
             _link_socket(server, folder.parent if demonstration else folder)
         bound = f"maxmemory {settings.event_buffer_mb}mb"
         buffer = ValkeyServer(folder / "event-buffer", "the event buffer", (*EVENT_BUFFER, bound))
@@ -199,7 +209,9 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
         settings = dataclasses.replace(
             settings,
             database_url=database_url,
-            read_database_url=settings.read_database_url or database_url,
+            read_database_url=settings.read_database_url
+            or settings.api_database_url
+            or database_url,
             redis_url=settings.redis_url or address_of(buffer),
             cache_url=settings.cache_url or address_of(cache),
             secret_key=settings.secret_key or secret_in(folder / "secret-key"),
@@ -220,7 +232,9 @@ def environment(settings: Settings, part: str) -> dict[str, str]:
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOT / "dagster.yaml", home / "dagster.yaml")
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
-    storage = dagster_database_url(str(settings.database_url)) if part in DAGSTERS else ""
+    if part == API and settings.api_database_url:
+        settings = dataclasses.replace(settings, database_url=settings.api_database_url)
+    storage = dagster_database_url(settings) if part in DAGSTERS else ""
     return {
         **inherited,
         **settings.environment(part),
@@ -244,10 +258,16 @@ NO_TELEMETRY = {
 }
 
 
-def dagster_database_url(database_url: str) -> str:
-    """Dagster's database beside ours, for its driver, psycopg 2."""
-    url = migrations.with_dagster_database(database_url)
-    return "postgresql+psycopg2://" + url.partition("://")[2]
+def dagster_database_url(settings: Settings) -> str:
+    """Dagster's database for its driver, psycopg 2."""
+    return "postgresql+psycopg2://" + storage_url(settings).partition("://")[2]
+
+
+def storage_url(settings: Settings) -> str:
+    """Where Dagster keeps what it knows: a database of its own."""
+    return settings.dagster_database_url or migrations.with_dagster_database(
+        str(settings.database_url)
+    )
 
 
 def make_data_folder(folder: Path) -> None:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 from actionsight import migrations
 from actionsight.database import connect
-from actionsight.installation import environment
+from actionsight.installation import environment, storage_url
+from actionsight.migrations import grants
 from actionsight.owed import anything_is_owed
 from actionsight.repositories import add_selections
 from actionsight.settings import COLLECTION, ROOT, Settings
@@ -29,15 +30,18 @@ def migrate(settings: Settings) -> None:
     """
     database_url = str(settings.database_url)
     is_new = migrations.upgrade(database_url)
-    migrations.create_dagster_database(database_url)
+    if settings.dagster_database_url is None:
+        migrations.create_dagster_database(database_url)
     with connect(database_url, autocommit=True) as connection:
         add_selections(connection, settings.repositories)
         row = connection.execute("select to_regclass('raw.loads')").fetchone()
     if is_new or row == (None,):
         failure = "the raw tables could not be made"
         _run(settings, "ingestion.github", ["prepare"], failure, quietly=True)
+    with connect(database_url) as connection:
+        grants.grant(connection)
     # Two processes that open a fresh Dagster storage at once break it: it is made here, once.
-    with connect(migrations.with_dagster_database(database_url)) as connection:
+    with connect(storage_url(settings)) as connection:
         row = connection.execute("select to_regclass('public.runs')").fetchone()
     if row == (None,):
         failure = "Dagster's tables could not be made"

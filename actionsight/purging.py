@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 from psycopg.rows import scalar_row
 
@@ -50,35 +50,7 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
         ).fetchone()
         if is_monitored:
             raise ValueError("a repository that is monitored cannot be purged")
-        tables = cursor.execute(
-            """
-            select table_schema || '.' || table_name
-            from information_schema.columns
-            inner join information_schema.tables using (table_schema, table_name)
-            where column_name = 'repository_id'
-                and table_type = 'BASE TABLE'
-                and (table_schema = 'raw' or table_schema like 'raw\\_staging\\_%')
-            """
-        ).fetchall()
-        built = cursor.execute(
-            "select table_name from information_schema.tables where table_schema = 'marts'"
-        ).fetchall()
-    for table in [*tables, *(f"marts.{name}" for name in MARTS if name in built)]:
-        connection.execute(
-            sql.SQL("delete from {} where repository_id = %s").format(
-                sql.Identifier(*table.split(".", 1))
-            ),
-            [repository_id],
-        )
-    if "data_versions" in built:
-        # Were it monitored again, answers that were cached before must not be found.
-        connection.execute(
-            """
-            update marts.data_versions set version = version + 1, changed_at = clock_timestamp()
-            where repository_id = %s
-            """,
-            [repository_id],
-        )
+    connection.execute("select app.delete_rows_of_repository(%s, %s)", [repository_id, list(MARTS)])
     connection.execute(
         """
         update app.repository_selections set

@@ -212,6 +212,13 @@ def is_loopback(host: str) -> bool:
 
 
 _POSTGRESQL = _url("postgresql", "postgres")
+
+
+def _dagster_database(value: str) -> str:
+    # Its own processes are told the driver, too.
+    return _POSTGRESQL(value.replace("postgresql+psycopg2://", "postgresql://", 1))
+
+
 _REDIS = _url("redis", "rediss", "unix")
 _WEB = _url("https", "http")
 
@@ -229,6 +236,20 @@ SETTINGS: tuple[Setting, ...] = (
         _POSTGRESQL,
         secret=True,
         told_to=frozenset({API}),
+    ),
+    Setting(
+        "api_database_url",
+        "the database as the API's own role (the database when empty)",
+        _POSTGRESQL,
+        secret=True,
+        told_to=frozenset(),  # to the API it is its database
+    ),
+    Setting(
+        "dagster_database_url",
+        "Dagster's own database (dagster on the same server, as the same role, when empty)",
+        _dagster_database,
+        secret=True,
+        told_to=frozenset({COLLECTION, DAGSTER}),
     ),
     Setting(
         "redis_url",
@@ -383,6 +404,8 @@ class Settings:
 
     database_url: str | None = field(repr=False)
     read_database_url: str | None = field(repr=False)
+    api_database_url: str | None = field(repr=False)
+    dagster_database_url: str | None = field(repr=False)
     redis_url: str | None = field(repr=False)
     cache_url: str | None = field(repr=False)
     github_api_url: str

@@ -63,12 +63,13 @@ def installation(run_count: int) -> Iterator[tuple[Settings, list[str], Path]]:
     with tempfile.TemporaryDirectory(prefix="actionsight-api-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user
+        server = PostgresqlServer(folder / "postgres")
         with (
-            hold(PostgresqlServer(folder / "postgres")) as server_url,
+            hold(server) as server_url,
             hold(ValkeyServer(folder / "cache", "the cache", CACHE)) as cache_url,
         ):
-            with connect(server_url, autocommit=True) as connection:
-                connection.execute("create database benchmark")
+            with connect(server.admin_url(), autocommit=True) as connection:
+                connection.execute("create database benchmark owner actionsight")
             url = with_database(server_url, "benchmark")
             migrate(url, folder / "migration")
             marts.build(url, folder)

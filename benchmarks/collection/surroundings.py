@@ -122,11 +122,12 @@ def machine() -> Iterator[Machine]:
     with tempfile.TemporaryDirectory(prefix="actionsight-collection-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL runs as another user
+        server = PostgresqlServer(folder / "postgres")
         with (
-            hold(PostgresqlServer(folder / "postgres")) as server_url,
+            hold(server) as server_url,
             hold(ValkeyServer(folder / "cache", "the cache", CACHE)) as cache_url,
         ):
-            yield Machine(Databases(server_url, folder / "migration"), cache_url, folder)
+            yield Machine(Databases(server, server_url, folder / "migration"), cache_url, folder)
 
 
 def in_a_process(module: str, arguments: Sequence[str], settings: Settings) -> dict[str, Any]:

@@ -22,6 +22,9 @@ from github_standin.world import World
 pytestmark = pytest.mark.integration
 
 
+API_URL = "postgresql://api@127.0.0.1/actionsight"
+
+
 def settings_in(folder: Path, **values: str) -> Settings:
     given = {f"ACTIONSIGHT_{name.upper()}": value for name, value in values.items()}
     return load(environ={"ACTIONSIGHT_DATA_DIR": str(folder), **given})
@@ -105,13 +108,15 @@ def test_no_process_of_ours_calls_home(settings: Settings) -> None:
 
 
 def test_each_process_is_told_the_secrets_that_it_needs_and_no_others(settings: Settings) -> None:
-    told_to = {
+    told_to: dict[str, set[str]] = {
         "github_token": {API, COLLECTION},
         "github_app_private_key": {API, COLLECTION},
         "github_client_secret": {API},
         "github_webhook_secret": {API, RECEIVER},
         "secret_key": {API, COLLECTION},
         "database_url": {API, COLLECTION},
+        "api_database_url": set(),
+        "dagster_database_url": {DAGSTER, COLLECTION},
         "read_database_url": {API},
         "redis_url": {API, RECEIVER, COLLECTION},
         "cache_url": {API, COLLECTION},
@@ -124,16 +129,19 @@ def test_each_process_is_told_the_secrets_that_it_needs_and_no_others(settings: 
         github_client_secret="the client secret",
         github_webhook_secret=("the webhook secret",),
         secret_key="the secret key",
+        api_database_url=API_URL,
+        dagster_database_url="postgresql://dagster@127.0.0.1/dagster",
     )
     for part in (API, RECEIVER, COLLECTION, DAGSTER):
         told = environment(full, part)
         secrets = {name for name in told_to if told[f"ACTIONSIGHT_{name.upper()}"]}
         assert secrets == {name for name, parts in told_to.items() if part in parts}, part
+        assert ("api@127" in told["ACTIONSIGHT_DATABASE_URL"]) == (part == API)
         assert bool(told["ACTIONSIGHT_DAGSTER_DATABASE_URL"]) == (part in {COLLECTION, DAGSTER})
 
 
 def test_what_a_process_is_told_is_settings_still(settings: Settings) -> None:
-    full = dataclasses.replace(settings, github_token="t")
+    full = dataclasses.replace(settings, github_token="t", api_database_url=API_URL)
     for part in (API, RECEIVER, COLLECTION, DAGSTER):
         load(environ=environment(full, part))
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from actionsight import migrations
 from actionsight.database import connect, with_database
 from actionsight.embedded import PostgresqlServer, hold
+from actionsight.embedded.postgresql import NAME
 from actionsight.settings import load
 from ingestion.github.prepare import prepare
 
@@ -23,7 +24,8 @@ TEMPLATE = "migrated"
 class Databases:
     """Makes databases on the session's server: an empty one, or a clone of a migrated one."""
 
-    def __init__(self, server_url: str, scratch: Path) -> None:
+    def __init__(self, server: PostgresqlServer, server_url: str, scratch: Path) -> None:
+        self.server = server
         self.server_url = server_url
         self._scratch = scratch
         self._has_template = False
@@ -32,7 +34,7 @@ class Databases:
     def fresh(self, name: str | None = None, *, template: str = "template1") -> Iterator[str]:
         """A database of one's own for the length of the context; gives its address."""
         name = name or f"test_{uuid.uuid4().hex}"
-        self._execute("create database {} template {}", name, template)
+        self._execute("create database {} template {} owner {}", name, template, NAME)
         try:
             yield with_database(self.server_url, name)
         finally:
@@ -42,14 +44,14 @@ class Databases:
     def migrated(self, name: str | None = None) -> Iterator[str]:
         """As `fresh`, with all that `actionsight migrate` makes."""
         if not self._has_template:
-            self._execute("create database {}", TEMPLATE)
+            self._execute("create database {} owner {}", TEMPLATE, NAME)
             migrate(with_database(self.server_url, TEMPLATE), self._scratch)
             self._has_template = True
         with self.fresh(name, template=TEMPLATE) as url:
             yield url
 
     def _execute(self, statement: str, *names: str) -> None:
-        with connect(self.server_url, autocommit=True) as connection:
+        with connect(self.server.admin_url(), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
@@ -62,9 +64,11 @@ def migrate(database_url: str, data_dir: Path) -> None:
 @contextmanager
 def databases(folder: Path) -> Iterator[Databases]:
     """A PostgreSQL server for the length of the context."""
-    with hold(PostgresqlServer(folder / "postgres", FAST)) as url:
+    server = PostgresqlServer(folder / "postgres", FAST)
+    with hold(server) as url:
         _ease_passwords(url)
-        yield Databases(url, folder / "migration")
+        _ease_passwords(server.admin_url())
+        yield Databases(server, url, folder / "migration")
 
 
 def _ease_passwords(url: str) -> None:

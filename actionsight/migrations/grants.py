@@ -1,0 +1,61 @@
+"""What the roles of the parts may do in Actionsight's database.
+
+The owner, as whom collection, drain, dbt and `migrate` work, grants it; each role that the server
+does not have is passed over. The embedded server has all of them, an outside one those that its
+administrator made (docs/operators.md, *Roles*).
+"""
+
+from typing import Any
+
+from psycopg import Connection, sql
+
+API_ROLE = "actionsight_api"
+DAGSTER_ROLE = "actionsight_dagster"
+READER_ROLE = "actionsight_reader"
+
+# Tables of app without a secret, not even a hashed or encrypted one; a new one is not read until
+# it stands here.
+_OPEN_TABLES = "app.repositories, app.repository_selections, app.users, app.github_budgets"
+_DATA = ("raw", "staging", "intermediate", "marts")
+_API = (
+    "grant usage on schema app, marts, raw to {role}",
+    "grant select on all tables in schema marts to {role}",
+    "alter default privileges in schema marts grant select on tables to {role}",
+    "grant select, insert, update, delete on all tables in schema app to {role}",
+    "grant usage on all sequences in schema app to {role}",
+    "alter default privileges in schema app"
+    " grant select, insert, update, delete on tables to {role}",
+    "alter default privileges in schema app grant usage on sequences to {role}",
+    "revoke insert, update, delete on app.alembic_version from {role}",
+    # Counted by GET /metrics.
+    "grant select on raw.webhook_dead_letters to {role}",
+    "grant execute on function app.delete_rows_of_repository(bigint, text[]) to {role}",
+)
+_READER = (
+    "grant usage on schema app to {role}",
+    f"grant select on {_OPEN_TABLES} to {{role}}",
+    *(f"grant usage on schema {schema} to {{role}}" for schema in _DATA),
+    *(f"grant select on all tables in schema {schema} to {{role}}" for schema in _DATA),
+    *(
+        f"alter default privileges in schema {schema} grant select on tables to {{role}}"
+        for schema in _DATA
+    ),
+)
+
+
+def grant(connection: Connection[Any]) -> None:
+    """Grant the roles what they need in this database, in tables to come too; repeats harmlessly.
+
+    Raises:
+        psycopg.errors.InsufficientPrivilege: this is not the owner.
+    """
+    roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
+    for role, statements in ((API_ROLE, _API), (READER_ROLE, _READER)):
+        if role not in roles:
+            continue
+        for schema in _DATA:
+            connection.execute(
+                sql.SQL("create schema if not exists {}").format(sql.Identifier(schema))
+            )
+        for statement in statements:
+            connection.execute(sql.SQL(statement).format(role=sql.Identifier(role)))
