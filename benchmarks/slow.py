@@ -16,6 +16,7 @@ import socket
 import statistics
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -39,12 +40,13 @@ from tests.support.services import databases
 
 HOST = "127.0.0.1"
 PACE = 35  # deliveries a second
-ROUNDS = 7
+ROUNDS = 5
 SLOW_BODIES = 100
 SLOW_SECONDS = 8.0
 PEOPLE = 10
 REQUESTS_OF_PERSON = 12
 PAUSE_SECONDS = 5.0
+SETTLE_SECONDS = 2.0
 CALLBACK = "/login/github/authorized"
 CLIENT = ("Iv1.actionsight", "client-secret-of-the-app")
 
@@ -132,6 +134,8 @@ def _slow_bodies(port: int) -> Iterator[None]:
                 "X-Hub-Signature-256: sha256=" + "0" * 64,
             )
             connection.sendall("\r\n".join([*lines, "", "{"]).encode())
+        # A hundred requests at once cost what they cost; the question is what they hold.
+        time.sleep(SETTLE_SECONDS)
         yield
 
 
@@ -148,20 +152,21 @@ def _slow_github(
                 for key in client.scan_iter(f"{rights.PREFIX}:*"):
                     client.delete(key)
 
-    def ask(person: requests.Session) -> None:
+    def ask(person: requests.Session, number: int) -> None:
+        over.wait(number * PAUSE_SECONDS / (PEOPLE * REQUESTS_OF_PERSON))
         while not over.wait(PAUSE_SECONDS):
             with suppress(requests.RequestException):
                 person.get(f"http://{HOST}:{api}/repositories", timeout=60)
 
     github.latency = Latency(SLOW_SECONDS, spread=0)
     threads = [
-        threading.Thread(target=ask, args=[person], daemon=True)
-        for person in people
-        for _ in range(REQUESTS_OF_PERSON)
+        threading.Thread(target=ask, args=[people[number % PEOPLE], number], daemon=True)
+        for number in range(PEOPLE * REQUESTS_OF_PERSON)
     ]
     threads.append(threading.Thread(target=forget, daemon=True))
     for thread in threads:
         thread.start()
+    time.sleep(PAUSE_SECONDS + SETTLE_SECONDS)
     try:
         yield
     finally:
