@@ -11,14 +11,11 @@ The object is trusted, never the action: a run can be `requested` and completed 
 of these names count: a deployment's payload, for one, embeds part of a run.
 """
 
-import json
 import zlib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
-
-import orjson
 
 from ingestion.github.rows import (
     Payload,
@@ -28,6 +25,7 @@ from ingestion.github.rows import (
     workflow_run_row,
 )
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS, Row, Table
+from ingestion.payloads import parse_json
 from ingestion.webhooks.delivery import LONGEST_NAME, Delivery
 
 Outcome = Literal["observed", "applied", "not_monitored", "ignored"]
@@ -164,7 +162,7 @@ def parse_body(delivery: Delivery) -> dict[str, Any]:
     if delivery.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM:
         text = _form_payload(text)
     try:
-        payload = _parse_json(text)
+        payload = parse_json(text)
     except ValueError as error:
         raise UnreadableEventError("the body is not JSON") from error
     if not isinstance(payload, dict):
@@ -194,14 +192,6 @@ def _form_payload(body: bytes) -> bytes:
     if "payload" not in fields:
         raise UnreadableEventError("the form has no field payload")
     return fields["payload"][0].encode()
-
-
-def _parse_json(text: bytes) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        # The slower parser takes a lone surrogate, which a text that GitHub cut can end in.
-        return json.loads(text)
 
 
 def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpacked:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from actionsight.settings import Settings
-from ingestion.github.rest.budget import GITHUB_LIMITS, Budget, BudgetState, Limits, connect
+from ingestion.github.rest.budget import Budget, BudgetState, Limits, connect
 from ingestion.github.rest.client import Asker, Patience
 from ingestion.github.rest.credentials import Credential, Installation
 from ingestion.github.rest.endpoints import Payload, get_object, items, objects
@@ -37,12 +37,12 @@ class Access:
         self,
         settings: Settings,
         patience: Patience,
-        limits: Limits,
+        limits: Limits | None,
     ) -> None:
         self._api_url = settings.github_api_url
         self._patience = patience
-        self._limits = limits
-        self.transport = Transport(settings.github_api_url)
+        self._limits = limits or Limits(points_per_minute=settings.github_requests_per_minute)
+        self.transport = Transport(settings.github_api_url, settings.ca_file)
         self._server = connect(settings.cache_url) if settings.cache_url else None
         self.app: App | None = None
         if settings.github_app_id and settings.github_app_private_key:
@@ -54,6 +54,7 @@ class Access:
                 settings.github_app_id,
                 settings.github_app_private_key,
                 patience,
+                settings.ca_file,
             )
         self._store = TokenStore(
             self._server,
@@ -162,7 +163,7 @@ class Access:
             if self._patience.now() >= until:
                 asker = self.asker_of(installation, Priority.HEAD)
                 listed = items(asker, "/installation/repositories", "repositories")
-                names = frozenset(str(each["full_name"]).lower() for each in listed)
+                names = frozenset(str(each.get("full_name")).lower() for each in listed)
                 self._given[number] = (self._patience.now() + BELIEVED_SECONDS, names)
         return full_name.lower() in names
 
@@ -183,9 +184,9 @@ class Access:
 
 
 def access(
-    settings: Settings, *, patience: Patience | None = None, limits: Limits = GITHUB_LIMITS
+    settings: Settings, *, patience: Patience | None = None, limits: Limits | None = None
 ) -> Access:
-    """Access by the settings' credentials."""
+    """Access by the settings' credentials, within their limits or within others, for tests."""
     return Access(settings, patience or Patience(), limits)
 
 

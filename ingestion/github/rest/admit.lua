@@ -3,9 +3,9 @@
 -- KEYS: state (hash), leases, points, waiters, deadlines (sorted sets of request ids).
 -- A lease is scored by when it expires, a point by when its request was over, a waiter by its
 -- priority and arrival, a deadline by when a waiter that does not come back is forgotten.
--- ARGV: now (empty: this server's time), id, priority, most at once, most a minute, share of the
--- hourly limit that is left alone, patience, generation, seconds of a lease, then pairs of id and
--- age of requests that are known to the caller alone.
+-- ARGV: now (empty: this server's time), id, priority, most at once, most a minute (0: any number of
+-- both), share of the hourly limit that is left alone, patience, generation, seconds of a lease, then
+-- pairs of id and age of requests that are known to the caller alone.
 -- Gives {'go', now}, {'wait', seconds, '1' for the hourly limit}, or {'new', generation}: the state
 -- is not the one that the caller knows; it comes again with what it knows itself.
 local state, leases, points, waiters, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -64,13 +64,13 @@ elseif is_limited then
 end
 
 local score = priority * 1e11 + now
-if wait == 0 and is_limited then
+if wait == 0 and most_a_minute > 0 then
   local ahead = 0
   if are_waiting then
     ahead = redis.call('ZRANK', waiters, id) or redis.call('ZCOUNT', waiters, '-inf', string.format('(%.6f', score))
   end
   local spent = redis.call('ZCARD', points)
-  if ahead >= most_at_once - under_way then
+  if is_limited and ahead >= most_at_once - under_way then
     wait = SOON
   elseif ahead >= most_a_minute - under_way - spent then
     -- The request whose point this one will take over, once those ahead have taken theirs.

@@ -6,11 +6,14 @@ PyGithub signs and asks; here are only its failures in our words, tries again, a
 import functools
 import itertools
 import logging
+import os
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -25,6 +28,7 @@ from ingestion.github.rest.errors import (
     RateLimitError,
     UnavailableError,
 )
+from ingestion.github.rest.limits import tells_of_a_limit
 from ingestion.github.rest.patience import Patience
 from ingestion.github.rest.transport import API_VERSION, USER_AGENT
 
@@ -56,12 +60,21 @@ class NewToken:
 class App:
     """A GitHub App, by its id and private key; thread-safe."""
 
-    def __init__(self, api_url: str, app_id: str, private_key: str, patience: Patience) -> None:
+    def __init__(
+        self,
+        api_url: str,
+        app_id: str,
+        private_key: str,
+        patience: Patience,
+        ca_file: Path | None = None,
+    ) -> None:
         self._patience = patience
         self._lock = threading.Lock()
         self._skew_seconds = 0
         self._refusal: BadCredentialError | None = None
         sign = Auth.AppAuth.create_jwt_sign(private_key, "RS256")
+        # requests takes one file for all authorities.
+        self._trusted = _bundle(ca_file) if ca_file else None
         self._github = GithubIntegration(
             auth=Auth.AppAuth(app_id, sign_func=lambda claims: sign(self._by_their_clock(claims))),
             base_url=api_url,
@@ -72,6 +85,7 @@ class App:
             seconds_between_writes=None,
             lazy=True,
             api_version=API_VERSION,
+            verify=self._trusted.name if self._trusted else True,
         )
 
     def description(self) -> Mapping[str, Any]:
@@ -85,7 +99,8 @@ class App:
         )
 
     def installations(self) -> list[Mapping[str, Any]]:
-        """All installations: their ids, accounts, permissions, what they were given.
+        """The installations on users and organizations: their ids, accounts, permissions, what
+        they were given. One on an enterprise has no repositories of its own.
 
         Raises:
             GitHubError: as `description`.
@@ -93,7 +108,7 @@ class App:
         found: list[Mapping[str, Any]] = []
         for page in itertools.count(1):
             listed = self._ask(functools.partial(self._installations_page, page))
-            found += listed
+            found += filter(_is_on_owner, listed)
             if len(listed) < PER_PAGE:
                 break
         return found
@@ -120,14 +135,16 @@ class App:
     def close(self) -> None:
         """Close its connections."""
         self._github.close()
+        if self._trusted is not None:
+            self._trusted.close()
 
-    def _installations_page(self, page: int) -> list[Mapping[str, Any]]:
+    def _installations_page(self, page: int) -> list[Any]:
         # PyGithub's own list takes an empty answer for an empty list.
         asked = {"per_page": PER_PAGE, "page": page}
         body = self._github.requester.requestJsonAndCheck("GET", "/app/installations", asked)[1]
         if not isinstance(body, list):
             raise ValueError("not the answer that was asked for")
-        return [_with(each, "id", "account") for each in body]
+        return body
 
     def _by_their_clock(self, claims: dict[str, Any]) -> dict[str, Any]:
         times = {name: claims[name] + self._skew_seconds for name in ("iat", "exp")}
@@ -179,11 +196,27 @@ def _failure(error: GithubException) -> GitHubError:
         )
     if error.status in (404, 410, 451):
         return MissingError(message, error.status)
-    if error.status == 429 or "rate limit" in str(says).lower():
+    if error.status == 429 or tells_of_a_limit(str(says)):
         return RateLimitError(message, NAME)
     if error.status == 403:
         return ForbiddenError(message)
     return UnavailableError(message)
+
+
+def _bundle(ca_file: Path) -> "tempfile._TemporaryFileWrapper[bytes]":
+    """The usual authorities and those of a file, as a file while it is open."""
+    bundle = tempfile.NamedTemporaryFile(suffix=".pem")  # noqa: SIM115 as long as the App
+    usual = os.environ.get("REQUESTS_CA_BUNDLE") or requests.utils.DEFAULT_CA_BUNDLE_PATH
+    bundle.write(Path(usual).read_bytes() + b"\n" + ca_file.read_bytes())
+    bundle.flush()
+    return bundle
+
+
+def _is_on_owner(installation: Any) -> bool:
+    if not isinstance(installation, dict) or not isinstance(installation.get("id"), int):
+        return False
+    account = installation.get("account")
+    return isinstance(account, dict) and isinstance(account.get("login"), str)
 
 
 def _with(body: Any, *names: str) -> Mapping[str, Any]:

@@ -4,28 +4,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from actionsight.findings import Finding
 from ingestion.github.rest.access import Access
 from ingestion.github.rest.app import App
 from ingestion.github.rest.credentials import Credential, Installation
 from ingestion.github.rest.endpoints import get_object
-from ingestion.github.rest.errors import GitHubError, RateLimitError
+from ingestion.github.rest.errors import GitHubError, MissingError, RateLimitError
 from ingestion.github.rest.limits import Priority
 from ingestion.github.rest.patience import Patience
-from ingestion.github.rest.transport import Fault, Reply
+from ingestion.github.rest.transport import Fault, Reply, Transport
+from ingestion.payloads import parse_json
 
 NEEDED = ("actions", "metadata")
 # More of them would tell little more, and cost two requests each.
 MOST_REPOSITORIES = 20
 SOON_DAYS = 14
+_UNLIMITED = "its limits are off"
 # A person waits for it.
 PATIENCE = Patience(tries=2, longest_wait_seconds=5.0)
 
 
 def check(access: Access, names: Sequence[str]) -> Iterator[Finding]:
     """Look at every credential, and at what they read of the repositories with these names."""
+    yield from _way(access.transport)
     can_ask = True
     token = access.token()
     if token is not None:
@@ -38,6 +39,14 @@ def check(access: Access, names: Sequence[str]) -> Iterator[Finding]:
             yield found
     if can_ask:
         yield from _check_reach(access, names)
+
+
+def _way(transport: Transport) -> Iterator[Finding]:
+    """By which proxy GitHub is asked, and whose word for it is taken, where that is not usual."""
+    if transport.proxy:
+        yield Finding("GitHub's proxy", f"{transport.api_url} is asked by {transport.proxy}")
+    if transport.ca_file:
+        yield Finding("certificates", f"{transport.ca_file} is trusted beside the system's")
 
 
 def _check_token(access: Access, token: Credential) -> Finding:
@@ -53,7 +62,7 @@ def _check_token(access: Access, token: Credential) -> Finding:
         scopes = reply.headers.get("x-oauth-scopes")
         who = "with a token" if scopes is None else f"with a classic token (scopes: {scopes})"
     ends, is_soon = _end(reply.headers)
-    return Finding("GitHub", f"answers {who}{ends}; {_left(reply)}", is_warning=is_soon)
+    return Finding("GitHub", f"answers {who}{ends}; {_left_by(reply)}", is_warning=is_soon)
 
 
 def _check_app(access: Access, app: App) -> Iterator[Finding]:
@@ -105,9 +114,10 @@ def _check_strangers(access: Access, described: Mapping[str, Any]) -> Iterator[F
 def _check_installation(access: Access, subject: str, installation: Installation) -> Finding:
     selection = installation.payload.get("repository_selection", "all")
     try:
-        url = access.transport.url("/rate_limit")
-        left = _left(access.transport.get(url, installation.token(), None))
-    except (Fault, GitHubError) as error:
+        left = _left(get_object(access.asker_of(installation, Priority.HEAD), "/rate_limit"))
+    except MissingError:
+        left = _UNLIMITED
+    except GitHubError as error:
         return Finding(subject, str(error), is_wrong=True)
     return _permissions(
         subject,
@@ -157,17 +167,24 @@ def _permissions(subject: str, says: str, permissions: Mapping[str, Any], remedy
     return Finding(subject, f"{says}; permissions {granted}")
 
 
-def _left(reply: Reply) -> str:
+def _left(body: Any) -> str:
     """What is left of the hourly limit; the question is free."""
     try:
-        core = orjson.loads(reply.body)["resources"]["core"]
+        core = body["resources"]["core"]
         resets_at = datetime.fromtimestamp(core["reset"], UTC)
         return (
             f"{core['remaining']:,} of {core['limit']:,} requests left until {resets_at:%H:%M} UTC"
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        if reply.status == 404:
-            return "its limits are off"
+    except (KeyError, TypeError):
+        return "does not say what is left of its limit"
+
+
+def _left_by(reply: Reply) -> str:
+    if reply.status == 404:
+        return _UNLIMITED
+    try:
+        return _left(parse_json(reply.body))
+    except (ValueError, RecursionError):
         return f"answers {reply.status} where limits are asked for"
 
 

@@ -12,7 +12,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import orjson
 from requests.utils import parse_header_links
 
 from ingestion.github.rest.budget import Budget
@@ -27,9 +26,17 @@ from ingestion.github.rest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from ingestion.github.rest.limits import NO_ANSWER, Lease, Priority, Settlement, Told
+from ingestion.github.rest.limits import (
+    NO_ANSWER,
+    Lease,
+    Priority,
+    Settlement,
+    Told,
+    tells_of_a_limit,
+)
 from ingestion.github.rest.patience import Patience
 from ingestion.github.rest.transport import Fault, Params, Reply, Transport
+from ingestion.payloads import parse_json
 
 __all__ = ["Answer", "Asker", "Patience"]
 
@@ -41,6 +48,8 @@ SLOW = (502, 504)
 MOST_HOPS = 5
 # Whoever waits longer than this should be able to read why.
 LOGGED_WAIT_SECONDS = 5.0
+# GitHub knows a new token of an installation everywhere only after some seconds.
+YOUNG_TOKEN_WAITS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ class Asker:
             UnexpectedAnswerError: any other refusal, or a link to another host.
         """
         url = self._transport.url(path, params)
-        hops = limits = renewals = 0
+        hops = limits = renewals = young = 0
         faults: list[Fault] = []
         while True:
             try:
@@ -138,6 +147,14 @@ class Asker:
                 url = self._transport.url(urljoin(url, reply.headers.get("location", "")))
             elif _limit(reply) is not None and limits < self._patience.tries:
                 limits += 1
+            elif (
+                reply.status in (401, 403)
+                and young < len(YOUNG_TOKEN_WAITS)
+                and _limit(reply) is None
+                and self._routed().is_young(token)
+            ):
+                self._patience.sleep(YOUNG_TOKEN_WAITS[young])
+                young += 1
             elif reply.status == 401 and not renewals and self._routed().renew(token):
                 renewals += 1
             else:
@@ -267,8 +284,8 @@ _NUMBERS = itertools.count()
 
 def _answer(reply: Reply, *, is_moved: bool) -> Answer:
     try:
-        body = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
+        body = parse_json(reply.body)
+    except (ValueError, RecursionError):
         raise Fault("a body that is not JSON") from None
     links = parse_header_links(reply.headers.get("link", ""))
     return Answer(
@@ -296,7 +313,7 @@ def _limit(reply: Reply) -> Refused | None:
         return Refused(max(1.0, float(after)))
     if reply.headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in reply.headers:
         return Refused()
-    if reply.status == 429 or "rate limit" in reply.message.lower():
+    if reply.status == 429 or tells_of_a_limit(reply.message):
         return Refused(is_unnamed=True)
     return None
 

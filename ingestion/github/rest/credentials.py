@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # An installation's token lives an hour: no request may outlive it.
 RENEWED_BEFORE_SECONDS = 300
+# A new one may be refused until all of GitHub knows it.
+YOUNG_SECONDS = 30
 
 
 class Credential:
@@ -47,6 +49,10 @@ class Credential:
     def renew(self, refused: str | None) -> bool:
         """After a 401 for a token: whether there is another one to try."""
         return self.token() != refused
+
+    def is_young(self, token: str | None) -> bool:  # noqa: ARG002
+        """Whether a refusal may only mean that this token is not known everywhere yet."""
+        return False
 
     def refuse(self, error: BadCredentialError) -> None:
         """Never ask with it again."""
@@ -104,6 +110,16 @@ class Installation(Credential):
                 self._held = stored if is_another else self._new()
         return True
 
+    def is_young(self, token: str | None) -> bool:
+        """Whether it was made some seconds ago, by whichever process."""
+        with self._lock:
+            held = self._held
+            return (
+                held is not None
+                and held.token == token
+                and self._clock() < held.made_at + YOUNG_SECONDS
+            )
+
     def _new(self) -> StoredToken:
         try:
             made = self._app.new_token(self._id)
@@ -114,7 +130,8 @@ class Installation(Credential):
             self.refuse(refusal)
             raise refusal from None
         lives = max(0.0, made.lives_seconds - RENEWED_BEFORE_SECONDS)
-        token = StoredToken(made.token, self._clock() + lives)
+        now = self._clock()
+        token = StoredToken(made.token, now + lives, now)
         self._store.put(self._id, token, lives)
         return token
 

@@ -35,7 +35,10 @@ _LEFT_ALONE = {
 
 @dataclass(frozen=True)
 class Limits:
-    """GitHub's secondary limits, which no header tells; `margin` is how far we stay below."""
+    """GitHub's secondary limits, which no header tells; `margin` is how far we stay below.
+
+    `points_per_minute` 0: we keep to neither of them.
+    """
 
     concurrent: int = 100
     points_per_minute: int = 900
@@ -48,11 +51,19 @@ class Limits:
 
     @property
     def most_a_minute(self) -> int:
-        """How many requests may fall into any minute; each of ours is a GET, one point."""
+        """How many requests may fall into any minute, 0: any number; each is a GET, one point."""
+        if self.points_per_minute == 0:
+            return 0
         return max(1, int(self.points_per_minute * (1 - self.margin)))
 
 
 GITHUB_LIMITS = Limits()
+
+
+def tells_of_a_limit(message: str) -> bool:
+    """Whether a refusal's message tells of a limit; older Enterprise Servers call it abuse."""
+    words = message.lower()
+    return "rate limit" in words or "abuse detection" in words
 
 
 @dataclass(frozen=True)

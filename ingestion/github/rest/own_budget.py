@@ -26,7 +26,8 @@ class OwnBudget:
         self._clock = clock
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        self._points: deque[tuple[str, float]] = deque(maxlen=limits.most_a_minute)
+        self._most_a_minute = limits.most_a_minute
+        self._points: deque[tuple[str, float]] = deque()
         self._told: Told | None = None
         self._resets_at = 0.0
         self._paused_until = 0.0
@@ -47,6 +48,7 @@ class OwnBudget:
         """Learn from an answer; the next one's turn comes if this one was alone."""
         with self._lock:
             now = self._clock()
+            self._forget(now)
             self._points.append((lease.id, now))
             self._pause(settlement, now)
             if settlement.told is not None:
@@ -59,8 +61,13 @@ class OwnBudget:
         """Ids and ages of the requests of the last minute."""
         with self._lock:
             now = self._clock()
+            self._forget(now)
             points = list(self._points)
-        return ((id_, now - at) for id_, at in points if at + MINUTE > now)
+        return ((id_, now - at) for id_, at in points)
+
+    def _forget(self, now: float) -> None:
+        while self._points and self._points[0][1] + MINUTE <= now:
+            self._points.popleft()
 
     def _wait(self, priority: Priority, now: float) -> Wait | None:
         if self._paused_until > now:
@@ -69,8 +76,9 @@ class OwnBudget:
             spare = self._told.remaining - 1 - int(self._told.limit * priority.left_alone)
             if spare < 0:
                 return Wait(self._resets_at - now, is_hourly=True)
-        if len(self._points) == self._points.maxlen and self._points[0][1] + MINUTE > now:
-            return Wait(self._points[0][1] + MINUTE - now)
+        self._forget(now)
+        if 0 < self._most_a_minute <= len(self._points):
+            return Wait(self._points[-self._most_a_minute][1] + MINUTE - now)
         return None
 
     def _pause(self, settlement: Settlement, now: float) -> None:

@@ -16,10 +16,11 @@ PREFIX = "actionsight:github:token"
 
 @dataclass(frozen=True)
 class StoredToken:
-    """A token, and the time from which on another one is to be used."""
+    """A token, when it was made, and the time from which on another one is to be used."""
 
     token: str
     renew_at: float
+    made_at: float
 
     def __repr__(self) -> str:
         return f"StoredToken(renew_at={self.renew_at})"
@@ -46,14 +47,16 @@ class TokenStore:
         except (redis.RedisError, DecryptionError) as error:
             logger.debug("no token from the cache server: %s", type(error).__name__)
             return None
-        found = StoredToken(read["token"], read["renew_at"])
+        found = StoredToken(read["token"], read["renew_at"], read.get("made_at", 0.0))
         return found if found.renew_at > now else None
 
     def put(self, installation_id: int, token: StoredToken, seconds: float) -> None:
         """Leave a token for so long."""
         if self._server is None or seconds < 1:
             return
-        text = orjson.dumps({"token": token.token, "renew_at": token.renew_at}).decode()
+        text = orjson.dumps(
+            {"token": token.token, "renew_at": token.renew_at, "made_at": token.made_at}
+        ).decode()
         try:
             self._server.set(
                 self._key(installation_id), self._cipher.encrypt(text), ex=int(seconds)

@@ -1,19 +1,30 @@
 """HTTP to GitHub's API: connections, headers, and what came back or did not."""
 
+import socket
+import threading
+import time
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from actionsight.authorities import ssl_context
 from ingestion.github.rest.errors import UnexpectedAnswerError
 
 API_VERSION = "2022-11-28"
 USER_AGENT = "actionsight"
-# GitHub itself aborts a request after 10 s; the rest is for the way.
-TIMEOUT = urllib3.Timeout(connect=10, read=30)
+# GitHub itself aborts a request after 10 s; the rest is for the way. What trickles in never times
+# out between two bytes, so the whole answer has its end, too.
+WHOLE_SECONDS = 20.0
+TIMEOUT = urllib3.Timeout(connect=10, read=WHOLE_SECONDS)
 CONNECTIONS = 100
 
 Params = Mapping[str, str | int]
@@ -44,18 +55,78 @@ class Fault(Exception):  # noqa: N818 it never leaves this module
         self.is_slow = is_slow
 
 
-class Transport:
-    """Connections to one API, kept open and shared by all threads."""
+class _WithAnEnd:
+    """A connection that is cut when the answer (its body, too) takes too long as a whole."""
 
-    def __init__(self, api_url: str) -> None:
+    sock: Any
+
+    def getresponse(self) -> Any:
+        is_over = threading.Event()
+
+        def cut() -> None:
+            is_over.set()
+            with suppress(OSError, AttributeError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+        end = threading.Timer(WHOLE_SECONDS, cut)
+        end.daemon = True
+        end.start()
+        try:
+            response = super().getresponse()  # type: ignore[misc]
+        finally:
+            end.cancel()
+        if is_over.is_set():
+            # What came until then may look like all of it.
+            raise urllib3.exceptions.TimeoutError
+        return response
+
+
+class _Connection(_WithAnEnd, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_WithAnEnd, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class Transport:
+    """Connections to one API, kept open and shared by all threads.
+
+    Attributes:
+        proxy: the address of the proxy by which they go, without its password; None: directly.
+        ca_file: authorities that are trusted beside the system's.
+    """
+
+    def __init__(self, api_url: str, ca_file: Path | None = None) -> None:
         self.api_url = api_url.rstrip("/")
+        self.ca_file = ca_file
         parts = urlsplit(self.api_url)
         self._host = parts[:2]
         proxy = urllib.request.getproxies().get(parts.scheme)
-        if proxy and not urllib.request.proxy_bypass(parts.netloc):
-            self._pools: urllib3.PoolManager = urllib3.ProxyManager(proxy, maxsize=CONNECTIONS)
+        if proxy and urllib.request.proxy_bypass(parts.netloc):
+            proxy = None
+        trust = ssl_context(ca_file)
+        self.proxy: str | None = None
+        if proxy:
+            self.proxy, proxy_headers = _by_proxy(proxy)
+            self._pools: urllib3.PoolManager = urllib3.ProxyManager(
+                self.proxy,
+                maxsize=CONNECTIONS,
+                proxy_headers=proxy_headers,
+                proxy_ssl_context=trust,
+                ssl_context=trust,
+            )
         else:
-            self._pools = urllib3.PoolManager(maxsize=CONNECTIONS)
+            self._pools = urllib3.PoolManager(maxsize=CONNECTIONS, ssl_context=trust)
+        self._pools.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def url(self, path: str, params: Params | None = None) -> str:
         """The address of a path below the API's root; a whole address must lie at its host.
@@ -84,6 +155,7 @@ class Transport:
             headers["Authorization"] = f"Bearer {token}"
         if etag:
             headers["If-None-Match"] = etag
+        began = time.monotonic()
         try:
             response = self._pools.urlopen(
                 "GET", url, headers=headers, redirect=False, retries=False, timeout=TIMEOUT
@@ -91,9 +163,22 @@ class Transport:
         except urllib3.exceptions.ReadTimeoutError as error:
             raise Fault(f"no answer in time ({type(error).__name__})", is_slow=True) from None
         except urllib3.exceptions.HTTPError as error:
+            if time.monotonic() - began >= WHOLE_SECONDS:
+                raise Fault("no whole answer in time", is_slow=True) from None
             raise Fault(f"a broken connection ({type(error).__name__})") from None
         return Reply(response.status, response.headers, response.data)
 
     def close(self) -> None:
         """Close its connections."""
         self._pools.clear()
+
+
+def _by_proxy(url: str) -> tuple[str, dict[str, str]]:
+    """A proxy's address, and the headers by which it knows who asks (urllib3 ignores the former's
+    user and password)."""
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    if parts.username is None:
+        return address, {}
+    who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return address, dict(urllib3.make_headers(proxy_basic_auth=who))

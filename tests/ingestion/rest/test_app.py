@@ -1,11 +1,13 @@
 """A GitHub App as the collector: its tokens, and which installation asks for what."""
 
 import dataclasses
+import json
 import logging
 from collections import Counter
 
 import pytest
 import redis
+from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from github_standin import faults as ready_made
@@ -13,6 +15,7 @@ from github_standin.people import Installation
 from github_standin.server import Server
 from github_standin.world import World
 from ingestion.github.rest.budget import Priority
+from ingestion.github.rest.checking import check
 from ingestion.github.rest.errors import BadCredentialError, ForbiddenError, UnavailableError
 from tests.ingestion.rest.asking import TOKEN, Time
 from tests.ingestion.rest.conftest import Reach
@@ -65,6 +68,64 @@ def test_processes_share_a_token_which_nobody_reads_in_the_cache(
         (key,) = cache_server.scan_iter("actionsight:github:token:*")
         assert token not in (cache_server.get(key) or b"")
         assert 0 < cache_server.ttl(key) <= 3600 - 300
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(401, "Bad credentials"), (403, "Resource not accessible by integration")],
+)
+def test_a_token_that_is_not_known_everywhere_yet_is_waited_for(
+    reach_app: Reach,
+    app_server: Server,
+    octo: Installation,
+    time: Time,
+    status: int,
+    message: str,
+) -> None:
+    began = time.now
+
+    def refused(request: Request) -> Response | None:
+        if not request.path.startswith("/repos/") or time.now >= began + 5:
+            return None
+        return Response(f'{{"message": "{message}"}}', status=status)
+
+    app_server.fault = refused
+    asker = reach_app().asker("octo/app", HEAD)
+    asker.get("/repos/octo/app")
+    assert time.waits == [1, 2, 4]
+    assert Counter(app_server.paths())[MADE.format(octo.id)] == 1
+
+    time.now += 600
+    app_server.fault = lambda _: Response(f'{{"message": "{message}"}}', status=403)
+    with pytest.raises(ForbiddenError):
+        asker.get("/repos/octo/app")
+    assert len(time.waits) == 3
+
+
+def test_an_installation_on_an_enterprise_is_passed_over(
+    reach_app: Reach, app_server: Server, octo: Installation
+) -> None:
+    def with_others(request: Request) -> Response | None:
+        if request.path != "/app/installations":
+            return None
+        response = app_server.answer(request)
+        enterprise = {"id": 5, "slug": "acme", "name": "Acme"}
+        others = [
+            {"id": 99, "target_type": "Enterprise", "account": enterprise, "permissions": {}},
+            {"id": 98, "account": None},
+            {"account": {"login": "nobody"}},
+            "nothing",
+        ]
+        if response.status_code == 200:
+            response.set_data(json.dumps(others + json.loads(response.get_data())))
+        return response
+
+    app_server.fault = with_others
+    reached = reach_app()
+    assert reached.asker("octo/app", HEAD).get("/repos/octo/app").body["full_name"] == "octo/app"
+    found = {each.subject: each for each in check(reached, ["octo/app"])}
+    assert not any(each.is_wrong for each in found.values())
+    assert "GitHub App on octo" in found
 
 
 def test_a_token_is_renewed_before_it_ends(

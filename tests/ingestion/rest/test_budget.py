@@ -203,13 +203,31 @@ def test_refusals_of_one_moment_count_once_and_those_that_follow_double(
     assert refused(one).seconds == pytest.approx(60)
 
 
-def test_a_server_without_limits_is_not_held_back(process: Process) -> None:
-    budget = process()
-    asked(budget, Settlement(is_unlimited=True, is_good=True))
-    leases = [leased(budget) for _ in range(50)]
-    for lease in leases:
-        budget.settle(lease, Settlement(is_unlimited=True, is_good=True))
-    leased(budget)
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_a_server_without_limits_is_asked_as_often_as_the_settings_say(
+    process: Process, time: Time, is_alone: bool
+) -> None:
+    unlimited = Settlement(is_unlimited=True, is_good=True)
+
+    def made(a_minute: int) -> Budget:
+        limits = Limits(concurrent=4, points_per_minute=a_minute, margin=0)
+        if is_alone:
+            return Budget("token", "alone", None, limits=limits, clock=time.clock)
+        return process(limits, key=str(a_minute))
+
+    free = made(0)
+    for _ in range(50):
+        asked(free, unlimited)
+    if not is_alone:
+        leases = [leased(free) for _ in range(50)]
+        for lease in leases:
+            free.settle(lease, unlimited)
+    held = made(10)
+    for _ in range(10):
+        asked(held, unlimited)
+    assert refused(held).seconds == pytest.approx(60)
+    time.now += 60.01
+    asked(held, unlimited)
 
 
 def test_a_killed_process_frees_what_it_held(process: Process, time: Time) -> None:

@@ -161,6 +161,18 @@ def test_a_secondary_limit_that_names_no_time_is_waited_out(
     assert time.waits == [60]
 
 
+def test_older_enterprise_servers_call_a_limit_abuse(
+    asker: Asker, faults: Faults, time: Time
+) -> None:
+    message = (
+        '{"message": "You have triggered an abuse detection mechanism. '
+        'Please wait a few minutes before you try again."}'
+    )
+    faults.answers = [Response(message, status=403, headers={"X-RateLimit-Remaining": "4999"})]
+    asker.get(PATH)
+    assert time.waits == [60]
+
+
 def test_one_that_lasts_is_waited_for_longer_each_time_and_then_stops_collection(
     asker: Asker, faults: Faults, time: Time
 ) -> None:

@@ -1,0 +1,221 @@
+"""The way to GitHub: a proxy with a password, a private authority, an answer that has no end."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from actionsight.settings import Settings
+from github_standin.people import Installation
+from github_standin.server import Server
+from github_standin.world import World
+from ingestion.github.rest import transport
+from ingestion.github.rest.budget import Priority
+from ingestion.github.rest.checking import check
+from ingestion.github.rest.errors import UnavailableError
+from tests.ingestion.rest.asking import PATH, REPOSITORY
+from tests.ingestion.rest.conftest import Reach
+
+pytestmark = pytest.mark.integration
+
+WHO = "Basic dXNlcjpwQHNz"  # user:p@ss
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost that signs itself, with its key behind it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A private authority")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = tmp_path_factory.mktemp("authority") / "ca.pem"
+    file.write_bytes(
+        certificate.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return file
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    """Pass bytes on until there are no more."""
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    for each in (source, target):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+def join(one: socket.socket, other: socket.socket) -> None:
+    """Pass bytes on in both directions."""
+    with other:
+        back = threading.Thread(target=pump, args=(other, one), daemon=True)
+        back.start()
+        pump(one, other)
+        back.join()
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server on loopback that serves each connection in a thread; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threads: list[threading.Thread] = []
+
+        def answer(connection: socket.socket) -> None:
+            with connection, suppress(OSError):
+                serve(connection)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    threads.append(
+                        threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True)
+                    )
+                    threads[-1].start()
+
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        for each in (accepting, *threads):
+            each.join(10)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+@pytest.fixture
+def secure_port(server: Server, authority: Path) -> Iterator[int]:
+    """The stand-in behind TLS."""
+    with serving_securely(server, authority) as port:
+        yield port
+
+
+@contextmanager
+def serving_securely(server: Server, authority: Path) -> Iterator[int]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(authority)
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            join(secured, socket.create_connection(("127.0.0.1", port_of(server.url))))
+
+    with listening(serve) as port:
+        yield port
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A proxy that wants a password, for https; gives what it was asked for, password first."""
+    asked: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += connection.recv(65_536)
+        first, *lines = head.decode().split("\r\n")
+        named = dict(line.lower().partition(": ")[::2] for line in lines if line)
+        given = named.get("proxy-authorization", "")
+        asked.append(f"{given} {first}")
+        if given != WHO.lower():
+            connection.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            return
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        host, port = first.split()[1].split(":")
+        join(connection, socket.create_connection((host, int(port))))
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with listening(serve) as port:
+        for name in ("https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, f"http://user:p%40ss@127.0.0.1:{port}")
+        yield asked
+
+
+def test_a_private_authority_is_trusted_beside_the_systems(
+    reach: Reach, asked: Settings, secure_port: int, authority: Path
+) -> None:
+    there = replace(asked, github_api_url=f"https://localhost:{secure_port}")
+    trusting = reach(replace(there, ca_file=authority))
+    assert trusting.asker(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"] == REPOSITORY
+    with pytest.raises(UnavailableError, match="SSLError"):
+        reach(there).asker(REPOSITORY, Priority.HEAD).get(PATH)
+
+
+def test_a_proxy_is_given_its_password_and_doctor_names_it(
+    reach: Reach, asked: Settings, secure_port: int, authority: Path, proxied: list[str]
+) -> None:
+    there = replace(asked, github_api_url=f"https://localhost:{secure_port}", ca_file=authority)
+    assert reach(there).asker(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"] == REPOSITORY
+    assert [line.rpartition(" ")[0] for line in proxied] == [
+        f"{WHO.lower()} CONNECT localhost:{secure_port}"
+    ]
+    found = {finding.subject: finding.says for finding in check(reach(there), [])}
+    assert "is asked by http://127.0.0.1:" in found["GitHub's proxy"]
+    assert str(authority) in found["certificates"]
+    assert "p@ss" not in str(found)
+    assert "p%40ss" not in str(found)
+
+
+def test_an_app_goes_the_same_way(
+    reach: Reach,
+    app: Settings,
+    app_server: Server,
+    world: World,
+    authority: Path,
+    proxied: list[str],
+) -> None:
+    of_octo: Installation = world.people.install("octo")
+    with serving_securely(app_server, authority) as port:
+        there = replace(app, github_api_url=f"https://localhost:{port}", ca_file=authority)
+        asker = reach(there).asker("octo/app", Priority.HEAD)
+        assert asker.get("/repos/octo/app").body["full_name"] == "octo/app"
+    assert of_octo.id in [each.id for each in world.people.installations.values()]
+    assert {line.split()[1] for line in proxied} == {WHO.lower().split()[1]}
+
+
+def test_an_answer_that_trickles_is_given_up(
+    reach: Reach, asked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.5)
+
+    def trickle(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 1_000
+        for byte in answer:
+            connection.sendall(bytes([byte]))
+            time.sleep(0.02)
+
+    with listening(trickle) as port:
+        there = replace(asked, github_api_url=f"http://127.0.0.1:{port}")
+        began = time.monotonic()
+        with pytest.raises(UnavailableError, match="no whole answer in time"):
+            reach(there).asker(REPOSITORY, Priority.HEAD).get(PATH)
+    assert time.monotonic() - began < 10
