@@ -40,9 +40,13 @@ def add_selections(
         row = connection.execute(
             """
             insert into app.repository_selections as selection (name) values (lower(%s))
-            on conflict (name) do update set removed_at = null, added_at = now()
+            on conflict (name) do update set
+                -- The name may belong to another repository by now: the next poll finds out.
+                repository_id = null,
+                removed_at = null,
+                added_at = now()
             where %s and selection.removed_at is not null
-            returning repository_id
+            returning name
             """,
             [name, again],
         ).fetchone()
@@ -52,9 +56,9 @@ def add_selections(
                 # Added anew, so that it is polled at once.
                 """
                 update app.repositories set removed_at = null, added_at = now()
-                where (repository_id = %s or selected_by = lower(%s)) and removed_at is not null
+                where selected_by = lower(%s) and removed_at is not null
                 """,
-                [row[0], name],
+                [name],
             )
     return added
 

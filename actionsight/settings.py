@@ -122,10 +122,14 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
-def _readable_file(value: str) -> Path:
+def _certificates(value: str) -> Path:
+    import ssl
+
     path = _folder(value)
     try:
-        path.open("rb").close()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError as error:
+        raise ValueError(f"the file {path} holds no certificates as PEM") from error
     except OSError as error:
         raise ValueError(f"the file {path}: {error.strerror}") from error
     return path
@@ -161,7 +165,8 @@ def check_repository_name(name: str) -> None:
     """Raise ValueError unless `name` has GitHub's form `owner/name` (or `owner/*`)."""
     owner, slash, repository = name.partition("/")
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-    well_formed = slash and owner and repository and set(owner) <= allowed
+    is_path = {".", ".."} & {owner, repository}
+    well_formed = slash and owner and repository and not is_path and set(owner) <= allowed
     if not well_formed or not (repository == "*" or set(repository) <= allowed):
         raise ValueError(f"{name!r} is not a repository: write owner/name")
 
@@ -301,7 +306,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "ca_file",
         "certificates of private authorities, as PEM, trusted beside the system's",
-        _readable_file,
+        _certificates,
     ),
     Setting(
         "github_client_id",

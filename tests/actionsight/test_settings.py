@@ -6,7 +6,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from actionsight.settings import ROOT, SETTINGS, Settings, SettingsError, env_example, load
+from actionsight.settings import (
+    ROOT,
+    SETTINGS,
+    Settings,
+    SettingsError,
+    check_repository_name,
+    env_example,
+    load,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -212,3 +220,17 @@ def test_what_carries_sessions_and_tokens_is_encrypted_off_this_machine(name: st
     for address in ("http://a.org", "http://10.0.0.1", "http://localhost.a.org"):
         with pytest.raises(SettingsError, match=f"{name}: must begin with https://"):
             load(environ={f"ACTIONSIGHT_{name}": address})
+
+
+@pytest.mark.parametrize("name", ["../x", "./x", "octo/..", "octo/.", "octo", "octo/a b", "*/x"])
+def test_a_path_is_no_repository(name: str) -> None:
+    with pytest.raises(ValueError, match="write owner/name"):
+        check_repository_name(name)
+
+
+def test_a_file_of_authorities_holds_some(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing")
+    for file, says in ((empty, "holds no certificates"), (tmp_path / "none", "No such file")):
+        with pytest.raises(SettingsError, match=f"ACTIONSIGHT_CA_FILE: .*{says}"):
+            load(environ={"ACTIONSIGHT_CA_FILE": str(file)})
