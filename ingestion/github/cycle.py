@@ -11,7 +11,7 @@ one.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -98,18 +98,24 @@ class Tally:
 class Turn:
     """A loop's turn for one repository: who asks, and the row of raw.polls that tells of it.
 
-    `counted`: the requests of this asker that the row tells of already.
+    `counted`: the requests of this asker that the row tells of already. `left_out`: what was wrong
+    with elements of listings that could not be read, while the others were.
     """
 
     repository: Repository
     poll: Poll
     asker: Asker
     counted: int = 0
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> str:
         """Where the repository is found."""
         return f"/repos/{self.repository.full_name}"
+
+    def leave_out(self, what: str, payload: Mapping[str, Any], error: Exception) -> None:
+        """Note an element that could not be read."""
+        self.left_out.append(f"{what} {payload.get('id')!r:.40}: {error}")
 
 
 class Cycle:
@@ -169,12 +175,12 @@ class Cycle:
         return max(self.clock(), self.server_time or self.clock())
 
     def repositories(self) -> list[Repository]:
-        """The monitored repositories that this cycle has had no trouble with."""
-        troubled = state.troubles_of_poll(self.connection, self.poll_id)
+        """The monitored repositories of which no loop of this cycle has failed."""
+        failed = state.failed_in_poll(self.connection, self.poll_id)
         return [
             repository
             for repository in state.monitored(self.connection)
-            if repository.repository_id not in troubled
+            if repository.repository_id not in failed
             and (not self.only or repository.full_name.lower() in self.only)
         ]
 
@@ -209,13 +215,7 @@ class Cycle:
         self.save(turn)
         # A limit that is used up is no trouble of a repository.
         if not isinstance(error, RateLimitError):
-            state.save_trouble(
-                self.connection,
-                poll.repository_id,
-                poll.loop,
-                str(error),
-                self.clock() + timedelta(minutes=self.settings.poll_minutes),
-            )
+            self._note_trouble(turn, str(error))
 
     def save(self, turn: Turn) -> None:
         """Write the row of a loop as it stands."""
@@ -226,10 +226,26 @@ class Cycle:
         state.save_poll(self.connection, turn.poll)
 
     def finish(self, turn: Turn) -> None:
-        """Write the row of a loop whose rows are all in; after an error, without an end."""
+        """Write the row of a loop whose rows are all in; after an error, without an end.
+
+        What was left out is a trouble, but holds up nothing.
+        """
         if turn.poll.error is None:
             turn.poll.ended_at = self.clock()
+            if turn.left_out:
+                turn.poll.error = f"left out: {turn.left_out[0]}"
+                logger.warning("%s: %s", turn.repository.full_name, turn.poll.error)
+                self._note_trouble(turn, turn.poll.error)
         self.save(turn)
+
+    def _note_trouble(self, turn: Turn, trouble: str) -> None:
+        state.save_trouble(
+            self.connection,
+            turn.poll.repository_id,
+            turn.poll.loop,
+            trouble,
+            self.clock() + timedelta(minutes=self.settings.poll_minutes),
+        )
 
     def load(
         self, pipeline_name: str, batch: Batch, turns: dict[int, Turn], tally: Tally
@@ -349,9 +365,7 @@ def cycle(
                 connection, number, f"another collection ({family}) is under way: waiting for it"
             )
         own_patience = patience or (WATCHED if is_watched else Patience())
-        may_ask = access(
-            settings, patience=own_patience, **({} if limits is None else {"limits": limits})
-        )
+        may_ask = access(settings, patience=own_patience, limits=limits)
         try:
             yield Cycle(
                 connection,

@@ -15,6 +15,9 @@ from ingestion.github.schema import CONTENT_HASH, GONE_AT, Row
 
 Payload = Mapping[str, Any]
 
+# GitHub re-runs a run 50 times; the earlier attempts of one that claims more are asked for, each.
+MOST_ATTEMPTS = 1_000
+
 
 class UnreadablePayloadError(ValueError):
     """A payload lacks an id or carries a value of the wrong kind; the message says which."""
@@ -88,7 +91,7 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
     row = _hashed(
         {
             "run_id": _id(payload, "id"),
-            "run_attempt": _integer(payload, "run_attempt") or 1,
+            "run_attempt": _attempt(payload) or 1,
             "repository_id": _integer(_object(payload, "repository"), "id") or repository_id,
             "workflow_id": _id(payload, "workflow_id"),
             "check_suite_id": _integer(payload, "check_suite_id"),
@@ -142,7 +145,7 @@ def workflow_job_row(payload: Payload, repository_id: int, run_attempt: int | No
         {
             "job_id": _id(payload, "id"),
             "run_id": _id(payload, "run_id"),
-            "run_attempt": _integer(payload, "run_attempt") or run_attempt,
+            "run_attempt": _attempt(payload) or run_attempt,
             "repository_id": repository_id,
             "name": _text(payload, "name"),
             "workflow_name": _text(payload, "workflow_name"),
@@ -182,7 +185,7 @@ def parse_time(text: str) -> datetime:
 
 def clean_text(text: str) -> str:
     """Text without what PostgreSQL does not store: NUL, and lone surrogates, which are no text."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 
 def _step(payload: Payload) -> Row:
@@ -223,6 +226,13 @@ def _integer(payload: Payload, field: str) -> int | None:
     if not -(2**63) <= value < 2**63:
         raise UnreadablePayloadError(f"{field} is too great: {value!r:.80}")
     return int(value)
+
+
+def _attempt(payload: Payload) -> int | None:
+    value = _integer(payload, "run_attempt")
+    if value is not None and not 0 <= value <= MOST_ATTEMPTS:
+        raise UnreadablePayloadError(f"run_attempt is impossible: {value!r:.80}")
+    return value
 
 
 def _id(payload: Payload, field: str) -> int:

@@ -110,5 +110,6 @@ def _head(cycle: Cycle, tally: Tally) -> Headed:
 
 def _clear_troubles(cycle: Cycle) -> None:
     """What this cycle did well is over as a trouble, since none of it failed."""
-    done = {repository.repository_id for repository in cycle.repositories()}
+    troubled = state.troubles_of_poll(cycle.connection, cycle.poll_id)
+    done = {repository.repository_id for repository in cycle.repositories()} - troubled.keys()
     state.clear_troubles(cycle.connection, done, ["repository", "jobs", *cycle.loops])

@@ -36,7 +36,10 @@ class Repository:
 
 @dataclass
 class Poll:
-    """A row of raw.polls: what one loop did for one repository; `ended_at` stays null on error."""
+    """A row of raw.polls: what one loop did for one repository.
+
+    `ended_at` stays null where it failed; with an end, `error` tells what was left out.
+    """
 
     poll_id: UUID
     repository_id: int
@@ -268,6 +271,18 @@ def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, st
         [poll_id],
     ).fetchall()
     return dict(rows)
+
+
+def failed_in_poll(connection: Connection[Any], poll_id: UUID) -> set[int]:
+    """Repositories of which a loop of a cycle has failed."""
+    rows = connection.execute(
+        """
+        select repository_id from raw.polls
+        where poll_id = %s and error is not null and ended_at is null
+        """,
+        [poll_id],
+    ).fetchall()
+    return {repository_id for (repository_id,) in rows}
 
 
 def etags(connection: Connection[Any], listing: str) -> dict[int, tuple[str, str, str]]:

@@ -27,12 +27,13 @@ Attempt = tuple[int, int]
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run whose newest stored attempt is not final."""
+    """A run whose newest stored attempt is not final; it has not changed since `changed_at`."""
 
     repository_id: int
     run_id: int
     run_attempt: int
     created_at: datetime | None
+    changed_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,9 @@ def open_runs(connection: Connection[Any], repository_ids: Collection[int]) -> l
     cursor = connection.cursor(row_factory=class_row(OpenRun))
     return cursor.execute(
         """
-        select repository_id, run_id, run_attempt, created_at from raw.workflow_runs as attempt
+        select repository_id, run_id, run_attempt, created_at,
+            greatest(created_at, run_started_at, updated_at) as changed_at
+        from raw.workflow_runs as attempt
         where repository_id = any(%s)
             and (status is distinct from 'completed' or conclusion = 'action_required')
             and gone_at is null
@@ -181,7 +184,9 @@ def told_runs(connection: Connection[Any], since: Mapping[int, datetime]) -> lis
             told.repository_id,
             told.run_id,
             max(told.run_attempt) as run_attempt,
-            min(told.created_at) as created_at
+            min(told.created_at) as created_at,
+            -- Just told, so it has just changed.
+            null::timestamptz as changed_at
         from raw.webhook_batches as batches
         inner join raw.webhook_runs as told using (batch_id)
         inner join unnest(%(ids)s::bigint[], %(since)s::timestamptz[])
@@ -275,6 +280,18 @@ def first_created(connection: Connection[Any], repository_id: int) -> datetime |
         [repository_id],
     ).fetchone()
     return row[0] if row else None
+
+
+def run_count(connection: Connection[Any], repository_id: int) -> int:
+    """How many runs of a repository are stored that are not gone."""
+    row = connection.execute(
+        """
+        select count(distinct run_id) from raw.workflow_runs
+        where repository_id = %s and gone_at is null
+        """,
+        [repository_id],
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def stored_rows(connection: Connection[Any], run_ids: Collection[int]) -> list[Row]:

@@ -157,6 +157,55 @@ def complete(
     )
 
 
+def claimed(connection: Connection[Any], repository_id: int) -> dict[Window, int]:
+    """How many runs each window of a repository showed, newest first; nothing while one is unread,
+    or was read before that was counted, or cannot be read whole."""
+    rows = connection.execute(
+        """
+        select starts_at, ends_at, run_count,
+            completed_at is not null and run_count is not null and not is_capped as is_known
+        from raw.backfill_windows where repository_id = %s
+        order by ends_at desc
+        """,
+        [repository_id],
+    ).fetchall()
+    if not all(is_known for _, _, _, is_known in rows):
+        return {}
+    return {Window(repository_id, start, end): count for start, end, count, _ in rows}
+
+
+def reopen(connection: Connection[Any], repository_id: int, again: Collection[Window]) -> None:
+    """What these windows showed is not believed: they are to be read again."""
+    with connection.transaction():
+        connection.execute(
+            """
+            update raw.backfill_windows set completed_at = null, run_count = null
+            where repository_id = %s and starts_at = any(%s)
+            """,
+            [repository_id, [window.starts_at for window in again]],
+        )
+        connection.execute(
+            "update app.repositories set backfilled_from = null where repository_id = %s",
+            [repository_id],
+        )
+    save_progress(connection, repository_id)
+
+
+def read_again(connection: Connection[Any], repository_id: int, since: datetime) -> None:
+    """Want the windows since then once more, unless some of them are still to be read."""
+    rows = connection.execute(
+        """
+        select starts_at, ends_at, completed_at from raw.backfill_windows
+        where repository_id = %s and ends_at >= %s
+        """,
+        [repository_id, since],
+    ).fetchall()
+    if rows and all(completed_at is not None for _, _, completed_at in rows):
+        reopen(
+            connection, repository_id, [Window(repository_id, start, end) for start, end, _ in rows]
+        )
+
+
 def progress(connection: Connection[Any], repository_id: int) -> Progress:
     """How far the backfill of a repository has come."""
     with connection.cursor(row_factory=class_row(Progress)) as cursor:

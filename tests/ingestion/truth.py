@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from github_standin.model import Attempt, Job, Repository, Run, attempt_state, job_state, jobs_at
+from github_standin.model import (
+    Attempt,
+    Job,
+    Repository,
+    Run,
+    Step,
+    attempt_state,
+    job_state,
+    jobs_at,
+)
 from github_standin.world import World
 from tests.ingestion.collecting import Installation
 
@@ -128,7 +137,8 @@ def _jobs(world: World, runs: Collection[Run]) -> Iterator[Truth]:
 def _job(world: World, run: Run, attempt: Attempt, job: Job) -> Truth:
     state = job_state(job, world.now())
     runner = state.runner
-    steps = [[step.number, step.name, step.conclusion] for step in job.steps if runner]
+    now = world.now()
+    steps = [[step.number, step.name, _conclusion(step, now)] for step in job.steps if runner]
     return (
         job.id,
         run.id,
@@ -147,3 +157,11 @@ def _job(world: World, run: Run, attempt: Attempt, job: Job) -> Truth:
         (runner.name or None) if runner else None,
         steps or None,
     )
+
+
+def _conclusion(step: Step, now: datetime) -> str | None:
+    """A step that is under way has none."""
+    is_over = step.started_at is None or (
+        step.completed_at is not None and step.completed_at <= now
+    )
+    return step.conclusion if is_over else None

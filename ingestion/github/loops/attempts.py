@@ -37,7 +37,7 @@ class ReadRuns:
     """
 
     rows: list[Row] = field(default_factory=list)
-    left_out: list[Exception] = field(default_factory=list)
+    left_out: list[tuple[Payload, UnreadablePayloadError]] = field(default_factory=list)
     told: tuple[str, bool] | None = None
 
     def read(self, payloads: Iterable[Payload], repository: Repository) -> None:
@@ -50,9 +50,7 @@ class ReadRuns:
             try:
                 row = workflow_run_row(payload, repository.repository_id)
             except UnreadablePayloadError as error:
-                self.left_out.append(
-                    UnreadablePayloadError(f"run {payload.get('id')!r:.40}: {error}")
-                )
+                self.left_out.append((payload, error))
                 continue
             if row["repository_id"] != repository.repository_id:
                 raise AnotherRepositoryError(
@@ -82,8 +80,8 @@ class RunIntake:
         Raises:
             GitHubError: what concerns every run, or the last of too many failures.
         """
-        for error in read.left_out:
-            self._leave_out(error)
+        for payload, unreadable in read.left_out:
+            self._turn.leave_out("run", payload, unreadable)
         rows = read.rows
         rerun = [row["run_id"] for row in rows if row["run_attempt"] > 1]
         earlier, failed = self._earlier(rows, rerun) if rerun else ({}, set())
@@ -92,6 +90,17 @@ class RunIntake:
                 continue
             for each in (*earlier.get(row["run_id"], ()), row):
                 self._load.add(self._turn, each)
+
+    def leave_out(self, error: Exception) -> None:
+        """Go on without a run that could not be had; `finish` reports it.
+
+        Raises:
+            Exception: the last of too many, or one that concerns every run.
+        """
+        logger.warning("%s: %s", self._turn.repository.full_name, error)
+        self._left_out.append(error)
+        if isinstance(error, CredentialError) or len(self._left_out) >= _FAILURES:
+            raise error
 
     def note_missing(self, attempt: Attempt, error: MissingError) -> None:
         """Remember an attempt that GitHub does not have; `finish` writes it down."""
@@ -131,11 +140,13 @@ class RunIntake:
         for attempt, outcome in overlapped(self._ask, wanted):
             try:
                 found.setdefault(attempt[0], []).append(outcome.result())
+            except UnreadablePayloadError as error:
+                self._turn.leave_out("attempt", {"id": attempt}, error)
             except MissingError as error:
                 self.note_missing(attempt, error)
             except Expected as error:
                 failed.add(attempt[0])
-                self._leave_out(error)
+                self.leave_out(error)
         return found, failed
 
     def _ask(self, attempt: Attempt) -> Row:
@@ -144,18 +155,12 @@ class RunIntake:
         payload = get_object(self._turn.asker, path)
         read = ReadRuns()
         read.read([{"run_attempt": number, **payload}], self._turn.repository)
-        for error in read.left_out:
+        for _, error in read.left_out:
             raise error
         (row,) = read.rows
         if (row["run_id"], row["run_attempt"]) != attempt:
             raise UnexpectedAnswerError(f"GitHub gave another attempt for {path}")
         return row
-
-    def _leave_out(self, error: Exception) -> None:
-        logger.warning("%s: %s", self._turn.repository.full_name, error)
-        self._left_out.append(error)
-        if isinstance(error, CredentialError) or len(self._left_out) >= _FAILURES:
-            raise error
 
 
 def confirm_readable(turn: Turn) -> None:

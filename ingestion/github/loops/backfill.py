@@ -14,10 +14,10 @@ from typing import Protocol
 from ingestion.github import state, windows
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake
-from ingestion.github.loops.listing import ReadWindow, read_whole
+from ingestion.github.loops.listing import ReadWindow, count_runs, read_whole, runs_listed
 from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import settle
-from ingestion.github.rest.errors import RateLimitError
+from ingestion.github.loops.troubles import has_no_runs, settle
+from ingestion.github.rest.errors import MissingError, RateLimitError, UnexpectedAnswerError
 from ingestion.github.rest.overlap import Overlap
 from ingestion.github.state import Repository
 from ingestion.github.windows import Window
@@ -54,6 +54,9 @@ def backfill(
                 windows.plan(
                     cycle.connection, repository.repository_id, target, repository.head_since
                 )
+            elif since is not None:
+                # Who asks for days that are there already does not believe that they are whole.
+                windows.read_again(cycle.connection, repository.repository_id, target)
             turns[repository.repository_id] = cycle.begin(repository, "backfill")
     _Backfill(cycle, tally, turns, watch).run()
 
@@ -86,16 +89,50 @@ class _Backfill:
                     try:
                         self._take(turn, window, outcome.result())
                     except Expected as error:
-                        self._fail(turn, error)
+                        if has_no_runs(self._cycle, turn, error):
+                            self._take_none(turn, window)
+                        else:
+                            self._fail(turn, error)
                     self._load.when_full()
                 if self._cycle.is_over and self._todo:
                     logger.info("backfill: %d windows are left to the next one", len(self._todo))
                     self._failed |= {window.repository_id for window in self._todo}
                     self._todo.clear()
+        self._load.flush()
         for repository_id in self._touched - self._failed:
             turn = self._turns[repository_id]
-            self._load.when_loaded(turn, partial(self._cycle.finish, turn))
-        self._load.flush()
+            try:
+                self._prove(turn)
+                self._cycle.finish(turn)
+            except Expected as error:
+                self._fail(turn, error)
+
+    def _prove(self, turn: Turn) -> None:
+        """Hold the windows, which are searches, against the listing of all runs, when the last of
+        them is read; those that showed too little are read again by the next backfill.
+
+        Raises:
+            GitHubError: GitHub has runs that the windows did not show.
+        """
+        connection, repository_id = self._cycle.connection, turn.repository.repository_id
+        claimed = windows.claimed(connection, repository_id)
+        if not claimed:
+            return
+        try:
+            if count_runs(turn) <= sum(claimed.values()):
+                return
+            listed = list(runs_listed(turn, claimed))
+        except MissingError as error:
+            if has_no_runs(self._cycle, turn, error):
+                return
+            raise
+        lacking = [window for window, count in listed if count > claimed[window]]
+        if lacking:
+            windows.reopen(connection, repository_id, lacking)
+            raise UnexpectedAnswerError(
+                f"GitHub's search showed {sum(claimed.values()):,} of "
+                f"{sum(count for _, count in listed):,} runs: what it left out is read again later"
+            )
 
     def _ask(self, window: Window) -> ReadWindow | None:
         return read_whole(self._turns[window.repository_id], window)
@@ -116,7 +153,7 @@ class _Backfill:
         windows.complete(
             self._cycle.connection,
             window,
-            run_count=len(read.run_ids),
+            run_count=len(read.run_ids) + len(read.left_out),
             request_count=read.page_count,
             is_capped=read.is_too_much,
             completed_at=self._cycle.clock(),
@@ -134,6 +171,10 @@ class _Backfill:
         )
         if self._watch is not None:
             self._watch(turn.repository, progress, turn.poll.seen)
+
+    def _take_none(self, turn: Turn, window: Window) -> None:
+        """A window of a repository without Actions is read."""
+        self._load.when_loaded(turn, partial(self._complete, turn, window, ReadWindow()))
 
     def _fail(self, turn: Turn, error: Exception) -> None:
         if turn.repository.repository_id in self._failed:

@@ -1,4 +1,7 @@
-"""*Head*: the runs that were created since the newest one seen, with an hour to spare."""
+"""*Head*: the runs that were created since the newest one seen, with an hour to spare.
+
+They are read from the listing of all runs, newest first: one that is filtered is a search.
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -8,9 +11,9 @@ from functools import partial
 from ingestion.github import state, stored, windows
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import AnotherRepositoryError, RunIntake
-from ingestion.github.loops.listing import ReadWindow, created_since, read_through, read_window
+from ingestion.github.loops.listing import ReadWindow, read_newest, read_through
 from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import settle
+from ingestion.github.loops.troubles import has_no_runs, settle
 from ingestion.github.rest.overlap import overlapped
 from ingestion.github.state import Repository
 from ingestion.github.windows import SECOND, Window
@@ -39,7 +42,7 @@ class Listed:
     @property
     def is_doubtful(self) -> bool:
         """Whether the repository is to be looked at: it has moved, or no run tells whose it is."""
-        return self.read.is_moved or not (self.read.rows or self.read.is_unchanged)
+        return self.read.is_moved or not (self.read.told or self.read.is_unchanged)
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,10 @@ def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> He
             else:
                 headed.renamed.add(repository_id)
         except Expected as error:
-            settle(cycle, turn, error)
+            if has_no_runs(cycle, turn, error):
+                cycle.finish(turn)
+            else:
+                settle(cycle, turn, error)
         else:
             headed.listed_since[repository_id] = listed.since
             if listed.is_doubtful or _tells_of_change(cycle, listed.read, turn.repository):
@@ -98,16 +104,15 @@ def _begun(cycle: Cycle, repository: Repository) -> Repository:
 
 def _list(turn: Turn, known: Etag | None, now: datetime) -> Listed:
     since = _start(turn.repository)
-    created = created_since(since)
-    url = f"{turn.path}/actions/runs?created={created}"
+    url = f"{turn.path}/actions/runs"
     etag = known[2] if known and known[:2] == (url, turn.asker.token_key) else None
-    read = read_window(turn, created, etag=etag)
+    read = read_newest(turn, since, etag=etag)
     gap = None
     if read.is_too_much and now - since > 2 * OVERLAP:
         # What came in while nobody polled is read window by window, as history is.
         gap = Window(turn.repository.repository_id, since, now - OVERLAP - SECOND)
         since = now - OVERLAP
-        read = replace(read_window(turn, created_since(since)), etag=None)
+        read = replace(read.cut(since), is_too_much=not read.reaches(since), etag=None)
     if read.is_too_much:
         read = _joined(turn, since, now + CLOCK_MARGIN)
     return Listed(url, since, read, gap)

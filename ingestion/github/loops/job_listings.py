@@ -11,7 +11,7 @@ from ingestion.github import stored
 from ingestion.github.cycle import Turn
 from ingestion.github.loading import Batch
 from ingestion.github.rest.endpoints import listing
-from ingestion.github.rows import gone_row, workflow_job_row
+from ingestion.github.rows import UnreadablePayloadError, gone_row, workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.stored import Attempt
 
@@ -20,13 +20,14 @@ from ingestion.github.stored import Attempt
 class ReadJobs:
     """A listing of jobs, read to its end, each job once (one can come twice); or unchanged.
 
-    `total` is what it claims.
+    `total` is what it claims; `is_readable`: no element of it was left out.
     """
 
     total: int = 0
     jobs: dict[int, Row] = field(default_factory=dict)
     etag: str | None = None
     is_unchanged: bool = False
+    is_readable: bool = True
 
     @property
     def rows(self) -> list[Row]:
@@ -37,7 +38,7 @@ class ReadJobs:
     def is_whole(self) -> bool:
         """Whether it lists every job there is: what it lacks is gone. An attempt that has had jobs
         is never without, so an empty one is not believed."""
-        return bool(self.jobs) and len(self.jobs) >= self.total
+        return self.is_readable and bool(self.jobs) and len(self.jobs) >= self.total
 
 
 def read_jobs(
@@ -49,7 +50,7 @@ def read_jobs(
         GitHubError: a page could not be had.
     """
     read = _read(turn, path, run_attempt, etag, params)
-    if len(read.jobs) < read.total:
+    if len(read.jobs) < read.total and read.is_readable:
         again = _read(turn, path, run_attempt, None, params)
         again.jobs = read.jobs | again.jobs
         return again
@@ -69,8 +70,13 @@ def _read(
             read.etag = None if page.has_next else page.etag
         read.total = max(read.total, page.total_count)
         for payload in page.payloads:
-            row = workflow_job_row(payload, turn.repository.repository_id, run_attempt)
-            batch.add(WORKFLOW_JOBS, row)
+            try:
+                row = workflow_job_row(payload, turn.repository.repository_id, run_attempt)
+            except UnreadablePayloadError as error:
+                read.is_readable = False
+                turn.leave_out("job", payload, error)
+            else:
+                batch.add(WORKFLOW_JOBS, row)
     read.jobs = {row["job_id"]: row for row in batch.of(WORKFLOW_JOBS)}
     return read
 

@@ -1,8 +1,9 @@
 """Listings of runs by the time of their creation, as far as GitHub shows them."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ingestion.github.cycle import Turn
@@ -15,7 +16,7 @@ from ingestion.github.rest.endpoints import (
     timestamp,
 )
 from ingestion.github.rest.errors import UnexpectedAnswerError
-from ingestion.github.windows import Window
+from ingestion.github.windows import SECOND, Window
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +41,78 @@ class ReadWindow(ReadRuns):
         """When the newest of the runs was created."""
         return max((row["created_at"] for row in self.rows if row["created_at"]), default=None)
 
+    def reaches(self, since: datetime) -> bool:
+        """Whether a run from before then was read."""
+        return any(row["created_at"] and row["created_at"] < since for row in self.rows)
+
+    def cut(self, since: datetime) -> "ReadWindow":
+        """Without the runs from before then."""
+        rows = [row for row in self.rows if row["created_at"] is None or row["created_at"] >= since]
+        return replace(self, rows=rows)
+
 
 def created_between(start: datetime, end: datetime) -> str:
     """The filter for runs created from `start` to `end`, both included."""
     return f"{timestamp(start)}..{timestamp(end)}"
 
 
-def created_since(start: datetime) -> str:
-    """The filter for runs created since `start`."""
-    return f">={timestamp(start)}"
+def read_newest(turn: Turn, since: datetime, *, etag: str | None = None) -> ReadWindow:
+    """Read the runs created since then, from the listing of all, newest first.
+
+    Filters are searches, which can lag behind for hours without saying so; this one cannot.
+
+    Args:
+        etag: of its first page; if that is unchanged nothing is read.
+
+    Raises:
+        GitHubError: a page could not be had.
+    """
+    read = ReadWindow()
+    seen_count = 0
+    pages = listing(turn.asker, f"{turn.path}/actions/runs", "workflow_runs", etag=etag)
+    for number, page in enumerate(pages):
+        read.page_count += 1
+        read.is_unchanged = page.is_unchanged
+        # The ETag of a first page says nothing of a second one, where that was needed.
+        read.etag = page.etag if number == 0 else None
+        read.is_moved = read.is_moved or page.is_moved
+        _take(read, page, turn)
+        seen_count += len(page.payloads)
+        if read.reaches(since):
+            break
+        if page.has_next and seen_count >= LISTING_CAP:
+            read.is_too_much = True
+            break
+    return read.cut(since)
+
+
+def runs_listed(turn: Turn, windows: Iterable[Window]) -> Iterator[tuple[Window, int]]:
+    """How many runs the listing of all holds of each window, which no search can hide.
+
+    Raises:
+        GitHubError: it could not be had.
+    """
+    total = count_runs(turn)
+    known: dict[datetime, int] = {}
+
+    def since(moment: datetime) -> int:
+        if moment not in known:
+            known[moment] = bisect_left(
+                range(1, total + 1), True, key=lambda place: _is_older(turn, place, moment)
+            )
+        return known[moment]
+
+    for window in windows:
+        yield window, since(window.starts_at) - since(window.ends_at + SECOND)
+
+
+def _is_older(turn: Turn, place: int, moment: datetime) -> bool:
+    """Whether the run at that place of the listing of all, from 1, was created before."""
+    body = get_object(turn.asker, f"{turn.path}/actions/runs", {"per_page": 1, "page": place})
+    read = ReadRuns()
+    read.read(body.get("workflow_runs") or (), turn.repository)
+    created_at = read.rows[0]["created_at"] if read.rows else None
+    return created_at is None or created_at < moment
 
 
 def read_window(
@@ -159,7 +223,20 @@ def count_created(turn: Turn, created: str) -> int:
     Raises:
         GitHubError: it does not say.
     """
-    body = get_object(turn.asker, f"{turn.path}/actions/runs", {"created": created, "per_page": 1})
+    return _count(turn, {"created": created})
+
+
+def count_runs(turn: Turn) -> int:
+    """How many runs GitHub has, by the listing of all.
+
+    Raises:
+        GitHubError: it does not say.
+    """
+    return _count(turn, {})
+
+
+def _count(turn: Turn, query: dict[str, str]) -> int:
+    body = get_object(turn.asker, f"{turn.path}/actions/runs", {**query, "per_page": 1})
     count = body.get("total_count")
     if not isinstance(count, int):
         raise UnexpectedAnswerError(f"GitHub does not say how many runs {turn.path} has")

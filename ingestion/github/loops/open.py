@@ -1,5 +1,10 @@
-"""*Open*: every stored run that can still change is asked for again, however old it is."""
+"""*Open*: every stored run that can still change is asked for again, however old it is.
 
+One in which nothing has changed for long is asked for ever more rarely: a hundredth of that time
+may pass in between, and a quarter when it can only be stuck.
+"""
+
+import math
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +26,9 @@ SETTLED_AFTER = timedelta(days=1)
 DRAIN_MARGIN = timedelta(minutes=10)
 # No run lasts longer: what an older webhook told is not open any more.
 LONGEST_RUN = timedelta(days=35)
+# Of the time for which nothing has changed, the part after which it is asked again.
+PAUSE = 0.01
+STUCK_PAUSE = 0.25
 
 
 def open_runs(
@@ -55,7 +63,7 @@ def open_runs(
             except MissingError as error:
                 _miss(cycle, turn, load, intakes[repository_id], run, error)
             except Expected as error:
-                intakes[repository_id].take(ReadRuns(left_out=[error]))
+                intakes[repository_id].leave_out(error)
             else:
                 intakes[repository_id].take(read)
         except Expected as error:
@@ -79,6 +87,7 @@ def _runs(
     oldest = cycle.clock() - LONGEST_RUN
     last = stored.last_ended(cycle.connection, repository_ids, "open", oldest)
     since = {id_: last[id_] - DRAIN_MARGIN if id_ in last else oldest for id_ in repository_ids}
+    now = cycle.clock()
     seen: set[int] = set()
     for run in (
         *stored.open_runs(cycle.connection, repository_ids),
@@ -86,9 +95,28 @@ def _runs(
     ):
         listed = listed_since.get(run.repository_id)
         just_listed = listed and run.created_at and run.created_at >= listed
-        if run.run_id not in seen and not just_listed:
-            seen.add(run.run_id)
+        if run.run_id in seen or just_listed:
+            continue
+        seen.add(run.run_id)
+        must_be_known = cycle.is_watched and not _is_stuck(run.changed_at, now)
+        if must_be_known or _is_due(run.changed_at, last.get(run.repository_id), now):
             yield run
+
+
+def _is_stuck(changed_at: datetime | None, now: datetime) -> bool:
+    return changed_at is not None and changed_at < now - LONGEST_RUN
+
+
+def _is_due(changed_at: datetime | None, last_asked_at: datetime | None, now: datetime) -> bool:
+    """Whether so much time has gone by since the last turn, for what has not changed since then."""
+    if changed_at is None or last_asked_at is None or last_asked_at <= changed_at:
+        return True
+    growth = math.log1p(STUCK_PAUSE if _is_stuck(changed_at, now) else PAUSE)
+
+    def step(at: datetime) -> int:
+        return math.floor(math.log(max((at - changed_at).total_seconds(), 1.0)) / growth)
+
+    return step(now) > step(last_asked_at)
 
 
 def _miss(

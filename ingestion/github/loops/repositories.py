@@ -11,7 +11,7 @@ from ingestion.github.loading import Batch
 from ingestion.github.rest.endpoints import listing
 from ingestion.github.rest.errors import CredentialError, GitHubError, MissingError
 from ingestion.github.rest.overlap import overlapped
-from ingestion.github.rows import repository_row, workflow_row
+from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state import Repository
 
@@ -84,7 +84,11 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
         name, began = f"{owner}/*", cycle.clock()
         try:
             for payload in cycle.access.owned_by(owner, cycle.priority("repository")):
-                row = repository_row(payload)
+                try:
+                    row = repository_row(payload)
+                except UnreadablePayloadError as error:
+                    logger.warning("%s: a repository was left out: %s", name, error)
+                    continue
                 full_name = _name(row, owner)
                 if selections.follow_repository(
                     cycle.connection,
@@ -206,13 +210,21 @@ def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
     url = f"/repos/{name}/actions/workflows"
     rows: list[Row] = []
     pages = listing(turn.asker, url, "workflows", etag=_etag(known, url, turn))
-    for number, page in enumerate(pages):
-        if page.is_unchanged:
-            return
-        rows += [workflow_row(payload, turn.repository.repository_id) for payload in page.payloads]
-        # The ETag of a first page says nothing of a second one.
-        if number == 0 and page.etag is not None and not page.has_next:
-            seen.etags["workflows"] = (url, turn.asker.token_key, page.etag)
+    try:
+        for number, page in enumerate(pages):
+            if page.is_unchanged:
+                return
+            for payload in page.payloads:
+                try:
+                    rows.append(workflow_row(payload, turn.repository.repository_id))
+                except UnreadablePayloadError as error:
+                    turn.leave_out("workflow", payload, error)
+            # The ETag of a first page says nothing of a second one.
+            if number == 0 and page.etag is not None and not page.has_next:
+                seen.etags["workflows"] = (url, turn.asker.token_key, page.etag)
+    except MissingError as error:
+        # The repository was there just now: it has no Actions.
+        logger.debug("%s: %s", turn.repository.full_name, error)
     seen.workflows = rows
 
 

@@ -17,13 +17,15 @@ from ingestion.github.loops.gone import check_unlisted
 from ingestion.github.loops.head import CLOCK_MARGIN
 from ingestion.github.loops.listing import (
     count_created,
+    count_runs,
     created_between,
     read_through,
     read_window,
 )
 from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import settle
+from ingestion.github.loops.troubles import has_no_runs, settle
 from ingestion.github.rest.endpoints import PER_PAGE
+from ingestion.github.rest.errors import UnexpectedAnswerError
 from ingestion.github.state import Repository
 from ingestion.github.windows import SECOND, Window
 
@@ -51,8 +53,9 @@ def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> N
         try:
             _sweep(cycle, turn, load)
         except Expected as error:
-            settle(cycle, turn, error)
-            continue
+            if not has_no_runs(cycle, turn, error):
+                settle(cycle, turn, error)
+                continue
         load.when_loaded(turn, partial(_end, cycle, turn))
         load.when_full()
         logger.info(
@@ -73,7 +76,7 @@ def _sweep(cycle: Cycle, turn: Turn, load: RunLoad) -> None:
     for window, read in read_through(turn, begins, now + CLOCK_MARGIN):
         intake.take(read)
         known = _stored(cycle, window)
-        check_unlisted(cycle, turn, load, intake, known - read.run_ids)
+        _check(cycle, turn, load, intake, known - read.run_ids)
         load.when_full()
     first = stored.first_created(cycle.connection, turn.repository.repository_id)
     if first is not None and first < begins:
@@ -104,8 +107,21 @@ def _find_vanished(
         else:
             todo += window.halves()
             continue
-        check_unlisted(cycle, turn, load, intake, unlisted)
+        _check(cycle, turn, load, intake, unlisted)
         load.when_full()
+
+
+def _check(
+    cycle: Cycle, turn: Turn, load: RunLoad, intake: RunIntake, unlisted: Collection[int]
+) -> None:
+    """Ask for what was not listed; not for each of many that a search that is stale left out."""
+    if len(unlisted) > PER_PAGE:
+        count = stored.run_count(cycle.connection, turn.repository.repository_id)
+        if count_runs(turn) >= count:
+            raise UnexpectedAnswerError(
+                f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
+            )
+    check_unlisted(cycle, turn, load, intake, unlisted)
 
 
 def _stored(cycle: Cycle, window: Window) -> set[int]:

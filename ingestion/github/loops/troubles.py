@@ -2,7 +2,7 @@
 
 import logging
 
-from ingestion.github import state
+from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Turn
 from ingestion.github.loops.attempts import confirm_readable
 from ingestion.github.rest.errors import GitHubError, MissingError
@@ -21,3 +21,18 @@ def settle(cycle: Cycle, turn: Turn, error: Exception) -> None:
         except GitHubError as unclear:
             logger.debug("%s: %s", turn.repository.full_name, unclear)
     cycle.fail(turn, error)
+
+
+def has_no_runs(cycle: Cycle, turn: Turn, error: Exception) -> bool:
+    """Whether a turn failed since its repository has no Actions: nothing below them is there, while
+    the repository is, and none of its runs was ever seen."""
+    if not isinstance(error, MissingError):
+        return False
+    repository_id = turn.repository.repository_id
+    if stored.first_created(cycle.connection, repository_id) is not None:
+        return False
+    try:
+        confirm_readable(turn)
+    except GitHubError:
+        return False
+    return True
