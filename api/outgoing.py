@@ -5,9 +5,7 @@ nothing of a request or an answer is logged beyond its kind.
 """
 
 import os
-import ssl
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.utils import get_environ_proxies
+
+from actionsight.authorities import ssl_context
 
 # To connect, and between two parts of the answer. A person waits.
 CONNECT_SECONDS = 3.05
@@ -75,7 +75,7 @@ def guard(session: requests.Session, url: str, ca_file: Path | None) -> None:
 
 class _TrustingAdapter(HTTPAdapter):
     def __init__(self, ca_file: Path) -> None:
-        self._context = _context(ca_file)
+        self._context = ssl_context(ca_file)
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -83,13 +83,6 @@ class _TrustingAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
-
-
-@cache
-def _context(ca_file: Path) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.load_verify_locations(ca_file)
-    return context
 
 
 def _left(ends: float) -> tuple[float, float]:
