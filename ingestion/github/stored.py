@@ -282,14 +282,17 @@ def first_created(connection: Connection[Any], repository_id: int) -> datetime |
     return row[0] if row else None
 
 
-def run_count(connection: Connection[Any], repository_id: int) -> int:
-    """How many runs of a repository are stored that are not gone."""
+def run_count(
+    connection: Connection[Any], repository_id: int, after: datetime | None = None
+) -> int:
+    """How many runs of a repository are stored that are not gone; only those created after then."""
     row = connection.execute(
         """
         select count(distinct run_id) from raw.workflow_runs
-        where repository_id = %s and gone_at is null
+        where repository_id = %(id)s and gone_at is null
+            and (%(after)s::timestamptz is null or created_at > %(after)s)
         """,
-        [repository_id],
+        {"id": repository_id, "after": after},
     ).fetchone()
     return int(row[0]) if row else 0
 

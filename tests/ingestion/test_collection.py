@@ -390,6 +390,7 @@ def test_a_repository_that_cannot_be_read_any_more_is_hidden_and_keeps_its_rows(
     assert own.repository("octo/hello")["visibility"] == "private"
     assert own.attempts() == attempts_of(first)
     own.server.fault = None
+    own.clock.advance(MINUTE)
     own.collect()
     assert own.repository("octo/hello")["visibility"] == "public"
 
@@ -440,7 +441,8 @@ def test_history_further_back_is_collected_on_demand_and_only_that(own: Installa
     assert own.repository("octo/hello")["backfilled_from"] == START - 90 * DAY
     assert own.repository("octo/hello")["head_cursor"] == START - HOUR
     backfill = own.polls("backfill")[-1]
-    assert (backfill["seen"], backfill["request_count"]) == (1, 1)
+    # The window, and the total against which it is held.
+    assert (backfill["seen"], backfill["request_count"]) == (1, 2)
 
 
 def test_nothing_is_asked_of_a_repository_that_was_removed(own: Installation) -> None:
@@ -459,7 +461,7 @@ def test_a_used_up_rate_limit_keeps_what_was_collected(own: Installation) -> Non
     hello = workflow(own.world)
     runs = [run(hello, own.world, START - number * HOUR) for number in range(1, 9)]
     own.monitor("octo/hello")
-    own.server.rate_limit = 9
+    own.server.rate_limit = 10
     results = own.collect(is_watched=True)
     assert "used up" in results[-1].troubles["octo/hello"]
     assert own.repository("octo/hello")["trouble"] is None  # it is no trouble of a repository

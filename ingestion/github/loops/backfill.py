@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from ingestion.github import state, windows
+from ingestion.github import state, stored, windows
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake
 from ingestion.github.loops.listing import ReadWindow, count_runs, read_whole, runs_listed
@@ -119,7 +119,9 @@ class _Backfill:
         if not claimed:
             return
         try:
-            if count_runs(turn) <= sum(claimed.values()):
+            newest = max(window.ends_at for window in claimed)
+            newer = stored.run_count(connection, repository_id, after=newest)
+            if count_runs(turn) <= sum(claimed.values()) + newer:
                 return
             listed = list(runs_listed(turn, claimed))
         except MissingError as error:
