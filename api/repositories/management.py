@@ -177,7 +177,8 @@ def _added(repository: Repository, hook: Hook, status: HTTPStatus) -> Response:
     rows = read_as_built(
         lambda connection, is_built: list_repositories(
             connection, ids, Page(limit=1, after=None, query=b""), is_built=is_built
-        )
+        ),
+        of_primary=True,
     )
     if not rows:
         raise not_found(f"Repository {repository.full_name}")  # removed again meanwhile

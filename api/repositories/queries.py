@@ -125,15 +125,17 @@ def _with_progress(row: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "backfilled_from": row["backfilled_from"], "progress": progress}
 
 
-def read_as_built(read: Callable[[Connection, bool], T]) -> T:
+def read_as_built(read: Callable[[Connection, bool], T], *, of_primary: bool = False) -> T:
     """Read with the marts, or without while there are none: what was just added wants to be seen.
 
     Args:
         read: takes the connection, and whether there are marts.
+        of_primary: what was just written is read, which a replica may not have yet.
     """
+    database = current_database()
     try:
-        with current_database().reading() as connection:
+        with database.writing() if of_primary else database.reading() as connection:
             return read(connection, True)
     except (errors.UndefinedTable, errors.InvalidSchemaName):
-        with current_database().snapshot() as connection:
+        with database.writing() if of_primary else database.snapshot() as connection:
             return read(connection, False)

@@ -7,8 +7,11 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import list_monitored
+from actionsight.settings import Settings
 from github_standin.people import User
+from tests.api.client import app_of
 from tests.api.rights.house import COLLECTOR, OPERATOR_ID, Caller, House, told
+from tests.support.services import Databases
 
 pytestmark = pytest.mark.integration
 
@@ -173,6 +176,17 @@ def test_before_the_first_build_repositories_are_added_and_listed(
     added: Any = caller.add("octo/spare").json
     assert caller.read("/repositories")["data"] == [added["data"]]
     assert caller.get("/stats").status_code == 503
+
+
+def test_what_was_just_added_is_answered_although_a_replica_does_not_have_it_yet(
+    house: House, settings: Settings, postgres_server: Databases
+) -> None:
+    with (
+        postgres_server.migrated() as behind,
+        app_of(replace(settings, read_database_url=behind)) as app,
+    ):
+        added = replace(house, app=app).with_token(None).add("octo/spare")
+        assert (added.status_code, told(added)["data"]["state"]) == (201, "waiting")
 
 
 def test_what_somebody_just_added_is_theirs_to_see_whatever_was_read_of_their_rights(
