@@ -46,6 +46,15 @@ GROUPINGS: Mapping[str, Grouping] = {
 
 Columns = Mapping[str, sql.Identifier]
 
+
+def keys_of(group_by: Sequence[str]) -> tuple[str, ...]:
+    """What tells the groups apart: by workflow they are also by repository, since a workflow that a
+    ruleset requires runs in many repositories under one id."""
+    if "workflow_id" in group_by and "repository_id" not in group_by:
+        return (*group_by, "repository_id")
+    return tuple(group_by)
+
+
 _OF_RUNS: Columns = {
     name: sql.Identifier("runs", name)
     for name in (
@@ -96,17 +105,17 @@ def read_statistics(connection: Connection, run_filter: RunFilter) -> dict[str, 
 def read_groups(
     connection: Connection,
     run_filter: RunFilter,
-    group_by: Sequence[str],
+    keys: Sequence[str],
     after: Key | None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """All terms of each group, with its key, in the order of the keys: at most `limit` groups."""
-    return _read(connection, run_filter, group_by, _Span(after=after), limit)
+    return _read(connection, run_filter, keys, _Span(after=after), limit)
 
 
-def group_key(row: Mapping[str, Any], group_by: Sequence[str]) -> Key:
+def group_key(row: Mapping[str, Any], keys: Sequence[str]) -> Key:
     """The key of a group as the database orders it."""
-    return tuple("" if row[name] is None else row[name] for name in group_by)
+    return tuple("" if row[name] is None else row[name] for name in keys)
 
 
 def _read(
@@ -213,24 +222,28 @@ _COMMITS = """
             bool_or(conclusion = 'success' and is_newest) as newest_succeeded,
             bool_or(conclusion <> 'success' and is_newest) as newest_failed
         from (
-            select {keys} runs.workflow_id, runs.head_sha, runs.conclusion, true as is_newest
+            select
+                {keys} runs.repository_id, runs.workflow_id, runs.head_sha, runs.conclusion,
+                true as is_newest
             from {source}
             where {where} and runs.status = 'completed'
             union all
-            select {keys} runs.workflow_id, runs.head_sha, attempts.conclusion, false
+            select
+                {keys} runs.repository_id, runs.workflow_id, runs.head_sha, attempts.conclusion,
+                false
             from {source}
             inner join marts.workflow_run_attempts as attempts
                 on runs.run_id = attempts.run_id and runs.run_attempt > attempts.run_attempt
             where {where} and runs.run_attempt > 1 and attempts.status = 'completed'
         ) as attempts
         where conclusion in ('success', 'failure', 'timed_out') and head_sha is not null
-        group by {names} workflow_id, head_sha
+        group by {names} repository_id, workflow_id, head_sha
     ) as commits
 """
 
 
 def _commits(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
-    """The commits that both failed and succeeded in one workflow, within the group."""
+    """The commits that both failed and succeeded in one repository's workflow, by group."""
     runs = _runs(run_filter, group_by, span)
     names = [sql.Identifier(f"key_{number}") for number in range(len(runs.keys))]
     source = sql.SQL(_COMMITS).format(

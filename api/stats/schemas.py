@@ -24,7 +24,8 @@ GROUPED = record(
             "type": "array",
             "items": {
                 "type": "object",
-                "description": "The keys that `group_by` names, and all terms.",
+                "description": "The keys that `group_by` names (with a workflow's its repository's)"
+                ", and all terms.",
                 "properties": {**KEYS, **STATISTICS},
                 "required": list(STATISTICS),
                 "additionalProperties": False,

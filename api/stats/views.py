@@ -1,5 +1,8 @@
 """GET /stats."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from flask import Blueprint, Response
 
 from api.answers import data_body
@@ -12,7 +15,7 @@ from api.filters import FILTER_PARAMETERS, RunFilter, read_filter
 from api.pagination import PAGE_PARAMETERS, Page, read_page
 from api.parameters import Arguments, Parameter, choice
 from api.schemas import one, record
-from api.stats.queries import GROUPINGS, group_key, read_groups, read_statistics
+from api.stats.queries import GROUPINGS, group_key, keys_of, read_groups, read_statistics
 from api.stats.schemas import GROUPED, STATISTICS
 
 blueprint = Blueprint("stats", __name__)
@@ -20,7 +23,8 @@ blueprint = Blueprint("stats", __name__)
 GROUP_BY = Parameter(
     "group_by",
     "One object per group instead of one in all; several keys, separated by commas, make finer "
-    "groups. A week is named by its Monday, a month by its first day (UTC).",
+    "groups. Those of `workflow_id` are of one repository each: an id can occur in several. A week "
+    "is named by its Monday, a month by its first day (UTC).",
     choice(tuple(GROUPINGS)),
     {"type": "string", "enum": list(GROUPINGS)},
     many=True,
@@ -44,13 +48,13 @@ def get_stats(arguments: Arguments) -> Response:
                 connection, question, lambda: _whole(connection, chosen), is_expensive=True
             )
         applied = {**chosen.applied, "group_by": list(group_by)}
-        kinds = [GROUPINGS[name].kind for name in group_by]
-        page = read_page(arguments, kinds, "/stats", applied)
+        keys = keys_of(group_by)
+        page = read_page(arguments, [GROUPINGS[name].kind for name in keys], "/stats", applied)
         question = Question("/stats", applied, chosen.repository_ids, page)
         return answer(
             connection,
             question,
-            lambda: _groups(connection, question, chosen, page),
+            lambda: _groups(connection, applied, chosen, keys, page),
             is_expensive=True,
         )
 
@@ -59,8 +63,13 @@ def _whole(connection: Connection, chosen: RunFilter) -> bytes:
     return data_body(read_statistics(connection, chosen), applied=chosen.applied)
 
 
-def _groups(connection: Connection, question: Question, chosen: RunFilter, page: Page) -> bytes:
-    group_by = question.applied["group_by"]
-    rows = read_groups(connection, chosen, group_by, page.after, page.limit + 1)
-    shown, token = page.cut(rows, lambda row: group_key(row, group_by))
-    return data_body(shown, applied=question.applied, next=token)
+def _groups(
+    connection: Connection,
+    applied: Mapping[str, Any],
+    chosen: RunFilter,
+    keys: Sequence[str],
+    page: Page,
+) -> bytes:
+    rows = read_groups(connection, chosen, keys, page.after, page.limit + 1)
+    shown, token = page.cut(rows, lambda row: group_key(row, keys))
+    return data_body(shown, applied=applied, next=token)

@@ -1,4 +1,8 @@
-"""Workflows with their latest run, in the order of their ids (which never change)."""
+"""Workflows with their latest run, in the order of their ids (which never change).
+
+A workflow that a ruleset requires is one of each repository in which it runs, under the id of its
+source: a workflow is what a repository has under an id, and its runs are that repository's alone.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +38,8 @@ _WORKFLOWS = """
     left join lateral (
         select *
         from marts.workflow_runs
-        where workflow_runs.workflow_id = workflows.workflow_id
+        where workflow_runs.repository_id = workflows.repository_id
+            and workflow_runs.workflow_id = workflows.workflow_id
         order by created_at desc, run_id desc
         limit 1
     ) as latest on true
@@ -61,9 +66,16 @@ def list_workflows(
     further = [sql.SQL(_CONDITIONS[name]) for name in conditions]
     parameters: dict[str, Any] = {**conditions, "repositories": list(repository_ids)}
     if page.after is not None:
-        further.append(sql.SQL("and workflows.workflow_id > %(after)s"))
-        parameters["after"] = page.after[0]
-    further.append(sql.SQL("order by workflows.workflow_id limit %(limit)s"))
+        further.append(
+            sql.SQL(
+                "and (workflows.workflow_id, workflows.repository_id) "
+                "> (%(after_workflow)s, %(after_repository)s)"
+            )
+        )
+        parameters["after_workflow"], parameters["after_repository"] = page.after
+    further.append(
+        sql.SQL("order by workflows.workflow_id, workflows.repository_id limit %(limit)s")
+    )
     parameters["limit"] = page.limit + 1
     query = sql.SQL(_WORKFLOWS).format(sql.SQL(" ").join(further))
     return connection.execute(query, parameters).fetchall()
@@ -72,7 +84,18 @@ def list_workflows(
 def find_workflow(
     connection: Connection, repository_ids: tuple[int, ...], workflow_id: int
 ) -> dict[str, Any] | None:
-    """One workflow; None where none of these repositories has it."""
-    query = sql.SQL(_WORKFLOWS).format(sql.SQL("and workflows.workflow_id = %(workflow)s"))
+    """One workflow, None where none of these repositories has it.
+
+    Of several it is that of the repository which defines it, else the one with the newest run.
+    """
+    query = sql.SQL(_WORKFLOWS).format(
+        sql.SQL(
+            """
+            and workflows.workflow_id = %(workflow)s
+            order by workflows.is_stub, latest.created_at desc nulls last, latest.run_id desc
+            limit 1
+            """
+        )
+    )
     parameters = {"repositories": list(repository_ids), "workflow": workflow_id}
     return connection.execute(query, parameters).fetchone()

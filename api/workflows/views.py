@@ -1,5 +1,6 @@
 """GET /workflows and GET /workflows/{workflow_id}."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response
@@ -27,6 +28,9 @@ from api.workflows.schemas import WORKFLOW, WORKFLOWS
 blueprint = Blueprint("workflows", __name__)
 
 WORKFLOW_ID = Parameter("workflow_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
+OF_REPOSITORY = replace(
+    REPOSITORY, description="The workflow as one of these repositories has it: `owner/name` or id."
+)
 CONDITIONS = (
     Parameter(
         "state",
@@ -60,7 +64,7 @@ CONDITIONS = (
     answer=WORKFLOWS,
 )
 def get_workflows(arguments: Arguments) -> Response:
-    """In the order of their ids."""
+    """In the order of their ids; one that several repositories have is a row of each."""
     with current_database().reading() as connection:
         repository_ids = visible_repositories(connection, current_viewer(), arguments["repository"])
         conditions = {
@@ -70,7 +74,7 @@ def get_workflows(arguments: Arguments) -> Response:
         }
         asked = {"repository": list(repository_ids)} if arguments["repository"] else {}
         applied = {**asked, **conditions}
-        page = read_page(arguments, [WHOLE_NUMBER], "/workflows", applied)
+        page = read_page(arguments, [WHOLE_NUMBER, WHOLE_NUMBER], "/workflows", applied)
         question = Question("/workflows", applied, repository_ids, page)
         return answer(connection, question, lambda: _list(connection, question, conditions, page))
 
@@ -78,14 +82,23 @@ def get_workflows(arguments: Arguments) -> Response:
 @blueprint.get("/workflows/<workflow_id>")
 @endpoint(
     "One workflow with its latest run, and the statistics of its runs that the filter chooses.",
-    parameters=(WORKFLOW_ID, *RUN_PARAMETERS),
+    parameters=(WORKFLOW_ID, OF_REPOSITORY, *RUN_PARAMETERS),
     answer=WORKFLOW,
 )
 def get_workflow(arguments: Arguments) -> Response:
-    """The filter chooses the runs of `statistics`; the latest run is the latest of all."""
+    """The filter chooses the runs of `statistics`; the latest run is the latest of all.
+
+    Of a workflow that several repositories have, since a ruleset requires it there, it is that of
+    the repository which defines it, else of the one with the newest run, among those that the
+    viewer sees; `repository_id` says which, and `repository` chooses.
+    """
     viewer, workflow_id = current_viewer(), arguments["workflow_id"]
     with current_database().reading() as connection:
-        chosen = read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)})
+        chosen = _in_one_repository(
+            connection,
+            read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)}),
+            workflow_id,
+        )
         question = Question("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)
         return answer(
             connection, question, lambda: _one(connection, chosen, workflow_id), is_expensive=True
@@ -96,8 +109,18 @@ def _list(
     connection: Connection, question: Question, conditions: dict[str, Any], page: Page
 ) -> bytes:
     rows = list_workflows(connection, question.repository_ids, conditions, page)
-    shown, token = page.cut(rows, lambda row: (row["workflow_id"],))
+    shown, token = page.cut(rows, lambda row: (row["workflow_id"], row["repository_id"]))
     return data_body(shown, applied=question.applied, next=token)
+
+
+def _in_one_repository(connection: Connection, chosen: RunFilter, workflow_id: int) -> RunFilter:
+    """The filter, for the workflow as one repository has it."""
+    if len(chosen.repository_ids) < 2:
+        return chosen
+    workflow = find_workflow(connection, chosen.repository_ids, workflow_id)
+    return (
+        chosen if workflow is None else replace(chosen, repository_ids=(workflow["repository_id"],))
+    )
 
 
 def _one(connection: Connection, chosen: RunFilter, workflow_id: int) -> bytes:

@@ -80,7 +80,8 @@ REPOSITORIES = Table(
 
 WORKFLOWS = Table(
     "workflows",
-    key=("workflow_id",),
+    # An organisation's ruleset lets many repositories run one workflow under one id.
+    key=("workflow_id", "repository_id"),
     columns=(
         *_columns("bigint", "workflow_id", "repository_id", is_required=True),
         *_columns("text", "node_id", "name", "path", "state", "html_url"),
@@ -115,8 +116,8 @@ WORKFLOW_RUNS = Table(
     order_columns=("status", "conclusion", "updated_at"),
     indexes={
         "created": "(repository_id, created_at)",
-        # A workflow that GitHub no longer lists is known by its newest run.
-        "workflow": "(workflow_id, run_id)",
+        # A workflow that its repository does not list is known by its newest run there.
+        "workflow": "(repository_id, workflow_id, run_id)",
         # Attempts that have no jobs, as those of them that were listed show.
         "startup_failure": "(repository_id, run_id) where conclusion = 'startup_failure'",
         # What the open loop asks for again: few rows, however long the history.

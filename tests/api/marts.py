@@ -21,8 +21,8 @@ create table marts.repositories (
     created_at timestamptz
 );
 create table marts.workflows (
-    workflow_id bigint primary key,
     repository_id bigint not null references marts.repositories,
+    workflow_id bigint not null,
     name text not null,
     path text,
     state text,
@@ -30,14 +30,15 @@ create table marts.workflows (
     created_at timestamptz,
     updated_at timestamptz,
     deleted_at timestamptz,
-    is_stub boolean not null default false
+    is_stub boolean not null default false,
+    primary key (repository_id, workflow_id)
 );
-create index on marts.workflows (repository_id);
+create index on marts.workflows (workflow_id);
 create table marts.workflow_runs (
     run_id bigint primary key,
     run_attempt bigint not null,
     repository_id bigint not null references marts.repositories,
-    workflow_id bigint not null references marts.workflows,
+    workflow_id bigint not null,
     event text,
     status text,
     conclusion text,
@@ -51,26 +52,28 @@ create table marts.workflow_runs (
     first_attempt_conclusion text,
     time_to_signal_seconds bigint,
     is_flaky boolean not null default false,
-    html_url text
+    html_url text,
+    foreign key (repository_id, workflow_id) references marts.workflows
 );
-create index on marts.workflow_runs (workflow_id, created_at);
+create index on marts.workflow_runs (repository_id, workflow_id, created_at);
 create index on marts.workflow_runs (repository_id, created_at);
 create table marts.workflow_run_attempts (
     run_id bigint not null,
     run_attempt bigint not null,
     repository_id bigint not null references marts.repositories,
-    workflow_id bigint not null references marts.workflows,
+    workflow_id bigint not null,
     status text,
     conclusion text,
     head_sha text,
-    primary key (run_id, run_attempt)
+    primary key (run_id, run_attempt),
+    foreign key (repository_id, workflow_id) references marts.workflows
 );
 create table marts.jobs (
     job_id bigint primary key,
     run_id bigint not null references marts.workflow_runs,
     run_attempt bigint not null,
     repository_id bigint not null references marts.repositories,
-    workflow_id bigint not null references marts.workflows,
+    workflow_id bigint not null,
     day date not null,
     run_created_at timestamptz not null,
     is_executed boolean not null,
@@ -84,20 +87,21 @@ create table marts.jobs (
     waste_cause text,
     wasted_minutes bigint,
     estimated_cost_usd numeric(18, 6),
-    list_price_usd numeric(18, 6)
+    list_price_usd numeric(18, 6),
+    foreign key (repository_id, workflow_id) references marts.workflows
 );
 create index on marts.jobs (run_id);
-create index on marts.jobs (workflow_id, run_created_at);
+create index on marts.jobs (repository_id, workflow_id, run_created_at);
 create index on marts.jobs (repository_id, run_created_at);
 create table marts.workflow_statistics_by_day (
-    workflow_id bigint not null references marts.workflows,
-    day date not null,
     repository_id bigint not null references marts.repositories,
+    workflow_id bigint not null,
+    day date not null,
     run_count bigint not null,
     jobs_listed bigint not null,
-    primary key (workflow_id, day)
+    primary key (repository_id, workflow_id, day),
+    foreign key (repository_id, workflow_id) references marts.workflows
 );
-create index on marts.workflow_statistics_by_day (repository_id);
 create table marts.data_versions (
     repository_id bigint primary key,
     version bigint not null,
@@ -116,7 +120,7 @@ class Marts:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self.connection = connection
-        self._repositories: dict[int, int] = {}  # of workflows
+        self._repositories: dict[int, int] = {}  # of workflows, the first of each
         connection.execute(DDL)
 
     def repository(self, repository_id: int, full_name: str, **values: Any) -> None:
@@ -136,7 +140,7 @@ class Marts:
 
     def workflow(self, workflow_id: int, repository_id: int, name: str, **values: Any) -> None:
         """A workflow, active unless said otherwise."""
-        self._repositories[workflow_id] = repository_id
+        self._repositories.setdefault(workflow_id, repository_id)
         self._insert(
             "marts.workflows",
             workflow_id=workflow_id,
@@ -146,10 +150,13 @@ class Marts:
         )
 
     def run(self, run_id: int, workflow_id: int, created_at: str, **values: Any) -> None:
-        """A run whose attempts ended with `attempts` (None: not ended), by default one success."""
+        """A run whose attempts ended with `attempts` (None: not ended), by default one success.
+
+        `repository_id`: where the workflow is known in several.
+        """
         attempts = values.pop("attempts", ["success"])
         created = moment(created_at)
-        repository_id = self._repositories[workflow_id]
+        repository_id = values.pop("repository_id", None) or self._repositories[workflow_id]
         shared = {"run_id": run_id, "repository_id": repository_id, "workflow_id": workflow_id}
         head_sha = values.pop("head_sha", f"{run_id:040x}")
         self._insert(
@@ -212,12 +219,14 @@ class Marts:
             [repository_id],
         )
 
-    def statistics_by_day(self, workflow_id: int, day: str, runs: int, jobs: int) -> None:
+    def statistics_by_day(
+        self, workflow_id: int, day: str, runs: int, jobs: int, repository_id: int | None = None
+    ) -> None:
         """A day's counts."""
         self._insert(
             "marts.workflow_statistics_by_day",
             workflow_id=workflow_id,
-            repository_id=self._repositories[workflow_id],
+            repository_id=repository_id or self._repositories[workflow_id],
             day=day,
             run_count=runs,
             jobs_listed=jobs,

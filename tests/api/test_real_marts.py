@@ -40,7 +40,7 @@ def test_daily_groups_are_the_daily_mart_and_every_route_answers(
         token = create_token(connection, "test")[1]
         with connection.cursor(row_factory=dict_row) as cursor:
             stored = {
-                (str(row["day"]), row["workflow_id"]): {
+                (str(row["day"]), row["repository_id"], row["workflow_id"]): {
                     name: float(row[name]) if isinstance(row[name], Decimal) else row[name]
                     for name in TERMS
                 }
@@ -48,7 +48,8 @@ def test_daily_groups_are_the_daily_mart_and_every_route_answers(
             }
     answered = client.answer("/stats?group_by=day,workflow_id&limit=500", token)["data"]
     assert {
-        (row["day"], row["workflow_id"]): {name: row[name] for name in TERMS} for row in answered
+        (row["day"], row["repository_id"], row["workflow_id"]): {name: row[name] for name in TERMS}
+        for row in answered
     } == stored
     assert len(stored) > 5
 
@@ -58,5 +59,6 @@ def test_daily_groups_are_the_daily_mart_and_every_route_answers(
         row["run_count"] for row in answered
     )
     for workflow in client.answer("/workflows", token)["data"]:
-        path = f"/workflows/{workflow['workflow_id']}?branch=@default&event=push"
+        path = f"/workflows/{workflow['workflow_id']}?repository={workflow['repository_id']}"
+        path += "&branch=@default&event=push"
         assert client.answer(path, token)["data"]["latest_run_id"] == workflow["latest_run_id"]

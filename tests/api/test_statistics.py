@@ -293,8 +293,9 @@ def test_a_group_has_the_same_numbers_as_its_filter(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
     for group in data(client, token, "/stats?group_by=workflow_id"):
-        key = group.pop("workflow_id")
-        assert group == data(client, token, f"/stats?workflow={key}")
+        workflow, repository = group.pop("workflow_id"), group.pop("repository_id")
+        path = f"/stats?workflow={workflow}&repository={repository}"
+        assert group == data(client, token, path)
 
 
 def test_the_answer_echoes_the_filter_as_it_was_understood(

@@ -95,6 +95,36 @@ def test_one_workflow_has_the_statistics_of_its_runs_in_the_range(
     assert (statistics["run_count"], statistics["success_duration_p50_seconds"]) == (2, 30)
 
 
+def test_a_workflow_of_several_repositories_is_a_row_of_each(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    """As one that a ruleset requires: it is listed where it is defined, and known by runs else."""
+    for repository_id, name in ((3, "acme/third"), (4, "acme/fourth")):
+        history.repository(repository_id, name)
+        history.workflow(11, repository_id, "ci.yml", state=None, is_stub=True)
+    for run_id, day, repository_id in ((6, "02", 3), (7, "05", 4), (8, "04", 3)):
+        history.run(run_id, 11, f"2026-01-{day} 00:00", repository_id=repository_id)
+
+    listed = client.answer("/workflows?limit=2", token)
+    rest = client.answer(f"/workflows?next={listed['next']}", token)
+    one = client.answer("/workflows/11", token)["data"]
+    elsewhere = client.answer("/workflows/11?repository=3,acme/fourth", token)["data"]
+
+    rows = [*listed["data"], *rest["data"]]
+    assert [(row["workflow_id"], row["repository_id"], row["latest_run_id"]) for row in rows] == [
+        (11, 1, 3),
+        (11, 3, 8),
+        (11, 4, 7),
+        (12, 1, 4),
+        (13, 1, None),
+        (21, 2, 5),
+    ]
+    assert (one["repository_full_name"], one["statistics"]["run_count"]) == ("acme/widgets", 3)
+    # Where it is not defined, the newest run decides.
+    assert (elsewhere["repository_id"], elsewhere["statistics"]["run_count"]) == (4, 1)
+    assert client.get("/workflows/11?repository=2", headers=bearer(token)).status_code == 404
+
+
 def test_one_workflow_of_which_no_run_is_known(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:

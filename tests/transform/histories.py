@@ -21,7 +21,8 @@ LABELS: list[Any] = [
 ]  # fmt: skip
 REPOSITORIES = [101, 102, 103]
 _ALWAYS_THERE = {"job_id", "run_id", "run_attempt", "repository_id", "workflow_id", "status"}
-# The last workflow and the last repository are known from their runs alone.
+# The last workflow and the last repository are known from their runs alone. A ruleset requires the
+# first workflow in the repositories of the others, too.
 WORKFLOWS = {201: 101, 202: 101, 203: 101, 204: 102, 205: 102, 206: 103}
 
 
@@ -85,11 +86,14 @@ class History:
     def _add_run(self, run_id: int) -> None:
         choose = self._random.choice
         workflow_id = choose(list(WORKFLOWS))
+        repository_id = WORKFLOWS[workflow_id]
+        if workflow_id == 201:
+            repository_id = choose([repository_id, repository_id, 102, 103])
         created_at = START + timedelta(minutes=self._random.randrange(20 * 24 * 60))
         executed: list[Row] = []
         common = {
             "run_id": run_id,
-            "repository_id": WORKFLOWS[workflow_id],
+            "repository_id": repository_id,
             "workflow_id": workflow_id,
             "name": choose(["CI", "", None]),
             "path": choose([".github/workflows/ci.yml@main", ".github/workflows/ci.yml", None]),
@@ -97,7 +101,7 @@ class History:
             "event": choose(["push", "push", "push", "pull_request"]),
             "head_branch": choose(["main", "main", "main", "topic", None]),
             "head_sha": choose(["aaa", "bbb", "ccc", None]),
-            "head_repository_id": choose([WORKFLOWS[workflow_id]] * 4 + [999, None]),
+            "head_repository_id": choose([repository_id] * 4 + [999, None]),
         }
         attempts = choose([1, 1, 1, 2, 2, 3])
         known = [number for number in range(1, attempts + 1) if self._random.random() < 0.9]

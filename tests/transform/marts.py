@@ -13,11 +13,11 @@ from tests.transform.truth_of_newest import newest_attempts, newest_jobs
 
 KEYS = {
     "repositories": "repository_id",
-    "workflows": "workflow_id",
+    "workflows": "repository_id, workflow_id",
     "workflow_run_attempts": "run_id, run_attempt",
     "workflow_runs": "run_id",
     "jobs": "job_id",
-    "workflow_statistics_by_day": "workflow_id, day",
+    "workflow_statistics_by_day": "repository_id, workflow_id, day",
     "collection_health_by_day": "repository_id, day",
 }
 

@@ -14,7 +14,7 @@ Rows = Mapping[str, Iterable[Row]]
 
 KEYS = {
     "repositories": ("repository_id",),
-    "workflows": ("workflow_id",),
+    "workflows": ("workflow_id", "repository_id"),
     "workflow_runs": ("run_id", "run_attempt"),
     "workflow_jobs": ("job_id",),
 }

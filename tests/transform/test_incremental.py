@@ -76,5 +76,5 @@ def _waste(database: psycopg.Connection[Any]) -> tuple[Any, ...] | None:
     return database.execute(
         "select jobs.waste_cause, jobs.wasted_minutes, days.superseded_wasted_minutes "
         "from marts.jobs as jobs inner join marts.workflow_statistics_by_day as days "
-        "using (workflow_id, day)"
+        "using (repository_id, workflow_id, day)"
     ).fetchone()

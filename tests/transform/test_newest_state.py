@@ -81,7 +81,7 @@ def test_a_run_and_its_job_that_only_webhooks_tell_of_stand_on_stubs_until_polli
     names = (
         "select workflows.name, workflows.is_stub, repositories.full_name, jobs.billable_minutes "
     )
-    names += "from marts.jobs inner join marts.workflows using (workflow_id) "
+    names += "from marts.jobs inner join marts.workflows using (repository_id, workflow_id) "
     names += "inner join marts.repositories on jobs.repository_id = repositories.repository_id"
     stubs = database.execute(names).fetchall()
 

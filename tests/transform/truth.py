@@ -47,7 +47,7 @@ def compute(
     judge(list(filed.values()), runs, visibility)
     days = defaultdict(list)
     for run in runs.values():
-        days[run["workflow_id"], run["day"]].append(run)
+        days[run["repository_id"], run["workflow_id"], run["day"]].append(run)
     return {
         "workflow_run_attempts": attempts,
         "workflow_runs": runs,

@@ -39,7 +39,7 @@ def judge(jobs: list[Row], runs: dict[Any, Row], visibility: dict[int, str | Non
 
 
 def _supersedes(newer: Row, cancelled: Row) -> bool:
-    kind = ("workflow_id", "head_repository_id", "head_branch", "event")
+    kind = ("repository_id", "workflow_id", "head_repository_id", "head_branch", "event")
     ended_at = cancelled["ended_at"] or cancelled["updated_at"]
     return (
         ended_at is not None

@@ -48,7 +48,8 @@
 
 {#- A cancelled run, and a newer one of the same kind that was created before it ended. -#}
 {% macro supersedes(newer, cancelled, created_at) -%}
-    {{ cancelled }}.workflow_id = {{ newer }}.workflow_id
+    {{ cancelled }}.repository_id = {{ newer }}.repository_id
+    and {{ cancelled }}.workflow_id = {{ newer }}.workflow_id
     and {{ cancelled }}.head_repository_id = {{ newer }}.head_repository_id
     and {{ cancelled }}.head_branch = {{ newer }}.head_branch
     and {{ cancelled }}.event = {{ newer }}.event

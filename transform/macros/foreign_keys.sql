@@ -6,15 +6,15 @@ the keys of its children with the old table, so the end of every build adds thos
     {%- do return([
         ("workflows", ["repository_id"], "repositories", ["repository_id"]),
         ("workflow_run_attempts", ["repository_id"], "repositories", ["repository_id"]),
-        ("workflow_run_attempts", ["workflow_id"], "workflows", ["workflow_id"]),
+        ("workflow_run_attempts", ["repository_id", "workflow_id"], "workflows", ["repository_id", "workflow_id"]),
         ("workflow_runs", ["repository_id"], "repositories", ["repository_id"]),
-        ("workflow_runs", ["workflow_id"], "workflows", ["workflow_id"]),
+        ("workflow_runs", ["repository_id", "workflow_id"], "workflows", ["repository_id", "workflow_id"]),
         ("workflow_runs", ["run_id", "run_attempt"], "workflow_run_attempts", ["run_id", "run_attempt"]),
         ("jobs", ["repository_id"], "repositories", ["repository_id"]),
-        ("jobs", ["workflow_id"], "workflows", ["workflow_id"]),
+        ("jobs", ["repository_id", "workflow_id"], "workflows", ["repository_id", "workflow_id"]),
         ("jobs", ["run_id"], "workflow_runs", ["run_id"]),
         ("workflow_statistics_by_day", ["repository_id"], "repositories", ["repository_id"]),
-        ("workflow_statistics_by_day", ["workflow_id"], "workflows", ["workflow_id"]),
+        ("workflow_statistics_by_day", ["repository_id", "workflow_id"], "workflows", ["repository_id", "workflow_id"]),
         ("collection_health_by_day", ["repository_id"], "repositories", ["repository_id"]),
     ]) %}
 {%- endmacro %}

@@ -22,6 +22,7 @@ builds at once may both do the same loads: the second one finds nothing to write
 {% macro claimed_creations() -%}
     select
         run_id,
+        repository_id,
         workflow_id,
         created_at
     from marts.claimed_creations
@@ -85,14 +86,25 @@ knows how few rows they mean and reads those by an index.
 {%- endmacro %}
 
 {#-
+As dbt's own, which asks for `--full-refresh` alone: an upgrade that changes what the marts' tables are
+owes a rebuild as well, until a build of all models has made it.
+-#}
+{% macro should_full_refresh() %}
+    {%- do return(
+        flags.FULL_REFRESH
+        or builds_models() and run_query("select exists (select from raw.owed_rebuilds)").rows[0][0]
+    ) %}
+{%- endmacro %}
+
+{#-
 on-run-start: makes the bookkeeping tables and claims every load that no finished build has recorded
-(raw.unbuilt_loads). With `--full-refresh`, and where a table is missing, all loads: then every key is
+(raw.unbuilt_loads). In a full refresh, and where a table is missing, all loads: then every key is
 touched, and the same SQL computes everything.
 -#}
 {% macro claim_loads() %}
     {%- if builds_models() %}
         {%- set prepared %}
-            select to_regclass('raw.loads') is not null and to_regclass('raw.unbuilt_loads') is not null
+            select to_regclass('raw.loads') is not null and to_regclass('raw.owed_rebuilds') is not null
         {%- endset %}
         {%- if not run_query(prepared).rows[0][0] %}
             {%- do exceptions.raise_compiler_error(
@@ -103,7 +115,9 @@ touched, and the same SQL computes everything.
         {%- for node in incremental_models() %}
             {%- do missing.append("to_regclass('" ~ node.schema ~ "." ~ node.alias ~ "') is null") %}
         {%- endfor %}
-        {%- set takes_all = flags.FULL_REFRESH or run_query("select " ~ missing | join(" or ")).rows[0][0] %}
+        {%- set takes_all = (
+            should_full_refresh() or run_query("select " ~ missing | join(" or ")).rows[0][0]
+        ) %}
         begin;
         select pg_advisory_xact_lock({{ lock_key("schemas") }});
         create schema if not exists marts;
@@ -139,10 +153,11 @@ touched, and the same SQL computes everything.
         create table if not exists marts.claimed_creations (
             invocation_id text not null,
             run_id bigint not null,
+            repository_id bigint not null,
             workflow_id bigint not null,
             created_at timestamptz not null,
             claimed_at timestamptz not null default now(),
-            primary key (invocation_id, run_id, workflow_id, created_at)
+            primary key (invocation_id, run_id, repository_id, workflow_id, created_at)
         );
         {%- for table in claims() %}
         delete from marts.{{ table }} where claimed_at < now() - interval '1 day';
@@ -193,9 +208,16 @@ models, and in tables, so that PostgreSQL knows how many they are.
             {%- endfor %}
         ) as touched;
         analyze marts.claimed_runs;
-        insert into marts.claimed_creations (invocation_id, run_id, workflow_id, created_at)
+        insert into marts.claimed_creations (
+            invocation_id, run_id, repository_id, workflow_id, created_at
+        )
         {%- for table in ("workflow_runs", "webhook_runs") %}
-        select '{{ invocation_id }}', claimed.run_id, observed.workflow_id, observed.created_at
+        select
+            '{{ invocation_id }}',
+            claimed.run_id,
+            observed.repository_id,
+            observed.workflow_id,
+            observed.created_at
         from ({{ claimed_runs() }}) as claimed
         inner join raw.{{ table }} as observed on claimed.run_id = observed.run_id
         where observed.created_at is not null
@@ -247,6 +269,7 @@ each repository that the set brought rows of rises as soon as one did.
             from marts.claimed_loads as claimed
             where claimed.invocation_id = '{{ invocation_id }}'
         );
+        delete from raw.owed_rebuilds;
         delete from raw.unbuilt_polls
         where entry_id in (
             select claimed.entry_id

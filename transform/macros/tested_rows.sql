@@ -15,13 +15,13 @@ are not null, by its contract; a polled row's key is raw's own. Small tables are
             ~ " where runs.run_id in (" ~ claimed_runs() ~ ") union " ~ claimed_poll_days() ~ ")"
         ),
         "of_touched_days": (
-            "(workflow_id, day) in (select runs.workflow_id, runs.day from marts.workflow_runs as runs"
-            ~ " where runs.run_id in (" ~ claimed_runs() ~ "))"
+            "(repository_id, workflow_id, day) in ("
+            ~ "select runs.repository_id, runs.workflow_id, runs.day from marts.workflow_runs as runs where runs.run_id in (" ~ claimed_runs() ~ "))"
         ),
     } -%}
     {%- set where = config.get("where", "") -%}
     {%- if where in sets -%}
-        {%- set where = sets[where] if builds_models() and not flags.FULL_REFRESH else "" -%}
+        {%- set where = sets[where] if builds_models() and not should_full_refresh() else "" -%}
     {%- endif -%}
     {%- if where -%}
         {%- do return("(select * from " ~ relation ~ " where " ~ where ~ ") as tested") -%}

@@ -32,7 +32,7 @@ class ToldJobs:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
-        self._listed_names: dict[int, Counter[str] | None] = {}
+        self._listed_names: dict[tuple[int, int], Counter[str] | None] = {}
 
     def counts(self, attempts: Collection[Attempt]) -> dict[Attempt, int]:
         """How many jobs there are, of those attempts of which that is known.
@@ -42,26 +42,32 @@ class ToldJobs:
         """
         first = [run_id for run_id, number in attempts if number == 1]
         names: dict[int, Counter[str]] = {}
-        workflows: dict[int, int] = {}
-        for run_id, workflow_id, name in self._told(first) if first else ():
-            workflows[run_id] = workflow_id
+        workflows: dict[int, tuple[int, int]] = {}
+        for run_id, repository_id, workflow_id, name in self._told(first) if first else ():
+            workflows[run_id] = (repository_id, workflow_id)
             names.setdefault(run_id, Counter())[name] += 1
         counts = {
             (run_id, 1): told.total()
             for run_id, told in names.items()
-            if told == self._listed(workflows[run_id])
+            if told == self._listed(*workflows[run_id])
         }
         return counts | dict.fromkeys(self._never_started(attempts), 0)
 
     def under_way(self, attempts: Collection[OpenAttempt], since: datetime) -> set[Attempt]:
         """Those open first attempts of which all jobs are known as they are now, and of which
         something was told since then."""
-        workflows = {each.run_id: each.workflow_id for each in attempts if each.run_attempt == 1}
+        workflows = {
+            each.run_id: (each.repository_id, each.workflow_id)
+            for each in attempts
+            if each.run_attempt == 1
+        }
         names: dict[int, Counter[str]] = {}
         for run_id, name in self._told_so_far(workflows.keys(), since) if workflows else ():
             names.setdefault(run_id, Counter())[name] += 1
         return {
-            (run_id, 1) for run_id, told in names.items() if told == self._listed(workflows[run_id])
+            (run_id, 1)
+            for run_id, told in names.items()
+            if told == self._listed(*workflows[run_id])
         }
 
     def _told_so_far(self, run_ids: Collection[int], since: datetime) -> list[tuple[int, str]]:
@@ -137,8 +143,9 @@ class ToldJobs:
         ).fetchall()
         return [(run_id, number) for run_id, number in rows]
 
-    def _told(self, run_ids: Collection[int]) -> list[tuple[int, int, str]]:
-        """Run, workflow and job's name, of the runs of which every told job's course is whole."""
+    def _told(self, run_ids: Collection[int]) -> list[tuple[int, int, int, str]]:
+        """Run, repository, workflow and job's name, of the runs of which every told job's course is
+        whole."""
         return self._connection.execute(
             """
             with jobs as (
@@ -156,14 +163,15 @@ class ToldJobs:
             ),
 
             runs as (
-                select run_id, max(workflow_id) as workflow_id
+                select
+                    run_id, max(repository_id) as repository_id, max(workflow_id) as workflow_id
                 from raw.webhook_runs
                 where run_id = any(%(runs)s) and run_attempt = 1
                 group by run_id
                 having bool_or(status = 'completed')
             )
 
-            select runs.run_id, runs.workflow_id, jobs.name
+            select runs.run_id, runs.repository_id, runs.workflow_id, jobs.name
             from runs
             inner join jobs using (run_id)
             where not exists (
@@ -179,9 +187,10 @@ class ToldJobs:
             {"runs": list(run_ids)},
         ).fetchall()
 
-    def _listed(self, workflow_id: int) -> Counter[str] | None:
+    def _listed(self, repository_id: int, workflow_id: int) -> Counter[str] | None:
         """The names of the jobs of a workflow's newest first attempt that GitHub listed."""
-        if workflow_id not in self._listed_names:
+        key = (repository_id, workflow_id)
+        if key not in self._listed_names:
             rows = self._connection.execute(
                 """
                 select jobs.name
@@ -189,7 +198,8 @@ class ToldJobs:
                     select runs.run_id
                     from raw.workflow_runs as runs
                     inner join raw.job_listings as listing using (run_id, run_attempt)
-                    where runs.workflow_id = %s and runs.run_attempt = 1 and not listing.is_told
+                    where runs.repository_id = %s and runs.workflow_id = %s
+                        and runs.run_attempt = 1 and not listing.is_told
                     order by runs.run_id desc
                     limit 1
                 ) as newest
@@ -197,7 +207,7 @@ class ToldJobs:
                     on jobs.run_id = newest.run_id and jobs.run_attempt = 1
                         and jobs.gone_at is null
                 """,
-                [workflow_id],
+                key,
             ).fetchall()
-            self._listed_names[workflow_id] = Counter(name for (name,) in rows) or None
-        return self._listed_names[workflow_id]
+            self._listed_names[key] = Counter(name for (name,) in rows) or None
+        return self._listed_names[key]

@@ -24,12 +24,12 @@ from tests.api.rights.house import (
     Caller,
     House,
 )
-from tests.api.rights.matrix import MONITORED, ROLES, Matrix
+from tests.api.rights.matrix import MONITORED, ROLES, RULED, SOURCE, Matrix
 
 
 @pytest.fixture
 def world() -> World:
-    """Three public and three private repositories of octo, and one of nobody's installation."""
+    """Three public and four private repositories of octo, and one of nobody's installation."""
     world = World()
     world.people.register_app("Iv1.test", "secret of the client", [ROOT], slug="actionsight-octo")
     for place, (name, visibility) in enumerate(
@@ -39,6 +39,7 @@ def world() -> World:
             "octo/gone": "public",
             "octo/closed": "private",
             "octo/removed": "private",
+            "octo/ruled": "private",
             "octo/spare": "private",
         }.items(),
         start=1,
@@ -150,8 +151,11 @@ def matrix(house: House) -> Matrix:
     """Everybody, over what is monitored."""
     # Thousands of answers: that each is what the document says is seen elsewhere.
     house.app.test_client_class = FlaskClient
-    ids = {name: house.monitor(name) for name in MONITORED}
-    ids["octo/spare"] = FIRST_ID + 6
+    source = house.identity(SOURCE)
+    ids = {
+        name: house.monitor(name, source=source if name == RULED else None) for name in MONITORED
+    }
+    ids["octo/spare"] = house.identity("octo/spare")
     callers = {"anonymous": house.anonymous()}
     for name in ("outsider", "reader", "maintainer", "revoked"):
         user = house.person(name, ROLES.get(name))

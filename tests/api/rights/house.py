@@ -123,21 +123,39 @@ class House:
         made = create_token(self.connection, "test", scopes=[scope], user_id=user_id)
         return self.caller(bearer(made[1]))
 
-    def monitor(self, full_name: str, **values: Any) -> int:
-        """Monitor a repository of the world, with a workflow and as many runs as its place."""
+    def monitor(self, full_name: str, *, source: int | None = None, **values: Any) -> int:
+        """Monitor a repository of the world, with a workflow and runs: 2 to the power of its place.
+
+        `source`: the repository of a workflow that a ruleset requires here; every other run is
+        of that workflow, on a branch whose name nobody else may learn.
+        """
         repository = self.world.repository_named(full_name)
         assert repository is not None
         given = {"visibility": repository.visibility, "observed_until": "2026-01-02Z", **values}
-        workflow_id, place = repository.id * 10, repository.id % 100
+        own, place = repository.id * 10, repository.id % 100
+        workflow_ids = [own] if source is None else [own, source * 10]
         # Hundreds of statements: none waits for the answer to the one before.
         with self.connection.pipeline(), self.connection.transaction():
             self.marts.repository(repository.id, repository.full_name, **given)
-            self.marts.workflow(workflow_id, repository.id, f"Build {repository.name}")
+            self.marts.workflow(own, repository.id, f"Build {repository.name}")
+            if source is not None:
+                path = ".github/workflows/required.yml"
+                self.marts.workflow(source * 10, repository.id, path, state=None, is_stub=True)
             for number in range(2**place):
                 run_id = repository.id * 1_000 + number
-                self.marts.run(run_id, workflow_id, "2026-01-01 00:00", duration_seconds=3**place)
+                workflow_id = workflow_ids[number % len(workflow_ids)]
+                self.marts.run(
+                    run_id,
+                    workflow_id,
+                    f"2026-01-01 00:{place:02}",
+                    repository_id=repository.id,
+                    head_branch="main" if workflow_id == own else f"secret-{repository.id}",
+                    duration_seconds=3**place,
+                )
                 self.marts.job(run_id, run_id, duration_seconds=5**place, billable_minutes=1)
-            self.marts.statistics_by_day(workflow_id, "2026-01-01", runs=2**place, jobs=2**place)
+            count = 2**place // len(workflow_ids)
+            for workflow_id in workflow_ids:
+                self.marts.statistics_by_day(workflow_id, "2026-01-01", count, count, repository.id)
             self.marts.raise_version(repository.id)
         return repository.id
 

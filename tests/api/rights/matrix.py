@@ -7,12 +7,14 @@ operator is told of exactly those repositories that the viewer may see.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.api.rights.house import FIRST_ID, Caller, House
 
-MONITORED = ("octo/open", "octo/turned", "octo/gone", "octo/closed", "octo/removed")
+MONITORED = ("octo/open", "octo/turned", "octo/gone", "octo/closed", "octo/removed", "octo/ruled")
+# A ruleset requires the workflow of the first, which is public, in the second, which is private.
+SOURCE, RULED = "octo/open", "octo/ruled"
 NEVER_ID = FIRST_ID + 99
 PUBLIC = {"octo/open", "octo/turned", "octo/gone"}
 
@@ -21,8 +23,8 @@ BEFORE: dict[str, set[str] | int] = {
     "anonymous": 401,
     "outsider": PUBLIC,
     "outsider's token": PUBLIC,
-    "reader": {*PUBLIC, "octo/closed", "octo/removed"},
-    "reader's token": {*PUBLIC, "octo/closed", "octo/removed"},
+    "reader": {*PUBLIC, "octo/closed", "octo/removed", "octo/ruled"},
+    "reader's token": {*PUBLIC, "octo/closed", "octo/removed", "octo/ruled"},
     "maintainer": set(MONITORED),
     "maintainer's token": set(MONITORED),
     "operator": set(MONITORED),
@@ -36,10 +38,10 @@ AFTER: dict[str, set[str] | int] = {
     "anonymous": 401,
     "outsider": {"octo/open"},
     "outsider's token": {"octo/open"},
-    "reader": {"octo/open", "octo/closed"},
-    "reader's token": {"octo/open", "octo/closed"},
-    "maintainer": {"octo/open", "octo/closed", "octo/turned"},
-    "maintainer's token": {"octo/open", "octo/closed", "octo/turned"},
+    "reader": {"octo/open", "octo/closed", "octo/ruled"},
+    "reader's token": {"octo/open", "octo/closed", "octo/ruled"},
+    "maintainer": {"octo/open", "octo/closed", "octo/turned", "octo/ruled"},
+    "maintainer's token": {"octo/open", "octo/closed", "octo/turned", "octo/ruled"},
     "operator": set(MONITORED) - {"octo/removed"},
     "operator's token": set(MONITORED) - {"octo/removed"},
     "token of the command line": set(MONITORED) - {"octo/removed"},
@@ -53,13 +55,13 @@ UNCONFIRMED: dict[str, set[str] | int] = {
     **BEFORE,
     "outsider": {"octo/open"},
     "outsider's token": {"octo/open"},
-    "reader": {"octo/open", "octo/closed", "octo/removed"},
-    "reader's token": {"octo/open", "octo/closed", "octo/removed"},
+    "reader": {"octo/open", "octo/closed", "octo/removed", "octo/ruled"},
+    "reader's token": {"octo/open", "octo/closed", "octo/removed", "octo/ruled"},
     "revoked": {"octo/open", "octo/closed", "octo/removed"},
     "revoked one's token": {"octo/open", "octo/closed", "octo/removed"},
 }
 ROLES = {
-    "reader": {"octo/closed": "read", "octo/removed": "triage"},
+    "reader": {"octo/closed": "read", "octo/removed": "triage", "octo/ruled": "read"},
     "maintainer": dict.fromkeys([*MONITORED, "octo/spare"], "maintain"),
     "revoked": {"octo/closed": "write", "octo/removed": "admin"},
 }
@@ -84,6 +86,20 @@ OF_ONE = (
     "/repositories?repository={id}",
     "/repositories?repository={name}",
 )
+# Of a workflow that several repositories have: of what is visible of them, and of one of them.
+OF_SHARED = (
+    "/workflows/{source}",
+    "/workflows/{source}?branch=@default",
+    "/stats?workflow={source}",
+    "/stats?workflow={source}&group_by=workflow_id",
+    "/stats?workflow={source}&group_by=day,head_branch",
+)
+OF_SHARED_IN_ONE = (
+    "/workflows/{source}?repository={id}",
+    "/workflows/{source}?repository={name}",
+    "/stats?workflow={source}&repository={id}",
+    "/stats?workflow={source}&group_by=workflow_id&repository={id}",
+)
 
 
 @dataclass
@@ -93,23 +109,40 @@ class Matrix:
     house: House
     ids: dict[str, int]
     callers: dict[str, Caller]
+    _expected: dict[tuple[str, frozenset[str]], Any] = field(default_factory=dict)
 
-    def paths(self, templates: tuple[str, ...], name: str) -> Iterator[str]:
-        number = self.ids[name]
-        for template in templates:
-            yield template.format(id=number, name=name, workflow=number * 10)
+    def lists(self) -> Iterator[str]:
+        """Of all that is visible."""
+        source = self.ids[SOURCE] * 10
+        yield from LISTS
+        yield from (template.format(source=source) for template in OF_SHARED)
+
+    def of_one(self, name: str) -> Iterator[tuple[str, str]]:
+        """Of one repository, and the same of one that does not exist."""
+        number, source = self.ids[name], self.ids[SOURCE] * 10
+        for template in (*OF_ONE, *(OF_SHARED_IN_ONE if name in (SOURCE, RULED) else ())):
+            yield (
+                template.format(id=number, name=name, workflow=number * 10, source=source),
+                template.format(
+                    id=NEVER_ID, name="octo/never", workflow=NEVER_ID * 10, source=source
+                ),
+            )
 
     def expected(self, path: str, visible: set[str]) -> Any:
         """What an operator is told of these repositories alone."""
-        operator = self.callers["token of the command line"]
-        chosen = ",".join(str(self.ids[name]) for name in sorted(visible))
-        answer = operator.read(f"{path}{'&' if '?' in path else '?'}repository={chosen}")
-        del answer["filter"]["repository"]
-        return answer
+        key = (path, frozenset(visible))
+        if key not in self._expected:
+            operator = self.callers["token of the command line"]
+            chosen = ",".join(str(self.ids[name]) for name in sorted(visible))
+            answer = operator.read(f"{path}{'&' if '?' in path else '?'}repository={chosen}")
+            del answer["filter"]["repository"]
+            self._expected[key] = answer
+        return self._expected[key]
 
     def change(self) -> None:
         """One is made private, one is deleted at GitHub, one is not monitored any more, and one
         person takes back the consent."""
+        self._expected.clear()
         house = self.house
         house.privatize(self.ids["octo/turned"])
         gone = self.ids["octo/gone"]
@@ -130,11 +163,11 @@ def without_names(body: str, matrix: Matrix) -> str:
 def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
     """All that one caller can ask for."""
     caller = matrix.callers[who]
-    every = [path for name in matrix.ids for path in matrix.paths(OF_ONE, name)]
+    every = [path for name in matrix.ids for path, _ in matrix.of_one(name)]
     if isinstance(rights, int):
         bodies = set()
         others = ("/repositories/available", "/repositories/selections", "/stats?nonsense=1")
-        for path in (*LISTS, *every, *others):
+        for path in (*matrix.lists(), *every, *others):
             matrix.house.forget_counts()
             response = caller.get(path)
             assert response.status_code == rights, (who, path)
@@ -142,39 +175,34 @@ def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
         assert len(bodies) == 1, "nothing of what was asked is in it"
         return
     matrix.house.forget_counts()
-    for path in LISTS:
-        assert caller.read(path) == matrix.expected(path, rights), (who, path)
+    hidden = [word for name in matrix.ids.keys() - rights for word in (name, str(matrix.ids[name]))]
+    for path in matrix.lists():
+        told = caller.get(path)
+        assert told.json == matrix.expected(path, rights), (who, path)
+        assert not any(word in told.text for word in hidden), (who, path)
     assert caller.read("/stats")["data"]["run_count"] == sum(
         2 ** (matrix.ids[name] % 100) for name in rights
     )
     assert caller.visible() == {matrix.ids[name] for name in rights}
+    of_nothing: dict[str, Any] = {}
     for name in matrix.ids:
-        for path, never in zip(matrix.paths(OF_ONE, name), _of_nothing(), strict=True):
+        for path, never in matrix.of_one(name):
             response = caller.get(path)
             if name in rights:
                 assert response.status_code == 200, (who, path)
                 continue
-            nothing = caller.get(never)
+            if never not in of_nothing:
+                of_nothing[never] = caller.get(never)
+            nothing = of_nothing[never]
             assert (response.status_code, nothing.status_code) == (404, 404), (who, path)
             bodies = {without_names(each.text, matrix) for each in (response, nothing)}
             assert len(bodies) == 1, (who, path)
             assert _headers(response) == _headers(nothing)
-    hidden = [str(number) for name, number in matrix.ids.items() if name not in rights] + [
-        name for name in matrix.ids if name not in rights
-    ]
-    for path in LISTS:
-        told = caller.get(path)
-        assert not any(word in told.text for word in hidden), (who, path)
-
-
-def _of_nothing() -> Iterator[str]:
-    for template in OF_ONE:
-        yield template.format(id=NEVER_ID, name="octo/never", workflow=NEVER_ID * 10)
 
 
 def _headers(response: Any) -> dict[str, str]:
     return {
         name: value
         for name, value in response.headers
-        if name not in ("Content-Length", "RateLimit")
+        if name not in ("Content-Length", "RateLimit", "X-Request-Id")
     }

@@ -5,7 +5,17 @@ from flask import Flask
 
 from api import openapi
 from api.auth.access import Access, access_of
-from tests.api.rights.matrix import AFTER, BEFORE, PUBLIC, UNCONFIRMED, Matrix, check
+from tests.api.rights.house import Caller
+from tests.api.rights.matrix import (
+    AFTER,
+    BEFORE,
+    PUBLIC,
+    RULED,
+    SOURCE,
+    UNCONFIRMED,
+    Matrix,
+    check,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -50,6 +60,39 @@ def test_what_is_public_is_closed_when_github_has_not_confirmed_it_for_an_hour(
     matrix.house.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
     for who in callers:
         check(matrix, who, UNCONFIRMED[who])
+
+
+def test_a_stranger_learns_nothing_of_runs_that_a_ruleset_of_a_public_source_started(
+    matrix: Matrix,
+) -> None:
+    outsider, reader = matrix.callers["outsider"], matrix.callers["reader"]
+    source, ruled = matrix.ids[SOURCE], matrix.ids[RULED]
+    shared = source * 10
+
+    def tags(caller: Caller) -> list[str]:
+        return [caller.get(path).headers["ETag"] for path in matrix.lists()]
+
+    strange, known = tags(outsider), tags(reader)
+    for path in matrix.lists():
+        assert f"secret-{ruled}" not in outsider.get(path).text, path
+    [row] = [each for each in outsider.read("/workflows")["data"] if each["workflow_id"] == shared]
+    assert row["latest_run_id"] == source * 1_000 + 1
+    assert outsider.read(f"/stats?workflow={shared}")["data"]["run_count"] == 2
+    assert reader.read(f"/stats?workflow={shared}")["data"]["run_count"] == 2 + 32
+    # By the definition's own repository, unless another is asked for.
+    for query, repository_id, count in (("", source, 2), (f"?repository={ruled}", ruled, 32)):
+        workflow = reader.read(f"/workflows/{shared}{query}")["data"]
+        assert (workflow["repository_id"], workflow["statistics"]["run_count"]) == (
+            repository_id,
+            count,
+        )
+        assert workflow["latest_run_id"] // 1_000 == repository_id
+
+    matrix.house.marts.run(1, shared, "2026-01-03 00:00", repository_id=ruled)
+    matrix.house.marts.raise_version(ruled)
+
+    assert tags(outsider) == strange
+    assert tags(reader) != known
 
 
 def test_tags_of_before_open_nothing_after(matrix: Matrix) -> None:

@@ -17,6 +17,7 @@ creations as (
 touched as (
     select distinct
         runs.run_id,
+        runs.repository_id,
         runs.workflow_id,
         runs.head_repository_id,
         runs.head_branch,
@@ -29,6 +30,7 @@ touched as (
 
 select distinct
     cancelled.run_id,
+    cancelled.repository_id,
     cancelled.workflow_id,
     cancelled.day
 from touched

@@ -11,12 +11,8 @@ with repositories as (
     select repository_id from {{ ref('repositories') }}
 ),
 
-workflows as (
-    select workflow_id, repository_id from {{ ref('workflows') }}
-),
-
 creations as (
-    select workflow_id, created_at from {{ ref('int_github__creations') }}
+    select repository_id, created_at from {{ ref('int_github__creations') }}
 ),
 
 all_runs as not materialized (
@@ -35,10 +31,9 @@ all_polls as not materialized (
 -- polls became known; all of them for a repository that was not known before.
 touched as (
     select
-        workflows.repository_id,
-        (creations.created_at at time zone 'UTC')::date as day
+        repository_id,
+        (created_at at time zone 'UTC')::date as day
     from creations
-    inner join workflows on creations.workflow_id = workflows.workflow_id
     union
     select
         all_polls.repository_id,

@@ -5,7 +5,7 @@
         indexes=[
             {'columns': ['run_id', 'run_attempt']},
             {'columns': [
-                'workflow_id', 'run_created_at', 'repository_id', 'is_executed', 'is_carried_over',
+                'repository_id', 'workflow_id', 'run_created_at', 'is_executed', 'is_carried_over',
                 'queue_seconds', 'is_impossible_queue', 'duration_seconds', 'is_impossible_duration',
                 'billable_minutes', 'self_hosted_minutes', 'waste_cause', 'wasted_minutes',
                 'estimated_cost_usd', 'list_price_usd',

@@ -3,7 +3,7 @@
         unique_key=['run_id', 'run_attempt'],
         indexes=[
             {'columns': ['repository_id', 'created_at']},
-            {'columns': ['workflow_id', 'created_at']},
+            {'columns': ['repository_id', 'workflow_id', 'created_at']},
             {'columns': ['status']},
             {'columns': ['conclusion']},
             {'columns': ['head_repository_id']},
@@ -20,7 +20,7 @@ with repositories as (
 ),
 
 workflows as (
-    select workflow_id from {{ ref('workflows') }}
+    select repository_id, workflow_id from {{ ref('workflows') }}
 ),
 
 attempts as (
@@ -110,4 +110,7 @@ select
     measured.corrected_job_count
 from measured
 inner join repositories on measured.repository_id = repositories.repository_id
-inner join workflows on measured.workflow_id = workflows.workflow_id
+inner join workflows
+    on
+        measured.repository_id = workflows.repository_id
+        and measured.workflow_id = workflows.workflow_id

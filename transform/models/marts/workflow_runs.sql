@@ -4,7 +4,7 @@
         unique_key='run_id',
         indexes=[
             {'columns': [
-                'workflow_id', 'created_at desc', 'run_id desc', 'repository_id', 'run_attempt',
+                'repository_id', 'workflow_id', 'created_at desc', 'run_id desc', 'run_attempt',
                 'status', 'conclusion', 'first_attempt_conclusion', 'is_flaky', 'duration_seconds',
                 'queue_seconds', 'time_to_signal_seconds', 'head_sha',
             ]},
@@ -12,8 +12,8 @@
             {'columns': ['created_at', 'run_id']},
             {'columns': ['status', 'created_at']},
             {'columns': ['conclusion', 'created_at']},
-            {'columns': ['workflow_id', 'head_sha']},
-            {'columns': ['workflow_id', 'head_branch', 'conclusion']},
+            {'columns': ['repository_id', 'workflow_id', 'head_sha']},
+            {'columns': ['repository_id', 'workflow_id', 'head_branch', 'conclusion']},
             {'columns': ['run_id', 'run_attempt']},
             {'columns': ['head_repository_id']},
             {'columns': ['actor_id']},

@@ -1,6 +1,6 @@
 {{
     config(
-        unique_key=['workflow_id', 'day'],
+        unique_key=['repository_id', 'workflow_id', 'day'],
         delete_when='run_count = 0',
         indexes=[{'columns': ['repository_id', 'day']}, {'columns': ['day']}],
     )
@@ -8,15 +8,15 @@
 {{- take_turn() -}}
 
 with workflows as (
-    select workflow_id, repository_id from {{ ref('workflows') }}
+    select repository_id, workflow_id from {{ ref('workflows') }}
 ),
 
 creations as (
-    select workflow_id, created_at from {{ ref('int_github__creations') }}
+    select repository_id, workflow_id, created_at from {{ ref('int_github__creations') }}
 ),
 
 neighbours as (
-    select workflow_id, day from {{ ref('int_github__superseded_neighbours') }}
+    select repository_id, workflow_id, day from {{ ref('int_github__superseded_neighbours') }}
 ),
 
 all_attempts as not materialized (
@@ -35,11 +35,13 @@ all_jobs as (
 -- has left is computed too, whatever a build before this one got to do.
 touched as (
     select
+        repository_id,
         workflow_id,
         (created_at at time zone 'UTC')::date as day
     from creations
     union
     select
+        repository_id,
         workflow_id,
         day
     from neighbours
@@ -50,13 +52,15 @@ runs as (
     from touched
     inner join all_runs
         on
-            touched.workflow_id = all_runs.workflow_id
+            touched.repository_id = all_runs.repository_id
+            and touched.workflow_id = all_runs.workflow_id
             and all_runs.created_at >= touched.day::timestamp at time zone 'UTC'
             and all_runs.created_at < (touched.day + 1)::timestamp at time zone 'UTC'
 ),
 
 run_totals as (
     select
+        repository_id,
         workflow_id,
         day,
         count(*) as run_count,
@@ -83,11 +87,12 @@ run_totals as (
         sum(run_attempt - 1)::bigint as extra_attempt_count,
         count(*) filter (where is_flaky) as flaky_run_count
     from runs
-    group by workflow_id, day
+    group by repository_id, workflow_id, day
 ),
 
 commits as (
     select
+        runs.repository_id,
         runs.workflow_id,
         runs.day,
         runs.head_sha,
@@ -102,22 +107,24 @@ commits as (
     from runs
     inner join all_attempts as attempts on runs.run_id = attempts.run_id
     where runs.head_sha is not null and attempts.is_completed
-    group by runs.workflow_id, runs.day, runs.head_sha
+    group by runs.repository_id, runs.workflow_id, runs.day, runs.head_sha
 ),
 
 commit_totals as (
     select
+        repository_id,
         workflow_id,
         day,
         count(*) filter (where has_success and has_failure) as flaky_commit_count,
         count(*) filter (where has_latest_success and has_latest_failure)
             as flaky_commit_latest_count
     from commits
-    group by workflow_id, day
+    group by repository_id, workflow_id, day
 ),
 
 job_totals as (
     select
+        runs.repository_id,
         runs.workflow_id,
         runs.day,
         count(*) as jobs_listed,
@@ -139,13 +146,13 @@ job_totals as (
         ) as unpriced_job_count
     from runs
     inner join all_jobs as jobs on runs.run_id = jobs.run_id
-    group by runs.workflow_id, runs.day
+    group by runs.repository_id, runs.workflow_id, runs.day
 )
 
 select
+    touched.repository_id,
     touched.workflow_id,
     touched.day,
-    workflows.repository_id,
     coalesce(run_totals.run_count, 0) as run_count,
     coalesce(run_totals.completed_count, 0) as completed_count,
     {%- for conclusion in run_conclusions() %}
@@ -184,13 +191,25 @@ select
     coalesce(job_totals.unpriced_job_count, 0) as unpriced_job_count,
     coalesce(job_totals.unpriced_job_count > 0, false) as is_lower_bound
 from touched
-inner join workflows on touched.workflow_id = workflows.workflow_id
+inner join workflows
+    on
+        touched.repository_id = workflows.repository_id
+        and touched.workflow_id = workflows.workflow_id
 left join run_totals
-    on touched.workflow_id = run_totals.workflow_id and touched.day = run_totals.day
+    on
+        touched.repository_id = run_totals.repository_id
+        and touched.workflow_id = run_totals.workflow_id
+        and touched.day = run_totals.day
 left join commit_totals
-    on touched.workflow_id = commit_totals.workflow_id and touched.day = commit_totals.day
+    on
+        touched.repository_id = commit_totals.repository_id
+        and touched.workflow_id = commit_totals.workflow_id
+        and touched.day = commit_totals.day
 left join job_totals
-    on touched.workflow_id = job_totals.workflow_id and touched.day = job_totals.day
+    on
+        touched.repository_id = job_totals.repository_id
+        and touched.workflow_id = job_totals.workflow_id
+        and touched.day = job_totals.day
 {% if not is_incremental() -%}
 where run_totals.run_count > 0
 {%- endif %}

@@ -1,7 +1,7 @@
 {{
     config(
-        unique_key='workflow_id',
-        indexes=[{'columns': ['repository_id']}, {'columns': ['state']}, {'columns': ['created_at']}],
+        unique_key=['repository_id', 'workflow_id'],
+        indexes=[{'columns': ['workflow_id']}, {'columns': ['state']}, {'columns': ['created_at']}],
     )
 }}
 {{- take_turn() -}}
@@ -22,19 +22,26 @@ touched_runs as (
     select run_id from {{ ref('int_github__touched_runs') }}
 ),
 
+-- One that a ruleset requires runs in many repositories, under the id that it has where it is
+-- defined: each of them has a row of its own, which says nothing of the others.
 touched as (
-    select workflow_id, repository_id from workflows where load_id in {{ claimed_loads() }}
+    select
+        repository_id,
+        workflow_id
+    from workflows
+    where load_id in {{ claimed_loads() }}
     union
-    select runs.workflow_id, min(runs.repository_id) as repository_id
+    select
+        runs.repository_id,
+        runs.workflow_id
     from runs
     inner join touched_runs on runs.run_id = touched_runs.run_id
-    group by runs.workflow_id
 ),
 
 known as (
     select
-        workflows.workflow_id,
         workflows.repository_id,
+        workflows.workflow_id,
         workflows.name,
         workflows.path,
         workflows.state,
@@ -44,24 +51,33 @@ known as (
         workflows.deleted_at,
         false as is_stub
     from workflows
-    where workflows.workflow_id in (select touched.workflow_id from touched)
+    inner join touched
+        on
+            workflows.repository_id = touched.repository_id
+            and workflows.workflow_id = touched.workflow_id
 ),
 
 unknown as (
-    select distinct touched.workflow_id
+    select
+        touched.repository_id,
+        touched.workflow_id
     from touched
     where
-        touched.workflow_id is not null
-        and not exists (
-            select from workflows where workflows.workflow_id = touched.workflow_id
+        not exists (
+            select
+            from workflows
+            where
+                workflows.repository_id = touched.repository_id
+                and workflows.workflow_id = touched.workflow_id
         )
 ),
 
--- A deleted workflow may be absent from its repository's listing: its newest run tells of it.
+-- A deleted workflow and one of a ruleset may be absent from the repository's listing: the newest
+-- run there tells of it.
 stubs as (
     select
+        unknown.repository_id,
         unknown.workflow_id,
-        newest_run.repository_id,
         null::text as name,
         -- A run's path may end in the ref that it came from.
         regexp_replace(newest_run.path, '@[^@]*$', '') as path,
@@ -73,9 +89,11 @@ stubs as (
         true as is_stub
     from unknown
     cross join lateral (
-        select runs.repository_id, runs.path
+        select runs.path
         from runs
-        where runs.workflow_id = unknown.workflow_id
+        where
+            runs.repository_id = unknown.repository_id
+            and runs.workflow_id = unknown.workflow_id
         order by
             (runs.path is not null) desc,
             runs.run_id desc,
@@ -95,8 +113,8 @@ all_workflows as (
 )
 
 select
-    all_workflows.workflow_id,
     all_workflows.repository_id,
+    all_workflows.workflow_id,
     coalesce(all_workflows.name, all_workflows.path, 'workflow ' || all_workflows.workflow_id)
         as name,
     all_workflows.path,

@@ -1,18 +1,26 @@
 {#-
-Every key names a row of its parent; `parents`: by column, which is named alike in both. The real foreign
-keys say the same, but come last: where tables are new, this stops the models that follow.
+Every key names a row of its parent; `parents`: by columns, which are named alike in both. The real
+foreign keys say the same, but come last: where tables are new, this stops the models that follow.
 -#}
 {% test parents_exist(model, parents) %}
 with children as not materialized (
     select * from {{ model }}
 )
-{% for column, parent in parents.items() %}
+{% for columns, parent in parents.items() %}
 select
-    '{{ column }}' as key,
-    children.{{ column }} as missing
+    '{{ columns }}' as key,
+    row(children.{{ columns | replace(", ", ", children.") }})::text as missing
 from children
-left join {{ parent }} as parents on children.{{ column }} = parents.{{ column }}
-where children.{{ column }} is not null and parents.{{ column }} is null
+where
+    row(children.{{ columns | replace(", ", ", children.") }}) is not null
+    and not exists (
+        select
+        from {{ parent }} as parents
+        where
+            {%- for column in columns.split(", ") %}
+            parents.{{ column }} = children.{{ column }}{{ " and" if not loop.last }}
+            {%- endfor %}
+    )
 {{ "union all" if not loop.last }}
 {%- endfor %}
 {% endtest %}
