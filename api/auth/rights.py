@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
@@ -23,14 +23,14 @@ import redis
 from flask import Flask, current_app
 from redis.lock import Lock
 
-from actionsight.encryption import Cipher
+from actionsight.encryption import Cipher, DecryptionError
 from actionsight.settings import Settings
 from api.auth import grants
 from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
 from api.auth.grants import GrantEndedError
 from api.cache.server import Outage, connect
 from api.database import Database
-from api.github import ROLES, GitHub, RefusedError, Role
+from api.github import ROLES, GitHub, Installed, RefusedError, Repository, Role
 from api.seals import Seal, seal_of
 
 logger = logging.getLogger(__name__)
@@ -135,6 +135,25 @@ class Rights:
                 # Returns if another request has refreshed the token meanwhile.
                 grants.note_refusal(self._database, cipher, grant_id, token)
         raise GitHubAwayError("GitHub refuses tokens that it gave a moment ago")
+
+    def installed(self, user_id: int, grant_id: int) -> Installed:
+        """What a person reaches of the App's installations, by name, at most five minutes old; kept
+        encrypted, since the names of private repositories stand in it.
+
+        Raises:
+            GrantEndedError, RefusedError, GitHubAwayError, ClientRefusedError: as `as_person`.
+        """
+        key = f"{PREFIX}:{user_id}:{grant_id}:listing"
+        cipher = Cipher(self._settings.secret_key or "")
+        kept = self._call(lambda cache: cache.get(key))
+        if kept is not None:
+            with suppress(DecryptionError, ValueError, TypeError):
+                rows, app_slug = orjson.loads(cipher.decrypt(kept))
+                return Installed([Repository(*row) for row in rows], app_slug)
+        found = self.as_person(grant_id, lambda github: github.installed())
+        text = orjson.dumps([[list(each) for each in found.repositories], found.app_slug]).decode()
+        self._call(lambda cache: cache.set(key, cipher.encrypt(text), ex=FRESH))
+        return found
 
     def close(self) -> None:
         """Wait for what is asked in the background; close the connections to the cache server."""

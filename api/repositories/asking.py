@@ -12,7 +12,7 @@ from api.auth.rights import current_rights
 from api.auth.visitors import signed_out
 from api.collector import current_collector
 from api.errors import RETRY_SECONDS, Problem
-from api.github import GitHub, RefusedError, Repository, owner_of
+from api.github import GitHub, Installed, RefusedError, Repository, owner_of
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,25 @@ def ask_as_person(viewer: Viewer, ask: Callable[[GitHub], T]) -> T:
         Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
         RefusedError: GitHub refuses.
     """
+    return _as_person(viewer, lambda grant_id: current_rights().as_person(grant_id, ask))
+
+
+def installed_for(viewer: Viewer) -> Installed:
+    """What the viewer, who is a person, reaches of the App's installations, as of some minutes ago.
+
+    Raises:
+        Problem, RefusedError: as `ask_as_person`.
+    """
+    return _as_person(
+        viewer, lambda grant_id: current_rights().installed(viewer.user_id or 0, grant_id)
+    )
+
+
+def _as_person(viewer: Viewer, ask: Callable[[int], T]) -> T:
     if viewer.grant_id is None:
         raise signed_out(viewer.token_id)
     try:
-        return current_rights().as_person(viewer.grant_id, ask)
+        return ask(viewer.grant_id)
     except GrantEndedError:
         raise signed_out(viewer.token_id) from None
     except (GitHubAwayError, ClientRefusedError) as error:

@@ -19,7 +19,7 @@ from api.parameters import ID_SCHEMA, Arguments, Parameter, choice, identifier
 from api.repositories import monitoring
 from api.repositories.asking import (
     ask_as_collector,
-    ask_as_person,
+    installed_for,
     is_installed_owner,
     shown_to,
 )
@@ -167,7 +167,7 @@ def _installed(viewer: Viewer) -> Installed:
     if viewer.user_id is None:
         return Installed([], None)
     try:
-        return ask_as_person(viewer, lambda github: github.installed())
+        return installed_for(viewer)
     except RefusedError:
         return Installed([], None)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import list_monitored
@@ -38,6 +39,12 @@ def test_available_comes_in_pages(house: House, caller: Caller) -> None:
             break
         after = f"&next={page['next']}"
     assert names == ["octo/closed", "octo/open", "octo/spare"]
+    # Once for the rights, once for all pages of this.
+    assert house.asked() == 2
+    with redis.Redis.from_url(str(house.settings.cache_url)) as cache:
+        (key,) = cache.keys("actionsight:rights:*:listing")
+        assert "octo" not in str(cache.get(key))
+        assert 290 < cache.ttl(key) <= 300
 
 
 def test_without_an_installation_nothing_is_available_but_the_place_to_install_it(
