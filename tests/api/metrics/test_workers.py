@@ -101,7 +101,8 @@ def test_a_server_begins_with_an_empty_folder_of_its_own(
     monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     started: list[list[str]] = []
-    monkeypatch.setattr(os, "execv", lambda _, arguments: started.append(arguments))
+    monkeypatch.setattr(os, "execve", lambda _, arguments, __: started.append(arguments))
+    monkeypatch.setattr(os, "umask", lambda mask: mask)  # this process has others' files to make
     mine, other = (api_server.counters_folder(tmp_path, port) for port in (8000, 8001))
     for folder in (mine, other):
         folder.mkdir(parents=True)
@@ -119,7 +120,8 @@ def test_a_server_that_is_told_a_folder_counts_there_beside_others(
     shared = api_server.empty_counters_folder(tmp_path, 8000)
     (shared / "counter_1.db").write_bytes(b"of another server")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(shared))
-    monkeypatch.setattr(os, "execv", lambda *_: None)
+    monkeypatch.setattr(os, "execve", lambda *_: None)
+    monkeypatch.setattr(os, "umask", lambda mask: mask)
     api_server.main("8001", api_server.RECEIVER)
     assert len(list(shared.iterdir())) == 1
     assert not (tmp_path / "data").exists()
