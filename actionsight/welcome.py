@@ -17,8 +17,10 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
         f"  API                              {api}/openapi.json",
         f"  Webhooks (beside the API's)      http://127.0.0.1:{settings.receiver_port}/webhooks/github",
         f"  Data and logs                    {settings.data_dir}",
-        "",
     ]
+    if demonstration:
+        lines.append(f"  The stand-in for GitHub          {settings.github_api_url}")
+    lines.append("")
     if demonstration:
         token = _demonstration_token(settings)
         ask = f'curl -s -H "Authorization: Bearer {token}" "{api}'

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.test_up import Demonstration
+from tests.end_to_end.demonstration import Demonstration
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.thorough, pytest.mark.timeout(1200)]
 
