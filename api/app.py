@@ -26,7 +26,7 @@ from api.home import views as home
 from api.installation import current_settings
 from api.metrics import counters
 from api.metrics import views as metrics
-from api.repositories import management, selections
+from api.repositories import management, purges, selections
 from api.repositories import views as repositories
 from api.stats import views as stats
 from api.webhooks import views as webhooks
@@ -89,6 +89,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, workflows.blueprint, Access.VIEWER)
     register(app, repositories.blueprint, Access.VIEWER)
     register(app, management.blueprint, Access.VIEWER)
+    register(app, purges.blueprint, Access.VIEWER)
     register(app, selections.blueprint, Access.VIEWER)
     sign_in.init_app(app, settings)
     return app

@@ -22,7 +22,8 @@ class Endpoint:
         answer: JSON Schema of the body of a success; None: a success has no body.
         media_type: of that body.
         status: of a success.
-        other_status: of another kind of success, with the same body; None: there is none.
+        other_status: of another kind of success, with the same body, but where it is a 204; None:
+            there is none.
         is_lenient: whether unknown parameters are ignored, because others build the address.
         has_freshness: whether the answer says how fresh its numbers are.
         body: JSON Schema of the request's body by media type. A view with a body gets no

@@ -125,13 +125,18 @@ def _operation(rule: Rule, view: Endpoint, access: Access | None) -> dict[str, A
     }
     failures.update(view.failures)
     success = {**(CONDITIONAL if view.has_freshness else {}), **limits, **REQUEST}
-    answer = {
-        "description": "The answer.",
-        "headers": success,
-        "content": {view.media_type: {"schema": view.answer}} if view.answer is not None else {},
+    content = {view.media_type: {"schema": view.answer}} if view.answer is not None else {}
+    successes = {
+        str(status.value): {
+            "description": "The answer.",
+            "headers": success,
+            "content": {} if status is HTTPStatus.NO_CONTENT else content,
+        }
+        for status in (view.status, view.other_status)
+        if status
     }
     responses = {
-        **{str(status.value): answer for status in (view.status, view.other_status) if status},
+        **successes,
         **{
             str(status.value): _failure(status, meaning, limits)
             for status, meaning in sorted(failures.items())

@@ -26,6 +26,7 @@ from orchestration.polling.schedules import (
     sweep,
     sweep_github,
 )
+from orchestration.purging import purge, purge_requests
 from orchestration.retention import forget, forgetting_schedule
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 from orchestration.webhooks.sensor import drain_and_build
@@ -44,7 +45,7 @@ sync = define_asset_job(
 defs = Definitions(
     assets=[github_rest, github_webhooks, polled_tables, drained_tables, models],
     asset_checks=[webhooks_tell_enough],
-    jobs=[collect, sweep, backfill, build, sync, reconcile, forget],
+    jobs=[collect, sweep, backfill, build, sync, reconcile, forget, purge],
     schedules=[
         polling_schedule(load().poll_minutes),
         sweep_github,
@@ -52,7 +53,7 @@ defs = Definitions(
         reconciling_schedule,
         forgetting_schedule,
     ],
-    sensors=[drain_and_build, newcomers],
+    sensors=[drain_and_build, newcomers, purge_requests],
     executor=live_executor,
     # Nothing is handed from step to step; the default would make a folder for each run.
     resources={"io_manager": mem_io_manager},

@@ -29,7 +29,6 @@ _API = (
     "revoke insert, update, delete on app.alembic_version from {role}",
     # Counted by GET /metrics.
     "grant select on raw.webhook_dead_letters to {role}",
-    "grant execute on function app.delete_rows_of_repository(bigint, text[]) to {role}",
 )
 _READER = (
     "grant usage on schema app to {role}",

@@ -5,17 +5,16 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from actionsight.purging import BusyError, purge_repository
 from api.answers import json_response
 from api.auth.access import Viewer, current_viewer
 from api.collector import current_collector
 from api.database import current_database
 from api.endpoints import endpoint
-from api.errors import RETRY_SECONDS, Problem, not_found
+from api.errors import Problem, not_found
 from api.github import MANAGING, Installed, RefusedError, Repository
 from api.installation import current_settings
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
-from api.parameters import ID_SCHEMA, Arguments, Parameter, choice, identifier
+from api.parameters import Arguments, Parameter, choice
 from api.repositories import monitoring
 from api.repositories.asking import (
     ask_as_collector,
@@ -25,16 +24,16 @@ from api.repositories.asking import (
 )
 from api.repositories.hooks import Hook, ensure_hook, remove_hooks
 from api.repositories.monitoring import Known
+from api.repositories.purges import PURGE, REPOSITORY_ID, check_operator, request_purge
 from api.repositories.queries import list_repositories, read_as_built
 from api.repositories.requests import JSON, read_full_name
 from api.repositories.schemas import ADDED, AVAILABLE, NAME
 
 blueprint = Blueprint("management", __name__)
 
-REPOSITORY_ID = Parameter("repository_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
-PURGE = Parameter(
+PURGING = Parameter(
     "purge",
-    "Whether all its data is deleted, too; for operators.",
+    "Whether all its data is to be deleted, too, which is answered by 202; for operators.",
     lambda value: choice(("true", "false"))(value) == "true",
     {"type": "boolean", "default": False},
     default=False,
@@ -129,27 +128,27 @@ def post_repository(_: Arguments) -> Response:
 @blueprint.delete("/repositories/<repository_id>")
 @endpoint(
     "Monitors a repository no longer.",
-    parameters=(REPOSITORY_ID, PURGE),
-    answer=None,
-    status=HTTPStatus.NO_CONTENT,
+    parameters=(REPOSITORY_ID, PURGING),
+    answer=PURGE,
+    status=HTTPStatus.ACCEPTED,
+    other_status=HTTPStatus.NO_CONTENT,
     has_freshness=False,
     failures={
         HTTPStatus.FORBIDDEN: "The viewer neither administers nor maintains the repository, or is "
         "no operator and asks for `purge`; or what protects writes by cookie is missing; or the "
         "owner of the token has to sign in again.",
-        HTTPStatus.CONFLICT: "It is not monitored any more, but its data cannot be deleted while a "
-        "collection or a build is under way.",
+        HTTPStatus.CONFLICT: "It was added again at this moment.",
         HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
     },
 )
 def delete_repository(arguments: Arguments) -> Response:
     """Who may add it may remove it. Its collection stops, our webhook there is removed, and no
-    answer shows it any more. Its data stays until an operator deletes it with `purge`, which works
-    for a repository that was removed before, too."""
+    answer shows it any more: a 204. Its data stays until an operator has it deleted, with `purge`
+    (a 202) or later by `DELETE /repositories/{repository_id}/data`."""
     viewer, purges = current_viewer(), arguments["purge"]
+    if purges:
+        check_operator(viewer, arguments["repository_id"])
     known = _find(viewer, arguments["repository_id"], purges)
-    if purges and not viewer.is_operator:
-        raise Problem(HTTPStatus.FORBIDDEN, "Only operators may delete data.")
     _check_managing(viewer, known)
     if known.is_monitored:
         with current_database().writing() as connection:
@@ -159,7 +158,7 @@ def delete_repository(arguments: Arguments) -> Response:
         with current_database().writing() as connection:
             monitoring.save_hook(connection, known.repository_id, None)
     if purges:
-        _purge(viewer, known)
+        return request_purge(viewer, known)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
@@ -223,8 +222,7 @@ def _check_collector(viewer: Viewer, repository: Repository) -> None:
 def _find(viewer: Viewer, repository_id: int, purges: bool) -> Known:
     with current_database().writing() as connection:
         known = monitoring.find(connection, repository_id)
-    is_visible = repository_id in viewer.repository_ids or (purges and viewer.is_operator)
-    if known is None or not is_visible:
+    if known is None or not (purges or repository_id in viewer.repository_ids):
         raise not_found(f"Repository {repository_id}")
     return known
 
@@ -237,20 +235,6 @@ def _check_managing(viewer: Viewer, known: Known) -> None:
         raise not_found(f"Repository {known.repository_id}")
     if repository.role not in MANAGING:
         raise _not_managing(known.full_name)
-
-
-def _purge(viewer: Viewer, known: Known) -> None:
-    try:
-        with current_database().writing() as connection:
-            purge_repository(connection, known.repository_id)
-            monitoring.note_purge(connection, viewer, known)
-    except (BusyError, ValueError) as error:
-        raise Problem(
-            HTTPStatus.CONFLICT,
-            f"{known.full_name} is not monitored any more, but its data is still there: {error}. "
-            "Ask for the same again in a moment.",
-            headers={"Retry-After": RETRY_SECONDS},
-        ) from None
 
 
 def _not_managing(full_name: str) -> Problem:

@@ -135,11 +135,6 @@ def remove(connection: Connection, viewer: Viewer, known: Known) -> None:
     _note(connection, "repository.removed", viewer, known.repository_id, known.full_name)
 
 
-def note_purge(connection: Connection, viewer: Viewer, known: Known) -> None:
-    """Note that all rows of a repository were deleted."""
-    _note(connection, "repository.purged", viewer, known.repository_id, known.full_name)
-
-
 def save_hook(connection: Connection, repository_id: int, hook_id: int | None) -> None:
     """Note the webhook that we made there, or that it is gone."""
     connection.execute(

@@ -57,6 +57,7 @@ def test_the_api_writes_its_own_tables_and_reads_the_marts(
         connection.execute("insert into app.users (user_id, login) values (1, 'ada')")
         connection.execute("insert into app.api_tokens (name, token_hash) values ('t', 'h')")
         connection.execute("delete from app.users")
+        connection.execute("insert into app.purges (repository_id, full_name) values (7, 'a/b')")
         assert connection.execute("show temp_file_limit").fetchone() == ("2GB",)
         assert_refused(
             connection,
@@ -70,30 +71,6 @@ def test_the_api_writes_its_own_tables_and_reads_the_marts(
             "create schema own",
             "set temp_file_limit = -1",
         )
-
-
-def test_the_api_deletes_what_is_no_longer_monitored_by_one_function_alone(
-    postgres_server: Databases, granted_url: str
-) -> None:
-    call = "select app.delete_rows_of_repository(7, '{later, missing}')"
-    with (
-        session(postgres_server, API_ROLE, granted_url) as connection,
-        connect(granted_url, autocommit=True) as owner,
-    ):
-        owner.execute("insert into app.repositories (repository_id, full_name) values (7, 'a/b')")
-        with pytest.raises(psycopg.errors.RaiseException, match="monitored"):
-            connection.execute(call)
-        owner.execute("update app.repositories set removed_at = now()")
-        connection.execute(call)
-        left = owner.execute(
-            "select (select count(*) from marts.later) + (select count(*) from raw.later)"
-        ).fetchone()
-    assert left == (0,)
-    with (
-        session(postgres_server, READER_ROLE, granted_url) as connection,
-        pytest.raises(InsufficientPrivilege),
-    ):
-        connection.execute(call)
 
 
 def test_the_reader_sees_all_data_and_no_secret(

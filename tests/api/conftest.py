@@ -27,7 +27,7 @@ def database_url(shared_database_url: str) -> str:
     """One database for this folder, emptied: a clone per test would cost more than the tests."""
     with connect(shared_database_url, autocommit=True) as connection:
         connection.execute("drop schema if exists marts cascade")
-        connection.execute("truncate app.api_tokens, app.repositories cascade")
+        connection.execute("truncate app.api_tokens, app.purges, app.repositories cascade")
     return shared_database_url
 
 

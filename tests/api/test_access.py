@@ -28,10 +28,11 @@ PROTECTED = [
     "/workflows/11",
     "/repositories",
     "/repositories/11",
+    "/repositories/11/data",
     "/repositories/available",
     "/repositories/selections",
 ]
-READABLE = [path for path in PROTECTED if path != "/repositories/11"]
+READABLE = [path for path in PROTECTED if not path.startswith("/repositories/11")]
 
 
 def test_every_route_declares_its_access(app: Flask) -> None:

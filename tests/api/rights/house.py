@@ -60,8 +60,9 @@ class Caller:
     def add(self, full_name: str) -> TestResponse:
         return self.post({"full_name": full_name})
 
-    def delete(self, repository_id: int, query: str = "") -> TestResponse:
-        path = f"/repositories/{repository_id}{query}"
+    def delete(self, repository_id: int, rest: str = "") -> TestResponse:
+        """DELETE /repositories/{repository_id}, with the rest of a path or a query."""
+        path = f"/repositories/{repository_id}{rest}"
         return self.client.delete(path, headers=self._writing())
 
     def visible(self) -> set[int]:

@@ -3,8 +3,9 @@
 import pytest
 
 from actionsight import purging
+from actionsight.database import connect
 from github_standin.people import User
-from tests.api.rights.house import Caller, House, told
+from tests.api.rights.house import OPERATOR_ID, Caller, House, told
 
 pytestmark = pytest.mark.integration
 
@@ -55,7 +56,15 @@ def test_a_right_that_was_lost_a_moment_ago_counts_no_more(
     assert house.audit() == []
 
 
-def test_an_operator_s_purge_deletes_all_rows_and_leaves_the_note(
+def work_off(house: House) -> int:
+    """Do what the job does, which waits for nothing here; give how many requests there were."""
+    requests = purging.requested(house.connection)
+    for request in requests:
+        purging.fulfil(house.connection, request, patience_seconds=0)
+    return len(requests)
+
+
+def test_an_operator_s_purge_is_a_job_that_deletes_all_rows_and_leaves_the_note(
     house: House, operator: Caller
 ) -> None:
     closed_id, open_id = house.monitor("octo/closed"), house.monitor("octo/open")
@@ -68,46 +77,122 @@ def test_an_operator_s_purge_deletes_all_rows_and_leaves_the_note(
     before = house.tables_with(closed_id)
     assert {"raw.webhook_runs", "raw.webhook_events", "marts.jobs", "app.repositories"} <= before
     others = house.tables_with(open_id)
-    assert operator.delete(closed_id, "?purge=true").status_code == 204
+    response = operator.delete(closed_id, "?purge=true")
+    assert response.status_code == 202
+    asked = told(response)["data"]
+    assert (asked["full_name"], asked["requested_by"]) == ("octo/closed", None)
+    assert (asked["started_at"], asked["completed_at"], asked["error"]) == (None, None, None)
+    assert operator.visible() == {open_id}
+    assert before < house.tables_with(closed_id)
+    for path in ("?purge=true", "/data"):
+        assert operator.delete(closed_id, path).status_code == 202
+    assert work_off(house) == 1
     # The version lives on, so that nothing that was cached before can ever be found again.
-    assert house.tables_with(closed_id) == {"app.audit_log", "marts.data_versions"}
+    left = {"app.audit_log", "app.purges", "marts.data_versions"}
+    assert house.tables_with(closed_id) == left
     assert house.tables_with(open_id) == others
     assert [action for action, *_ in house.audit()] == ["repository.removed", "repository.purged"]
+    assert house.audit()[1][2:] == (True, closed_id)
     assert house.selections() == {"octo/closed": False}
+    ended = operator.read(f"/repositories/{closed_id}/data")["data"]
+    assert ended["requested_at"] <= ended["started_at"] <= ended["completed_at"]
+    assert ended["error"] is None
+    assert work_off(house) == 0
     assert operator.delete(closed_id, "?purge=true").status_code == 404
+    assert operator.delete(closed_id, "/data").status_code == 404
     added = told(operator.add("octo/closed"))
     assert (added["data"]["run_count"], added["data"]["state"]) == (0, "waiting")
 
 
 def test_what_was_removed_before_can_still_be_purged(house: House, operator: Caller) -> None:
     closed_id = house.monitor("octo/closed")
+    assert operator.delete(closed_id, "/data").status_code == 409
+    assert operator.get(f"/repositories/{closed_id}/data").status_code == 404
     assert operator.delete(closed_id).status_code == 204
     assert operator.delete(closed_id).status_code == 404
-    assert operator.delete(closed_id, "?purge=true").status_code == 204
+    assert operator.delete(closed_id, "/data").status_code == 202
+    assert work_off(house) == 1
     assert "app.repositories" not in house.tables_with(closed_id)
 
 
 @pytest.mark.parametrize("lock", ["0x41530001", "0x41530002"])
-def test_while_rows_could_still_come_a_purge_only_removes(
+def test_while_rows_could_still_come_a_purge_waits(
     house: House, operator: Caller, monkeypatch: pytest.MonkeyPatch, lock: str
 ) -> None:
     """A collection has its rows in hand; a drain is waited for, but not for long."""
     monkeypatch.setattr(purging, "WAIT_SECONDS", 0.1)
     closed_id = house.monitor("octo/closed")
-    house.connection.execute("select pg_advisory_lock(%s)", [int(lock, 16)])
-    response = operator.delete(closed_id, "?purge=true")
-    assert response.status_code == 409
-    assert response.headers["Retry-After"] == "5"
-    assert operator.visible() == set()
+    with connect(str(house.settings.database_url)) as collection:
+        collection.execute("select pg_advisory_lock(%s)", [int(lock, 16)])
+        assert operator.delete(closed_id, "?purge=true").status_code == 202
+        assert operator.visible() == set()
+        with pytest.raises(purging.BusyError):
+            work_off(house)
     assert "marts.jobs" in house.tables_with(closed_id)
-    house.connection.execute("select pg_advisory_unlock_all()")
-    assert operator.delete(closed_id, "?purge=true").status_code == 204
+    waits = operator.read(f"/repositories/{closed_id}/data")["data"]
+    assert "under way" in waits["error"]
+    assert waits["completed_at"] is None
+    assert purging.requested(house.connection) == [], "a pause"
+    house.connection.execute("update app.purges set started_at = now() - interval '6 minutes'")
+    assert work_off(house) == 1
+    assert "marts.jobs" not in house.tables_with(closed_id)
+
+
+def test_what_a_killed_job_had_begun_with_is_begun_anew(house: House, operator: Caller) -> None:
+    closed_id = house.monitor("octo/closed")
+    assert operator.delete(closed_id, "?purge=true").status_code == 202
+    house.connection.execute("update app.purges set started_at = now()")
+    assert work_off(house) == 1
+    assert "marts.jobs" not in house.tables_with(closed_id)
+
+
+@pytest.mark.parametrize("is_removed_again", [False, True])
+def test_what_was_added_again_keeps_its_data(
+    house: House, operator: Caller, is_removed_again: bool
+) -> None:
+    closed_id = house.monitor("octo/closed")
+    assert operator.delete(closed_id, "?purge=true").status_code == 202
+    assert operator.add("octo/closed").status_code == 201
+    if is_removed_again:
+        assert operator.delete(closed_id).status_code == 204
+    assert work_off(house) == 1
+    assert "marts.jobs" in house.tables_with(closed_id)
+    ended = operator.read(f"/repositories/{closed_id}/data")["data"]
+    assert ended["completed_at"] is not None
+    assert "added again" in ended["error"]
+    assert "repository.purged" not in [action for action, *_ in house.audit()]
+    assert operator.delete(closed_id, "?purge=true").status_code == 202
+    assert work_off(house) == 1
+    assert "marts.jobs" not in house.tables_with(closed_id)
 
 
 def test_only_operators_purge(house: House, caller: Caller) -> None:
-    closed_id = house.monitor("octo/closed")
+    closed_id, ruled_id = house.monitor("octo/closed"), house.monitor("octo/ruled")
     assert caller.delete(closed_id, "?purge=true").status_code == 403
+    assert caller.delete(closed_id, "/data").status_code == 403
+    assert caller.get(f"/repositories/{closed_id}/data").status_code == 403
+    for hidden_id in (ruled_id, 42):
+        assert caller.delete(hidden_id, "?purge=true").status_code == 404
+        assert caller.delete(hidden_id, "/data").status_code == 404
+        assert caller.get(f"/repositories/{hidden_id}/data").status_code == 404
     assert caller.visible() == {closed_id}
     assert caller.delete(closed_id, "?purge=yes").status_code == 400
     assert caller.delete(closed_id, "?purge=false").status_code == 204
     assert caller.delete(closed_id, "?purge=true").status_code == 404
+    assert caller.delete(closed_id, "/data").status_code == 404
+    assert work_off(house) == 0
+
+
+def test_a_session_and_a_token_need_what_every_write_needs(house: House) -> None:
+    closed_id = house.monitor("octo/closed")
+    person = house.signed_in(house.person("boss", user_id=OPERATOR_ID))
+    unprotected = house.caller(person.headers)
+    for path in ("?purge=true", "/data"):
+        assert unprotected.delete(closed_id, path).status_code == 403
+        assert house.with_token(None, "read").delete(closed_id, path).status_code == 403
+        assert house.anonymous().delete(closed_id, path).status_code == 401
+    response = person.delete(closed_id, "?purge=true")
+    assert response.status_code == 202
+    assert told(response)["data"]["requested_by"] == OPERATOR_ID
+    assert work_off(house) == 1
+    assert house.audit()[-1] == ("repository.purged", OPERATOR_ID, False, closed_id)

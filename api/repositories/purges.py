@@ -1,0 +1,162 @@
+"""GET and DELETE /repositories/{repository_id}/data: the end of a repository's data.
+
+It is deleted by a job, which waits for what is under way (`orchestration/purging.py`): here it is
+asked for, in app.purges.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response
+from psycopg import sql
+
+from api.answers import json_response
+from api.auth.access import Viewer, current_viewer
+from api.database import current_database
+from api.endpoints import endpoint
+from api.errors import Problem, not_found
+from api.parameters import ID_SCHEMA, Arguments, Parameter, identifier
+from api.repositories import monitoring
+from api.repositories.monitoring import Known
+from api.schemas import ID, TEXT, TIME, described, nullable, record
+
+blueprint = Blueprint("purges", __name__)
+
+REPOSITORY_ID = Parameter("repository_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
+
+PURGE = record(
+    {
+        "data": record(
+            {
+                "repository_id": ID,
+                "full_name": TEXT,
+                "requested_at": described(TIME, "When it was last asked for."),
+                "requested_by": described(
+                    nullable(ID), "Who asked, by GitHub's id; null: a token of the command line."
+                ),
+                "started_at": described(nullable(TIME), "When the last try began; null: not yet."),
+                "completed_at": described(
+                    nullable(TIME),
+                    "When it ended, with `error` null: all is deleted. Null: not yet.",
+                ),
+                "error": described(
+                    nullable(TEXT),
+                    "Why the last try deleted nothing. Another follows, but where `completed_at` "
+                    "is set: then the repository was added again.",
+                ),
+            }
+        )
+    }
+)
+_FORBIDDEN = "The viewer sees the repository and is no operator"
+_STATE = sql.SQL("""
+    purge.repository_id,
+    purge.full_name,
+    purge.requested_at,
+    purge.requested_by,
+    purge.started_at,
+    purge.completed_at,
+    purge.error
+""")
+_READ = sql.SQL("select {} from app.purges as purge where repository_id = %s").format(_STATE)
+# What an open request is known to wait for stays.
+_REQUEST = sql.SQL("""
+    insert into app.purges as purge (repository_id, full_name, requested_by, token_id)
+    select repository_id, full_name, %(user)s, %(token)s
+    from app.repositories
+    where repository_id = %(id)s and removed_at is not null
+    on conflict (repository_id) do update set
+        full_name = excluded.full_name,
+        requested_at = excluded.requested_at,
+        requested_by = excluded.requested_by,
+        token_id = excluded.token_id,
+        started_at = case when purge.completed_at is null then purge.started_at end,
+        completed_at = null,
+        error = case when purge.completed_at is null then purge.error end
+    returning {}
+""").format(_STATE)
+
+
+@blueprint.get("/repositories/<repository_id>/data")
+@endpoint(
+    "How the deletion of a repository's data goes; for operators.",
+    parameters=(REPOSITORY_ID,),
+    answer=PURGE,
+    has_freshness=False,
+    failures={
+        HTTPStatus.FORBIDDEN: f"{_FORBIDDEN}, or has to sign in again for this token.",
+        HTTPStatus.NOT_FOUND: "It was not asked for, or the viewer may not see the repository.",
+    },
+)
+def get_data(arguments: Arguments) -> Response:
+    """What was last asked for, and how far it is."""
+    repository_id = arguments["repository_id"]
+    check_operator(current_viewer(), repository_id)
+    with current_database().writing() as connection:
+        purge = connection.execute(_READ, [repository_id]).fetchone()
+    if purge is None:
+        raise Problem(
+            HTTPStatus.NOT_FOUND, f"Nobody asked to delete the data of repository {repository_id}."
+        )
+    return json_response({"data": purge})
+
+
+@blueprint.delete("/repositories/<repository_id>/data")
+@endpoint(
+    "Deletes all data of a repository that is not monitored any more; for operators.",
+    parameters=(REPOSITORY_ID,),
+    answer=PURGE,
+    status=HTTPStatus.ACCEPTED,
+    has_freshness=False,
+    failures={
+        HTTPStatus.FORBIDDEN: f"{_FORBIDDEN}; or what protects writes by cookie is missing; or "
+        "the owner of the token has to sign in again.",
+        HTTPStatus.CONFLICT: "The repository is monitored.",
+    },
+)
+def delete_data(arguments: Arguments) -> Response:
+    """A job deletes it, as soon as no collection and no build is under way that could bring rows
+    back; asking again is the same request. `GET` tells how it goes. A repository that is added
+    again before the job comes to it keeps its data."""
+    viewer, repository_id = current_viewer(), arguments["repository_id"]
+    check_operator(viewer, repository_id)
+    with current_database().writing() as connection:
+        known = monitoring.find(connection, repository_id)
+    if known is None:
+        raise not_found(f"Repository {repository_id}")
+    return request_purge(viewer, known)
+
+
+def check_operator(viewer: Viewer, repository_id: int) -> None:
+    """Others are told of what they see that it is not theirs to delete, of what is hidden nothing.
+
+    Raises:
+        Problem: the viewer is no operator.
+    """
+    if viewer.is_operator:
+        return
+    if repository_id in viewer.repository_ids:
+        raise Problem(HTTPStatus.FORBIDDEN, "Only operators may delete data.")
+    raise not_found(f"Repository {repository_id}")
+
+
+def request_purge(viewer: Viewer, known: Known) -> Response:
+    """Ask for the deletion, once however often: a 202 that says how it goes.
+
+    Raises:
+        Problem: the repository is monitored.
+    """
+    parameters: dict[str, Any] = {
+        "id": known.repository_id,
+        "user": viewer.user_id,
+        "token": viewer.token_id,
+    }
+    with current_database().writing() as connection:
+        purge = connection.execute(_REQUEST, parameters).fetchone()
+    if purge is None:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"{known.full_name} is monitored. `DELETE /repositories/{known.repository_id}"
+            "?purge=true` ends that, and deletes its data.",
+        )
+    return json_response({"data": purge}, HTTPStatus.ACCEPTED.value)
