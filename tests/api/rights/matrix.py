@@ -18,7 +18,8 @@ SOURCE, RULED = "octo/open", "octo/ruled"
 NEVER_ID = FIRST_ID + 99
 PUBLIC = {"octo/open", "octo/turned", "octo/gone"}
 
-# Who sees what at first, and after what happens: see `Matrix.change`.
+# Who sees what at first, and after what happens: see `Matrix.change`. Whoever maintains what was
+# made private sees it again when GitHub was asked anew: what it listed before may be for all.
 BEFORE: dict[str, set[str] | int] = {
     "anonymous": 401,
     "outsider": PUBLIC,
@@ -40,8 +41,8 @@ AFTER: dict[str, set[str] | int] = {
     "outsider's token": {"octo/open"},
     "reader": {"octo/open", "octo/closed", "octo/ruled"},
     "reader's token": {"octo/open", "octo/closed", "octo/ruled"},
-    "maintainer": {"octo/open", "octo/closed", "octo/turned", "octo/ruled"},
-    "maintainer's token": {"octo/open", "octo/closed", "octo/turned", "octo/ruled"},
+    "maintainer": {"octo/open", "octo/closed", "octo/ruled"},
+    "maintainer's token": {"octo/open", "octo/closed", "octo/ruled"},
     "operator": set(MONITORED) - {"octo/removed"},
     "operator's token": set(MONITORED) - {"octo/removed"},
     "token of the command line": set(MONITORED) - {"octo/removed"},

@@ -36,6 +36,9 @@ def test_the_matrix_is_over_every_route_that_asks_who_sends(app: Flask) -> None:
         "GET /repositories/selections",
         "POST /repositories",
         "DELETE /repositories/{repository_id}",
+        # For operators alone: test_removing.
+        "GET /repositories/{repository_id}/data",
+        "DELETE /repositories/{repository_id}/data",
     }
 
 
@@ -49,6 +52,11 @@ def test_everybody_reads_exactly_what_they_may_before_and_after_it_changes(
     for _ in range(2):
         for who, rights in AFTER.items():
             check(matrix, who, rights)
+    matrix.house.age(5)
+    maintainer = matrix.callers["maintainer"]
+    maintainer.read("/stats")
+    matrix.house.settle()
+    assert matrix.ids["octo/turned"] in maintainer.visible()
 
 
 def test_what_is_public_is_closed_when_github_has_not_confirmed_it_for_an_hour(
