@@ -1,7 +1,8 @@
 {#-
 Incremental strategy `upsert_changed`: writes a row only if it is new or differs, so that a build
 that finds nothing new writes nothing. With the model's config `delete_when` (a condition over the
-computed rows), rows that meet it are not written, and removed where they stood.
+computed rows), rows that meet it are not written, and removed where they stood. With the config
+`replaces_touched_runs`, rows of touched runs go that were not computed: they are no longer there.
 -#}
 {% macro get_incremental_upsert_changed_sql(arg_dict) %}
     {%- set target = arg_dict["target_relation"] %}
@@ -16,6 +17,17 @@ computed rows), rows that meet it are not written, and removed where they stood.
     where
         ({{ keys | join(", ") }}) in (
             select {{ keys | join(", ") }} from {{ computed }} where {{ delete_when }}
+        );
+    {%- endif %}
+
+    {%- if config.get("replaces_touched_runs") %}
+    delete from {{ target }} as stored
+    where
+        stored.run_id in ({{ claimed_runs() }})
+        and not exists (
+            select
+            from {{ computed }} as computed
+            where (computed.{{ keys | join(", computed.") }}) = (stored.{{ keys | join(", stored.") }})
         );
     {%- endif %}
 

@@ -2,6 +2,7 @@
 {{
     config(
         unique_key='job_id',
+        replaces_touched_runs=true,
         indexes=[
             {'columns': ['run_id', 'run_attempt']},
             {'columns': [
