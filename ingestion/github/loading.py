@@ -27,7 +27,8 @@ class WouldLoadError(Exception):
 
 
 class Batch:
-    """Rows to load together, one per key: of two states of one object the newer stays."""
+    """Rows to load together, one per key: of two states of one object the newer stays, with what
+    only the other one tells."""
 
     def __init__(self) -> None:
         self._rows: dict[Table, dict[tuple[int, ...], Row]] = {}
@@ -37,8 +38,12 @@ class Batch:
         rows = self._rows.setdefault(table, {})
         key = table.key_of(row)
         known = rows.get(key)
-        if known is None or table.order is None or table.order(row) >= table.order(known):
+        if known is None or table.order is None:
             rows[key] = row
+        elif table.order(row) >= table.order(known):
+            rows[key] = table.completed(row, known)
+        else:
+            rows[key] = table.completed(known, row)
         return known is None
 
     def repository_ids(self) -> set[int]:
@@ -103,6 +108,8 @@ class Loader:
     def load(self, pipeline_name: str, batch: Batch) -> str | None:
         """Load what is newer than the stored rows; give dlt's load id, None when nothing is.
 
+        What describes an object and is missing now stays as it was told before.
+
         Another loop may have stored a later state of an object while this one's was on its way.
 
         Raises:
@@ -113,9 +120,25 @@ class Loader:
         changed: dict[Table, list[Row]] = {}
         for table, rows in batch.items():
             states = stored.stored_states(self._connection, table, rows) if rows else {}
-            if new := [row for key, row in rows.items() if _is_newer(table, row, states.get(key))]:
-                changed[table] = new
+            newer = {
+                key: row for key, row in rows.items() if _is_newer(table, row, states.get(key))
+            }
+            if newer:
+                changed[table] = self._completed(table, newer, states)
         return self.load_rows(pipeline_name, changed) if changed else None
+
+    def _completed(
+        self,
+        table: Table,
+        rows: Mapping[tuple[int, ...], Row],
+        states: Collection[tuple[int, ...]],
+    ) -> list[Row]:
+        lacking = [key for key, row in rows.items() if key in states and table.lacks(row)]
+        earlier = stored.stored_rows(self._connection, table, lacking) if lacking else {}
+        return [
+            table.completed(row, earlier[key]) if key in earlier else row
+            for key, row in rows.items()
+        ]
 
     def load_rows(self, pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> str:
         """Load these rows, even if there are none, and give dlt's load id.

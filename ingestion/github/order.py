@@ -20,6 +20,11 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 Order = tuple[Any, ...]
 
 
+def has_begun(row: Mapping[str, Any]) -> bool:
+    """Whether a job runs or ran; until then its `started_at` is when it was created."""
+    return row["status"] in ("in_progress", "completed")
+
+
 def run_order(row: Mapping[str, Any]) -> Order:
     """Final states last, then by `updated_at`, then by status."""
     rank = _STATUS_RANKS.get(row["status"], 0)

@@ -7,9 +7,10 @@ other columns, so that an unchanged row keeps the id of the load that brought it
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
-from ingestion.github.order import Order, job_order, run_order
+from ingestion.github.order import Order, has_begun, job_order, run_order
 
 Kind = Literal["bigint", "text", "bool", "timestamp", "json"]
 Row = dict[str, Any]
@@ -18,6 +19,8 @@ CONTENT_HASH = "content_hash"
 LOAD_ID = "_dlt_load_id"
 GONE_AT = "gone_at"
 DATASET = "raw"
+# What says nothing: absent, or a list without items, which travels as text.
+NOTHING = (None, "[]")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class Table:
     """A raw table: its columns without `content_hash` and `_dlt_load_id`, which all have.
 
     `indexes`: by name, what stands behind the table's name in `create index`. `order` tells which
-    of two states of one object is the newer, by `order_columns`; None: the one seen last.
+    of two states of one object is the newer, by `order_columns`; None: the one seen last. Where
+    there is an order, all but `state_columns` describe an object and outlast its states.
     """
 
     name: str
@@ -47,11 +51,39 @@ class Table:
     indexes: Mapping[str, str] = field(default_factory=dict, hash=False)
     order: Callable[[Mapping[str, Any]], Order] | None = None
     order_columns: tuple[str, ...] = ()
+    state_columns: tuple[str, ...] = ()
 
     @property
     def payload_columns(self) -> tuple[Column, ...]:
         """The columns that GitHub's payloads fill."""
         return tuple(column for column in self.columns if not column.is_ours)
+
+    def lacks(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row says nothing of something that an earlier state may have told."""
+        return any(row[name] in NOTHING for name in self._lasting_columns)
+
+    def completed(self, row: Row, earlier: Mapping[str, Any]) -> Row:
+        """A state with what only the earlier one says of what describes the object: a fork that
+        was deleted has no name any more, but had one.
+
+        The start of a job that has begun is never taken from a state in which it had not.
+        """
+        told = {
+            name: earlier[name]
+            for name in self._lasting_columns
+            if row[name] in NOTHING and earlier[name] is not None
+        }
+        if has_begun(row) and not has_begun(earlier):
+            told.pop("started_at", None)
+        return {**row, **told}
+
+    @cached_property
+    def _lasting_columns(self) -> tuple[str, ...]:
+        if self.order is None:
+            return ()
+        return tuple(
+            column.name for column in self.payload_columns if column.name not in self.state_columns
+        )
 
     def key_of(self, row: Mapping[str, Any]) -> tuple[int, ...]:
         """The row's key, in the key's order."""
@@ -114,6 +146,7 @@ WORKFLOW_RUNS = Table(
     ),
     order=run_order,
     order_columns=("status", "conclusion", "updated_at"),
+    state_columns=("status", "conclusion", "updated_at"),
     indexes={
         "created": "(repository_id, created_at)",
         # A workflow that its repository does not list is known by its newest run there.
@@ -147,6 +180,7 @@ WORKFLOW_JOBS = Table(
     ),
     order=job_order,
     order_columns=("status", "completed_at"),
+    state_columns=("status", "conclusion", "completed_at", "steps"),
     indexes={"run": "(run_id)", "repository": "(repository_id)"},
 )
 

@@ -297,7 +297,25 @@ def run_count(
     return int(row[0]) if row else 0
 
 
-def stored_rows(connection: Connection[Any], run_ids: Collection[int]) -> list[Row]:
+def stored_rows(
+    connection: Connection[Any], table: Table, keys: Iterable[tuple[int, ...]]
+) -> dict[tuple[int, ...], Row]:
+    """The stored rows of these keys, as payloads would give them, by key."""
+    columns = list(zip(*keys, strict=True))
+    query = sql.SQL(
+        "select {columns} from {table} where ({key}) in (select * from unnest({arrays}))"
+    ).format(
+        columns=_as_payloads(table.columns),
+        table=sql.Identifier("raw", table.name),
+        key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
+        arrays=sql.SQL(", ").join([sql.SQL("%s::bigint[]")] * len(table.key)),
+    )
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, [list(column) for column in columns]).fetchall()
+    return {table.key_of(row): row for row in rows}
+
+
+def rows_of_runs(connection: Connection[Any], run_ids: Collection[int]) -> list[Row]:
     """The rows of all stored attempts of runs, as payloads would give them."""
     query = sql.SQL("select {} from raw.workflow_runs where run_id = any(%s)").format(
         _as_payloads(WORKFLOW_RUNS.columns)

@@ -20,6 +20,14 @@ KEYS = {
 }
 
 
+# What is of one state alone, and what says which load brought it.
+_ALWAYS = {"status", "conclusion", "content_hash", "_dlt_load_id"}
+STATE_COLUMNS = {
+    "workflow_runs": {*_ALWAYS, "updated_at", "gone_at"},
+    "workflow_jobs": {*_ALWAYS, "completed_at", "steps"},
+}
+
+
 def load(
     connection: psycopg.Connection[Any], load_id: str, rows: Rows, *, commit: bool = True
 ) -> None:
@@ -79,6 +87,7 @@ def _upsert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:
     content = {name: value for name, value in row.items() if name != "_dlt_load_id"}
     values = {**row, **_hashed(content)}
     names = [sql.Identifier(name) for name in values]
+    updates = [sql.SQL("{} = {}").format(sql.Identifier(n), _kept(table, n)) for n in values]
     statement = sql.SQL(
         "insert into raw.{table} as stored ({names}) values ({values}) "
         "on conflict ({key}) do update set {updates} "
@@ -88,9 +97,22 @@ def _upsert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:
         names=sql.SQL(", ").join(names),
         values=sql.SQL(", ").join(sql.Placeholder() * len(names)),
         key=sql.SQL(", ").join(map(sql.Identifier, KEYS[table])),
-        updates=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in names),
+        updates=sql.SQL(", ").join(updates),
     )
     connection.execute(statement, _values(values))
+
+
+def _kept(table: str, name: str) -> sql.Composed:
+    """What a poll leaves: it never erases what describes a run or a job."""
+    new = sql.SQL("excluded.{}").format(sql.Identifier(name))
+    if table not in STATE_COLUMNS or name in STATE_COLUMNS[table]:
+        return new
+    kept = sql.SQL("coalesce({}, stored.{})").format(new, sql.Identifier(name))
+    if name != "started_at":
+        return kept
+    return sql.SQL(
+        "case when excluded.status in {0} > stored.status in {0} then {1} else {2} end"
+    ).format(sql.SQL("('in_progress', 'completed')"), new, kept)
 
 
 def _hashed(content: Row) -> Row:

@@ -17,7 +17,7 @@ def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int])
     Raises:
         GitHubError: the repository itself is not there, which says nothing of its runs.
     """
-    rows = stored.stored_rows(cycle.connection, run_ids) if run_ids else []
+    rows = stored.rows_of_runs(cycle.connection, run_ids) if run_ids else []
     if not rows:
         return False
     confirm_readable(turn)
