@@ -162,7 +162,8 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
         built = cursor.execute(
             "select table_name from information_schema.tables where table_schema = 'marts'"
         ).fetchall()
-    for table in [*tables, *(f"marts.{name}" for name in MARTS if name in built)]:
+    # What a build that died noted of runs goes, too.
+    for table in [*tables, *(f"marts.{name}" for name in (*MARTS, "former_runs") if name in built)]:
         connection.execute(
             sql.SQL("delete from {} where repository_id = %s").format(
                 sql.Identifier(*table.split(".", 1))

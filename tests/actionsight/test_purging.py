@@ -67,6 +67,16 @@ def test_all_rows_of_it_go_and_no_build_brings_them_back(connection: Connection[
         *MARTS,
         "data_versions",
     }
+    connection.execute(
+        """
+        insert into marts.former_runs (
+            invocation_id, run_id, repository_id, workflow_id, created_at
+        )
+        select 'a build that died', run_id, repository_id, workflow_id, created_at
+        from marts.workflow_runs where repository_id = %s
+        """,
+        [PURGED],
+    )
     with pytest.raises(ValueError, match="is monitored"), connection.transaction():
         purge_repository(connection, PURGED)
     connection.execute(

@@ -122,8 +122,20 @@ class History:
                 if self._random.random() < 0.5:
                     self._observe("runs", {**row, "status": "queued", "conclusion": ""})
                 self._observe("runs", row)
+                if self._random.random() < 0.2:
+                    self._see("workflow_runs", self._described_otherwise(row))
             executed += self._add_jobs(run_id, attempt, common, started_at, executed)
             created_at += timedelta(hours=self._random.randrange(1, 30))
+
+    def _described_otherwise(self, row: Row) -> Row:
+        """What another poll tells of it: less, or another creation, branch, event or source."""
+        changes: Row = {
+            "created_at": row["created_at"] and row["created_at"] - timedelta(days=1),
+            "head_branch": self._random.choice([None, "main", "topic"]),
+            "head_repository_id": self._random.choice([None, 999]),
+            "event": self._random.choice([None, "push", "pull_request"]),
+        }
+        return {**row, **dict(self._random.sample(list(changes.items()), 2)), "display_title": "x"}
 
     def _add_jobs(
         self, run_id: int, attempt: int, common: Row, started_at: datetime, executed: list[Row]

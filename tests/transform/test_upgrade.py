@@ -10,7 +10,7 @@ from actionsight.settings import load as load_settings
 from ingestion.github.prepare import prepare
 from tests.transform import marts
 from tests.transform.building import Project
-from tests.transform.histories import History
+from tests.transform.histories import History, run_row
 from tests.transform.raw_rows import load
 from tests.transform.test_recording import owed
 
@@ -103,7 +103,11 @@ def test_marts_keyed_by_a_workflow_s_id_alone_are_made_anew_by_the_next_build(
     load(database, "load 1", first)
     project.run()
     keys = database.execute(_KEYS).fetchall()
-    load(database, "load 2", second)
+    shared = [
+        run_row(9000 + repository_id, 1, "2026-03-05T10:00:00Z", repository_id=repository_id)
+        for repository_id in (101, 102)
+    ]
+    load(database, "load 2", {**second, "workflow_runs": [*second["workflow_runs"], *shared]})
     project.run()
     for statement in _AS_BEFORE_WORKFLOWS.split(";"):
         database.execute(statement)

@@ -114,10 +114,14 @@ class Case:
                 path += [("completed", choose(ENDS))] * choose([1, 1, 2])
         if row["run_attempt"] == 1 and choose([True, False]):
             path.insert(0, ("requested", None))
+        # GitHub may say otherwise when a run was created while it goes on.
+        moves_at = choose([None, None, None, self._random.randrange(len(path))])
         life = Life()
         final: tuple[str, str | None] | None = None
         earlier = timedelta(seconds=choose([0, 0, 5, 5000]))
-        for status, conclusion in path:
+        for place, (status, conclusion) in enumerate(path):
+            if place == moves_at:
+                row = {**row, "created_at": row["created_at"] - timedelta(hours=20)}
             if final is None and status == "completed" and conclusion != "action_required":
                 final = (status, conclusion)
             if final is not None:
@@ -188,7 +192,9 @@ class Case:
         return job
 
     def _poll(self, step_count: int) -> Iterator[dict[str, list[Row]]]:
-        """Polls at random times; before the last one each may miss some of what it looks at."""
+        """Polls at random times; before the last one each may miss some of what it looks at, and a
+        later one may lack what an earlier one has shown."""
+        shown: dict[int, Row] = {}
         end = max(since for life in self._attempts + self._jobs for since, _ in life.states)
         span = int((end - START).total_seconds())
         times = sorted(
@@ -204,12 +210,27 @@ class Case:
                     seen["workflows"] = [workflow(self._workflow_id, self.repository_id)]
             for table, lives in (("workflow_runs", self._attempts), ("workflow_jobs", self._jobs)):
                 states = [life.at(time) for life in lives if self._random.random() < share]
-                seen[table] = [row for row in states if row is not None]
+                seen[table] = [self._lack(row, shown) for row in states if row is not None]
             seen["workflow_runs"] = [
                 {**row, "gone_at": self._random.choice([None, None, None, time])}
                 for row in seen["workflow_runs"]
             ]
             yield seen
+
+    def _lack(self, row: Row, shown: dict[int, Row]) -> Row:
+        """The row without some of what describes it and was shown before."""
+        key = row.get("job_id", row["run_id"] * 10 + (row["run_attempt"] or 0))
+        before = shown.get(key, {})
+        told = {
+            name: None
+            for name, value in row.items()
+            # The start of what has begun is no start of what had not.
+            if name not in _NEVER_LACKING | {"gone_at", "started_at"}
+            and before.get(name) == value
+            and self._random.random() < 0.2
+        }
+        shown[key] = {**before, **{name: row[name] for name in row.keys() - told.keys()}}
+        return {**row, **told}
 
     def _deliver(self, step_count: int) -> list[dict[str, list[Row]]]:
         """Webhooks of all states: shuffled, doubled and dropped, dealt to the steps at random."""

@@ -18,15 +18,40 @@ builds at once may both do the same loads: the second one finds nothing to write
     select run_id from marts.claimed_runs where invocation_id = '{{ invocation_id }}'
 {%- endmacro %}
 
-{#- When those runs were created, by any observation, as a query. -#}
-{% macro claimed_creations() -%}
-    select
-        run_id,
-        repository_id,
-        workflow_id,
-        created_at
-    from marts.claimed_creations
-    where invocation_id = '{{ invocation_id }}'
+{#-
+Runs as they stood in marts.workflow_runs until a build changed what they are filed under or compared by.
+The transaction that changes them notes them, and they stay until a build that found them there has run
+every model after that: however many builds die in between, what they left is computed anew as well.
+-#}
+{% macro former_runs() -%}
+    select {{ former_columns() | join(", ") }} from marts.former_runs
+{%- endmacro %}
+
+{% macro former_columns() %}
+    {%- do return([
+        "run_id",
+        "repository_id",
+        "workflow_id",
+        "created_at",
+        "head_repository_id",
+        "head_branch",
+        "event",
+    ]) %}
+{%- endmacro %}
+
+{#- What of it changes between the computed rows and those that stand there is noted, and taken charge of. -#}
+{% macro note_former_runs(target, computed) -%}
+    {%- set columns = former_columns() %}
+    insert into marts.former_runs (invocation_id, {{ columns | join(", ") }})
+    select '{{ invocation_id }}', stored.{{ columns | join(", stored.") }}
+    from {{ target }} as stored
+    inner join {{ computed }} as computed on stored.run_id = computed.run_id
+    where
+        (stored.{{ columns | join(", stored.") }})
+        is distinct from (computed.{{ columns | join(", computed.") }});
+    update marts.former_runs set invocation_id = '{{ invocation_id }}'
+    where invocation_id != '{{ invocation_id }}';
+    analyze marts.former_runs;
 {%- endmacro %}
 
 {#- The days of which polls became known, as a query; a poll that found nothing new is no load. -#}
@@ -78,7 +103,7 @@ knows how few rows they mean and reads those by an index.
 
 {#- Tables of what a build works on; each build's rows go with it, a killed one's after a day. -#}
 {% macro claims() %}
-    {%- do return(["claimed_loads", "claimed_polls", "claimed_runs", "claimed_creations"]) %}
+    {%- do return(["claimed_loads", "claimed_polls", "claimed_runs"]) %}
 {%- endmacro %}
 
 {% macro builds_models() %}
@@ -150,14 +175,15 @@ touched, and the same SQL computes everything.
             claimed_at timestamptz not null default now(),
             primary key (invocation_id, run_id)
         );
-        create table if not exists marts.claimed_creations (
+        create table if not exists marts.former_runs (
             invocation_id text not null,
             run_id bigint not null,
             repository_id bigint not null,
             workflow_id bigint not null,
             created_at timestamptz not null,
-            claimed_at timestamptz not null default now(),
-            primary key (invocation_id, run_id, repository_id, workflow_id, created_at)
+            head_repository_id bigint,
+            head_branch text,
+            event text
         );
         {%- for table in claims() %}
         delete from marts.{{ table }} where claimed_at < now() - interval '1 day';
@@ -186,8 +212,7 @@ touched, and the same SQL computes everything.
 
 {#-
 on-run-start, after the loads: claims the runs of which they brought a row, a job or the repository's
-own row, and the times at which these were created by any observation of any attempt. Once for all
-models, and in tables, so that PostgreSQL knows how many they are.
+own row. Once for all models, and in a table, so that PostgreSQL knows how many they are.
 -#}
 {% macro claim_runs() %}
     {%- if builds_models() %}
@@ -208,22 +233,6 @@ models, and in tables, so that PostgreSQL knows how many they are.
             {%- endfor %}
         ) as touched;
         analyze marts.claimed_runs;
-        insert into marts.claimed_creations (
-            invocation_id, run_id, repository_id, workflow_id, created_at
-        )
-        {%- for table in ("workflow_runs", "webhook_runs") %}
-        select
-            '{{ invocation_id }}',
-            claimed.run_id,
-            observed.repository_id,
-            observed.workflow_id,
-            observed.created_at
-        from ({{ claimed_runs() }}) as claimed
-        inner join raw.{{ table }} as observed on claimed.run_id = observed.run_id
-        where observed.created_at is not null
-        {{ "union" if not loop.last }}
-        {%- endfor %};
-        analyze marts.claimed_creations;
         commit;
     {%- endif %}
 {% endmacro %}
@@ -270,6 +279,7 @@ each repository that the set brought rows of rises as soon as one did.
             where claimed.invocation_id = '{{ invocation_id }}'
         );
         delete from raw.owed_rebuilds;
+        delete from marts.former_runs where invocation_id = '{{ invocation_id }}';
         delete from raw.unbuilt_polls
         where entry_id in (
             select claimed.entry_id

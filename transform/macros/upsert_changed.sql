@@ -3,6 +3,7 @@ Incremental strategy `upsert_changed`: writes a row only if it is new or differs
 that finds nothing new writes nothing. With the model's config `delete_when` (a condition over the
 computed rows), rows that meet it are not written, and removed where they stood. With the config
 `replaces_touched_runs`, rows of touched runs go that were not computed: they are no longer there.
+With `notes_former_runs`, other models learn what a run was before (see `former_runs`).
 -#}
 {% macro get_incremental_upsert_changed_sql(arg_dict) %}
     {%- set target = arg_dict["target_relation"] %}
@@ -29,6 +30,10 @@ computed rows), rows that meet it are not written, and removed where they stood.
             from {{ computed }} as computed
             where (computed.{{ keys | join(", computed.") }}) = (stored.{{ keys | join(", stored.") }})
         );
+    {%- endif %}
+
+    {%- if config.get("notes_former_runs") %}
+    {{ note_former_runs(target, computed) }}
     {%- endif %}
 
     insert into {{ target }} as stored ({{ columns | join(", ") }})

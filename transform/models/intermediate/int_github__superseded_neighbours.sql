@@ -1,6 +1,6 @@
 {#-
 Cancelled runs that this build's loads did not bring, but that a touched run supersedes, or did before
-more of it became known: every creation time that the touched run can have had counts.
+more of it became known.
 -#}
 with touched_runs as (
     select run_id from {{ ref('int_github__touched_runs') }}
@@ -10,22 +10,8 @@ runs as not materialized (
     select * from {{ ref('workflow_runs') }}
 ),
 
-creations as (
-    select run_id, created_at from {{ ref('int_github__creations') }}
-),
-
 touched as (
-    select distinct
-        runs.run_id,
-        runs.repository_id,
-        runs.workflow_id,
-        runs.head_repository_id,
-        runs.head_branch,
-        runs.event,
-        creations.created_at
-    from runs
-    inner join touched_runs on runs.run_id = touched_runs.run_id
-    inner join creations on runs.run_id = creations.run_id
+    select * from {{ ref('int_github__run_versions') }}
 )
 
 select distinct

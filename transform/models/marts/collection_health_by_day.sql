@@ -11,8 +11,8 @@ with repositories as (
     select repository_id from {{ ref('repositories') }}
 ),
 
-creations as (
-    select repository_id, created_at from {{ ref('int_github__creations') }}
+versions as (
+    select repository_id, day from {{ ref('int_github__run_versions') }}
 ),
 
 all_runs as not materialized (
@@ -27,13 +27,13 @@ all_polls as not materialized (
     select * from {{ ref('stg_github__polls') }}
 ),
 
--- Every day under which a touched run is, was or could have been filed, and every day of which
+-- Every day under which a touched run is or was filed, and every day of which
 -- polls became known; all of them for a repository that was not known before.
 touched as (
     select
         repository_id,
-        (created_at at time zone 'UTC')::date as day
-    from creations
+        day
+    from versions
     union
     select
         all_polls.repository_id,

@@ -2,6 +2,7 @@
 {{
     config(
         unique_key='run_id',
+        notes_former_runs=true,
         indexes=[
             {'columns': [
                 'repository_id', 'workflow_id', 'created_at desc', 'run_id desc', 'run_attempt',

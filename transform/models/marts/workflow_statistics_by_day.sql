@@ -11,8 +11,8 @@ with workflows as (
     select repository_id, workflow_id from {{ ref('workflows') }}
 ),
 
-creations as (
-    select repository_id, workflow_id, created_at from {{ ref('int_github__creations') }}
+versions as (
+    select repository_id, workflow_id, day from {{ ref('int_github__run_versions') }}
 ),
 
 neighbours as (
@@ -31,14 +31,14 @@ all_jobs as (
     select * from {{ ref('jobs') }}
 ),
 
--- Every day under which a touched run is, was or could have been filed, so that a day which a run
--- has left is computed too, whatever a build before this one got to do.
+-- Every day under which a touched run is or was filed, so that a day which a run has left is computed
+-- too, whatever a build before this one got to do.
 touched as (
     select
         repository_id,
         workflow_id,
-        (created_at at time zone 'UTC')::date as day
-    from creations
+        day
+    from versions
     union
     select
         repository_id,

@@ -1,2 +1,0 @@
-{#- When the touched runs were created, by every observation of any attempt. -#}
-{{ claimed_creations() }}

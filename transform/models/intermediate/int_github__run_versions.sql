@@ -1,0 +1,29 @@
+{#-
+The touched runs as they are, and runs as they were before a build changed what they are filed under or
+compared by: whatever stands on one of these is to be computed anew.
+-#}
+with touched_runs as (
+    select run_id from {{ ref('int_github__touched_runs') }}
+),
+
+runs as not materialized (
+    select * from {{ ref('workflow_runs') }}
+),
+
+former_runs as (
+    {{ former_runs() }}
+),
+
+versions as (
+    select runs.{{ former_columns() | join(', runs.') }}
+    from runs
+    inner join touched_runs on runs.run_id = touched_runs.run_id
+    union
+    select {{ former_columns() | join(', ') }}
+    from former_runs
+)
+
+select
+    *,
+    (created_at at time zone 'UTC')::date as day
+from versions
