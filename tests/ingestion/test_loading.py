@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from actionsight.database import connect
@@ -74,10 +75,9 @@ def observations(kind: str) -> st.SearchStrategy[list[Row]]:
         "name": text,
         "head_branch": text,
     }
-    of_kind: dict[str, Any] = {
-        "runs": {"updated_at": times, "head_repository_id": st.sampled_from([None, 1, 2])},
-        "jobs": {"started_at": times, "completed_at": times, "runner_name": text},
-    }[kind]
+    of_runs = {"updated_at": times, "head_repository_id": st.sampled_from([None, 1, 2])}
+    of_jobs = {"started_at": times, "completed_at": times, "runner_name": text}
+    of_kind: dict[str, Any] = of_runs if kind == "runs" else of_jobs
     return st.lists(st.fixed_dictionaries({**common, **of_kind}), min_size=1, max_size=5).map(
         lambda rows: ordered([_row(kind, row) for row in rows])
     )
@@ -89,11 +89,13 @@ def _row(kind: str, changes: Row) -> Row:
     return {**workflow_job_row({"id": 3, "run_id": 1, "labels": []}, 5), **changes}
 
 
+@examples(deadline=None, max_examples=50)
 @given(observations("runs"))
 def test_polls_in_their_order_leave_the_newest_state_of_a_run(seen: list[Row]) -> None:
     assert _left(WORKFLOW_RUNS, seen) == _known(newest_attempts(_numbered(seen)), seen)
 
 
+@examples(deadline=None, max_examples=50)
 @given(observations("jobs"))
 def test_polls_in_their_order_leave_the_newest_state_of_a_job(seen: list[Row]) -> None:
     assert _left(WORKFLOW_JOBS, seen) == _known(newest_jobs(_numbered(seen)), seen)

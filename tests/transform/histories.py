@@ -154,7 +154,7 @@ class History:
             status = choose(["completed"] * 9 + ["in_progress", "queued", "waiting"])
             completed = job_started + timedelta(seconds=choose([-90, 0, 1, 59, 60, 61, 400_000]))
             runner_id, runner_name = choose(
-                [(7, "a"), (7, ""), (0, "b"), (8, None), (0, ""), (None, None)]
+                [(7, "a"), (7, ""), (0, "GitHub Actions 3"), (8, None), (0, ""), (None, None)]
             )
             row = {
                 "run_id": run_id,
@@ -169,6 +169,7 @@ class History:
                 "labels": choose(LABELS),
                 "runner_id": runner_id,
                 "runner_name": runner_name,
+                "runner_group_name": choose(["GitHub Actions", "Default", "", None]),
             }
             self._add_job(row)
             found.append(row)

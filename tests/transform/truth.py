@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.transform.raw_rows import Row
-from tests.transform.truth_of_cost import judge, total, totals
+from tests.transform.truth_of_cost import PRICES, judge, total, totals
 from tests.transform.truth_of_health import count_jobs
 
 DECISIVE = {"success", "failure", "timed_out", "startup_failure"}
@@ -105,10 +105,20 @@ def _judge_job(job: Row, jobs: list[Row], attempts: dict[Any, Row]) -> None:
     labels = [label.lower() for label in job["labels"] or []]
     classes = [CLASSES[label] for label in labels if label in CLASSES]
     job["runner_class"] = classes[0] if classes else "unknown"
+    if PRICES.get(job["runner_class"], ("", False))[1] and _is_own(job):
+        job["runner_class"] = "self_hosted"
     minutes = math.ceil((job["duration_seconds"] or 0) / 60) if ended else None
-    is_own = job["runner_class"] == "self_hosted"
-    job["billable_minutes"] = minutes if minutes is None or not is_own else 0
+    is_own, is_unknown = (job["runner_class"] == each for each in ("self_hosted", "unknown"))
+    job["billable_minutes"] = minutes if minutes is None or not (is_own or is_unknown) else 0
     job["self_hosted_minutes"] = minutes if minutes is None or is_own else 0
+
+
+def _is_own(job: Row) -> bool:
+    """Whether a runner with a standard label is none of GitHub's."""
+    group, name = job["runner_group_name"], job["runner_name"] or ""
+    return group not in (None, "GitHub Actions") and not name.startswith(
+        ("GitHub Actions ", "Hosted Agent")
+    )
 
 
 def _measure_attempt(attempt: Row, jobs: list[Row]) -> None:

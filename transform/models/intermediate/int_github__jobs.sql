@@ -12,6 +12,10 @@ runner_labels as (
     select position, label_pattern, runner_class from {{ ref('runner_labels') }}
 ),
 
+standard_classes as (
+    select distinct runner_class from {{ ref('runner_prices') }} where is_standard
+),
+
 observations as not materialized (
     select jobs.*
     from {{ ref('stg_github__workflow_jobs') }} as jobs
@@ -147,13 +151,22 @@ label_set_classes as (
 executed as (
     select
         carried_over.*,
-        coalesce(label_set_classes.runner_class, 'unknown') as runner_class,
+        -- One's own runner may have the label of a standard one: its group and its name tell.
+        case
+            when
+                standard_classes.runner_class is not null
+                and carried_over.runner_group_name != 'GitHub Actions'
+                and coalesce(carried_over.runner_name, '') !~ '^(GitHub Actions |Hosted Agent)'
+                then 'self_hosted'
+            else coalesce(label_set_classes.runner_class, 'unknown')
+        end as runner_class,
         carried_over.had_runner and not carried_over.is_carried_over as is_executed,
         carried_over.had_runner
         and not carried_over.is_carried_over
         and carried_over.status = 'completed' as is_executed_and_completed
     from carried_over
     left join label_set_classes on carried_over.labels = label_set_classes.labels
+    left join standard_classes on label_set_classes.runner_class = standard_classes.runner_class
 ),
 
 measured as (
@@ -205,6 +218,8 @@ select
     is_impossible_queue,
     duration_seconds,
     is_impossible_duration,
-    case when runner_class = 'self_hosted' then minutes * 0 else minutes end as billable_minutes,
+    -- Of an unknown class nobody knows whether GitHub bills it.
+    case when runner_class in ('self_hosted', 'unknown') then minutes * 0 else minutes end
+        as billable_minutes,
     case when runner_class = 'self_hosted' then minutes else minutes * 0 end as self_hosted_minutes
 from measured

@@ -109,7 +109,7 @@ judged as (
         runs.workflow_id,
         runs.day,
         runs.created_at as run_created_at,
-        -- Null until an executed job has completed; one of the two is 0.
+        -- Null until an executed job has completed; one of the two is 0, of an unknown class both.
         jobs.billable_minutes + jobs.self_hosted_minutes as minutes,
         case
             when not jobs.is_executed then null
