@@ -185,7 +185,8 @@ def slow_bodies_hold_up_no_webhook(target: Demonstration) -> None:
         for _ in range(50):
             stack.enter_context(_slow_body(target.receiver_port, "/webhooks/github"))
         begun = time.monotonic()
-        assert target.deliver({"action": "requested", "repository": {"id": 1}}) == 202
+        delivery: dict[str, object] = {"action": "requested", "repository": {"id": 1}}
+        assert target.deliver(delivery, port=target.receiver_port) == 202
         assert ask(target.api_port, "GET", "/healthz").status == 200
         assert time.monotonic() - begun < 10, "GitHub would have given up"
 
