@@ -45,6 +45,16 @@ def answer(
     return tagged_response(key, read_body, state.freshness)
 
 
+def part(connection: Connection, question: Question, compute: Callable[[], bytes]) -> bytes:
+    """A part of an answer that itself changes too often to be kept.
+
+    As with `answer`, the connection is a transaction of one snapshot.
+    """
+    key = answer_key(question, read_state(connection, question.repository_ids).fingerprint)
+    body = _find(key)
+    return _keep(key, compute()) if body is None else body
+
+
 def _find(key: str) -> bytes | None:
     body: bytes | None = cache.get(key)
     return body

@@ -90,6 +90,22 @@ def test_what_a_repository_says_of_its_collection_has_a_tag_of_its_own(
     assert again.get_json()["data"][0]["trouble"] == "404"
 
 
+def test_what_a_repository_has_is_counted_once_per_build(history: Marts, people: People) -> None:
+    """The list changes with every poll, and sums the days of 500 repositories."""
+    history.statistics_by_day(10, "2026-01-01", runs=3, jobs=30)
+
+    def counts() -> list[int]:
+        return [row["run_count"] for row in people.read("/repositories")["data"]]
+
+    assert counts() == [3, 0, 0]
+    history.statistics_by_day(10, "2026-01-02", runs=2, jobs=20)
+    history.connection.execute("update app.repositories set trouble = '404'")
+    assert counts() == [3, 0, 0]
+    assert people.read("/repositories?limit=1")["data"][0]["run_count"] == 5, "counted by itself"
+    history.raise_version(1)
+    assert counts() == [5, 0, 0]
+
+
 def test_a_head_request_is_answered_alike(
     history: Marts, people: People, app: Flask, client: ValidatingClient, token: str
 ) -> None:
