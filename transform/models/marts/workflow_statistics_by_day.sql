@@ -31,8 +31,8 @@ all_jobs as (
     select * from {{ ref('jobs') }}
 ),
 
--- Every day under which a touched run is or was filed, so that a day which a run has left is computed
--- too, whatever a build before this one got to do.
+-- Every day under which a touched run is or was filed, so that a day which a run has left is
+-- computed too, whatever a build before this one got to do.
 touched as (
     select
         repository_id,

@@ -1,9 +1,16 @@
 {#- Both arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
+{#- A job that its attempt does not have any more is no job, whoever told of it. -#}
+{%- set is_listed_for_webhooks -%}
+    not exists (
+        select from {{ source('raw', 'workflow_jobs') }} as polled
+        where polled.job_id = webhook_jobs.job_id and polled.gone_at is not null
+    )
+{%- endset -%}
 {%- set ways = [
-    (source('raw', 'workflow_jobs'), 'null::text', '_dlt_load_id::text'),
-    (source('raw', 'webhook_jobs'), 'delivery_id', 'batch_id'),
+    (source('raw', 'workflow_jobs'), 'null::text', '_dlt_load_id::text', 'gone_at is null'),
+    (source('raw', 'webhook_jobs'), 'delivery_id', 'batch_id', is_listed_for_webhooks),
 ] -%}
-{%- for observations, delivery_id, load_id in ways -%}
+{%- for observations, delivery_id, load_id, is_listed in ways -%}
 select
     job_id,
     run_id,
@@ -32,16 +39,8 @@ select
     content_hash::text as content_hash,
     {{ delivery_id }} as delivery_id,
     {{ load_id }} as load_id
-from {{ observations }} as observed
--- A job that its attempt does not have any more is no job, whoever told of it.
-{% if delivery_id == 'delivery_id' -%}
-where not exists (
-    select from {{ source('raw', 'workflow_jobs') }} as polled
-    where polled.job_id = observed.job_id and polled.gone_at is not null
-)
-{%- else -%}
-where gone_at is null
-{%- endif %}
+from {{ observations }}
+where {{ is_listed }}
 {% if not loop.last %}union all
 {% endif %}
 {%- endfor %}
