@@ -27,7 +27,7 @@ class Size(NamedTuple):
 
 APPLICATION = "api.wsgi:app"
 # Most threads wait for Redis to have an event on disk; that many share one flush.
-SIZE = Size(workers=2, threads=16)
+SIZE = Size(workers=2, threads=64)
 RECEIVER = "api.webhooks.wsgi:app"
 # A body that comes slowly holds a thread for as long as its sender likes (`api.bodies` bounds how
 # many do). One that waits costs its stack; it is started when it is needed.

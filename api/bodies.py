@@ -37,8 +37,9 @@ class Bounds(NamedTuple):
     most_bytes: int
 
 
-# Of 16 threads (`actionsight.api_server`).
-OF_API = Bounds(most=8, most_of_address=6, most_bytes=100 * 1024 * 1024)
+# Of 64 threads (`actionsight.api_server`). Behind a proxy all of GitHub may be one address, and its
+# deliveries come in bursts.
+OF_API = Bounds(most=40, most_of_address=32, most_bytes=100 * 1024 * 1024)
 # Of 256. GitHub's bodies are there in milliseconds.
 OF_RECEIVER = Bounds(most=192, most_of_address=64, most_bytes=400 * 1024 * 1024)
 

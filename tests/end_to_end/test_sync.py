@@ -22,6 +22,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.thorough
 def test_two_at_once_do_no_harm(installation: Installation, synced: Installation) -> None:
     both = [installation.start("sync") for _ in range(2)]
     outputs = [process.communicate()[0] for process in both]

@@ -17,7 +17,7 @@ from actionsight.settings import ROOT
 from tests.end_to_end.conftest import ACTIONSIGHT
 from tests.end_to_end.demonstration import Demonstration
 from tests.end_to_end.person import Person
-from tests.security.attacks import ATTACKS
+from tests.security.attacks import ATTACKS, no_other_user_reads_what_is_stored
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(420)]
 
@@ -129,17 +129,6 @@ def assert_no_secret_was_written(folder: Path, secrets: set[str]) -> None:
             assert secret.encode() not in content, path
 
 
-def assert_nobody_else_reads(folder: Path) -> None:
-    """What other users of the machine can reach below the folder, they cannot read."""
-    assert folder.stat().st_mode & 0o066 == 0, folder
-    for path in folder.iterdir():
-        if path.is_symlink():
-            continue
-        assert path.stat().st_mode & 0o066 == 0, path
-        if path.is_dir() and path.stat().st_mode & 0o011:
-            assert_nobody_else_reads(path)
-
-
 def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_folder: Path) -> None:
     demonstration = Demonstration(services_folder / "up")
     with demonstration.up() as process:
@@ -176,7 +165,7 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
     assert_no_secret_was_written(demonstration.folder, secrets)
-    assert_nobody_else_reads(demonstration.folder)
+    no_other_user_reads_what_is_stored(demonstration)
 
 
 @pytest.mark.parametrize("command", ["up", "sync"])

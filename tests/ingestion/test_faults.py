@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from github_standin import faults
+from ingestion.github.rest import credentials
 from tests.github_standin.keys import keys
 from tests.ingestion.collecting import MINUTE, Installation, job, run
 from tests.ingestion.striking import DAY, HOUR, Struck, assert_not_held_up, beside
@@ -221,7 +222,11 @@ def test_a_token_that_expires_in_mid_run_stops_everything_until_there_is_another
     assert_not_held_up(own, other)
 
 
-def test_an_installations_token_that_expires_in_mid_run_is_renewed(own: Installation) -> None:
+def test_an_installations_token_that_expires_in_mid_run_is_renewed(
+    own: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What expires is an hour old; one that was just made would be tried again instead.
+    monkeypatch.setattr(credentials, "YOUNG_SECONDS", 0)
     struck = Struck(own)
     private_key, public_key = keys()
     people = own.world.people

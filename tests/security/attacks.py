@@ -32,6 +32,8 @@ from tests.security.dagster_requests import (
 
 FORM = "application/x-www-form-urlencoded"
 PATIENCE_SECONDS = 60
+OTHERS_READ_OR_WRITE = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
+OTHERS_ENTER = stat.S_IXGRP | stat.S_IXOTH
 POSTGRESQL_SASL = 10  # the authentication that PostgreSQL asks for: SCRAM
 
 
@@ -217,12 +219,8 @@ def another_hosts_name_is_not_served(target: Demonstration) -> None:
 
 def no_other_user_reads_what_is_stored(target: Demonstration) -> None:
     """B5: payloads of private repositories, logs, passwords."""
-    readable = [
-        path
-        for path in [target.data_dir, *target.data_dir.rglob("*")]
-        if not path.is_symlink() and _is_open_to_others(path)
-    ]
-    assert readable == []
+    readable = list(_open_to_others(target.folder))
+    assert readable == [], readable
 
 
 def a_read_token_changes_nothing(target: Demonstration) -> None:
@@ -337,10 +335,18 @@ def _serves(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-def _is_open_to_others(path: Path) -> bool:
-    """Whether others may read it; to pass through a folder is not to read it."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return False
-    return bool(mode & (stat.S_IROTH | stat.S_IWOTH | stat.S_IRGRP | stat.S_IWGRP))
+def _open_to_others(folder: Path) -> Iterator[Path]:
+    """What other users of the machine can reach below a folder, and read or write."""
+    if folder.stat().st_mode & OTHERS_READ_OR_WRITE:
+        yield folder
+    for path in folder.iterdir():
+        if path.is_symlink():
+            continue
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            continue
+        if path.is_dir() and mode & OTHERS_ENTER:
+            yield from _open_to_others(path)
+        elif mode & OTHERS_READ_OR_WRITE:
+            yield path

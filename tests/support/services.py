@@ -50,6 +50,10 @@ class Databases:
         with self.fresh(name, template=TEMPLATE) as url:
             yield url
 
+    def as_superuser(self, url: str) -> str:
+        """The address of the same database for the server's superuser."""
+        return with_database(self.server.admin_url(), urlsplit(url).path.lstrip("/"))
+
     def _execute(self, statement: str, *names: str) -> None:
         with connect(self.server.admin_url(), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

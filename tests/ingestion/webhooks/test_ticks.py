@@ -16,6 +16,7 @@ from tests.ingestion.webhooks.receiving import (
     run_payload,
     wait_until,
 )
+from tests.support.services import Databases
 
 pytestmark = pytest.mark.integration
 
@@ -78,15 +79,18 @@ def test_many_drains_at_once_store_everything_once(webhooks: Installation) -> No
     assert webhooks.buffer.freshness().event_count == 0
 
 
-def test_of_two_that_wait_for_each_other_the_drain_tries_again(webhooks: Installation) -> None:
+def test_of_two_that_wait_for_each_other_the_drain_tries_again(
+    webhooks: Installation, postgres_server: Databases
+) -> None:
     webhooks.monitor(5_000)
     webhooks.send("workflow_run", run_payload(1))
     webhooks.send("workflow_run", run_payload(2, repository_id=5_000))
     update = "update app.repositories set trouble = 'x' where repository_id = %s"
     with (
         ThreadPoolExecutor() as threads,
-        connect(webhooks.database_url) as poll,
+        connect(postgres_server.as_superuser(webhooks.database_url)) as poll,
     ):
+        # Only a superuser chooses who of the two is the victim.
         poll.execute("set deadlock_timeout = '10s'")
         poll.execute(update, [5_000])
         drained = threads.submit(webhooks.drain)

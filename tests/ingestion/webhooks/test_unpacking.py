@@ -241,7 +241,7 @@ def test_a_reason_quotes_no_long_value() -> None:
 def test_nul_characters_and_lone_surrogates_are_left_out() -> None:
     body = json.dumps(run_payload(display_title="a\0b \ud83d")).encode()
     assert b"\\ud83d" in body
-    assert row("workflow_run", body)["display_title"] == "ab ?"
+    assert row("workflow_run", body)["display_title"] == "ab "
     payload = {**run_payload(), "action": "re\0quested"}
     assert unpacked("workflow_run", payload).action == "requested"
 
@@ -255,7 +255,7 @@ def test_headers_can_hold_anything() -> None:
     made = from_event(Event("17-1", RECEIVED_AT, headers, b""))
     assert made.delivery_id == "entry 17-1"
     assert made.event == ("ping" * 100)[:100]
-    assert made.headers["x-?"] == "['a list']"
+    assert made.headers["x-"] == "['a list']"
     assert from_event(Event("17-2", RECEIVED_AT, {}, b"")).delivery_id == "entry 17-2"
     blank = from_event(Event("17-3", RECEIVED_AT, {"x-github-delivery": "\0"}, b""))
     assert (blank.delivery_id, blank.event) == ("entry 17-3", "unknown")
