@@ -168,7 +168,7 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
     no_other_user_reads_what_is_stored(demonstration)
 
 
-@pytest.mark.parametrize("command", ["up", "sync"])
+@pytest.mark.parametrize("command", [pytest.param("up", marks=pytest.mark.thorough), "sync"])
 def test_a_command_that_is_terminated_early_leaves_nothing_behind(
     services_folder: Path, command: str
 ) -> None:

@@ -134,6 +134,7 @@ class Killer:
         assert process.exitcode == -signal.SIGKILL
 
 
+@pytest.mark.thorough
 def test_a_backfill_that_is_killed_at_random_moments_ends_with_the_rows_of_an_undisturbed_one(
     own: Installation, postgres_server: Databases, tmp_path: Path
 ) -> None:

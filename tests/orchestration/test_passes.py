@@ -17,6 +17,7 @@ from tests.orchestration.test_builds import commit_a_load
 pytestmark = pytest.mark.integration
 
 
+@pytest.mark.thorough
 def test_a_load_that_comes_during_a_build_is_built_in_a_further_pass(
     dbt_database_url: str, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_build_tests_the_rows_that_it_computed_and_no_others(
     assert failures(built) == ["jobs_hold_possible_values"]
 
 
+@pytest.mark.thorough
 def test_a_full_refresh_tests_every_row(built: Project, database: psycopg.Connection[Any]) -> None:
     for columns in ("repository_id", "repository_id_workflow_id"):
         database.execute(f"alter table marts.jobs drop constraint jobs_{columns}_fkey")

@@ -3,12 +3,12 @@
 {%- set is_listed_for_webhooks -%}
     not exists (
         select from {{ source('raw', 'workflow_jobs') }} as polled
-        where polled.job_id = webhook_jobs.job_id and polled.gone_at is not null
+        where polled.job_id = observed.job_id and polled.gone_at is not null
     )
 {%- endset -%}
 {%- set ways = [
     (source('raw', 'workflow_jobs'), 'null::text', '_dlt_load_id::text', 'gone_at is null'),
-    (source('raw', 'webhook_jobs'), 'delivery_id', 'batch_id', is_listed_for_webhooks),
+    (source('raw', 'webhook_jobs') ~ ' as observed', 'delivery_id', 'batch_id', is_listed_for_webhooks),
 ] -%}
 {%- for observations, delivery_id, load_id, is_listed in ways -%}
 select
