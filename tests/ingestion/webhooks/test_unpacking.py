@@ -124,6 +124,16 @@ def test_what_takes_something_away_is_applied_and_what_gives_is_left_to_asking(
     assert result.outcome == ("ignored" if effect is None else "applied")
 
 
+def test_a_field_that_nobody_knows_yet_keeps_nothing_open() -> None:
+    payload = {"action": "privatized", "repository": {"id": REPOSITORY_ID}, "of_tomorrow": {}}
+    assert (
+        unpacked("repository", payload).effect
+        == unpacked(
+            "repository", {"action": "privatized", "repository": {"id": REPOSITORY_ID}}
+        ).effect
+    )
+
+
 @pytest.mark.parametrize(
     ("event", "action"),
     [("repository", "deleted"), ("installation", "deleted"), ("repository", "renamed")],
