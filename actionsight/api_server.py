@@ -72,8 +72,9 @@ def kept(environment: Mapping[str, str]) -> dict[str, str]:
 def main(port: str, application: str = APPLICATION) -> None:
     """Become the server."""
     os.umask(0o077)  # what it writes is for this user alone
-    if COUNTERS not in os.environ:
-        os.environ[COUNTERS] = str(empty_counters_folder(load().data_dir, int(port)))
+    environment = kept(os.environ)
+    if COUNTERS not in environment:
+        environment[COUNTERS] = str(empty_counters_folder(load().data_dir, int(port)))
     size = RECEIVER_SIZE if application == RECEIVER else SIZE
     granian = str(Path(sys.executable).with_name("granian"))
     os.execve(  # noqa: S606 no shell is wanted
@@ -93,7 +94,7 @@ def main(port: str, application: str = APPLICATION) -> None:
             "--respawn-failed-workers",
             application,
         ],
-        kept(os.environ),
+        environment,
     )
 
 

@@ -85,6 +85,29 @@ def test_a_search_that_is_stale_claims_nothing_and_is_made_good(own: Installatio
     assert own.repository("octo/hello")["backfilled_from"] == START - 30 * DAY
 
 
+def test_a_sweep_asks_for_none_of_many_runs_that_a_stale_search_leaves_out(
+    own: Installation,
+) -> None:
+    ci = workflow(own.world)
+    for number in range(101):
+        own.world.add_run(ci, START - 20 * DAY + number * MINUTE, ended_at=START)
+    own.monitor("octo/hello")
+    own.collect()
+    own.clock.advance(DAY)
+    own.paths()
+    empty = {"total_count": 0, "workflow_runs": []}
+    own.server.fault = answering("/actions/runs", empty, query="created")
+    results = own.collect("sweep")
+    assert "leaves out 101 runs that it has" in results[-2].troubles["octo/hello"]
+    assert own.repository("octo/hello")["swept_at"] is None
+    assert len(own.paths()) <= 3
+
+    own.server.fault = None
+    own.clock.advance(10 * MINUTE)
+    assert own.collect("sweep")[-2].troubles == {}
+    assert own.query("select run_id from raw.workflow_runs where gone_at is not null") == []
+
+
 def test_history_that_was_read_is_read_again_for_whoever_asks_for_it(own: Installation) -> None:
     ci = workflow(own.world)
     known = run(ci, own.world, START - DAY)

@@ -100,8 +100,8 @@ def test_a_server_begins_with_an_empty_folder_of_its_own(
 ) -> None:
     monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    started: list[list[str]] = []
-    monkeypatch.setattr(os, "execve", lambda _, arguments, __: started.append(arguments))
+    started: list[tuple[list[str], dict[str, str]]] = []
+    monkeypatch.setattr(os, "execve", lambda _, *started_with: started.append(started_with))
     monkeypatch.setattr(os, "umask", lambda mask: mask)  # this process has others' files to make
     mine, other = (api_server.counters_folder(tmp_path, port) for port in (8000, 8001))
     for folder in (mine, other):
@@ -109,8 +109,11 @@ def test_a_server_begins_with_an_empty_folder_of_its_own(
         (folder / "counter_1.db").write_bytes(b"of the last time")
     api_server.main("8000")
     assert (list(mine.iterdir()), len(list(other.iterdir()))) == ([], 1)
-    assert os.environ["PROMETHEUS_MULTIPROC_DIR"] == str(mine)
-    assert "--port=8000" in started[0]
+    [(arguments, environment)] = started
+    assert environment["PROMETHEUS_MULTIPROC_DIR"] == str(mine)
+    # It is the server's alone: what else this process starts counts elsewhere.
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+    assert "--port=8000" in arguments
 
 
 def test_a_server_that_is_told_a_folder_counts_there_beside_others(
