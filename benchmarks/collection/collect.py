@@ -29,10 +29,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     began = time.perf_counter()
+    from actionsight.github.rate_limit.limiter import Limits
     from actionsight.settings import load
     from ingestion.github import stages
     from ingestion.github.cycle import LOOPS, cycle
-    from ingestion.github.rest.budget import Limits
 
     told: dict[str, Any] = {"import_seconds": time.perf_counter() - began}
     watches = _watches()
@@ -83,8 +83,8 @@ def _watches() -> Stopwatches:
     import psycopg
     from psycopg import sql
 
+    from actionsight.github.transport import Transport
     from ingestion.github.loading import Loader
-    from ingestion.github.rest.transport import Transport
 
     def statement(cursor: Any, query: Any, *_: object, **__: object) -> str:
         text = query.as_string(cursor) if isinstance(query, sql.Composable) else str(query)
@@ -101,7 +101,7 @@ def _watches() -> Stopwatches:
 
 
 def _record(asked: list[str]) -> None:
-    from ingestion.github.rest.transport import Reply, Transport
+    from actionsight.github.transport import Reply, Transport
 
     get = Transport.get
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 import click
 
 from actionsight.database import connect
+from actionsight.github.errors import GitHubError, LoadError
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
 from ingestion.command_line import TROUBLE, log_to_stderr, run
 from ingestion.github.prepare import prepare
-from ingestion.github.rest.errors import GitHubError, LoadError
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +102,8 @@ def backfill_command(names: Sequence[str], since: datetime) -> None:
 @click.argument("names", nargs=-1, metavar="[OWNER/NAME]...")
 def check_command(names: Sequence[str]) -> None:
     """Say as whom GitHub is asked and what that may read: a line of JSON for each finding."""
-    from ingestion.github.rest.access import access
-    from ingestion.github.rest.checking import PATIENCE, check
+    from actionsight.github.credential_router import access
+    from actionsight.github.diagnostics import PATIENCE, check
 
     settings = load()
     may_ask = access(settings, patience=PATIENCE)

@@ -21,16 +21,16 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from actionsight.database import connect
+from actionsight.github.client import Asker
+from actionsight.github.credential_router import Access, access
+from actionsight.github.errors import GitHubError, RateLimitError
+from actionsight.github.rate_limit.limiter import BudgetState, Limits, Priority
+from actionsight.github.retries import Patience
 from actionsight.locks import LOOP_LOCKS
 from actionsight.settings import Settings
 from ingestion.github import state, stored
 from ingestion.github.loading import Batch, Loader
 from ingestion.github.locking import take_lock
-from ingestion.github.rest.access import Access, access
-from ingestion.github.rest.budget import BudgetState, Limits, Priority
-from ingestion.github.rest.client import Asker
-from ingestion.github.rest.errors import GitHubError, RateLimitError
-from ingestion.github.rest.patience import Patience
 from ingestion.github.rows import UnreadablePayloadError
 from ingestion.github.schema import PIPELINES, TABLES
 from ingestion.github.state import Poll, Repository

@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from ingestion.github.rest.budget import BudgetState
+from actionsight.github.rate_limit.limiter import BudgetState
 
 
 @dataclass(frozen=True)

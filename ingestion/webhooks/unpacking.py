@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
+from actionsight.github.payloads import parse_json
 from ingestion.github.rows import (
     Payload,
     UnreadablePayloadError,
@@ -25,7 +26,6 @@ from ingestion.github.rows import (
     workflow_run_row,
 )
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS, Row, Table
-from ingestion.payloads import parse_json
 from ingestion.webhooks.delivery import LONGEST_NAME, Delivery
 
 Outcome = Literal["observed", "applied", "not_monitored", "ignored"]

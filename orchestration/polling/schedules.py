@@ -15,9 +15,9 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from actionsight import owed
+from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import load
 from ingestion.github.cycle import Loop
-from ingestion.github.rest.limits import Priority
 from orchestration.polling.assets import collection, polled_tables
 from orchestration.runs import under_way
 

@@ -14,11 +14,11 @@ import redis
 from actionsight.embedded import ValkeyServer, hold
 from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
+from actionsight.github.rate_limit import limiter
+from actionsight.github.rate_limit.models import GITHUB_LIMITS, Lease, Priority, Wait
+from actionsight.github.rate_limit.shared import SharedBudget
 from api.cache import server as cache_server
 from api.limits import PassingStorage
-from ingestion.github.rest import budget
-from ingestion.github.rest.limits import GITHUB_LIMITS, Lease, Priority, Wait
-from ingestion.github.rest.shared_budget import SharedBudget
 
 pytestmark = pytest.mark.integration
 
@@ -105,7 +105,7 @@ def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> No
     buffer, draining = EventBuffer(pair.url), EventBuffer(pair.url)
     answers = cache_server.connect(pair.url)
     limits = PassingStorage(f"passing+{pair.url}")
-    governor = SharedBudget(budget.connect(pair.url), "key", GITHUB_LIMITS, None)
+    governor = SharedBudget(limiter.connect(pair.url), "key", GITHUB_LIMITS, None)
 
     def use(number: int) -> None:
         """Each by a connection that it keeps; what fails raises."""

@@ -11,6 +11,8 @@ from psycopg.rows import dict_row
 from werkzeug.wrappers import Request, Response
 
 from actionsight.database import connect
+from actionsight.github.rate_limit.limiter import Limits
+from actionsight.github.retries import Patience
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings
 from github_standin.model import Job, Run, Runner, Step, Workflow
@@ -18,8 +20,6 @@ from github_standin.server import Server, serving
 from github_standin.world import World
 from ingestion.github import stages
 from ingestion.github.cycle import LOOPS, Cycle, Loop, StageResult, cycle
-from ingestion.github.rest.budget import Limits
-from ingestion.github.rest.patience import Patience
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -13,9 +13,10 @@ from importlib import import_module
 from multiprocessing.context import ForkServerProcess
 from unittest import mock
 
+from actionsight.github import pagination
 from ingestion.github import __main__ as command
+from ingestion.github import concurrency
 from ingestion.github.loops import backfill, jobs, listing, loading
-from ingestion.github.rest import endpoints, overlap
 
 # What the command imports on its way: once, not by each process.
 for _name in (
@@ -57,11 +58,11 @@ def collect(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     logging.disable()
     with (
-        mock.patch.object(endpoints, "PAGE_SIZES", (ROWS, 5)),
+        mock.patch.object(pagination, "PAGE_SIZES", (ROWS, 5)),
         mock.patch.object(listing, "LISTING_CAP", 3 * ROWS),
         mock.patch.object(loading, "ROWS_PER_LOAD", ROWS),
         mock.patch.object(jobs, "ATTEMPTS_PER_LOAD", ROWS),
         mock.patch.object(backfill, "WIDTH", 1),
-        mock.patch.object(jobs, "overlapped", partial(overlap.overlapped, width=4)),
+        mock.patch.object(jobs, "overlapped", partial(concurrency.overlapped, width=4)),
     ):
         raise SystemExit(command.main(["--quiet", "poll", "--loop", "backfill"]))

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from actionsight.github import credentials
 from github_standin import faults
-from ingestion.github.rest import credentials
 from tests.github_standin.keys import keys
 from tests.ingestion.collecting import MINUTE, Installation, job, run
 from tests.ingestion.striking import DAY, HOUR, Struck, assert_not_held_up, beside

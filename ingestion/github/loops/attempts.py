@@ -4,16 +4,16 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ingestion.github import stored as history
-from ingestion.github.cycle import Cycle, Expected, Turn
-from ingestion.github.loops.loading import RunLoad
-from ingestion.github.rest.endpoints import Payload, get_object
-from ingestion.github.rest.errors import (
+from actionsight.github.errors import (
     CredentialError,
     MissingError,
     UnexpectedAnswerError,
 )
-from ingestion.github.rest.overlap import overlapped
+from actionsight.github.pagination import Payload, get_object
+from ingestion.github import stored as history
+from ingestion.github.concurrency import overlapped
+from ingestion.github.cycle import Cycle, Expected, Turn
+from ingestion.github.loops.loading import RunLoad
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
 from ingestion.github.schema import CONTENT_HASH, Row
 from ingestion.github.state import Repository

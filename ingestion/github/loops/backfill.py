@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
+from actionsight.github.errors import MissingError, RateLimitError, UnexpectedAnswerError
 from ingestion.github import state, stored, windows
+from ingestion.github.concurrency import Overlap
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake
 from ingestion.github.loops.listing import ReadWindow, count_runs, read_whole, runs_listed
 from ingestion.github.loops.loading import RunLoad
 from ingestion.github.loops.troubles import has_no_runs, settle
-from ingestion.github.rest.errors import MissingError, RateLimitError, UnexpectedAnswerError
-from ingestion.github.rest.overlap import Overlap
 from ingestion.github.state import Repository
 from ingestion.github.windows import Window
 

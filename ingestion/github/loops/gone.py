@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
+from actionsight.github.errors import MissingError
 from ingestion.github import stored
+from ingestion.github.concurrency import overlapped
 from ingestion.github.cycle import Cycle, Turn
 from ingestion.github.loops.attempts import RunIntake, ask_run, confirm_readable
 from ingestion.github.loops.loading import RunLoad
-from ingestion.github.rest.errors import MissingError
-from ingestion.github.rest.overlap import overlapped
 from ingestion.github.rows import gone_row
 
 

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ingestion.github import state, stored, windows
+from ingestion.github.concurrency import overlapped
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import AnotherRepositoryError, RunIntake
 from ingestion.github.loops.listing import ReadWindow, read_newest, read_through
 from ingestion.github.loops.loading import RunLoad
 from ingestion.github.loops.troubles import has_no_runs, settle
-from ingestion.github.rest.overlap import overlapped
 from ingestion.github.state import Repository
 from ingestion.github.windows import SECOND, Window
 

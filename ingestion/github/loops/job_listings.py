@@ -7,10 +7,10 @@ from typing import Any
 
 from psycopg import Connection
 
+from actionsight.github.pagination import listing
 from ingestion.github import stored
 from ingestion.github.cycle import Turn
 from ingestion.github.loading import Batch
-from ingestion.github.rest.endpoints import listing
 from ingestion.github.rows import UnreadablePayloadError, gone_row, workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.stored import Attempt

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from actionsight.github.errors import CredentialError, MissingError, RateLimitError
+from actionsight.github.rate_limit.limiter import Priority
 from ingestion.github import state, stored
+from ingestion.github.concurrency import overlapped
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
 from ingestion.github.loops.attempts import confirm_readable
@@ -14,9 +17,6 @@ from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_job
 from ingestion.github.loops.open_jobs import list_open_jobs
 from ingestion.github.loops.told import ToldJobs, is_sampled
 from ingestion.github.loops.troubles import settle
-from ingestion.github.rest.budget import Priority
-from ingestion.github.rest.errors import CredentialError, MissingError, RateLimitError
-from ingestion.github.rest.overlap import overlapped
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.stored import JobListing, OwedAttempt, Queue
 

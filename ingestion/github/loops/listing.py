@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ingestion.github.cycle import Turn
-from ingestion.github.loops.attempts import ReadRuns
-from ingestion.github.rest.endpoints import (
+from actionsight.github.errors import UnexpectedAnswerError
+from actionsight.github.pagination import (
     LISTING_CAP,
     Listing,
     get_object,
     listing,
     timestamp,
 )
-from ingestion.github.rest.errors import UnexpectedAnswerError
+from ingestion.github.cycle import Turn
+from ingestion.github.loops.attempts import ReadRuns
 from ingestion.github.windows import SECOND, Window
 
 logger = logging.getLogger(__name__)

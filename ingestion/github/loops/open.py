@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
+from actionsight.github.errors import MissingError
 from ingestion.github import stored
+from ingestion.github.concurrency import overlapped
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import ReadRuns, RunIntake, ask_run
 from ingestion.github.loops.gone import note_gone
 from ingestion.github.loops.loading import RunLoad
 from ingestion.github.loops.troubles import settle
-from ingestion.github.rest.errors import MissingError
-from ingestion.github.rest.overlap import overlapped
 from ingestion.github.state import Repository
 from ingestion.github.stored import OpenRun
 

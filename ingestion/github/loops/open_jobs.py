@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
+from actionsight.github.errors import MissingError, RateLimitError
 from ingestion.github import stored
+from ingestion.github.concurrency import overlapped
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
 from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.loops.open import LONGEST_RUN
 from ingestion.github.loops.told import ToldJobs, is_sampled
 from ingestion.github.loops.troubles import settle
-from ingestion.github.rest.errors import MissingError, RateLimitError
-from ingestion.github.rest.overlap import overlapped
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, Row
 from ingestion.github.stored import OpenAttempt, OpenJobListing
 

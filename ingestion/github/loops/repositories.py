@@ -5,12 +5,12 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from actionsight.github.errors import CredentialError, GitHubError, MissingError
+from actionsight.github.pagination import listing
 from ingestion.github import selections, state
+from ingestion.github.concurrency import overlapped
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
-from ingestion.github.rest.endpoints import listing
-from ingestion.github.rest.errors import CredentialError, GitHubError, MissingError
-from ingestion.github.rest.overlap import overlapped
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state import Repository

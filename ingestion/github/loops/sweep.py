@@ -9,6 +9,8 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
+from actionsight.github.errors import UnexpectedAnswerError
+from actionsight.github.pagination import PER_PAGE
 from actionsight.owed import SWEEP_DUE_AFTER
 from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
@@ -24,8 +26,6 @@ from ingestion.github.loops.listing import (
 )
 from ingestion.github.loops.loading import RunLoad
 from ingestion.github.loops.troubles import has_no_runs, settle
-from ingestion.github.rest.endpoints import PER_PAGE
-from ingestion.github.rest.errors import UnexpectedAnswerError
 from ingestion.github.state import Repository
 from ingestion.github.windows import SECOND, Window
 

@@ -2,10 +2,10 @@
 
 import logging
 
+from actionsight.github.errors import GitHubError, MissingError
 from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Turn
 from ingestion.github.loops.attempts import confirm_readable
-from ingestion.github.rest.errors import GitHubError, MissingError
 
 logger = logging.getLogger(__name__)
 

@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from actionsight.findings import Finding
-from ingestion.github.rest.access import Access
-from ingestion.github.rest.app import App
-from ingestion.github.rest.credentials import Credential, Installation
-from ingestion.github.rest.endpoints import get_object
-from ingestion.github.rest.errors import GitHubError, MissingError, RateLimitError
-from ingestion.github.rest.limits import Priority
-from ingestion.github.rest.patience import Patience
-from ingestion.github.rest.transport import Fault, Reply, Transport
-from ingestion.payloads import parse_json
+from actionsight.github.app import App
+from actionsight.github.credential_router import Access
+from actionsight.github.credentials import Credential, Installation
+from actionsight.github.errors import GitHubError, MissingError, RateLimitError
+from actionsight.github.pagination import get_object
+from actionsight.github.payloads import parse_json
+from actionsight.github.rate_limit.models import Priority
+from actionsight.github.retries import Patience
+from actionsight.github.transport import Fault, Reply, Transport
 
 NEEDED = ("actions", "metadata")
 # More of them would tell little more, and cost two requests each.

@@ -9,16 +9,16 @@ import pytest
 import redis
 from werkzeug.wrappers import Request, Response
 
+from actionsight.github.diagnostics import check
+from actionsight.github.errors import BadCredentialError, ForbiddenError, UnavailableError
+from actionsight.github.rate_limit.limiter import Priority
 from actionsight.settings import Settings
 from github_standin import faults as ready_made
 from github_standin.people import Installation
 from github_standin.server import Server
 from github_standin.world import World
-from ingestion.github.rest.budget import Priority
-from ingestion.github.rest.checking import check
-from ingestion.github.rest.errors import BadCredentialError, ForbiddenError, UnavailableError
-from tests.ingestion.rest.asking import TOKEN, Time
-from tests.ingestion.rest.conftest import Reach
+from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.factories import TOKEN, Time
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from actionsight.authorities import ssl_context
-from ingestion.github.rest.errors import UnexpectedAnswerError
+from actionsight.github.errors import UnexpectedAnswerError
 
 API_VERSION = "2022-11-28"
 USER_AGENT = "actionsight"

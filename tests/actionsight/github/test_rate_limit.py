@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from ingestion.github.rest.budget import Budget, Limits, Priority, connect
-from ingestion.github.rest.limits import Lease, Settlement, Told, Wait
-from tests.ingestion.rest.asking import Time
+from actionsight.github.rate_limit.limiter import Budget, Limits, Priority, connect
+from actionsight.github.rate_limit.models import Lease, Settlement, Told, Wait
+from tests.actionsight.github.factories import Time
 
 pytestmark = pytest.mark.integration
 

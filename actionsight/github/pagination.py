@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from ingestion.github.rest.client import Answer, Asker
-from ingestion.github.rest.errors import SlowError, UnexpectedAnswerError
-from ingestion.github.rest.transport import Params
+from actionsight.github.client import Answer, Asker
+from actionsight.github.errors import SlowError, UnexpectedAnswerError
+from actionsight.github.transport import Params
 
 PER_PAGE = 100
 # Where GitHub is too slow for one, the next; each divides the one before, so that pages align.

@@ -6,13 +6,8 @@ import logging
 import pytest
 from werkzeug.wrappers import Response
 
-from actionsight.settings import Settings
-from github_standin import faults as ready_made
-from github_standin.server import Break, Server
-from ingestion.github.rest.budget import Priority
-from ingestion.github.rest.client import Asker
-from ingestion.github.rest.endpoints import get_object, listing
-from ingestion.github.rest.errors import (
+from actionsight.github.client import Asker
+from actionsight.github.errors import (
     BadCredentialError,
     ForbiddenError,
     MissingError,
@@ -20,8 +15,13 @@ from ingestion.github.rest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from tests.ingestion.rest.asking import PATH, REPOSITORY, TOKEN, Faults, Time, limited
-from tests.ingestion.rest.conftest import Reach
+from actionsight.github.pagination import get_object, listing
+from actionsight.github.rate_limit.limiter import Priority
+from actionsight.settings import Settings
+from github_standin import faults as ready_made
+from github_standin.server import Break, Server
+from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.factories import PATH, REPOSITORY, TOKEN, Faults, Time, limited
 
 pytestmark = pytest.mark.integration
 

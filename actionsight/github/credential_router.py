@@ -5,18 +5,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from actionsight.github.client import Asker, Patience
+from actionsight.github.credentials import Credential, Installation
+from actionsight.github.errors import ForbiddenError, MissingError
+from actionsight.github.pagination import Payload, get_object, items, objects
+from actionsight.github.rate_limit.limiter import Budget, BudgetState, Limits, connect
+from actionsight.github.rate_limit.models import Priority
+from actionsight.github.token_cache import TokenStore
+from actionsight.github.transport import Transport
 from actionsight.settings import Settings
-from ingestion.github.rest.budget import Budget, BudgetState, Limits, connect
-from ingestion.github.rest.client import Asker, Patience
-from ingestion.github.rest.credentials import Credential, Installation
-from ingestion.github.rest.endpoints import Payload, get_object, items, objects
-from ingestion.github.rest.errors import ForbiddenError, MissingError
-from ingestion.github.rest.limits import Priority
-from ingestion.github.rest.token_store import TokenStore
-from ingestion.github.rest.transport import Transport
 
 if TYPE_CHECKING:
-    from ingestion.github.rest.app import App
+    from actionsight.github.app import App
 
 # How long it is believed where the App is installed, and on what.
 BELIEVED_SECONDS = 300
@@ -47,7 +47,7 @@ class Access:
         self.app: App | None = None
         if settings.github_app_id and settings.github_app_private_key:
             # Its client, PyGithub, takes long to import.
-            from ingestion.github.rest import app
+            from actionsight.github import app
 
             self.app = app.App(
                 settings.github_api_url,

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 import redis
 
 from actionsight import redis_client
-from ingestion.github.rest.limits import (
+from actionsight.github.rate_limit.local import OwnBudget
+from actionsight.github.rate_limit.models import (
     GITHUB_LIMITS,
     MINUTE,
     BudgetState,
@@ -23,8 +24,7 @@ from ingestion.github.rest.limits import (
     Settlement,
     Wait,
 )
-from ingestion.github.rest.own_budget import OwnBudget
-from ingestion.github.rest.shared_budget import SharedBudget
+from actionsight.github.rate_limit.shared import SharedBudget
 
 __all__ = ["GITHUB_LIMITS", "Budget", "BudgetState", "Limits", "Priority", "connect"]
 

@@ -16,16 +16,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from actionsight.github import transport
+from actionsight.github.diagnostics import check
+from actionsight.github.errors import UnavailableError
+from actionsight.github.rate_limit.limiter import Priority
 from actionsight.settings import Settings
 from github_standin.people import Installation
 from github_standin.server import Server
 from github_standin.world import World
-from ingestion.github.rest import transport
-from ingestion.github.rest.budget import Priority
-from ingestion.github.rest.checking import check
-from ingestion.github.rest.errors import UnavailableError
-from tests.ingestion.rest.asking import PATH, REPOSITORY
-from tests.ingestion.rest.conftest import Reach
+from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.factories import PATH, REPOSITORY
 
 pytestmark = pytest.mark.integration
 

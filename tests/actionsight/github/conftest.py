@@ -8,14 +8,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from actionsight.github.client import Asker, Patience
+from actionsight.github.credential_router import Access, access
+from actionsight.github.rate_limit.limiter import Priority
 from actionsight.settings import Settings, load
 from github_standin.people import APP_ID
 from github_standin.server import Server, serving
 from github_standin.world import World
-from ingestion.github.rest.access import Access, access
-from ingestion.github.rest.budget import Priority
-from ingestion.github.rest.client import Asker, Patience
-from tests.ingestion.rest.asking import REPOSITORY, TOKEN, Faults, Time
+from tests.actionsight.github.factories import REPOSITORY, TOKEN, Faults, Time
 
 Reach = Callable[..., Access]
 

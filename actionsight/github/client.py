@@ -14,9 +14,8 @@ from urllib.parse import urljoin, urlsplit
 
 from requests.utils import parse_header_links
 
-from ingestion.github.rest.budget import Budget
-from ingestion.github.rest.credentials import Credential, token_key
-from ingestion.github.rest.errors import (
+from actionsight.github.credentials import Credential, token_key
+from actionsight.github.errors import (
     BadCredentialError,
     ForbiddenError,
     GitHubError,
@@ -26,7 +25,9 @@ from ingestion.github.rest.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from ingestion.github.rest.limits import (
+from actionsight.github.payloads import parse_json
+from actionsight.github.rate_limit.limiter import Budget
+from actionsight.github.rate_limit.models import (
     NO_ANSWER,
     Lease,
     Priority,
@@ -34,9 +35,8 @@ from ingestion.github.rest.limits import (
     Told,
     tells_of_a_limit,
 )
-from ingestion.github.rest.patience import Patience
-from ingestion.github.rest.transport import Fault, Params, Reply, Transport
-from ingestion.payloads import parse_json
+from actionsight.github.retries import Patience
+from actionsight.github.transport import Fault, Params, Reply, Transport
 
 __all__ = ["Answer", "Asker", "Patience"]
 

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ingestion.github.rest.budget import Budget
-from ingestion.github.rest.errors import BadCredentialError, ForbiddenError, MissingError
-from ingestion.github.rest.token_store import StoredToken, TokenStore
+from actionsight.github.errors import BadCredentialError, ForbiddenError, MissingError
+from actionsight.github.rate_limit.limiter import Budget
+from actionsight.github.token_cache import StoredToken, TokenStore
 
 if TYPE_CHECKING:
-    from ingestion.github.rest.app import App
+    from actionsight.github.app import App
 
 # An installation's token lives an hour: no request may outlive it.
 RENEWED_BEFORE_SECONDS = 300

@@ -10,14 +10,14 @@ from typing import Any, cast
 
 import redis
 
-from ingestion.github.rest.limits import Lease, Limits, Priority, Settlement, Wait
+from actionsight.github.rate_limit.models import Lease, Limits, Priority, Settlement, Wait
 
 PREFIX = "actionsight:github:budget"
 # Longer than any request that still counts as under way.
 LEASE_SECONDS = 60
 _FOLDER = Path(__file__).parent
-_ADMIT = (_FOLDER / "admit.lua").read_text(encoding="utf-8")
-_SETTLE = (_FOLDER / "settle.lua").read_text(encoding="utf-8")
+_ADMIT = (_FOLDER / "acquire.lua").read_text(encoding="utf-8")
+_SETTLE = (_FOLDER / "release.lua").read_text(encoding="utf-8")
 
 # Ids and ages in seconds of requests that are over.
 Recent = Callable[[], Iterable[tuple[str, float]]]

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import pytest
 import redis
 
+from actionsight.github.client import Patience
+from actionsight.github.credential_router import access
+from actionsight.github.rate_limit.limiter import Limits, Priority
 from actionsight.settings import ROOT, Settings
 from github_standin.server import Server
 from github_standin.traffic import Latency, SecondaryLimits, Traffic
-from ingestion.github.rest.access import access
-from ingestion.github.rest.budget import Limits, Priority
-from ingestion.github.rest.client import Patience
-from tests.ingestion.rest.asking import PATH, REPOSITORY
+from tests.actionsight.github.factories import PATH, REPOSITORY
 
 pytestmark = pytest.mark.integration
 
@@ -75,7 +75,7 @@ def test_threads_and_processes_share_one_budget(
 ) -> None:
     code = (
         "from actionsight.settings import load\n"
-        "from tests.ingestion.rest.test_sharing import FastTime, ask_at_once\n"
+        "from tests.actionsight.github.test_shared_rate_limit import FastTime, ask_at_once\n"
         f"ask_at_once(load(), FastTime({fast.began_at!r}), 90)"
     )
     other = subprocess.Popen(

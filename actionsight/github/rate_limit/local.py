@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from ingestion.github.rest.limits import (
+from actionsight.github.rate_limit.models import (
     LONGEST_PAUSE_SECONDS,
     MINUTE,
     Lease,

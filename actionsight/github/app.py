@@ -20,7 +20,7 @@ import requests
 from github import Auth, GithubException, GithubIntegration
 from github.InstallationAuthorization import InstallationAuthorization
 
-from ingestion.github.rest.errors import (
+from actionsight.github.errors import (
     BadCredentialError,
     ForbiddenError,
     GitHubError,
@@ -28,9 +28,9 @@ from ingestion.github.rest.errors import (
     RateLimitError,
     UnavailableError,
 )
-from ingestion.github.rest.limits import tells_of_a_limit
-from ingestion.github.rest.patience import Patience
-from ingestion.github.rest.transport import API_VERSION, USER_AGENT
+from actionsight.github.rate_limit.models import tells_of_a_limit
+from actionsight.github.retries import Patience
+from actionsight.github.transport import API_VERSION, USER_AGENT
 
 NAME = "app"
 TIMEOUT_SECONDS = 15

@@ -9,13 +9,13 @@ from click.testing import CliRunner
 from werkzeug.wrappers import Response
 
 from actionsight.findings import Finding
+from actionsight.github.diagnostics import check
 from actionsight.settings import Settings
 from github_standin.server import Server
 from github_standin.world import World
 from ingestion.github.__main__ import cli
-from ingestion.github.rest.checking import check
-from tests.ingestion.rest.asking import REPOSITORY, TOKEN, Faults
-from tests.ingestion.rest.conftest import Reach
+from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.factories import REPOSITORY, TOKEN, Faults
 
 pytestmark = pytest.mark.integration
 

@@ -1,6 +1,6 @@
 -- A request is over: its lease ends, its point begins, and its answer's headers are taken over.
 --
--- KEYS as of admit.lua. ARGV: now (empty: this server's time), id, when it was admitted, then of
+-- KEYS as of acquire.lua. ARGV: now (empty: this server's time), id, when it was admitted, then of
 -- the answer: limit, remaining, reset (GitHub's time), seconds until then (all empty: not told),
 -- '1' if it showed that no limit applies, '1' if it was good, seconds for which nobody may ask,
 -- '1' if GitHub did not name them.

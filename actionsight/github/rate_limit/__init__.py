@@ -1,0 +1,1 @@
+"""When GitHub may be asked: one budget for each credential, shared by all processes."""
