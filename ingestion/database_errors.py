@@ -4,6 +4,10 @@ import psycopg
 from psycopg.errors import UndefinedColumn, UndefinedTable
 
 
+class LoadError(Exception):
+    """PostgreSQL did not take the rows; the cursors still stand before them."""
+
+
 def first_line(error: Exception) -> str:
     """What went wrong, without PostgreSQL's details: those can quote a whole row."""
     return str(error).partition("\n")[0]

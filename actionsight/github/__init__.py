@@ -1,1 +1,1 @@
-"""Asking GitHub: the client, its credentials, and the budget that all processes share."""
+"""Asking GitHub: the client, its credentials, and the rate limits that all processes share."""

@@ -28,8 +28,8 @@ from actionsight.github.errors import (
     RateLimitError,
     UnavailableError,
 )
-from actionsight.github.rate_limit.models import tells_of_a_limit
-from actionsight.github.retries import Patience
+from actionsight.github.rate_limit.models import names_a_rate_limit
+from actionsight.github.retries import RetryPolicy
 from actionsight.github.transport import API_VERSION, USER_AGENT
 
 NAME = "app"
@@ -65,10 +65,10 @@ class App:
         api_url: str,
         app_id: str,
         private_key: str,
-        patience: Patience,
+        retry_policy: RetryPolicy,
         ca_file: Path | None = None,
     ) -> None:
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._lock = threading.Lock()
         self._skew_seconds = 0
         self._refusal: BadCredentialError | None = None
@@ -170,9 +170,9 @@ class App:
                 faults += 1
                 if isinstance(failure, BadCredentialError):
                     self._refusal = failure
-                if not isinstance(failure, UnavailableError) or faults >= self._patience.tries:
+                if not isinstance(failure, UnavailableError) or faults >= self._retry_policy.tries:
                     raise failure from None
-                self._patience.wait_after_fault(faults)
+                self._retry_policy.wait_before_retry(faults)
 
     def _has_learned_the_time(self, error: GithubException) -> bool:
         """Whether the clocks differ by more than was known, so that another try makes sense."""
@@ -196,7 +196,7 @@ def _failure(error: GithubException) -> GitHubError:
         )
     if error.status in (404, 410, 451):
         return MissingError(message, error.status)
-    if error.status == 429 or tells_of_a_limit(str(says)):
+    if error.status == 429 or names_a_rate_limit(str(says)):
         return RateLimitError(message, NAME)
     if error.status == 403:
         return ForbiddenError(message)

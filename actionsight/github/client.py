@@ -1,4 +1,4 @@
-"""GitHub's REST API: one loop's requests, which page, wait out limits and tell failures apart."""
+"""GitHub's REST API: requests that page, wait out limits and tell failures apart."""
 
 import itertools
 import logging
@@ -23,22 +23,20 @@ from actionsight.github.errors import (
     RateLimitError,
     SlowError,
     UnavailableError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from actionsight.github.payloads import parse_json
-from actionsight.github.rate_limit.limiter import Budget
+from actionsight.github.rate_limit.limiter import RateLimiter
 from actionsight.github.rate_limit.models import (
-    NO_ANSWER,
-    Lease,
+    NO_RESPONSE,
+    Permit,
     Priority,
-    Settlement,
-    Told,
-    tells_of_a_limit,
+    RateLimitHeaders,
+    ResponseOutcome,
+    names_a_rate_limit,
 )
-from actionsight.github.retries import Patience
-from actionsight.github.transport import Fault, Params, Reply, Transport
-
-__all__ = ["Answer", "Asker", "Patience"]
+from actionsight.github.retries import RetryPolicy
+from actionsight.github.transport import HTTPResponse, Params, TransientError, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +51,8 @@ YOUNG_TOKEN_WAITS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A successful answer.
+class Response:
+    """A successful response.
 
     Attributes:
         body: its JSON; None when it is unchanged.
@@ -71,12 +69,12 @@ class Answer:
     is_moved: bool = False
 
 
-class Asker:
-    """One loop's requests for one repository, routed to a credential at the first; thread-safe.
+class GitHubClient:
+    """Requests for one purpose, routed to a credential at the first; thread-safe.
 
     Attributes:
         request_count: every request that was sent, retries and redirect hops too.
-        server_time: GitHub's time at its newest answer.
+        server_time: GitHub's time at its newest response.
     """
 
     def __init__(
@@ -84,14 +82,14 @@ class Asker:
         transport: Transport,
         route: Callable[[], Credential],
         priority: Priority,
-        patience: Patience,
+        retry_policy: RetryPolicy,
     ) -> None:
         self.request_count = 0
         self.server_time: datetime | None = None
         self._transport = transport
         self._route = route
         self._priority = priority
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._credential: Credential | None = None
         self._lock = threading.Lock()
         self._date = ""
@@ -112,70 +110,72 @@ class Asker:
         *,
         etag: str | None = None,
         slow_tries: int | None = None,
-    ) -> Answer:
+    ) -> Response:
         """GET `path` (from the API's root, or a whole address that the API gave as a link).
 
         Args:
-            etag: of an answer with this very token; the same answer then comes as unchanged.
+            etag: of a response to this very token; the same one then comes as unchanged.
             slow_tries: give up sooner where GitHub is too slow for what is asked.
 
         Raises:
             MissingError: 404, 410 or 451.
             ForbiddenError: 403 that is no rate limit; BadCredentialError: 401.
-            RateLimitError: a limit that lasts longer than our patience.
+            RateLimitError: a limit that lasts longer than we wait.
             UnavailableError: faults that outlasted all tries; SlowError: by being slow.
-            UnexpectedAnswerError: any other refusal, or a link to another host.
+            UnexpectedResponseError: any other refusal, or a link to another host.
         """
         url = self._transport.url(path, params)
         hops = limits = renewals = young = 0
-        faults: list[Fault] = []
+        failures: list[TransientError] = []
         while True:
             try:
-                reply, token = self._send(url, etag)
-                if reply.status == 304:
-                    return Answer(None, etag=etag, is_unchanged=True, is_moved=hops > 0)
-                if reply.status < 300:
-                    return _answer(reply, is_moved=hops > 0)
-                if reply.status >= 500:
-                    raise Fault(f"status {reply.status}", is_slow=reply.status in SLOW)
-            except Fault as fault:
-                faults.append(fault)
-                self._endure(faults, url, slow_tries)
+                response, token = self._send(url, etag)
+                if response.status == 304:
+                    return Response(None, etag=etag, is_unchanged=True, is_moved=hops > 0)
+                if response.status < 300:
+                    return _parsed(response, is_moved=hops > 0)
+                if response.status >= 500:
+                    raise TransientError(
+                        f"status {response.status}", is_slow=response.status in SLOW
+                    )
+            except TransientError as error:
+                failures.append(error)
+                self._wait_or_give_up(failures, url, slow_tries)
                 continue
-            if reply.status in MOVED and hops < MOST_HOPS:
+            if response.status in MOVED and hops < MOST_HOPS:
                 hops += 1
-                url = self._transport.url(urljoin(url, reply.headers.get("location", "")))
-            elif _limit(reply) is not None and limits < self._patience.tries:
+                url = self._transport.url(urljoin(url, response.headers.get("location", "")))
+            elif _limit_hit(response) is not None and limits < self._retry_policy.tries:
                 limits += 1
             elif (
-                reply.status in (401, 403)
+                response.status in (401, 403)
                 and young < len(YOUNG_TOKEN_WAITS)
-                and _limit(reply) is None
+                and _limit_hit(response) is None
                 and self._routed().is_young(token)
             ):
-                self._patience.sleep(YOUNG_TOKEN_WAITS[young])
+                self._retry_policy.sleep(YOUNG_TOKEN_WAITS[young])
                 young += 1
-            elif reply.status == 401 and not renewals and self._routed().renew(token):
+            elif response.status == 401 and not renewals and self._routed().renew(token):
                 renewals += 1
             else:
-                raise self._refusal(reply, url)
+                raise self._refusal(response, url)
 
     def pages(
         self, path: str, params: Params | None = None, *, etag: str | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[Response]:
         """All pages of a listing, each as it comes, by the `Link` headers as GitHub gives them.
 
         Args:
-            etag: of the first page; if that is unchanged it is the only answer.
+            etag: of the first page; if that is unchanged it is the only one.
 
         Raises:
             GitHubError: as `get`.
         """
-        answer = self.get(path, params, etag=etag)
-        yield answer
-        while answer.next_url:
-            answer = self.get(answer.next_url)
-            yield answer
+        response = self.get(path, params, etag=etag)
+        yield response
+        while response.next_url:
+            response = self.get(response.next_url)
+            yield response
 
     def _routed(self) -> Credential:
         with self._lock:
@@ -183,28 +183,28 @@ class Asker:
                 self._credential = self._route()
             return self._credential
 
-    def _send(self, url: str, etag: str | None) -> tuple[Reply, str | None]:
+    def _send(self, url: str, etag: str | None) -> tuple[HTTPResponse, str | None]:
         credential = self._routed()
         token = credential.token()
-        lease = self._admitted(credential.budget)
-        settlement = NO_ANSWER
+        permit = self._permit(credential.rate_limiter)
+        outcome = NO_RESPONSE
         try:
-            reply = self._transport.get(url, token, etag)
-            self._note_time(reply)
-            settlement = self._settlement(reply)
+            response = self._transport.get(url, token, etag)
+            self._note_time(response)
+            outcome = self._outcome(response)
         finally:
-            credential.budget.settle(lease, settlement)
+            credential.rate_limiter.release(permit, outcome)
             with self._lock:
                 self.request_count += 1
-        return reply, token
+        return response, token
 
-    def _admitted(self, budget: Budget) -> Lease:
-        lease_id = f"{_PROCESS}:{next(_NUMBERS)}"
+    def _permit(self, limiter: RateLimiter) -> Permit:
+        permit_id = f"{_PROCESS}:{next(_NUMBERS)}"
         waited = 0.0
         while True:
-            left = self._patience.longest_wait_seconds - waited
-            given = budget.admit(self._priority, lease_id, left)
-            if isinstance(given, Lease):
+            left = self._retry_policy.longest_wait_seconds - waited
+            given = limiter.acquire(self._priority, permit_id, left)
+            if isinstance(given, Permit):
                 return given
             if given.seconds > left:
                 what = (
@@ -213,34 +213,34 @@ class Asker:
                 raise RateLimitError(
                     f"{what} limit is used up for another {given.seconds:,.0f} seconds; "
                     "what was collected is kept, and the next poll goes on from there",
-                    budget.credential,
+                    limiter.credential,
                 )
             if given.seconds >= LOGGED_WAIT_SECONDS:
                 logger.warning("GitHub's limits: waiting %.0f seconds", given.seconds)
-            self._patience.sleep(given.seconds)
+            self._retry_policy.sleep(given.seconds)
             waited += given.seconds
 
-    def _settlement(self, reply: Reply) -> Settlement:
-        told = _told(reply, self.server_time)
-        settlement = Settlement(
-            told=told,
-            is_unlimited=told is None and reply.status == 200 and _is_json(reply),
-            is_good=reply.status < 400,
-            is_unchanged=reply.status == 304,
+    def _outcome(self, response: HTTPResponse) -> ResponseOutcome:
+        headers = _rate_limit_headers(response, self.server_time)
+        outcome = ResponseOutcome(
+            headers=headers,
+            is_unlimited=headers is None and response.status == 200 and _is_json(response),
+            is_good=response.status < 400,
+            is_unchanged=response.status == 304,
         )
-        refused = _limit(reply)
-        if refused is None:
-            return settlement
-        unnamed = self._patience.unnamed_limit_wait_seconds
+        hit = _limit_hit(response)
+        if hit is None:
+            return outcome
+        unnamed = self._retry_policy.unnamed_limit_wait_seconds
         return replace(
-            settlement,
+            outcome,
             is_refused=True,
-            pause_seconds=unnamed if refused.is_unnamed else refused.seconds,
-            is_unnamed=refused.is_unnamed,
+            pause_seconds=unnamed if hit.is_unnamed else hit.seconds,
+            is_unnamed=hit.is_unnamed,
         )
 
-    def _note_time(self, reply: Reply) -> None:
-        date = reply.headers.get("date", "")
+    def _note_time(self, response: HTTPResponse) -> None:
+        date = response.headers.get("date", "")
         if date != self._date:
             self._date = date
             try:
@@ -248,84 +248,91 @@ class Asker:
             except ValueError:
                 self.server_time = None
 
-    def _endure(self, faults: list[Fault], url: str, slow_tries: int | None) -> None:
+    def _wait_or_give_up(
+        self, failures: list[TransientError], url: str, slow_tries: int | None
+    ) -> None:
         """Wait before the next try, or give up."""
-        says = f"GitHub gave {faults[-1]} {len(faults)} times for {_path(url)}"
-        slow = sum(fault.is_slow for fault in faults)
+        says = f"GitHub gave {failures[-1]} {len(failures)} times for {_path(url)}"
+        slow = sum(failure.is_slow for failure in failures)
         if slow_tries is not None and slow >= slow_tries:
             raise SlowError(says)
-        if len(faults) >= self._patience.tries:
+        if len(failures) >= self._retry_policy.tries:
             raise UnavailableError(says)
-        self._patience.wait_after_fault(len(faults))
+        self._retry_policy.wait_before_retry(len(failures))
 
-    def _refusal(self, reply: Reply, url: str) -> GitHubError:
+    def _refusal(self, response: HTTPResponse, url: str) -> GitHubError:
         credential = self._routed()
-        message = f"GitHub answers {reply.status} for {_path(url)}: {reply.message}"
-        if reply.status == 401:
+        message = f"GitHub answers {response.status} for {_path(url)}: {response.message}"
+        if response.status == 401:
             error = BadCredentialError(f"{message}. {credential.remedy}", credential.name)
             credential.refuse(error)
             return error
-        if _limit(reply) is not None:
+        if _limit_hit(response) is not None:
             return RateLimitError(f"{message}, again and again", credential.name)
-        if reply.status in MISSING:
-            return MissingError(message, reply.status)
-        if reply.status == 403:
-            if sso := reply.headers.get("x-github-sso"):
+        if response.status in MISSING:
+            return MissingError(message, response.status)
+        if response.status == 403:
+            if sso := response.headers.get("x-github-sso"):
                 message += f" (single sign-on: {sso})"
             return ForbiddenError(
                 f"{message}. The credential needs Metadata and Actions, read-only"
             )
-        return UnexpectedAnswerError(message)
+        return UnexpectedResponseError(message)
 
 
 _PROCESS = uuid.uuid4().hex
 _NUMBERS = itertools.count()
 
 
-def _answer(reply: Reply, *, is_moved: bool) -> Answer:
+def _parsed(response: HTTPResponse, *, is_moved: bool) -> Response:
     try:
-        body = parse_json(reply.body)
+        body = parse_json(response.body)
     except (ValueError, RecursionError):
-        raise Fault("a body that is not JSON") from None
-    links = parse_header_links(reply.headers.get("link", ""))
-    return Answer(
+        raise TransientError("a body that is not JSON") from None
+    links = parse_header_links(response.headers.get("link", ""))
+    return Response(
         body,
         next_url=next((link["url"] for link in links if link.get("rel") == "next"), None),
-        etag=reply.headers.get("etag"),
+        etag=response.headers.get("etag"),
         is_moved=is_moved,
     )
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A limit was hit: nobody may ask for so long; 0: the budget knows, or GitHub named no time."""
+class LimitHit:
+    """A limit was hit: nobody may ask for so long; 0: that is known, or GitHub named no time."""
 
     seconds: float = 0.0
     is_unnamed: bool = False
 
 
-def _limit(reply: Reply) -> Refused | None:
+def _limit_hit(response: HTTPResponse) -> LimitHit | None:
     """None: whatever it is, no limit was hit."""
-    if reply.status not in (403, 429):
+    if response.status not in (403, 429):
         return None
-    after = reply.headers.get("retry-after", "")
+    after = response.headers.get("retry-after", "")
     if after.isdigit():
-        return Refused(max(1.0, float(after)))
-    if reply.headers.get("x-ratelimit-remaining") == "0" and "x-ratelimit-reset" in reply.headers:
-        return Refused()
-    if reply.status == 429 or tells_of_a_limit(reply.message):
-        return Refused(is_unnamed=True)
+        return LimitHit(max(1.0, float(after)))
+    if (
+        response.headers.get("x-ratelimit-remaining") == "0"
+        and "x-ratelimit-reset" in response.headers
+    ):
+        return LimitHit()
+    if response.status == 429 or names_a_rate_limit(response.message):
+        return LimitHit(is_unnamed=True)
     return None
 
 
-def _told(reply: Reply, server_time: datetime | None) -> Told | None:
-    headers = reply.headers
+def _rate_limit_headers(
+    response: HTTPResponse, server_time: datetime | None
+) -> RateLimitHeaders | None:
+    headers = response.headers
     if headers.get("x-ratelimit-resource", "core") != "core":
         return None
     try:
         reset = int(headers["x-ratelimit-reset"])
         now = server_time.timestamp() if server_time else time.time()
-        return Told(
+        return RateLimitHeaders(
             limit=int(headers["x-ratelimit-limit"]),
             remaining=int(headers["x-ratelimit-remaining"]),
             reset=reset,
@@ -335,8 +342,8 @@ def _told(reply: Reply, server_time: datetime | None) -> Told | None:
         return None
 
 
-def _is_json(reply: Reply) -> bool:
-    return "json" in reply.headers.get("content-type", "")
+def _is_json(response: HTTPResponse) -> bool:
+    return "json" in response.headers.get("content-type", "")
 
 
 def _path(url: str) -> str:

@@ -1,29 +1,30 @@
-"""All that may ask GitHub: the credentials of an installation, and who reads what with which."""
+"""By which credential GitHub is asked: those of an installation, and which reads what."""
 
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from actionsight.github.client import Asker, Patience
+from actionsight.github.client import GitHubClient
 from actionsight.github.credentials import Credential, Installation
 from actionsight.github.errors import ForbiddenError, MissingError
-from actionsight.github.pagination import Payload, get_object, items, objects
-from actionsight.github.rate_limit.limiter import Budget, BudgetState, Limits, connect
-from actionsight.github.rate_limit.models import Priority
-from actionsight.github.token_cache import TokenStore
+from actionsight.github.pagination import Payload, get_object, iter_items
+from actionsight.github.rate_limit.limiter import RateLimiter, connect
+from actionsight.github.rate_limit.models import Limits, Priority, RateLimitState
+from actionsight.github.retries import RetryPolicy
+from actionsight.github.token_cache import TokenCache
 from actionsight.github.transport import Transport
 from actionsight.settings import Settings
 
 if TYPE_CHECKING:
     from actionsight.github.app import App
 
-# How long it is believed where the App is installed, and on what.
-BELIEVED_SECONDS = 300
+# How long it counts where the App is installed, and on what.
+CACHE_SECONDS = 300
 
 
-class Access:
-    """Everything that may ask GitHub; thread-safe.
+class CredentialRouter:
+    """The credentials that may ask GitHub; thread-safe.
 
     A repository is asked for by the installation that was given it, else by the token, else (it
     may be public, or have been renamed) by its owner's installation or by any.
@@ -36,11 +37,13 @@ class Access:
     def __init__(
         self,
         settings: Settings,
-        patience: Patience,
-        limits: Limits | None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        """By the settings' credentials, within their limits or within others, for tests."""
         self._api_url = settings.github_api_url
-        self._patience = patience
+        self._retry_policy = retry_policy or RetryPolicy()
         self._limits = limits or Limits(points_per_minute=settings.github_requests_per_minute)
         self.transport = Transport(settings.github_api_url, settings.ca_file)
         self._server = connect(settings.cache_url) if settings.cache_url else None
@@ -53,10 +56,10 @@ class Access:
                 settings.github_api_url,
                 settings.github_app_id,
                 settings.github_app_private_key,
-                patience,
+                self._retry_policy,
                 settings.ca_file,
             )
-        self._store = TokenStore(
+        self._token_cache = TokenCache(
             self._server,
             settings.secret_key,
             f"{settings.github_api_url} {settings.github_app_id}",
@@ -65,24 +68,26 @@ class Access:
         if settings.github_token or self.app is None:
             name = "token" if settings.github_token else "no credential"
             self._token = Credential(
-                self._budget(name, settings.github_token or ""), settings.github_token
+                self._rate_limiter(name, settings.github_token or ""), settings.github_token
             )
         self._lock = threading.Lock()
         self._installations: dict[int, Installation] = {}
         self._by_owner: Mapping[str, Installation] = {}
-        self._believed_until = float("-inf")
-        self._given_lock = threading.Lock()
-        self._given: dict[int, tuple[float, frozenset[str]]] = {}
+        self._cached_until = float("-inf")
+        self._selected_lock = threading.Lock()
+        self._selected: dict[int, tuple[float, frozenset[str]]] = {}
 
-    def asker(self, full_name: str, priority: Priority) -> Asker:
-        """For one loop over one repository, by the credential that reads it."""
-        return Asker(self.transport, lambda: self._credential(full_name), priority, self._patience)
+    def client(self, full_name: str, priority: Priority) -> GitHubClient:
+        """For requests about one repository, by the credential that reads it."""
+        return GitHubClient(
+            self.transport, lambda: self._credential(full_name), priority, self._retry_policy
+        )
 
-    def asker_of(self, credential: Credential, priority: Priority) -> Asker:
+    def client_for(self, credential: Credential, priority: Priority) -> GitHubClient:
         """By a certain credential."""
-        return Asker(self.transport, lambda: credential, priority, self._patience)
+        return GitHubClient(self.transport, lambda: credential, priority, self._retry_policy)
 
-    def owned_by(self, owner: str, priority: Priority) -> Iterator[Payload]:
+    def repositories_of(self, owner: str, priority: Priority) -> Iterator[Payload]:
         """The repositories of an owner, as far as a credential reads them.
 
         Raises:
@@ -90,17 +95,17 @@ class Access:
         """
         installation = self.installations().get(owner.lower())
         if installation is not None:
-            asker = self.asker_of(installation, priority)
-            yield from items(asker, "/installation/repositories", "repositories")
+            client = self.client_for(installation, priority)
+            yield from iter_items(client, "/installation/repositories", "repositories")
             return
         credential = self._credential(f"{owner}/")
-        asker = self.asker_of(credential, priority)
-        if get_object(asker, f"/users/{owner}").get("type") == "Organization":
-            yield from objects(asker, f"/orgs/{owner}/repos", type="all")
-        elif credential is self._token and _login(asker, credential) == owner.lower():
-            yield from objects(asker, "/user/repos", affiliation="owner")
+        client = self.client_for(credential, priority)
+        if get_object(client, f"/users/{owner}").get("type") == "Organization":
+            yield from iter_items(client, f"/orgs/{owner}/repos", type="all")
+        elif credential is self._token and _login(client, credential) == owner.lower():
+            yield from iter_items(client, "/user/repos", affiliation="owner")
         else:
-            yield from objects(asker, f"/users/{owner}/repos", type="owner")
+            yield from iter_items(client, f"/users/{owner}/repos", type="owner")
 
     def installations(self) -> Mapping[str, Installation]:
         """The App's installations that are not suspended, by their owner's name in lower case.
@@ -111,23 +116,23 @@ class Access:
         if self.app is None:
             return {}
         with self._lock:
-            if self._patience.now() >= self._believed_until:
+            if self._retry_policy.now() >= self._cached_until:
                 found = [each for each in self.app.installations() if not each.get("suspended_at")]
                 self._by_owner = {
                     str(each["account"]["login"]).lower(): self._installation(self.app, each)
                     for each in found
                 }
-                self._believed_until = self._patience.now() + BELIEVED_SECONDS
+                self._cached_until = self._retry_policy.now() + CACHE_SECONDS
             return self._by_owner
 
     def token(self) -> Credential | None:
         """The personal access token, or nobody where nothing else is set."""
         return self._token
 
-    def budgets(self) -> list[BudgetState]:
+    def rate_limits(self) -> list[RateLimitState]:
         """What is left of each credential that was used."""
         credentials = [*filter(None, [self._token]), *self._installations.copy().values()]
-        states = [credential.budget.state() for credential in credentials]
+        states = [credential.rate_limiter.state() for credential in credentials]
         return [state for state in states if state.request_count]
 
     def close(self) -> None:
@@ -141,7 +146,7 @@ class Access:
     def _credential(self, full_name: str) -> Credential:
         installations = self.installations()
         owners = installations.get(full_name.partition("/")[0].lower())
-        if owners is not None and self._is_given(owners, full_name):
+        if owners is not None and self._is_selected(owners, full_name):
             return owners
         if self._token is not None:
             return self._token
@@ -154,17 +159,17 @@ class Access:
             )
         return min(installations.values(), key=lambda each: each.name)
 
-    def _is_given(self, installation: Installation, full_name: str) -> bool:
+    def _is_selected(self, installation: Installation, full_name: str) -> bool:
         if installation.payload.get("repository_selection") != "selected":
             return True
         number = int(installation.payload["id"])
-        with self._given_lock:
-            until, names = self._given.get(number, (float("-inf"), frozenset()))
-            if self._patience.now() >= until:
-                asker = self.asker_of(installation, Priority.HEAD)
-                listed = items(asker, "/installation/repositories", "repositories")
+        with self._selected_lock:
+            until, names = self._selected.get(number, (float("-inf"), frozenset()))
+            if self._retry_policy.now() >= until:
+                client = self.client_for(installation, Priority.HEAD)
+                listed = iter_items(client, "/installation/repositories", "repositories")
                 names = frozenset(str(each.get("full_name")).lower() for each in listed)
-                self._given[number] = (self._patience.now() + BELIEVED_SECONDS, names)
+                self._selected[number] = (self._retry_policy.now() + CACHE_SECONDS, names)
         return full_name.lower() in names
 
     def _installation(self, app: "App", payload: Payload) -> Installation:
@@ -172,29 +177,24 @@ class Access:
         known = self._installations.get(number)
         if known is None:
             name = f"installation {number} ({payload['account']['login']})"
-            budget = self._budget(name, f"installation {number}")
-            known = Installation(budget, app, payload, self._store, self._patience.now)
+            limiter = self._rate_limiter(name, f"installation {number}")
+            known = Installation(limiter, app, payload, self._token_cache, self._retry_policy.now)
             self._installations[number] = known
         known.payload = payload
         return known
 
-    def _budget(self, name: str, identity: str) -> Budget:
+    def _rate_limiter(self, name: str, identity: str) -> RateLimiter:
         key = hashlib.sha256(f"{self._api_url} {identity}".encode()).hexdigest()[:16]
-        return Budget(name, key, self._server, limits=self._limits, clock=self._patience.clock)
+        return RateLimiter(
+            name, key, self._server, limits=self._limits, clock=self._retry_policy.clock
+        )
 
 
-def access(
-    settings: Settings, *, patience: Patience | None = None, limits: Limits | None = None
-) -> Access:
-    """Access by the settings' credentials, within their limits or within others, for tests."""
-    return Access(settings, patience or Patience(), limits)
-
-
-def _login(asker: Asker, credential: Credential) -> str | None:
+def _login(client: GitHubClient, credential: Credential) -> str | None:
     """Whose token it is; None: nobody's in particular."""
     if credential.token() is None:
         return None
     try:
-        return str(get_object(asker, "/user").get("login")).lower()
+        return str(get_object(client, "/user").get("login")).lower()
     except (MissingError, ForbiddenError):
         return None

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from actionsight.github.errors import BadCredentialError, ForbiddenError, MissingError
-from actionsight.github.rate_limit.limiter import Budget
-from actionsight.github.token_cache import StoredToken, TokenStore
+from actionsight.github.rate_limit.limiter import RateLimiter
+from actionsight.github.token_cache import CachedToken, TokenCache
 
 if TYPE_CHECKING:
     from actionsight.github.app import App
@@ -19,22 +19,22 @@ YOUNG_SECONDS = 30
 
 
 class Credential:
-    """A personal access token, or nobody, with its budget.
+    """A personal access token, or nobody, with its rate limit.
 
     Once it was refused for good it fails without asking.
     """
 
     remedy = "Check ACTIONSIGHT_GITHUB_TOKEN: it is wrong or expired"
 
-    def __init__(self, budget: Budget, token: str | None) -> None:
-        self.budget = budget
+    def __init__(self, rate_limiter: RateLimiter, token: str | None) -> None:
+        self.rate_limiter = rate_limiter
         self._fixed = token
         self._refusal: BadCredentialError | None = None
 
     @property
     def name(self) -> str:
         """What people call it."""
-        return self.budget.credential
+        return self.rate_limiter.credential
 
     def token(self) -> str | None:
         """What to send.
@@ -62,27 +62,27 @@ class Credential:
 class Installation(Credential):
     """An App's installation on an account.
 
-    Its tokens are shared by all processes through the store, and renewed before they end.
+    Its tokens are shared by all processes through the cache server, and renewed before they end.
     """
 
     remedy = "GitHub refuses the tokens that it gave the App: see the App's settings at GitHub"
 
     def __init__(
         self,
-        budget: Budget,
+        rate_limiter: RateLimiter,
         app: "App",
         installation: Mapping[str, Any],
-        store: TokenStore,
+        token_cache: TokenCache,
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(budget, None)
+        super().__init__(rate_limiter, None)
         self.payload = installation
         self._id = int(installation["id"])
         self._app = app
-        self._store = store
+        self._token_cache = token_cache
         self._clock = clock
         self._lock = threading.Lock()
-        self._held: StoredToken | None = None
+        self._held: CachedToken | None = None
 
     def token(self) -> str:
         """A token that is good for some minutes at least.
@@ -94,7 +94,7 @@ class Installation(Credential):
         with self._lock:
             now = self._clock()
             if self._held is None or self._held.renew_at <= now:
-                self._held = self._store.get(self._id, now) or self._new()
+                self._held = self._token_cache.get(self._id, now) or self._new()
             return self._held.token
 
     def renew(self, refused: str | None) -> bool:
@@ -105,7 +105,7 @@ class Installation(Credential):
         """
         with self._lock:
             if self._held is None or self._held.token == refused:
-                stored = self._store.get(self._id, self._clock())
+                stored = self._token_cache.get(self._id, self._clock())
                 is_another = stored is not None and stored.token != refused
                 self._held = stored if is_another else self._new()
         return True
@@ -120,7 +120,7 @@ class Installation(Credential):
                 and self._clock() < held.made_at + YOUNG_SECONDS
             )
 
-    def _new(self) -> StoredToken:
+    def _new(self) -> CachedToken:
         try:
             made = self._app.new_token(self._id)
         except (MissingError, ForbiddenError) as error:
@@ -131,8 +131,8 @@ class Installation(Credential):
             raise refusal from None
         lives = max(0.0, made.lives_seconds - RENEWED_BEFORE_SECONDS)
         now = self._clock()
-        token = StoredToken(made.token, now + lives, now)
-        self._store.put(self._id, token, lives)
+        token = CachedToken(made.token, now + lives, now)
+        self._token_cache.put(self._id, token, lives)
         return token
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from actionsight.findings import Finding
 from actionsight.github.app import App
-from actionsight.github.credential_router import Access
+from actionsight.github.credential_router import CredentialRouter
 from actionsight.github.credentials import Credential, Installation
 from actionsight.github.errors import GitHubError, MissingError, RateLimitError
 from actionsight.github.pagination import get_object
 from actionsight.github.payloads import parse_json
 from actionsight.github.rate_limit.models import Priority
-from actionsight.github.retries import Patience
-from actionsight.github.transport import Fault, Reply, Transport
+from actionsight.github.retries import RetryPolicy
+from actionsight.github.transport import HTTPResponse, TransientError, Transport
 
 NEEDED = ("actions", "metadata")
 # More of them would tell little more, and cost two requests each.
@@ -21,24 +21,24 @@ MOST_REPOSITORIES = 20
 SOON_DAYS = 14
 _UNLIMITED = "its limits are off"
 # A person waits for it.
-PATIENCE = Patience(tries=2, longest_wait_seconds=5.0)
+RETRY_POLICY = RetryPolicy(tries=2, longest_wait_seconds=5.0)
 
 
-def check(access: Access, names: Sequence[str]) -> Iterator[Finding]:
+def check(router: CredentialRouter, names: Sequence[str]) -> Iterator[Finding]:
     """Look at every credential, and at what they read of the repositories with these names."""
-    yield from _way(access.transport)
+    yield from _way(router.transport)
     can_ask = True
-    token = access.token()
+    token = router.token()
     if token is not None:
-        found = _check_token(access, token)
+        found = _check_token(router, token)
         can_ask = not found.is_wrong
         yield found
-    if access.app is not None:
-        for found in _check_app(access, access.app):
+    if router.app is not None:
+        for found in _check_app(router, router.app):
             can_ask = can_ask and not (found.is_wrong and found.subject == "GitHub App")
             yield found
     if can_ask:
-        yield from _check_reach(access, names)
+        yield from _check_reach(router, names)
 
 
 def _way(transport: Transport) -> Iterator[Finding]:
@@ -49,23 +49,23 @@ def _way(transport: Transport) -> Iterator[Finding]:
         yield Finding("certificates", f"{transport.ca_file} is trusted beside the system's")
 
 
-def _check_token(access: Access, token: Credential) -> Finding:
+def _check_token(router: CredentialRouter, token: Credential) -> Finding:
     try:
-        reply = access.transport.get(access.transport.url("/rate_limit"), token.token(), None)
-    except (Fault, GitHubError) as error:
-        return _unreachable(access, error)
-    if reply.status == 401:
+        response = router.transport.get(router.transport.url("/rate_limit"), token.token(), None)
+    except (TransientError, GitHubError) as error:
+        return _unreachable(router, error)
+    if response.status == 401:
         remedy = "the token is not valid (any more), make a new one"
         return Finding("GitHub", f"answers 401: {remedy}", is_wrong=True)
     who = "without a credential"
     if token.token() is not None:
-        scopes = reply.headers.get("x-oauth-scopes")
+        scopes = response.headers.get("x-oauth-scopes")
         who = "with a token" if scopes is None else f"with a classic token (scopes: {scopes})"
-    ends, is_soon = _end(reply.headers)
-    return Finding("GitHub", f"answers {who}{ends}; {_left_by(reply)}", is_warning=is_soon)
+    ends, is_soon = _end(response.headers)
+    return Finding("GitHub", f"answers {who}{ends}; {_left_by(response)}", is_warning=is_soon)
 
 
-def _check_app(access: Access, app: App) -> Iterator[Finding]:
+def _check_app(router: CredentialRouter, app: App) -> Iterator[Finding]:
     try:
         described = app.description()
         installations = app.installations()
@@ -78,31 +78,33 @@ def _check_app(access: Access, app: App) -> Iterator[Finding]:
         described.get("permissions") or {},
         "give them in the App's settings at GitHub, and accept them where it is installed",
     )
-    yield from _check_strangers(access, described)
+    yield from _check_strangers(router, described)
     if not installations:
         remedy = "install it on the accounts whose repositories are monitored"
         yield Finding("GitHub App", f"is not installed anywhere: {remedy}", is_wrong=True)
-    usable = access.installations()
+    usable = router.installations()
     for payload in installations:
         owner = str(payload["account"]["login"])
         subject = f"GitHub App on {owner}"
         if payload.get("suspended_at"):
             yield Finding(subject, "is suspended: resume it at GitHub", is_warning=True)
         elif (installation := usable.get(owner.lower())) is not None:
-            yield _check_installation(access, subject, installation)
+            yield _check_installation(router, subject, installation)
 
 
-def _check_strangers(access: Access, described: Mapping[str, Any]) -> Iterator[Finding]:
+def _check_strangers(router: CredentialRouter, described: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether anybody can install the App: a public one shows itself to who sends no credential.
 
     `GET /app` does not tell. GitHub's contract says of `GET /apps/{slug}` that it takes no
     credential, and answers 404 where there is nothing to see.
     """
     try:
-        reply = access.transport.get(access.transport.url(f"/apps/{described['slug']}"), None, None)
-    except (Fault, GitHubError):
+        response = router.transport.get(
+            router.transport.url(f"/apps/{described['slug']}"), None, None
+        )
+    except (TransientError, GitHubError):
         return
-    if reply.status == 200:
+    if response.status == 200:
         yield Finding(
             "GitHub App for strangers",
             "is public, so anybody at GitHub can install it, then sign in here and add "
@@ -111,10 +113,12 @@ def _check_strangers(access: Access, described: Mapping[str, Any]) -> Iterator[F
         )
 
 
-def _check_installation(access: Access, subject: str, installation: Installation) -> Finding:
+def _check_installation(
+    router: CredentialRouter, subject: str, installation: Installation
+) -> Finding:
     selection = installation.payload.get("repository_selection", "all")
     try:
-        left = _left(get_object(access.asker_of(installation, Priority.HEAD), "/rate_limit"))
+        left = _left(get_object(router.client_for(installation, Priority.HEAD), "/rate_limit"))
     except MissingError:
         left = _UNLIMITED
     except GitHubError as error:
@@ -127,14 +131,14 @@ def _check_installation(access: Access, subject: str, installation: Installation
     )
 
 
-def _check_reach(access: Access, names: Sequence[str]) -> Iterator[Finding]:
+def _check_reach(router: CredentialRouter, names: Sequence[str]) -> Iterator[Finding]:
     looked_at = [name for name in names if not name.endswith("/*")][:MOST_REPOSITORIES]
     well = 0
     for name in looked_at:
         try:
-            asker = access.asker(name, Priority.HEAD)
-            get_object(asker, f"/repos/{name}")
-            get_object(asker, f"/repos/{name}/actions/runs", {"per_page": 1})
+            client = router.client(name, Priority.HEAD)
+            get_object(client, f"/repos/{name}")
+            get_object(client, f"/repos/{name}/actions/runs", {"per_page": 1})
             well += 1
         except RateLimitError as error:
             yield Finding("GitHub reads", str(error), is_warning=True)
@@ -148,10 +152,10 @@ def _check_reach(access: Access, names: Sequence[str]) -> Iterator[Finding]:
         yield Finding("GitHub reads", f"the runs of {well} monitored repositories{more}")
 
 
-def _unreachable(access: Access, error: Exception) -> Finding:
+def _unreachable(router: CredentialRouter, error: Exception) -> Finding:
     return Finding(
         "GitHub",
-        f"{access.transport.api_url} cannot be asked ({error}): "
+        f"{router.transport.api_url} cannot be asked ({error}): "
         "check ACTIONSIGHT_GITHUB_API_URL and this machine's way out",
         is_wrong=True,
     )
@@ -179,13 +183,13 @@ def _left(body: Any) -> str:
         return "does not say what is left of its limit"
 
 
-def _left_by(reply: Reply) -> str:
-    if reply.status == 404:
+def _left_by(response: HTTPResponse) -> str:
+    if response.status == 404:
         return _UNLIMITED
     try:
-        return _left(parse_json(reply.body))
+        return _left(parse_json(response.body))
     except (ValueError, RecursionError):
-        return f"answers {reply.status} where limits are asked for"
+        return f"answers {response.status} where limits are asked for"
 
 
 def _end(headers: Mapping[str, str]) -> tuple[str, bool]:

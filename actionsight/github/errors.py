@@ -18,7 +18,7 @@ class BadCredentialError(CredentialError):
 
 
 class RateLimitError(CredentialError):
-    """The limit lasts longer than our patience: stop, go on at the next poll."""
+    """The limit lasts longer than we wait: stop, go on at the next poll."""
 
 
 class ForbiddenError(GitHubError):
@@ -41,12 +41,8 @@ class SlowError(UnavailableError):
     """GitHub gave up, or we did, before the answer was ready: ask for less."""
 
 
-class UnexpectedAnswerError(GitHubError):
+class UnexpectedResponseError(GitHubError):
     """An answer of a form that GitHub's contract does not allow."""
-
-
-class LoadError(Exception):
-    """PostgreSQL did not take the rows; the cursors still stand before them."""
 
 
 # These concern every repository of their credential. Any other is one repository's trouble.

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from actionsight.github.client import Answer, Asker
-from actionsight.github.errors import SlowError, UnexpectedAnswerError
+from actionsight.github.client import GitHubClient, Response
+from actionsight.github.errors import SlowError, UnexpectedResponseError
 from actionsight.github.transport import Params
 
 PER_PAGE = 100
@@ -22,7 +22,7 @@ Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Listing:
+class Page:
     """A page of a listing and the total that it claims; an unchanged one (304) has no payloads."""
 
     total_count: int
@@ -33,50 +33,46 @@ class Listing:
     has_next: bool = False
 
 
-def items(asker: Asker, path: str, field: str, **params: str | int) -> Iterator[Payload]:
-    """All objects of a listing, page by page.
-
-    Raises:
-        GitHubError: a page could not be had, or is not a listing.
-    """
-    for page in listing(asker, path, field, etag=None, **params):
-        yield from page.payloads
-
-
-def listing(
-    asker: Asker, path: str, field: str, *, etag: str | None = None, **params: str | int
-) -> Iterator[Listing]:
+def iter_pages(
+    client: GitHubClient, path: str, field: str, *, etag: str | None = None, **params: str | int
+) -> Iterator[Page]:
     """All pages of a listing; smaller ones from where GitHub becomes too slow.
 
     Args:
+        field: where the objects of a page stand.
         etag: of the first page; if that is unchanged it is the only one.
 
     Raises:
         GitHubError: a page could not be had, or is not a listing.
     """
-    for answer in _pages(asker, path, params, etag):
-        yield _checked(answer, path, field)
+    for response in _responses(client, path, params, etag):
+        yield _page(response, path, field)
 
 
-def objects(asker: Asker, path: str, **params: str | int) -> Iterator[Payload]:
-    """All objects of a listing that is a bare array.
+def iter_items(
+    client: GitHubClient, path: str, field: str | None = None, **params: str | int
+) -> Iterator[Payload]:
+    """All objects of a listing, page by page.
+
+    Args:
+        field: where the objects of a page stand; None: a page is a bare array.
 
     Raises:
-        GitHubError: a page could not be had, or is not an array of objects.
+        GitHubError: a page could not be had, or is not a listing.
     """
-    for answer in _pages(asker, path, params, None):
-        yield from _objects(answer.body, f"GitHub's answer for {path} is not a list")
+    for response in _responses(client, path, params, None):
+        yield from _payloads(response, path, field)
 
 
-def get_object(asker: Asker, path: str, params: Params | None = None) -> Payload:
+def get_object(client: GitHubClient, path: str, params: Params | None = None) -> Payload:
     """One object.
 
     Raises:
         GitHubError: it could not be had, or is no object.
     """
-    body = asker.get(path, params).body
+    body = client.get(path, params).body
     if not isinstance(body, dict):
-        raise UnexpectedAnswerError(f"GitHub's answer for {path} is not an object")
+        raise UnexpectedResponseError(f"GitHub's answer for {path} is not an object")
     return body
 
 
@@ -85,22 +81,24 @@ def timestamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _pages(asker: Asker, path: str, params: Params, etag: str | None) -> Iterator[Answer]:
+def _responses(
+    client: GitHubClient, path: str, params: Params, etag: str | None
+) -> Iterator[Response]:
     sizes = iter(PAGE_SIZES)
     size = next(sizes)
     url, query = path, {**params, "per_page": size}
     while True:
         try:
             slow_tries = SLOW_TRIES if size != PAGE_SIZES[-1] else None
-            answer = asker.get(url, query, etag=etag, slow_tries=slow_tries)
+            response = client.get(url, query, etag=etag, slow_tries=slow_tries)
         except SlowError:
             before, size = size, next(sizes)
             url, query = _in_smaller_pages(url, query, before, size)
             continue
-        yield answer
-        if answer.next_url is None:
+        yield response
+        if response.next_url is None:
             return
-        url, query, etag = answer.next_url, {}, None
+        url, query, etag = response.next_url, {}, None
 
 
 def _in_smaller_pages(
@@ -113,24 +111,26 @@ def _in_smaller_pages(
     return urlunsplit(parts._replace(query="")), {**asked, "per_page": size, "page": page}
 
 
-def _checked(answer: Answer, path: str, field: str) -> Listing:
-    if answer.is_unchanged:
-        return Listing(0, [], answer.etag, is_unchanged=True, is_moved=answer.is_moved)
-    body = answer.body
-    wrong = f"GitHub's answer for {path} has no list of {field}"
-    payloads = _objects(body.get(field) if isinstance(body, dict) else None, wrong)
-    total = body.get("total_count")
-    return Listing(
+def _page(response: Response, path: str, field: str) -> Page:
+    if response.is_unchanged:
+        return Page(0, [], response.etag, is_unchanged=True, is_moved=response.is_moved)
+    payloads = _payloads(response, path, field)
+    total = response.body.get("total_count")
+    return Page(
         total if isinstance(total, int) else len(payloads),
         payloads,
-        answer.etag,
-        is_moved=answer.is_moved,
-        has_next=answer.next_url is not None,
+        response.etag,
+        is_moved=response.is_moved,
+        has_next=response.next_url is not None,
     )
 
 
-def _objects(payloads: Any, wrong: str) -> list[Payload]:
-    if not isinstance(payloads, list):
-        raise UnexpectedAnswerError(wrong)
+def _payloads(response: Response, path: str, field: str | None) -> list[Payload]:
+    found = response.body
+    if field is not None:
+        found = found.get(field) if isinstance(found, dict) else None
+    if not isinstance(found, list):
+        what = "is not a list" if field is None else f"has no list of {field}"
+        raise UnexpectedResponseError(f"GitHub's answer for {path} {what}")
     # What is no object costs only itself: whoever reads it finds that it lacks its id.
-    return [item if isinstance(item, dict) else {} for item in payloads]
+    return [item if isinstance(item, dict) else {} for item in found]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long to go on after a failure.
 
     A fault (5xx, broken connection, unreadable body) is tried `tries` times, with waits from
@@ -28,7 +28,7 @@ class Patience:
         """Seconds, by that clock or by this machine's."""
         return self.clock() if self.clock else time.time()
 
-    def wait_after_fault(self, count: int) -> None:
+    def wait_before_retry(self, count: int) -> None:
         """Wait before the next try after so many faults."""
         doubled = self.first_wait_seconds * 2 ** (count - 1)
         self.sleep(doubled * random.uniform(0.5, 1.5))  # noqa: S311 jitter

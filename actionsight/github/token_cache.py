@@ -15,7 +15,7 @@ PREFIX = "actionsight:github:token"
 
 
 @dataclass(frozen=True)
-class StoredToken:
+class CachedToken:
     """A token, when it was made, and the time from which on another one is to be used."""
 
     token: str
@@ -23,10 +23,10 @@ class StoredToken:
     made_at: float
 
     def __repr__(self) -> str:
-        return f"StoredToken(renew_at={self.renew_at})"
+        return f"CachedToken(renew_at={self.renew_at})"
 
 
-class TokenStore:
+class TokenCache:
     """Where a process leaves tokens for the others; without it each makes its own."""
 
     def __init__(self, server: redis.Redis | None, secret_key: str | None, app: str) -> None:
@@ -35,7 +35,7 @@ class TokenStore:
         self._cipher = Cipher(secret_key or "")
         self._app = hashlib.sha256(app.encode()).hexdigest()[:16]
 
-    def get(self, installation_id: int, now: float) -> StoredToken | None:
+    def get(self, installation_id: int, now: float) -> CachedToken | None:
         """The token of an installation, if there is one that is good for some time."""
         if self._server is None:
             return None
@@ -47,10 +47,10 @@ class TokenStore:
         except (redis.RedisError, DecryptionError) as error:
             logger.debug("no token from the cache server: %s", type(error).__name__)
             return None
-        found = StoredToken(read["token"], read["renew_at"], read.get("made_at", 0.0))
+        found = CachedToken(read["token"], read["renew_at"], read.get("made_at", 0.0))
         return found if found.renew_at > now else None
 
-    def put(self, installation_id: int, token: StoredToken, seconds: float) -> None:
+    def put(self, installation_id: int, token: CachedToken, seconds: float) -> None:
         """Leave a token for so long."""
         if self._server is None or seconds < 1:
             return

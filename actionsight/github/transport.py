@@ -17,21 +17,21 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from actionsight.authorities import ssl_context
-from actionsight.github.errors import UnexpectedAnswerError
+from actionsight.github.errors import UnexpectedResponseError
 
 API_VERSION = "2022-11-28"
 USER_AGENT = "actionsight"
 # GitHub itself aborts a request after 10 s; the rest is for the way. What trickles in never times
 # out between two bytes, so the whole answer has its end, too.
-WHOLE_SECONDS = 20.0
-TIMEOUT = urllib3.Timeout(connect=10, read=WHOLE_SECONDS)
+TOTAL_TIMEOUT_SECONDS = 20.0
+TIMEOUT = urllib3.Timeout(connect=10, read=TOTAL_TIMEOUT_SECONDS)
 CONNECTIONS = 100
 
 Params = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
-class Reply:
+class HTTPResponse:
     """What came back, whatever its status."""
 
     status: int
@@ -47,7 +47,7 @@ class Reply:
             return "no reason given"
 
 
-class Fault(Exception):  # noqa: N818 it never leaves this module
+class TransientError(Exception):
     """A request that failed in a way that may pass."""
 
     def __init__(self, says: str, *, is_slow: bool = False) -> None:
@@ -55,7 +55,7 @@ class Fault(Exception):  # noqa: N818 it never leaves this module
         self.is_slow = is_slow
 
 
-class _WithAnEnd:
+class _TotalTimeout:
     """A connection that is cut when the answer (its body, too) takes too long as a whole."""
 
     sock: Any
@@ -68,7 +68,7 @@ class _WithAnEnd:
             with suppress(OSError, AttributeError):
                 self.sock.shutdown(socket.SHUT_RDWR)
 
-        end = threading.Timer(WHOLE_SECONDS, cut)
+        end = threading.Timer(TOTAL_TIMEOUT_SECONDS, cut)
         end.daemon = True
         end.start()
         try:
@@ -81,11 +81,11 @@ class _WithAnEnd:
         return response
 
 
-class _Connection(_WithAnEnd, HTTPConnection):
+class _Connection(_TotalTimeout, HTTPConnection):
     pass
 
 
-class _SecureConnection(_WithAnEnd, HTTPSConnection):
+class _SecureConnection(_TotalTimeout, HTTPSConnection):
     pass
 
 
@@ -132,18 +132,18 @@ class Transport:
         """The address of a path below the API's root; a whole address must lie at its host.
 
         Raises:
-            UnexpectedAnswerError: a link to another host, where no token may go.
+            UnexpectedResponseError: a link to another host, where no token may go.
         """
         url = path if "://" in path else f"{self.api_url}/{path.lstrip('/')}"
         if urlsplit(url)[:2] != self._host:
-            raise UnexpectedAnswerError(f"GitHub links to another host: {urlsplit(url).netloc}")
+            raise UnexpectedResponseError(f"GitHub links to another host: {urlsplit(url).netloc}")
         return f"{url}?{urlencode(params)}" if params else url
 
-    def get(self, url: str, token: str | None, etag: str | None) -> Reply:
+    def get(self, url: str, token: str | None, etag: str | None) -> HTTPResponse:
         """Send one request.
 
         Raises:
-            Fault: no whole answer came.
+            TransientError: no whole answer came.
         """
         headers = {
             "Accept": "application/vnd.github+json",
@@ -161,12 +161,14 @@ class Transport:
                 "GET", url, headers=headers, redirect=False, retries=False, timeout=TIMEOUT
             )
         except urllib3.exceptions.ReadTimeoutError as error:
-            raise Fault(f"no answer in time ({type(error).__name__})", is_slow=True) from None
+            raise TransientError(
+                f"no answer in time ({type(error).__name__})", is_slow=True
+            ) from None
         except urllib3.exceptions.HTTPError as error:
-            if time.monotonic() - began >= WHOLE_SECONDS:
-                raise Fault("no whole answer in time", is_slow=True) from None
-            raise Fault(f"a broken connection ({type(error).__name__})") from None
-        return Reply(response.status, response.headers, response.data)
+            if time.monotonic() - began >= TOTAL_TIMEOUT_SECONDS:
+                raise TransientError("no whole answer in time", is_slow=True) from None
+            raise TransientError(f"a broken connection ({type(error).__name__})") from None
+        return HTTPResponse(response.status, response.headers, response.data)
 
     def close(self) -> None:
         """Close its connections."""

@@ -29,7 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     began = time.perf_counter()
-    from actionsight.github.rate_limit.limiter import Limits
+    from actionsight.github.rate_limit.models import Limits
     from actionsight.settings import load
     from ingestion.github import stages
     from ingestion.github.cycle import LOOPS, cycle
@@ -101,11 +101,11 @@ def _watches() -> Stopwatches:
 
 
 def _record(asked: list[str]) -> None:
-    from actionsight.github.transport import Reply, Transport
+    from actionsight.github.transport import HTTPResponse, Transport
 
     get = Transport.get
 
-    def recorded(self: Transport, url: str, token: str | None, etag: str | None) -> Reply:
+    def recorded(self: Transport, url: str, token: str | None, etag: str | None) -> HTTPResponse:
         asked.append(url)
         return get(self, url, token, etag)
 

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 import click
 
 from actionsight.database import connect
-from actionsight.github.errors import GitHubError, LoadError
+from actionsight.github.errors import GitHubError
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
 from ingestion.command_line import TROUBLE, log_to_stderr, run
+from ingestion.database_errors import LoadError
 from ingestion.github.prepare import prepare
 
 logger = logging.getLogger(__name__)
@@ -102,16 +103,16 @@ def backfill_command(names: Sequence[str], since: datetime) -> None:
 @click.argument("names", nargs=-1, metavar="[OWNER/NAME]...")
 def check_command(names: Sequence[str]) -> None:
     """Say as whom GitHub is asked and what that may read: a line of JSON for each finding."""
-    from actionsight.github.credential_router import access
-    from actionsight.github.diagnostics import PATIENCE, check
+    from actionsight.github.credential_router import CredentialRouter
+    from actionsight.github.diagnostics import RETRY_POLICY, check
 
     settings = load()
-    may_ask = access(settings, patience=PATIENCE)
+    router = CredentialRouter(settings, retry_policy=RETRY_POLICY)
     try:
-        for finding in check(may_ask, names or settings.repositories):
+        for finding in check(router, names or settings.repositories):
             click.echo(json.dumps(asdict(finding)))
     finally:
-        may_ask.close()
+        router.close()
 
 
 def _collect(

@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Overlap(Generic[Item, Result]):
+class BoundedPool(Generic[Item, Result]):
     """Work under way, at most twice as much of it as is done at once.
 
     What is done waits until it is taken: memory is bounded by that, not by how much there is to do.
@@ -32,7 +32,7 @@ class Overlap(Generic[Item, Result]):
         self._done: SimpleQueue[tuple[Item, Future[Result]]] = SimpleQueue()
         self._is_over = False
 
-    def __enter__(self) -> "Overlap[Item, Result]":
+    def __enter__(self) -> "BoundedPool[Item, Result]":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -50,7 +50,7 @@ class Overlap(Generic[Item, Result]):
         """Whether something is under way or waits to be taken."""
         return self._count > 0
 
-    def give(self, item: Item) -> None:
+    def submit(self, item: Item) -> None:
         """Let the work be done for an item."""
         self._count += 1
         self._todo.put(item)
@@ -59,7 +59,7 @@ class Overlap(Generic[Item, Result]):
             self._threads.append(thread)
             thread.start()
 
-    def take(self) -> tuple[Item, Future[Result]]:
+    def next_done(self) -> tuple[Item, Future[Result]]:
         """The next that is done; its future's `result()` raises what the work raised."""
         done = self._done.get()
         self._count -= 1
@@ -75,19 +75,19 @@ class Overlap(Generic[Item, Result]):
             self._done.put((item, outcome))
 
 
-def overlapped(
+def map_concurrently(
     work: Callable[[Item], Result], items: Iterable[Item], width: int = WIDTH
 ) -> Iterator[tuple[Item, Future[Result]]]:
     """Do the work for all items, which are asked for as there is room; outcomes as they come."""
     left = iter(items)
     is_all_given = False
-    with Overlap(work, width) as overlap:
+    with BoundedPool(work, width) as pool:
         while True:
-            while not is_all_given and overlap.has_room:
+            while not is_all_given and pool.has_room:
                 try:
-                    overlap.give(next(left))
+                    pool.submit(next(left))
                 except StopIteration:
                     is_all_given = True
-            if not overlap.is_busy:
+            if not pool.is_busy:
                 return
-            yield overlap.take()
+            yield pool.next_done()

@@ -21,11 +21,11 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from actionsight.database import connect
-from actionsight.github.client import Asker
-from actionsight.github.credential_router import Access, access
+from actionsight.github.client import GitHubClient
+from actionsight.github.credential_router import CredentialRouter
 from actionsight.github.errors import GitHubError, RateLimitError
-from actionsight.github.rate_limit.limiter import BudgetState, Limits, Priority
-from actionsight.github.retries import Patience
+from actionsight.github.rate_limit.models import Limits, Priority, RateLimitState
+from actionsight.github.retries import RetryPolicy
 from actionsight.locks import LOOP_LOCKS
 from actionsight.settings import Settings
 from ingestion.github import state, stored
@@ -52,7 +52,7 @@ PRIORITIES = {
     "backfill": Priority.BACKFILL,
 }
 # GitHub's hourly limit comes back within the hour: who watches waits for it.
-WATCHED = Patience(longest_wait_seconds=3_700.0)
+WATCHED = RetryPolicy(longest_wait_seconds=3_700.0)
 
 Expected = (GitHubError, UnreadablePayloadError)
 
@@ -75,7 +75,7 @@ class StageResult:
     versions: dict[str, str | None]
     request_count: int
     unchanged_count: int
-    budgets: tuple[BudgetState, ...]
+    rate_limits: tuple[RateLimitState, ...]
     troubles: dict[str, str]
     refused: dict[str, str]
 
@@ -98,13 +98,13 @@ class Tally:
 class Turn:
     """A loop's turn for one repository: who asks, and the row of raw.polls that tells of it.
 
-    `counted`: the requests of this asker that the row tells of already. `left_out`: what was wrong
+    `counted`: the requests of this client that the row tells of already. `left_out`: what was wrong
     with elements of listings that could not be read, while the others were.
     """
 
     repository: Repository
     poll: Poll
-    asker: Asker
+    client: GitHubClient
     counted: int = 0
     left_out: list[str] = field(default_factory=list)
 
@@ -121,13 +121,13 @@ class Turn:
 class Cycle:
     """The collection under way; made by `cycle`, which holds the locks of its loops.
 
-    Its methods are the main thread's alone; other threads ask GitHub, through a turn's asker.
+    Its methods are the main thread's alone; other threads ask GitHub, through a turn's client.
     """
 
     def __init__(
         self,
         connection: Connection[Any],
-        access: Access,
+        router: CredentialRouter,
         loader: Loader,
         settings: Settings,
         *,
@@ -140,7 +140,7 @@ class Cycle:
         clock: Clock,
     ) -> None:
         self.connection = connection
-        self.access = access
+        self.router = router
         self.settings = settings
         self.poll_id = poll_id
         self.loops = loops
@@ -152,7 +152,7 @@ class Cycle:
         self._began = clock()
         self._loader = loader
         self._until = until
-        self._budgets: dict[str, BudgetState] = {}
+        self._rate_limits: dict[str, RateLimitState] = {}
         self.healed_load_ids = loader.load_pending()
         for load_id in self.healed_load_ids:
             for table in TABLES:
@@ -201,7 +201,7 @@ class Cycle:
         return Turn(
             repository,
             Poll(self.poll_id, repository.repository_id, loop, self.clock()),
-            self.access.asker(
+            self.router.client(
                 repository.full_name, self.priority(loop) if priority is None else priority
             ),
         )
@@ -219,10 +219,10 @@ class Cycle:
 
     def save(self, turn: Turn) -> None:
         """Write the row of a loop as it stands."""
-        sent = turn.asker.request_count
+        sent = turn.client.request_count
         turn.poll.request_count += sent - turn.counted
         turn.counted = sent
-        self.server_time = turn.asker.server_time or self.server_time
+        self.server_time = turn.client.server_time or self.server_time
         state.save_poll(self.connection, turn.poll)
 
     def finish(self, turn: Turn) -> None:
@@ -283,17 +283,17 @@ class Cycle:
 
     def stage(self, work: Callable[[Tally], None]) -> StageResult:
         """Let a stage work, and give what it did."""
-        before = {budget.credential: budget for budget in self.access.budgets()}
+        before = {each.credential: each for each in self.router.rate_limits()}
         tally = Tally()
         work(tally)
         names = {r.repository_id: r.full_name for r in state.monitored(self.connection)}
-        budgets = self.access.budgets()
-        self._save_budgets(budgets)
+        rate_limits = self.router.rate_limits()
+        self._save_rate_limits(rate_limits)
 
         def spent(count: str) -> int:
             return sum(
-                getattr(budget, count) - getattr(before.get(budget.credential), count, 0)
-                for budget in budgets
+                getattr(each, count) - getattr(before.get(each.credential), count, 0)
+                for each in rate_limits
             )
 
         return StageResult(
@@ -305,7 +305,7 @@ class Cycle:
             },
             request_count=spent("request_count"),
             unchanged_count=spent("unchanged_count"),
-            budgets=tuple(budgets),
+            rate_limits=tuple(rate_limits),
             refused=tally.refused,
             troubles={
                 names.get(repository_id, str(repository_id)): error
@@ -315,12 +315,12 @@ class Cycle:
             },
         )
 
-    def _save_budgets(self, budgets: Collection[BudgetState]) -> None:
-        for budget in budgets:
-            before = self._budgets.get(budget.credential)
-            if budget != before:
-                state.save_budget(self.connection, budget, before, self.clock())
-                self._budgets[budget.credential] = budget
+    def _save_rate_limits(self, rate_limits: Collection[RateLimitState]) -> None:
+        for rate_limit in rate_limits:
+            before = self._rate_limits.get(rate_limit.credential)
+            if rate_limit != before:
+                state.save_rate_limit(self.connection, rate_limit, before, self.clock())
+                self._rate_limits[rate_limit.credential] = rate_limit
 
 
 @contextmanager
@@ -333,7 +333,7 @@ def cycle(
     only_looks: bool = False,
     until: datetime | None = None,
     poll_id: UUID | None = None,
-    patience: Patience | None = None,
+    retry_policy: RetryPolicy | None = None,
     limits: Limits | None = None,
     clock: Clock = _utc_now,
 ) -> Iterator[Cycle]:
@@ -348,7 +348,7 @@ def cycle(
             to another cycle, as if this one had been killed.
         until: when to stop beginning new work (UTC).
         poll_id: of a cycle whose earlier stages ran before, in another process.
-        patience, limits: in place of GitHub's, for tests and benchmarks.
+        retry_policy, limits: in place of GitHub's, for tests and benchmarks.
         clock: tells the time (UTC), for tests.
 
     Raises:
@@ -364,12 +364,12 @@ def cycle(
             take_lock(
                 connection, number, f"another collection ({family}) is under way: waiting for it"
             )
-        own_patience = patience or (WATCHED if is_watched else Patience())
-        may_ask = access(settings, patience=own_patience, limits=limits)
+        retry_policy = retry_policy or (WATCHED if is_watched else RetryPolicy())
+        router = CredentialRouter(settings, retry_policy=retry_policy, limits=limits)
         try:
             yield Cycle(
                 connection,
-                may_ask,
+                router,
                 Loader(
                     connection,
                     settings.database_url,
@@ -388,4 +388,4 @@ def cycle(
             )
             connection.execute("select app.advance_observed_until()")
         finally:
-            may_ask.close()
+            router.close()

@@ -21,7 +21,7 @@ from dlt.destinations.impl.postgres.configuration import (
 )
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from actionsight.github.errors import LoadError
+from ingestion.database_errors import LoadError
 from ingestion.github.schema import DATASET, PIPELINES, Row, Table
 from ingestion.github.source import github_source
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from actionsight.github.rate_limit.limiter import BudgetState
+from actionsight.github.rate_limit.models import RateLimitState
 
 
 @dataclass(frozen=True)
@@ -316,12 +316,15 @@ def save_etag(
     )
 
 
-def save_budget(
-    connection: Connection[Any], budget: BudgetState, before: BudgetState | None, seen_at: datetime
+def save_rate_limit(
+    connection: Connection[Any],
+    rate_limit: RateLimitState,
+    before: RateLimitState | None,
+    seen_at: datetime,
 ) -> None:
     """What is left of a credential's limit, and what was asked with it since `before`."""
     counts: Mapping[str, int] = {
-        name: getattr(budget, name) - (getattr(before, name) if before else 0)
+        name: getattr(rate_limit, name) - (getattr(before, name) if before else 0)
         for name in ("request_count", "unchanged_count", "refused_count")
     }
     connection.execute(
@@ -343,10 +346,10 @@ def save_budget(
             seen_at = excluded.seen_at
         """,
         {
-            "credential": budget.credential,
-            "limit": budget.limit,
-            "remaining": budget.remaining,
-            "resets_at": budget.resets_at,
+            "credential": rate_limit.credential,
+            "limit": rate_limit.limit,
+            "remaining": rate_limit.remaining,
+            "resets_at": rate_limit.resets_at,
             "seen_at": seen_at,
             **counts,
         },

@@ -154,14 +154,14 @@ def _asked(*stages: StageResult) -> dict[str, int | str]:
 
 def _limits(stage: StageResult) -> dict[str, int | str]:
     """What is left of each credential's limit; its name is left out where there is but one."""
-    known = [budget for budget in stage.budgets if budget.limit is not None]
+    known = [rate_limit for rate_limit in stage.rate_limits if rate_limit.limit is not None]
     limits: dict[str, int | str] = {}
-    for budget in known:
-        name = f" ({budget.credential})" if len(known) > 1 else ""
-        limits[f"rate_limit{name}"] = budget.limit or 0
-        limits[f"rate_limit_remaining{name}"] = budget.remaining or 0
-        if budget.resets_at is not None:
-            limits[f"rate_limit_resets_at{name}"] = budget.resets_at.isoformat()
+    for rate_limit in known:
+        name = f" ({rate_limit.credential})" if len(known) > 1 else ""
+        limits[f"rate_limit{name}"] = rate_limit.limit or 0
+        limits[f"rate_limit_remaining{name}"] = rate_limit.remaining or 0
+        if rate_limit.resets_at is not None:
+            limits[f"rate_limit_resets_at{name}"] = rate_limit.resets_at.isoformat()
     return limits
 
 

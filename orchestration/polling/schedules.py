@@ -127,7 +127,7 @@ def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     database_url = str(settings.database_url)
     if not owed.history_is_owed(database_url, settings.backfill_days):
         return SkipReason("All history is stored.")
-    until = owed.waits_until(database_url, Priority.BACKFILL.left_alone)
+    until = owed.waits_until(database_url, Priority.BACKFILL.reserve)
     if until is not None:
         return SkipReason(
             f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."

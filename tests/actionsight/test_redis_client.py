@@ -15,8 +15,8 @@ from actionsight.embedded import ValkeyServer, hold
 from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
 from actionsight.github.rate_limit import limiter
-from actionsight.github.rate_limit.models import GITHUB_LIMITS, Lease, Priority, Wait
-from actionsight.github.rate_limit.shared import SharedBudget
+from actionsight.github.rate_limit.models import GITHUB_LIMITS, Permit, Priority, Wait
+from actionsight.github.rate_limit.shared import SharedRateLimiter
 from api.cache import server as cache_server
 from api.limits import PassingStorage
 
@@ -105,7 +105,7 @@ def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> No
     buffer, draining = EventBuffer(pair.url), EventBuffer(pair.url)
     answers = cache_server.connect(pair.url)
     limits = PassingStorage(f"passing+{pair.url}")
-    governor = SharedBudget(limiter.connect(pair.url), "key", GITHUB_LIMITS, None)
+    rate_limiter = SharedRateLimiter(limiter.connect(pair.url), "key", GITHUB_LIMITS, None)
 
     def use(number: int) -> None:
         """Each by a connection that it keeps; what fails raises."""
@@ -115,8 +115,8 @@ def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> No
         draining.forget([event.entry_id])
         assert answers.set("key", number)
         assert limits.incr("caller", 60) == number
-        admitted = governor.admit(Priority.HEAD, str(number), 1.0, list)
-        assert isinstance(admitted, Lease | Wait)
+        acquired = rate_limiter.acquire(Priority.HEAD, str(number), 1.0, list)
+        assert isinstance(acquired, Permit | Wait)
 
     use(1)
     pair.fail_over()

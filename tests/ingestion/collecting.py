@@ -11,8 +11,8 @@ from psycopg.rows import dict_row
 from werkzeug.wrappers import Request, Response
 
 from actionsight.database import connect
-from actionsight.github.rate_limit.limiter import Limits
-from actionsight.github.retries import Patience
+from actionsight.github.rate_limit.models import Limits
+from actionsight.github.retries import RetryPolicy
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings
 from github_standin.model import Job, Run, Runner, Step, Workflow
@@ -63,14 +63,14 @@ class Installation:
         until: datetime | None = None,
     ) -> Iterator[Cycle]:
         """A cycle at the installation's time, of these loops or of all."""
-        patience = Patience(tries=self.tries, sleep=self._sleep, clock=self._seconds)
+        retry_policy = RetryPolicy(tries=self.tries, sleep=self._sleep, clock=self._seconds)
         with cycle(
             self.settings,
             loops=loops or LOOPS,
             is_watched=is_watched,
             only_looks=only_looks,
             until=until,
-            patience=patience,
+            retry_policy=retry_policy,
             limits=NO_LIMITS,
             clock=self.now,
         ) as under_way:

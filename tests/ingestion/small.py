@@ -63,6 +63,6 @@ def collect(environment: Mapping[str, str]) -> None:
         mock.patch.object(loading, "ROWS_PER_LOAD", ROWS),
         mock.patch.object(jobs, "ATTEMPTS_PER_LOAD", ROWS),
         mock.patch.object(backfill, "WIDTH", 1),
-        mock.patch.object(jobs, "overlapped", partial(concurrency.overlapped, width=4)),
+        mock.patch.object(jobs, "map_concurrently", partial(concurrency.map_concurrently, width=4)),
     ):
         raise SystemExit(command.main(["--quiet", "poll", "--loop", "backfill"]))

@@ -38,8 +38,8 @@ def test_the_first_poll_stores_everything_exactly(own: Installation) -> None:
     assert own.jobs() == jobs_of(*runs)
     assert collected.rows_changed == {"workflow_runs": 8}
     assert jobs.rows_changed == {"workflow_jobs": 16}
-    (budget,) = jobs.budgets
-    assert budget.remaining == 5_000 - len(own.paths())  # none of it was asked for twice
+    (rate_limit,) = jobs.rate_limits
+    assert rate_limit.remaining == 5_000 - len(own.paths())  # none of it was asked for twice
     assert jobs.troubles == {}
     assert list(repositories.refused) == ["octo/nowhere"]
     (refused,) = own.query("select * from app.repository_selections where repository_id is null")

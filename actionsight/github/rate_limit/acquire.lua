@@ -1,15 +1,15 @@
 -- Leave to send one request, or how long to wait before asking again.
 --
--- KEYS: state (hash), leases, points, waiters, deadlines (sorted sets of request ids).
--- A lease is scored by when it expires, a point by when its request was over, a waiter by its
+-- KEYS: state (hash), permits, points, waiters, deadlines (sorted sets of request ids).
+-- A permit is scored by when it expires, a point by when its request was over, a waiter by its
 -- priority and arrival, a deadline by when a waiter that does not come back is forgotten.
 -- ARGV: now (empty: this server's time), id, priority, most at once, most a minute (0: any number of
--- both), share of the hourly limit that is left alone, patience, generation, seconds of a lease, then
--- pairs of id and age of requests that are known to the caller alone.
+-- both), share of the hourly limit that is held in reserve, longest wait, generation, seconds of a
+-- permit, then pairs of id and age of requests that are known to the caller alone.
 -- Gives {'go', now}, {'wait', seconds, '1' for the hourly limit}, or {'new', generation}: the state
 -- is not the one that the caller knows; it comes again with what it knows itself.
-local state, leases, points, waiters, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local id, priority, patience = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[7])
+local state, permits, points, waiters, deadlines = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local id, priority, longest_wait = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[7])
 local most_at_once, most_a_minute = tonumber(ARGV[4]), tonumber(ARGV[5])
 local SOON, MINUTE, GRACE = 0.05, 60, 5
 
@@ -31,7 +31,7 @@ for i = 10, #ARGV, 2 do
   redis.call('ZADD', points, now - tonumber(ARGV[i + 1]), ARGV[i])
 end
 
-redis.call('ZREMRANGEBYSCORE', leases, '-inf', now)
+redis.call('ZREMRANGEBYSCORE', permits, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', points, '-inf', now - MINUTE)
 local are_waiting = redis.call('ZCARD', deadlines) > 0
 if are_waiting then
@@ -41,7 +41,7 @@ if are_waiting then
   end
 end
 
-local under_way = redis.call('ZCARD', leases)
+local under_way = redis.call('ZCARD', permits)
 local is_limited = known[2] ~= 'none'
 local limit, paused_until = tonumber(known[2]), tonumber(known[5]) or 0
 if limit and tonumber(known[4]) <= now then
@@ -80,7 +80,7 @@ if wait == 0 and most_a_minute > 0 then
   end
 end
 
-if wait == 0 or wait > patience then
+if wait == 0 or wait > longest_wait then
   if are_waiting then
     redis.call('ZREM', waiters, id)
     redis.call('ZREM', deadlines, id)
@@ -94,6 +94,6 @@ end
 if wait > 0 then
   return {'wait', string.format('%.6f', wait), is_hourly}
 end
-redis.call('ZADD', leases, now + tonumber(ARGV[9]), id)
-redis.call('EXPIRE', leases, 3600)
+redis.call('ZADD', permits, now + tonumber(ARGV[9]), id)
+redis.call('EXPIRE', permits, 3600)
 return {'go', string.format('%.6f', now)}

@@ -1,4 +1,4 @@
-"""What may be asked with one credential, and when: its limits, who goes first, what is left.
+"""When may be asked with one credential: its limits, who goes first, what is left.
 
 The state is in the cache server, so that all processes spend one budget; while that is away, a
 process goes on with what it knows itself, one request at a time.
@@ -13,20 +13,18 @@ from datetime import UTC, datetime
 import redis
 
 from actionsight import redis_client
-from actionsight.github.rate_limit.local import OwnBudget
+from actionsight.github.rate_limit.local import LocalRateLimiter
 from actionsight.github.rate_limit.models import (
     GITHUB_LIMITS,
     MINUTE,
-    BudgetState,
-    Lease,
     Limits,
+    Permit,
     Priority,
-    Settlement,
+    RateLimitState,
+    ResponseOutcome,
     Wait,
 )
-from actionsight.github.rate_limit.shared import SharedBudget
-
-__all__ = ["GITHUB_LIMITS", "Budget", "BudgetState", "Limits", "Priority", "connect"]
+from actionsight.github.rate_limit.shared import SharedRateLimiter
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +35,12 @@ OUTAGE_LOG_SECONDS = 60.0
 
 
 def connect(url: str) -> redis.Redis:
-    """A client that gives up soon: a budget must not wait for its book-keeping."""
+    """A client that gives up soon: a request must not wait for its book-keeping."""
     return redis_client.connect(url, timeout_seconds=TIMEOUT_SECONDS)
 
 
-class Budget:
-    """One credential's budget; thread-safe."""
+class RateLimiter:
+    """One credential's rate limit; thread-safe."""
 
     def __init__(
         self,
@@ -61,46 +59,50 @@ class Budget:
             clock: in place of the cache server's and of this process's, for tests.
         """
         self.credential = credential
-        self._own = OwnBudget(limits, clock or time.time)
-        self._shared = SharedBudget(server, key, limits, clock) if server is not None else None
+        self._local = LocalRateLimiter(limits, clock or time.time)
+        self._shared = SharedRateLimiter(server, key, limits, clock) if server is not None else None
         self._lock = threading.Lock()
         self._away_until = self._logged_at = float("-inf")
         self._known: tuple[int, int, int] | None = None
         self._request_count = self._unchanged_count = self._refused_count = 0
 
-    def admit(self, priority: Priority, lease_id: str, patience_seconds: float) -> Lease | Wait:
+    def acquire(
+        self, priority: Priority, permit_id: str, longest_wait_seconds: float
+    ) -> Permit | Wait:
         """Leave to send one request now, or how long to wait before asking again.
 
-        Whoever is told to wait keeps its place; not beyond its patience.
+        Whoever is told to wait keeps its place; not beyond its longest wait.
         """
         if self._shared is not None and time.monotonic() >= self._away_until:
             try:
-                return self._shared.admit(priority, lease_id, patience_seconds, self._own.recent)
+                return self._shared.acquire(
+                    priority, permit_id, longest_wait_seconds, self._local.recent
+                )
             except redis.RedisError as error:
                 self._note_outage(error)
-        return self._own.admit(priority, lease_id)
+        return self._local.acquire(priority, permit_id)
 
-    def settle(self, lease: Lease, settlement: Settlement) -> None:
-        """Note that the request of a lease is over, and what its answer told."""
-        self._own.settle(lease, settlement)
-        told = settlement.told
-        known = (told.limit, told.remaining, told.reset) if told else None
-        if self._shared is not None and not lease.is_alone:
+    def release(self, permit: Permit, outcome: ResponseOutcome) -> None:
+        """Note that the request of a permit is over, and what its response told."""
+        self._local.release(permit, outcome)
+        headers = outcome.headers
+        known = (headers.limit, headers.remaining, headers.reset) if headers else None
+        if self._shared is not None and not permit.is_local:
             try:
-                known = self._shared.settle(lease, settlement)
+                known = self._shared.release(permit, outcome)
             except redis.RedisError as error:
                 self._note_outage(error)
         with self._lock:
             self._request_count += 1
-            self._unchanged_count += settlement.is_unchanged
-            self._refused_count += settlement.is_refused
+            self._unchanged_count += outcome.is_unchanged
+            self._refused_count += outcome.is_refused
             self._known = _newest(known, self._known)
 
-    def state(self) -> BudgetState:
+    def state(self) -> RateLimitState:
         """What is known now."""
         with self._lock:
             limit, remaining, reset = self._known or (None, None, None)
-            return BudgetState(
+            return RateLimitState(
                 credential=self.credential,
                 limit=limit,
                 remaining=remaining,
@@ -127,12 +129,12 @@ class Budget:
 
 
 def _newest(
-    told: tuple[int, int, int] | None, known: tuple[int, int, int] | None
+    new: tuple[int, int, int] | None, known: tuple[int, int, int] | None
 ) -> tuple[int, int, int] | None:
     """Of two states of a limit (limit, remaining, reset) the newer: threads overtake each other,
     and within an hour less is left the later it is."""
-    if told is None or known is None:
-        return told or known
-    if abs(told[2] - known[2]) > MINUTE:
-        return max(told, known, key=lambda state: state[2])
-    return min(told, known, key=lambda state: state[1])
+    if new is None or known is None:
+        return new or known
+    if abs(new[2] - known[2]) > MINUTE:
+        return max(new, known, key=lambda state: state[2])
+    return min(new, known, key=lambda state: state[1])

@@ -1,4 +1,4 @@
-"""The words of a budget: priorities, GitHub's limits, leave to ask, and what an answer tells."""
+"""Priorities, GitHub's limits, permits to send a request, and what a response tells of a limit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +19,12 @@ class Priority(IntEnum):
     BACKFILL = 4
 
     @property
-    def left_alone(self) -> float:
-        """The share of the hourly limit that it leaves: for people, and for those before it."""
-        return _LEFT_ALONE[self]
+    def reserve(self) -> float:
+        """The share of the hourly limit that it leaves to people and to the more urgent."""
+        return _RESERVES[self]
 
 
-_LEFT_ALONE = {
+_RESERVES = {
     Priority.HEAD: 0.10,
     Priority.OPEN: 0.15,
     Priority.JOBS: 0.20,
@@ -60,15 +60,15 @@ class Limits:
 GITHUB_LIMITS = Limits()
 
 
-def tells_of_a_limit(message: str) -> bool:
+def names_a_rate_limit(message: str) -> bool:
     """Whether a refusal's message tells of a limit; older Enterprise Servers call it abuse."""
     words = message.lower()
     return "rate limit" in words or "abuse detection" in words
 
 
 @dataclass(frozen=True)
-class Told:
-    """The hourly limit as one answer's headers tell it; `resets_in` is by GitHub's own clock."""
+class RateLimitHeaders:
+    """The hourly limit as one response's headers tell it; `resets_in` is by GitHub's own clock."""
 
     limit: int
     remaining: int
@@ -77,19 +77,19 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Settlement:
-    """What an answer means for the budget.
+class ResponseOutcome:
+    """What a response means for the rate limit.
 
     Attributes:
-        told: None: no headers told of a limit.
-        is_unlimited: a good answer without such headers: the server has its limits off.
+        headers: None: none told of a limit.
+        is_unlimited: a good response without such headers: the server has its limits off.
         is_good: neither a refusal nor a fault.
         is_unchanged: 304.
         is_refused: a limit was hit, the hourly or a secondary one.
         pause_seconds: nobody may ask for so long; doubled while `is_unnamed` refusals follow.
     """
 
-    told: Told | None = None
+    headers: RateLimitHeaders | None = None
     is_unlimited: bool = False
     is_good: bool = False
     is_unchanged: bool = False
@@ -98,16 +98,16 @@ class Settlement:
     is_unnamed: bool = False
 
 
-NO_ANSWER = Settlement()
+NO_RESPONSE = ResponseOutcome()
 
 
 @dataclass(frozen=True)
-class Lease:
-    """Leave to send one request; `is_alone`: by a process that had to decide by itself."""
+class Permit:
+    """Leave to send one request; `is_local`: by a process that had to decide by itself."""
 
     id: str
-    admitted_at: float
-    is_alone: bool = False
+    acquired_at: float
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class BudgetState:
+class RateLimitState:
     """What is left of a credential's hourly limit; the counts are of this process."""
 
     credential: str

@@ -1,7 +1,7 @@
-"""A budget's state in the cache server, where all processes of a credential meet.
+"""A rate limit's state in the cache server, where all processes of a credential meet.
 
-One script admits a request and one settles it, each in one call: what a process reads and what it
-changes cannot be parted. A process that is killed frees its leases by their expiry.
+One script gives a permit and one takes it back, each in one call: what a process reads and what
+it changes cannot be parted. A process that is killed frees its permits by their expiry.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,21 +10,28 @@ from typing import Any, cast
 
 import redis
 
-from actionsight.github.rate_limit.models import Lease, Limits, Priority, Settlement, Wait
+from actionsight.github.rate_limit.models import (
+    Limits,
+    Permit,
+    Priority,
+    RateLimitHeaders,
+    ResponseOutcome,
+    Wait,
+)
 
-PREFIX = "actionsight:github:budget"
+PREFIX = "actionsight:github:rate_limit"
 # Longer than any request that still counts as under way.
-LEASE_SECONDS = 60
+PERMIT_SECONDS = 60
 _FOLDER = Path(__file__).parent
-_ADMIT = (_FOLDER / "acquire.lua").read_text(encoding="utf-8")
-_SETTLE = (_FOLDER / "release.lua").read_text(encoding="utf-8")
+_ACQUIRE = (_FOLDER / "acquire.lua").read_text(encoding="utf-8")
+_RELEASE = (_FOLDER / "release.lua").read_text(encoding="utf-8")
 
 # Ids and ages in seconds of requests that are over.
 Recent = Callable[[], Iterable[tuple[str, float]]]
 
 
-class SharedBudget:
-    """One credential's budget as all processes see it.
+class SharedRateLimiter:
+    """One credential's rate limit as all processes see it.
 
     All methods raise redis.RedisError while the server is away.
     """
@@ -37,62 +44,61 @@ class SharedBudget:
         clock: Callable[[], float] | None,
     ) -> None:
         """`clock` is for tests: else the server's own time holds, which is one for all."""
-        names = ("state", "leases", "points", "waiters", "deadlines")
+        names = ("state", "permits", "points", "waiters", "deadlines")
         self._keys = [f"{PREFIX}:{{{key}}}:{name}" for name in names]
         self._limits = limits
         self._clock = clock
         self._generation = ""
-        self._admit = client.register_script(_ADMIT)
-        self._settle = client.register_script(_SETTLE)
+        self._acquire = client.register_script(_ACQUIRE)
+        self._release = client.register_script(_RELEASE)
 
-    def admit(
-        self, priority: Priority, lease_id: str, patience_seconds: float, recent: Recent
-    ) -> Lease | Wait:
+    def acquire(
+        self, priority: Priority, permit_id: str, longest_wait_seconds: float, recent: Recent
+    ) -> Permit | Wait:
         """Leave to send one request now, or how long to wait.
 
         Args:
             recent: what this process asked within the last minute, for a server that lost it.
         """
-        told: list[Any] = []
+        known: list[Any] = []
         while True:
-            answer: list[bytes] = self._admit(
+            answer: list[bytes] = self._acquire(
                 self._keys,
                 [
                     self._now(),
-                    lease_id,
+                    permit_id,
                     int(priority),
                     self._limits.most_at_once,
                     self._limits.most_a_minute,
-                    priority.left_alone,
-                    patience_seconds,
+                    priority.reserve,
+                    longest_wait_seconds,
                     self._generation,
-                    LEASE_SECONDS,
-                    *told,
+                    PERMIT_SECONDS,
+                    *known,
                 ],
             )
             if answer[0] == b"go":
-                return Lease(lease_id, float(answer[1]))
+                return Permit(permit_id, float(answer[1]))
             if answer[0] == b"wait":
                 return Wait(float(answer[1]), is_hourly=answer[2] == b"1")
             self._generation = answer[1].decode()
-            told = [value for pair in recent() for value in pair]
+            known = [value for pair in recent() for value in pair]
 
-    def settle(self, lease: Lease, settlement: Settlement) -> tuple[int, int, int] | None:
+    def release(self, permit: Permit, outcome: ResponseOutcome) -> tuple[int, int, int] | None:
         """Note that a request is over; gives limit, remaining and reset as they are known now."""
-        told = settlement.told
         limit, remaining, reset = cast(
             list[bytes],
-            self._settle(
+            self._release(
                 self._keys,
                 [
                     self._now(),
-                    lease.id,
-                    lease.admitted_at,
-                    *((told.limit, told.remaining, told.reset, told.resets_in) if told else _NOT),
-                    int(settlement.is_unlimited),
-                    int(settlement.is_good),
-                    settlement.pause_seconds,
-                    int(settlement.is_unnamed),
+                    permit.id,
+                    permit.acquired_at,
+                    *_arguments(outcome.headers),
+                    int(outcome.is_unlimited),
+                    int(outcome.is_good),
+                    outcome.pause_seconds,
+                    int(outcome.is_unnamed),
                 ],
             ),
         )
@@ -106,4 +112,7 @@ class SharedBudget:
         return self._clock() if self._clock else ""
 
 
-_NOT = ("", "", "", "")
+def _arguments(headers: RateLimitHeaders | None) -> tuple[float | str, ...]:
+    if headers is None:
+        return ("", "", "", "")
+    return (headers.limit, headers.remaining, headers.reset, headers.resets_in)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from actionsight.github.errors import (
     CredentialError,
     MissingError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
 from actionsight.github.pagination import Payload, get_object
 from ingestion.github import stored as history
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Turn
 from ingestion.github.loops.loading import RunLoad
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 _FAILURES = 3
 
 
-class AnotherRepositoryError(UnexpectedAnswerError):
+class AnotherRepositoryError(UnexpectedResponseError):
     """The name that was asked for belongs to another repository by now."""
 
 
@@ -137,7 +137,7 @@ class RunIntake:
         ]
         found: dict[int, list[Row]] = {}
         failed: set[int] = set()
-        for attempt, outcome in overlapped(self._ask, wanted):
+        for attempt, outcome in map_concurrently(self._ask, wanted):
             try:
                 found.setdefault(attempt[0], []).append(outcome.result())
             except UnreadablePayloadError as error:
@@ -152,14 +152,14 @@ class RunIntake:
     def _ask(self, attempt: Attempt) -> Row:
         run_id, number = attempt
         path = f"{self._turn.path}/actions/runs/{run_id}/attempts/{number}"
-        payload = get_object(self._turn.asker, path)
+        payload = get_object(self._turn.client, path)
         read = ReadRuns()
         read.read([{"run_attempt": number, **payload}], self._turn.repository)
         for _, error in read.left_out:
             raise error
         (row,) = read.rows
         if (row["run_id"], row["run_attempt"]) != attempt:
-            raise UnexpectedAnswerError(f"GitHub gave another attempt for {path}")
+            raise UnexpectedResponseError(f"GitHub gave another attempt for {path}")
         return row
 
 
@@ -170,7 +170,7 @@ def confirm_readable(turn: Turn) -> None:
         MissingError: it is.
         AnotherRepositoryError: the name has become another repository's.
     """
-    found = get_object(turn.asker, turn.path)
+    found = get_object(turn.client, turn.path)
     if found.get("id") != turn.repository.repository_id:
         raise AnotherRepositoryError(
             f"{turn.repository.full_name} is another repository's name now"
@@ -184,7 +184,7 @@ def ask_run(turn: Turn, run_id: int) -> ReadRuns:
         MissingError: it is not there. GitHubError: it could not be had.
     """
     read = ReadRuns()
-    read.read([get_object(turn.asker, f"{turn.path}/actions/runs/{run_id}")], turn.repository)
+    read.read([get_object(turn.client, f"{turn.path}/actions/runs/{run_id}")], turn.repository)
     return read
 
 

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
-from actionsight.github.errors import MissingError, RateLimitError, UnexpectedAnswerError
+from actionsight.github.errors import MissingError, RateLimitError, UnexpectedResponseError
 from ingestion.github import state, stored, windows
-from ingestion.github.concurrency import Overlap
+from ingestion.github.concurrency import BoundedPool
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake
 from ingestion.github.loops.listing import ReadWindow, count_runs, read_whole, runs_listed
@@ -77,14 +77,14 @@ class _Backfill:
 
     def run(self) -> None:
         """Read all windows; one repository's failure stops its own windows alone."""
-        with Overlap(self._ask, WIDTH) as overlap:
-            while self._todo or overlap.is_busy:
-                while self._todo and overlap.has_room:
+        with BoundedPool(self._ask, WIDTH) as pool:
+            while self._todo or pool.is_busy:
+                while self._todo and pool.has_room:
                     window = self._todo.popleft()
                     if window.repository_id not in self._failed:
-                        overlap.give(window)
-                if overlap.is_busy:
-                    window, outcome = overlap.take()
+                        pool.submit(window)
+                if pool.is_busy:
+                    window, outcome = pool.next_done()
                     turn = self._turns[window.repository_id]
                     try:
                         self._take(turn, window, outcome.result())
@@ -131,7 +131,7 @@ class _Backfill:
         lacking = [window for window, count in listed if count > claimed[window]]
         if lacking:
             windows.reopen(connection, repository_id, lacking)
-            raise UnexpectedAnswerError(
+            raise UnexpectedResponseError(
                 f"GitHub's search showed {sum(claimed.values()):,} of "
                 f"{sum(count for _, count in listed):,} runs: what it left out is read again later"
             )
@@ -169,7 +169,7 @@ class _Backfill:
             progress.completed_count,
             progress.window_count,
             f"{turn.poll.seen:,}",
-            f"{turn.asker.request_count:,}",
+            f"{turn.client.request_count:,}",
         )
         if self._watch is not None:
             self._watch(turn.repository, progress, turn.poll.seen)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from actionsight.github.errors import MissingError
 from ingestion.github import stored
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Turn
 from ingestion.github.loops.attempts import RunIntake, ask_run, confirm_readable
 from ingestion.github.loops.loading import RunLoad
@@ -35,7 +35,7 @@ def check_unlisted(
         GitHubError: too many could not be asked for.
     """
     gone: set[int] = set()
-    for run_id, outcome in overlapped(lambda run_id: ask_run(turn, run_id), sorted(run_ids)):
+    for run_id, outcome in map_concurrently(lambda run_id: ask_run(turn, run_id), sorted(run_ids)):
         try:
             intake.take(outcome.result())
         except MissingError:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ingestion.github import state, stored, windows
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import AnotherRepositoryError, RunIntake
 from ingestion.github.loops.listing import ReadWindow, read_newest, read_through
@@ -66,7 +66,7 @@ def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> He
         return _list(turn, known.get(turn.repository.repository_id), now)
 
     turns = [cycle.begin(_begun(cycle, repository), "head") for repository in repositories]
-    for turn, outcome in overlapped(ask, turns):
+    for turn, outcome in map_concurrently(ask, turns):
         repository_id = turn.repository.repository_id
         try:
             listed = outcome.result()
@@ -105,7 +105,7 @@ def _begun(cycle: Cycle, repository: Repository) -> Repository:
 def _list(turn: Turn, known: Etag | None, now: datetime) -> Listed:
     since = _start(turn.repository)
     url = f"{turn.path}/actions/runs"
-    etag = known[2] if known and known[:2] == (url, turn.asker.token_key) else None
+    etag = known[2] if known and known[:2] == (url, turn.client.token_key) else None
     read = read_newest(turn, since, etag=etag)
     gap = None
     if read.is_too_much and now - since > 2 * OVERLAP:
@@ -158,7 +158,7 @@ def _end(cycle: Cycle, turn: Turn, listed: Listed) -> None:
             cycle.connection,
             repository_id,
             _LISTING,
-            (listed.url, turn.asker.token_key, listed.read.etag),
+            (listed.url, turn.client.token_key, listed.read.etag),
             cycle.clock(),
         )
     cycle.finish(turn)

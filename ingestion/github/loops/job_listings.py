@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from actionsight.github.pagination import listing
+from actionsight.github.pagination import iter_pages
 from ingestion.github import stored
 from ingestion.github.cycle import Turn
 from ingestion.github.loading import Batch
@@ -62,7 +62,7 @@ def _read(
 ) -> ReadJobs:
     read = ReadJobs()
     batch = Batch()
-    pages = listing(turn.asker, path, "jobs", etag=etag, **params)
+    pages = iter_pages(turn.client, path, "jobs", etag=etag, **params)
     for number, page in enumerate(pages):
         if number == 0:
             read.is_unchanged = page.is_unchanged

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from actionsight.github.errors import CredentialError, MissingError, RateLimitError
-from actionsight.github.rate_limit.limiter import Priority
+from actionsight.github.rate_limit.models import Priority
 from ingestion.github import state, stored
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
 from ingestion.github.loops.attempts import confirm_readable
@@ -135,7 +135,7 @@ class _Jobs:
         self._owed_count += owed_count
         if owed_count:
             logger.info("jobs of %d attempts are owed", owed_count)
-        for run, outcome in overlapped(self._ask, self._wanted(queue)):
+        for run, outcome in map_concurrently(self._ask, self._wanted(queue)):
             self._take(run, outcome.result)
             if self._watch is not None:
                 self._watch(self._listed_count + len(self._chunk.listings), self._owed_count)

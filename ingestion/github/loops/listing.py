@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from actionsight.github.errors import UnexpectedAnswerError
+from actionsight.github.errors import UnexpectedResponseError
 from actionsight.github.pagination import (
     LISTING_CAP,
-    Listing,
+    Page,
     get_object,
-    listing,
+    iter_pages,
     timestamp,
 )
 from ingestion.github.cycle import Turn
@@ -69,7 +69,7 @@ def read_newest(turn: Turn, since: datetime, *, etag: str | None = None) -> Read
     """
     read = ReadWindow()
     seen_count = 0
-    pages = listing(turn.asker, f"{turn.path}/actions/runs", "workflow_runs", etag=etag)
+    pages = iter_pages(turn.client, f"{turn.path}/actions/runs", "workflow_runs", etag=etag)
     for number, page in enumerate(pages):
         read.page_count += 1
         read.is_unchanged = page.is_unchanged
@@ -108,7 +108,7 @@ def runs_listed(turn: Turn, windows: Iterable[Window]) -> Iterator[tuple[Window,
 
 def _is_older(turn: Turn, place: int, moment: datetime) -> bool:
     """Whether the run at that place of the listing of all, from 1, was created before."""
-    body = get_object(turn.asker, f"{turn.path}/actions/runs", {"per_page": 1, "page": place})
+    body = get_object(turn.client, f"{turn.path}/actions/runs", {"per_page": 1, "page": place})
     read = ReadRuns()
     read.read(body.get("workflow_runs") or (), turn.repository)
     created_at = read.rows[0]["created_at"] if read.rows else None
@@ -142,8 +142,8 @@ def read_window(
 
 def _read(turn: Turn, created: str, etag: str | None, *, takes_all: bool) -> ReadWindow:
     read = ReadWindow()
-    pages = listing(
-        turn.asker, f"{turn.path}/actions/runs", "workflow_runs", etag=etag, created=created
+    pages = iter_pages(
+        turn.client, f"{turn.path}/actions/runs", "workflow_runs", etag=etag, created=created
     )
     for number, page in enumerate(pages):
         read.page_count += 1
@@ -162,7 +162,7 @@ def _read(turn: Turn, created: str, etag: str | None, *, takes_all: bool) -> Rea
     return read
 
 
-def _take(read: ReadWindow, page: Listing, turn: Turn) -> None:
+def _take(read: ReadWindow, page: Page, turn: Turn) -> None:
     count = len(read.rows)
     read.read(page.payloads, turn.repository)
     # Runs that are created meanwhile move others onto the next page, where they come again.
@@ -236,8 +236,8 @@ def count_runs(turn: Turn) -> int:
 
 
 def _count(turn: Turn, query: dict[str, str]) -> int:
-    body = get_object(turn.asker, f"{turn.path}/actions/runs", {**query, "per_page": 1})
+    body = get_object(turn.client, f"{turn.path}/actions/runs", {**query, "per_page": 1})
     count = body.get("total_count")
     if not isinstance(count, int):
-        raise UnexpectedAnswerError(f"GitHub does not say how many runs {turn.path} has")
+        raise UnexpectedResponseError(f"GitHub does not say how many runs {turn.path} has")
     return count

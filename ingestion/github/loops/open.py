@@ -11,7 +11,7 @@ from functools import partial
 
 from actionsight.github.errors import MissingError
 from ingestion.github import stored
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import ReadRuns, RunIntake, ask_run
 from ingestion.github.loops.gone import note_gone
@@ -53,7 +53,7 @@ def open_runs(
         turn, run = item
         return ask_run(turn, run.run_id)
 
-    for (turn, run), outcome in overlapped(ask, wanted()):
+    for (turn, run), outcome in map_concurrently(ask, wanted()):
         repository_id = turn.repository.repository_id
         if repository_id in failed:
             continue

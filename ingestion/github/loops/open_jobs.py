@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from actionsight.github.errors import MissingError, RateLimitError
 from ingestion.github import stored
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
 from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_jobs, read_jobs
@@ -59,7 +59,7 @@ def list_open_jobs(
     """
     behind = {
         number: replace(
-            turn, asker=cycle.access.asker(turn.repository.full_name, cycle.priority("open_jobs"))
+            turn, client=cycle.router.client(turn.repository.full_name, cycle.priority("open_jobs"))
         )
         for number, turn in turns.items()
         if number not in left_out
@@ -79,7 +79,7 @@ class _OpenJobs:
 
     def run(self) -> None:
         """List what is due; a repository that fails is left to the next poll."""
-        for attempt, outcome in overlapped(self._ask, self._wanted()):
+        for attempt, outcome in map_concurrently(self._ask, self._wanted()):
             turn = self._turns[attempt.repository_id]
             if attempt.repository_id in self._left:
                 continue
@@ -119,7 +119,7 @@ class _OpenJobs:
     def _ask(self, attempt: OpenAttempt) -> _Listed:
         turn = self._turns[attempt.repository_id]
         asked_at = self._cycle.clock()
-        key = turn.asker.token_key
+        key = turn.client.token_key
         path = f"{turn.path}/actions/runs/{attempt.run_id}/attempts/{attempt.run_attempt}/jobs"
         etag = attempt.etag if (attempt.path, attempt.token_key) == (path, key) else None
         return _Listed(read_jobs(turn, path, attempt.run_attempt, etag=etag), asked_at, path, key)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from actionsight.github.errors import CredentialError, GitHubError, MissingError
-from actionsight.github.pagination import listing
+from actionsight.github.pagination import iter_pages
 from ingestion.github import selections, state
-from ingestion.github.concurrency import overlapped
+from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
@@ -55,10 +55,10 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
     refused: dict[str, str] = {}
 
     def ask(name: str) -> Row:
-        asker = cycle.access.asker(name, cycle.priority("repository"))
-        return repository_row(asker.get(f"/repos/{name}").body)
+        client = cycle.router.client(name, cycle.priority("repository"))
+        return repository_row(client.get(f"/repos/{name}").body)
 
-    for name, outcome in overlapped(ask, unresolved):
+    for name, outcome in map_concurrently(ask, unresolved):
         try:
             row = outcome.result()
         except Expected as error:
@@ -83,7 +83,7 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
     for owner in selections.followed_owners(cycle.connection, before):
         name, began = f"{owner}/*", cycle.clock()
         try:
-            for payload in cycle.access.owned_by(owner, cycle.priority("repository")):
+            for payload in cycle.router.repositories_of(owner, cycle.priority("repository")):
                 try:
                     row = repository_row(payload)
                 except UnreadablePayloadError as error:
@@ -154,7 +154,7 @@ def look(
             _ask_workflows(turn, known["workflows"], found)
         return found
 
-    for turn, outcome in overlapped(
+    for turn, outcome in map_concurrently(
         ask, [cycle.begin(repository, "repository") for repository in repositories]
     ):
         repository_id = turn.repository.repository_id
@@ -185,7 +185,7 @@ def _ask(cycle: Cycle, turn: Turn, known: Etag | None) -> _Seen:
     url = turn.path
     etag = _etag(known, url, turn)
     try:
-        answer = turn.asker.get(url, etag=etag)
+        answer = turn.client.get(url, etag=etag)
         row = None if answer.is_unchanged else repository_row(answer.body)
     except MissingError:
         row = _by_id(turn)
@@ -195,12 +195,12 @@ def _ask(cycle: Cycle, turn: Turn, known: Etag | None) -> _Seen:
         row, answer = _by_id(turn), None
     seen = _Seen(row, cycle.clock())
     if row is not None and answer is not None and answer.etag is not None:
-        seen.etags["repository"] = (url, turn.asker.token_key, answer.etag)
+        seen.etags["repository"] = (url, turn.client.token_key, answer.etag)
     return seen
 
 
 def _by_id(turn: Turn) -> Row:
-    return repository_row(turn.asker.get(f"/repositories/{turn.repository.repository_id}").body)
+    return repository_row(turn.client.get(f"/repositories/{turn.repository.repository_id}").body)
 
 
 def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
@@ -209,7 +209,7 @@ def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
         name = _name(seen.repository, name)
     url = f"/repos/{name}/actions/workflows"
     rows: list[Row] = []
-    pages = listing(turn.asker, url, "workflows", etag=_etag(known, url, turn))
+    pages = iter_pages(turn.client, url, "workflows", etag=_etag(known, url, turn))
     try:
         for number, page in enumerate(pages):
             if page.is_unchanged:
@@ -221,7 +221,7 @@ def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
                     turn.leave_out("workflow", payload, error)
             # The ETag of a first page says nothing of a second one.
             if number == 0 and page.etag is not None and not page.has_next:
-                seen.etags["workflows"] = (url, turn.asker.token_key, page.etag)
+                seen.etags["workflows"] = (url, turn.client.token_key, page.etag)
     except MissingError as error:
         # The repository was there just now: it has no Actions.
         logger.debug("%s: %s", turn.repository.full_name, error)
@@ -229,7 +229,7 @@ def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
 
 
 def _etag(known: Etag | None, url: str, turn: Turn) -> str | None:
-    return known[2] if known and known[:2] == (url, turn.asker.token_key) else None
+    return known[2] if known and known[:2] == (url, turn.client.token_key) else None
 
 
 def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
-from actionsight.github.errors import UnexpectedAnswerError
+from actionsight.github.errors import UnexpectedResponseError
 from actionsight.github.pagination import PER_PAGE
 from actionsight.owed import SWEEP_DUE_AFTER
 from ingestion.github import state, stored
@@ -62,7 +62,7 @@ def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> N
             "sweep: %s: %d attempts seen, by %d requests (%d of %d repositories)",
             repository.full_name,
             turn.poll.seen,
-            turn.asker.request_count,
+            turn.client.request_count,
             number,
             len(repositories),
         )
@@ -118,7 +118,7 @@ def _check(
     if len(unlisted) > PER_PAGE:
         count = stored.run_count(cycle.connection, turn.repository.repository_id)
         if count_runs(turn) >= count:
-            raise UnexpectedAnswerError(
+            raise UnexpectedResponseError(
                 f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
             )
     check_unlisted(cycle, turn, load, intake, unlisted)

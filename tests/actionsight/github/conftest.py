@@ -1,4 +1,4 @@
-"""An installation's access to the stand-in, on time that passes when somebody sleeps."""
+"""An installation's credential router to the stand-in, on time that passes when somebody sleeps."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -8,16 +8,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from actionsight.github.client import Asker, Patience
-from actionsight.github.credential_router import Access, access
-from actionsight.github.rate_limit.limiter import Priority
+from actionsight.github.client import GitHubClient
+from actionsight.github.credential_router import CredentialRouter
+from actionsight.github.rate_limit.models import Priority
+from actionsight.github.retries import RetryPolicy
 from actionsight.settings import Settings, load
 from github_standin.people import APP_ID
 from github_standin.server import Server, serving
 from github_standin.world import World
 from tests.actionsight.github.factories import REPOSITORY, TOKEN, Faults, Time
 
-Reach = Callable[..., Access]
+MakeRouter = Callable[..., CredentialRouter]
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def time() -> Time:
 
 
 @pytest.fixture
-def patience(time: Time) -> Patience:
-    return Patience(tries=3, longest_wait_seconds=100, sleep=time.sleep, clock=time.clock)
+def retry_policy(time: Time) -> RetryPolicy:
+    return RetryPolicy(tries=3, longest_wait_seconds=100, sleep=time.sleep, clock=time.clock)
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ def asked(server: Server, cache_url: str) -> Settings:
 
 
 @pytest.fixture
-def reach(asked: Settings, patience: Patience) -> Iterator[Reach]:
-    """Makes accesses, as many as processes would."""
-    made: list[Access] = []
+def make_router(asked: Settings, retry_policy: RetryPolicy) -> Iterator[MakeRouter]:
+    """Makes routers, as many as processes would."""
+    made: list[CredentialRouter] = []
 
-    def make(settings: Settings = asked, **options: object) -> Access:
-        made.append(access(settings, **{"patience": patience, **options}))  # type: ignore[arg-type]
+    def make(settings: Settings = asked, **options: object) -> CredentialRouter:
+        made.append(CredentialRouter(settings, **{"retry_policy": retry_policy, **options}))  # type: ignore[arg-type]
         return made[-1]
 
     yield make
@@ -133,11 +134,11 @@ def app(app_server: Server, cache_url: str, key: tuple[str, str]) -> Settings:
 
 
 @pytest.fixture
-def reach_app(reach: Reach, app: Settings) -> Reach:
-    """Makes accesses as the App."""
-    return lambda settings=app, **options: reach(settings, **options)
+def make_app_router(make_router: MakeRouter, app: Settings) -> MakeRouter:
+    """Makes routers as the App."""
+    return lambda settings=app, **options: make_router(settings, **options)
 
 
 @pytest.fixture
-def asker(reach: Reach) -> Asker:
-    return reach().asker(REPOSITORY, Priority.HEAD)
+def client(make_router: MakeRouter) -> GitHubClient:
+    return make_router().client(REPOSITORY, Priority.HEAD)

@@ -11,13 +11,13 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.github.diagnostics import check
 from actionsight.github.errors import BadCredentialError, ForbiddenError, UnavailableError
-from actionsight.github.rate_limit.limiter import Priority
+from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import Settings
 from github_standin import faults as ready_made
 from github_standin.people import Installation
 from github_standin.server import Server
 from github_standin.world import World
-from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import TOKEN, Time
 
 pytestmark = pytest.mark.integration
@@ -46,19 +46,19 @@ def bearer(app_server: Server, path: str) -> str:
 
 
 def test_an_installation_asks_with_a_token_of_its_own(
-    reach_app: Reach, app_server: Server, octo: Installation
+    make_app_router: MakeRouter, app_server: Server, octo: Installation
 ) -> None:
-    asker = reach_app().asker("octo/app", HEAD)
+    client = make_app_router().client("octo/app", HEAD)
     for _ in range(3):
-        assert asker.get("/repos/octo/app").body["full_name"] == "octo/app"
+        assert client.get("/repos/octo/app").body["full_name"] == "octo/app"
     assert bearer(app_server, "/repos/octo/app").startswith("Bearer ghs_")
     assert Counter(app_server.paths())[MADE.format(octo.id)] == 1
 
 
 def test_processes_share_a_token_which_nobody_reads_in_the_cache(
-    reach_app: Reach, app_server: Server, octo: Installation, cache_url: str
+    make_app_router: MakeRouter, app_server: Server, octo: Installation, cache_url: str
 ) -> None:
-    one, other = (reach_app().asker("octo/app", HEAD) for _ in range(2))
+    one, other = (make_app_router().client("octo/app", HEAD) for _ in range(2))
     one.get("/repos/octo/app")
     other.get("/repos/octo/app")
     assert Counter(app_server.paths())[MADE.format(octo.id)] == 1
@@ -75,7 +75,7 @@ def test_processes_share_a_token_which_nobody_reads_in_the_cache(
     [(401, "Bad credentials"), (403, "Resource not accessible by integration")],
 )
 def test_a_token_that_is_not_known_everywhere_yet_is_waited_for(
-    reach_app: Reach,
+    make_app_router: MakeRouter,
     app_server: Server,
     octo: Installation,
     time: Time,
@@ -90,20 +90,20 @@ def test_a_token_that_is_not_known_everywhere_yet_is_waited_for(
         return Response(f'{{"message": "{message}"}}', status=status)
 
     app_server.fault = refused
-    asker = reach_app().asker("octo/app", HEAD)
-    asker.get("/repos/octo/app")
+    client = make_app_router().client("octo/app", HEAD)
+    client.get("/repos/octo/app")
     assert time.waits == [1, 2, 4]
     assert Counter(app_server.paths())[MADE.format(octo.id)] == 1
 
     time.now += 600
     app_server.fault = lambda _: Response(f'{{"message": "{message}"}}', status=403)
     with pytest.raises(ForbiddenError):
-        asker.get("/repos/octo/app")
+        client.get("/repos/octo/app")
     assert len(time.waits) == 3
 
 
 def test_an_installation_on_an_enterprise_is_passed_over(
-    reach_app: Reach, app_server: Server, octo: Installation
+    make_app_router: MakeRouter, app_server: Server, octo: Installation
 ) -> None:
     def with_others(request: Request) -> Response | None:
         if request.path != "/app/installations":
@@ -121,53 +121,53 @@ def test_an_installation_on_an_enterprise_is_passed_over(
         return response
 
     app_server.fault = with_others
-    reached = reach_app()
-    assert reached.asker("octo/app", HEAD).get("/repos/octo/app").body["full_name"] == "octo/app"
-    found = {each.subject: each for each in check(reached, ["octo/app"])}
+    router = make_app_router()
+    assert router.client("octo/app", HEAD).get("/repos/octo/app").body["full_name"] == "octo/app"
+    found = {each.subject: each for each in check(router, ["octo/app"])}
     assert not any(each.is_wrong for each in found.values())
     assert "GitHub App on octo" in found
 
 
 def test_a_token_is_renewed_before_it_ends(
-    reach_app: Reach, app_server: Server, octo: Installation, time: Time
+    make_app_router: MakeRouter, app_server: Server, octo: Installation, time: Time
 ) -> None:
-    asker = reach_app().asker("octo/app", HEAD)
-    asker.get("/repos/octo/app")
-    before = asker.token_key
+    client = make_app_router().client("octo/app", HEAD)
+    client.get("/repos/octo/app")
+    before = client.token_key
     time.now += 3600 - 310
-    asker.get("/repos/octo/app")
-    assert asker.token_key == before
+    client.get("/repos/octo/app")
+    assert client.token_key == before
     time.now += 20
-    asker.get("/repos/octo/app")
-    assert asker.token_key != before
+    client.get("/repos/octo/app")
+    assert client.token_key != before
     assert 401 not in [logged.status for logged in app_server.requests if "repos" in logged.path]
 
 
 def test_a_token_that_ends_in_mid_run_is_replaced_once(
-    reach_app: Reach, app_server: Server, world: World, octo: Installation
+    make_app_router: MakeRouter, app_server: Server, world: World, octo: Installation
 ) -> None:
-    asker = reach_app().asker("octo/app", HEAD)
-    asker.get("/repos/octo/app")
+    client = make_app_router().client("octo/app", HEAD)
+    client.get("/repos/octo/app")
     world.people.expire_installation_tokens(octo)
-    asker.get("/repos/octo/app")
+    client.get("/repos/octo/app")
     assert Counter(app_server.paths())[MADE.format(octo.id)] == 2
     app_server.fault = ready_made.named("expired_token", app_server, paths="/repos/")
     with pytest.raises(BadCredentialError, match="refuses the tokens") as raised:
-        asker.get("/repos/octo/app")
+        client.get("/repos/octo/app")
     assert raised.value.credential == f"installation {octo.id} (octo)"
     asked = len(app_server.requests)
     with pytest.raises(BadCredentialError):
-        asker.get("/repos/octo/app")
+        client.get("/repos/octo/app")
     assert len(app_server.requests) == asked
 
 
 def test_each_owners_installation_asks_and_has_a_budget_of_its_own(
-    reach_app: Reach, app_server: Server, octo: Installation, hub: Installation
+    make_app_router: MakeRouter, app_server: Server, octo: Installation, hub: Installation
 ) -> None:
-    access = reach_app()
+    router = make_app_router()
     for name in ("octo/app", "hub/site", "Octo/lib"):
-        access.asker(name, HEAD).get(f"/repos/{name}")
-    left = {budget.credential: (budget.limit, budget.remaining) for budget in access.budgets()}
+        router.client(name, HEAD).get(f"/repos/{name}")
+    left = {each.credential: (each.limit, each.remaining) for each in router.rate_limits()}
     assert left == {
         f"installation {octo.id} (octo)": (5000, 4998),
         f"installation {hub.id} (hub)": (5000, 4999),
@@ -176,59 +176,63 @@ def test_each_owners_installation_asks_and_has_a_budget_of_its_own(
 
 
 def test_what_an_installation_was_not_given_the_token_reads(
-    reach_app: Reach, app: Settings, app_server: Server, world: World
+    make_app_router: MakeRouter, app: Settings, app_server: Server, world: World
 ) -> None:
     world.people.install("octo", ["octo/lib"])
-    access = reach_app(dataclasses.replace(app, github_token=TOKEN))
+    router = make_app_router(dataclasses.replace(app, github_token=TOKEN))
     for name in ("octo/lib", "octo/app", "hub/site"):
-        access.asker(name, HEAD).get(f"/repos/{name}")
+        router.client(name, HEAD).get(f"/repos/{name}")
     assert bearer(app_server, "/repos/octo/lib").startswith("Bearer ghs_")
     assert bearer(app_server, "/repos/octo/app") == f"Bearer {TOKEN}"
     assert bearer(app_server, "/repos/hub/site") == f"Bearer {TOKEN}"
 
 
 def test_a_public_repository_elsewhere_is_read_by_any_installation(
-    reach_app: Reach, octo: Installation
+    make_app_router: MakeRouter, octo: Installation
 ) -> None:
-    asker = reach_app().asker("free/tool", HEAD)
-    assert asker.get("/repos/free/tool").body["visibility"] == "public"
+    client = make_app_router().client("free/tool", HEAD)
+    assert client.get("/repos/free/tool").body["visibility"] == "public"
 
 
-def test_an_app_that_is_installed_nowhere_says_so(reach_app: Reach) -> None:
+def test_an_app_that_is_installed_nowhere_says_so(make_app_router: MakeRouter) -> None:
     with pytest.raises(ForbiddenError, match="not installed anywhere"):
-        reach_app().asker("octo/app", HEAD).get("/repos/octo/app")
+        make_app_router().client("octo/app", HEAD).get("/repos/octo/app")
 
 
 def test_an_installation_that_ends_does_not_stop_another(
-    reach_app: Reach, world: World, octo: Installation, hub: Installation
+    make_app_router: MakeRouter, world: World, octo: Installation, hub: Installation
 ) -> None:
-    access = reach_app()
-    access.installations()
+    router = make_app_router()
+    router.installations()
     world.people.uninstall(octo)
     with pytest.raises(BadCredentialError, match="not installed there any more") as raised:
-        access.asker("octo/app", HEAD).get("/repos/octo/app")
+        router.client("octo/app", HEAD).get("/repos/octo/app")
     assert raised.value.credential == f"installation {octo.id} (octo)"
-    assert access.asker("hub/site", HEAD).get("/repos/hub/site").body["id"]
+    assert router.client("hub/site", HEAD).get("/repos/hub/site").body["id"]
 
 
 def test_what_installations_cover_is_looked_up_again(
-    reach_app: Reach, app_server: Server, world: World, octo: Installation, time: Time
+    make_app_router: MakeRouter, app_server: Server, world: World, octo: Installation, time: Time
 ) -> None:
-    access = reach_app()
-    access.asker("octo/app", HEAD).get("/repos/octo/app")
+    router = make_app_router()
+    router.client("octo/app", HEAD).get("/repos/octo/app")
     hub = world.people.install("hub")
     time.now += 301
-    access.asker("hub/site", HEAD).get("/repos/hub/site")
-    assert f"installation {hub.id} (hub)" in [each.credential for each in access.budgets()]
+    router.client("hub/site", HEAD).get("/repos/hub/site")
+    assert f"installation {hub.id} (hub)" in [each.credential for each in router.rate_limits()]
 
 
 def test_a_wrong_key_stops_at_once(
-    reach_app: Reach, app: Settings, other_key: str, app_server: Server, octo: Installation
+    make_app_router: MakeRouter,
+    app: Settings,
+    other_key: str,
+    app_server: Server,
+    octo: Installation,
 ) -> None:
-    access = reach_app(dataclasses.replace(app, github_app_private_key=other_key))
+    router = make_app_router(dataclasses.replace(app, github_app_private_key=other_key))
     for _ in range(2):
         with pytest.raises(BadCredentialError, match="ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY"):
-            access.asker("octo/app", HEAD).get("/repos/octo/app")
+            router.client("octo/app", HEAD).get("/repos/octo/app")
     # The second try is by GitHub's clock, which differs from this machine's.
     assert app_server.paths() == ["/app/installations"] * 2
 
@@ -236,48 +240,55 @@ def test_a_wrong_key_stops_at_once(
 @pytest.mark.parametrize("path", ["access_tokens", "installations$"])
 @pytest.mark.parametrize("fault", ["html_with_200", "truncated_json", "empty_body", "server_error"])
 def test_faults_are_tried_again_for_the_app_too(
-    reach_app: Reach, app_server: Server, octo: Installation, time: Time, fault: str, path: str
+    make_app_router: MakeRouter,
+    app_server: Server,
+    octo: Installation,
+    time: Time,
+    fault: str,
+    path: str,
 ) -> None:
     app_server.fault = ready_made.named(fault, app_server, paths=path, times=2)
-    asker = reach_app().asker("octo/app", HEAD)
-    assert asker.get("/repos/octo/app").body["id"]
+    client = make_app_router().client("octo/app", HEAD)
+    assert client.get("/repos/octo/app").body["id"]
     assert len(time.waits) == 2
     app_server.fault = ready_made.named(fault, app_server, paths="/app")
     time.now += 3600
     with pytest.raises(UnavailableError):
-        asker.get("/repos/octo/app")
+        client.get("/repos/octo/app")
 
 
 def test_no_token_and_no_key_is_ever_shown(
-    reach_app: Reach,
+    make_app_router: MakeRouter,
     app_server: Server,
     world: World,
     octo: Installation,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    access = reach_app()
-    asker = access.asker("octo/app", HEAD)
-    asker.get("/repos/octo/app")
+    router = make_app_router()
+    client = router.client("octo/app", HEAD)
+    client.get("/repos/octo/app")
     token = bearer(app_server, "/repos/octo/app").removeprefix("Bearer ")
     app_server.fault = ready_made.named("expired_token", app_server, paths="/repos/")
     with pytest.raises(BadCredentialError) as raised:
-        asker.get("/repos/octo/app")
-    shown = caplog.text + repr(access.installations()) + repr(access.budgets()) + str(raised.value)
+        client.get("/repos/octo/app")
+    shown = (
+        caplog.text + repr(router.installations()) + repr(router.rate_limits()) + str(raised.value)
+    )
     assert token not in shown
     assert "eyJ" not in shown
     assert "PRIVATE KEY" not in shown
 
 
 def test_the_repositories_of_an_owner_are_those_that_a_credential_reads(
-    reach_app: Reach, app: Settings, world: World, octo: Installation
+    make_app_router: MakeRouter, app: Settings, world: World, octo: Installation
 ) -> None:
     world.people.add_user("person")
     world.add_repository("person/dots", owner=world.people.user_named("person").account)  # type: ignore[union-attr]
-    access = reach_app(dataclasses.replace(app, github_token=TOKEN))
+    router = make_app_router(dataclasses.replace(app, github_token=TOKEN))
 
     def names(owner: str) -> set[str]:
-        return {repository["full_name"] for repository in access.owned_by(owner, HEAD)}
+        return {repository["full_name"] for repository in router.repositories_of(owner, HEAD)}
 
     assert names("Octo") == {"octo/app", "octo/lib"}
     assert names("hub") == {"hub/site"}

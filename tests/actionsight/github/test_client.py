@@ -6,28 +6,30 @@ import logging
 import pytest
 from werkzeug.wrappers import Response
 
-from actionsight.github.client import Asker
+from actionsight.github.client import GitHubClient
 from actionsight.github.errors import (
     BadCredentialError,
     ForbiddenError,
     MissingError,
     RateLimitError,
     UnavailableError,
-    UnexpectedAnswerError,
+    UnexpectedResponseError,
 )
-from actionsight.github.pagination import get_object, listing
-from actionsight.github.rate_limit.limiter import Priority
+from actionsight.github.pagination import get_object, iter_pages
+from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import Settings
 from github_standin import faults as ready_made
 from github_standin.server import Break, Server
-from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import PATH, REPOSITORY, TOKEN, Faults, Time, limited
 
 pytestmark = pytest.mark.integration
 
 
-def test_it_says_who_it_is_and_which_version_it_speaks(asker: Asker, server: Server) -> None:
-    assert asker.get(PATH).body["full_name"] == "octo/hello"
+def test_it_says_who_it_is_and_which_version_it_speaks(
+    client: GitHubClient, server: Server
+) -> None:
+    assert client.get(PATH).body["full_name"] == "octo/hello"
     headers = server.requests[-1].headers
     assert headers["authorization"] == f"Bearer {TOKEN}"
     assert headers["x-github-api-version"] == "2022-11-28"
@@ -35,54 +37,54 @@ def test_it_says_who_it_is_and_which_version_it_speaks(asker: Asker, server: Ser
     assert headers["user-agent"] == "actionsight"
 
 
-def test_requests_are_counted_and_github_tells_the_time(asker: Asker) -> None:
-    asker.get(PATH)
-    asker.get(PATH)
-    assert asker.request_count == 2
-    assert asker.server_time is not None
+def test_requests_are_counted_and_github_tells_the_time(client: GitHubClient) -> None:
+    client.get(PATH)
+    client.get(PATH)
+    assert client.request_count == 2
+    assert client.server_time is not None
 
 
-def test_pages_follow_the_links_to_their_end(asker: Asker, server: Server) -> None:
-    pages = list(asker.pages(f"{PATH}/actions/workflows", {"per_page": 50}))
+def test_pages_follow_the_links_to_their_end(client: GitHubClient, server: Server) -> None:
+    pages = list(client.pages(f"{PATH}/actions/workflows", {"per_page": 50}))
     assert [len(page.body["workflows"]) for page in pages] == [50, 50, 10]
     assert server.paths()[-1].startswith("/repositories/")
 
 
-def test_a_renamed_repository_is_followed(asker: Asker, server: Server) -> None:
+def test_a_renamed_repository_is_followed(client: GitHubClient, server: Server) -> None:
     repository = server.world.repository_named(REPOSITORY)
     assert repository is not None
-    assert not asker.get(PATH).is_moved
+    assert not client.get(PATH).is_moved
     server.world.rename_repository(repository, "octo/goodbye")
-    answer = asker.get(f"{PATH}/actions/workflows", {"per_page": 1})
+    answer = client.get(f"{PATH}/actions/workflows", {"per_page": 1})
     assert answer.is_moved
     assert len(answer.body["workflows"]) == 1
-    assert asker.request_count == 3
+    assert client.request_count == 3
 
 
-def test_an_etag_makes_an_unchanged_answer_free(asker: Asker, server: Server) -> None:
+def test_an_etag_makes_an_unchanged_answer_free(client: GitHubClient, server: Server) -> None:
     url = f"{PATH}/actions/workflows"
-    first = next(listing(asker, url, "workflows"))
+    first = next(iter_pages(client, url, "workflows"))
     assert first.has_next
-    (again,) = listing(asker, url, "workflows", etag=first.etag)
+    (again,) = iter_pages(client, url, "workflows", etag=first.etag)
     assert again.is_unchanged
     assert (again.payloads, again.etag) == ([], first.etag)
     repository = server.world.repository_named(REPOSITORY)
     assert repository is not None
     server.world.add_workflow(repository, path="new.yml")
-    pages = list(listing(asker, url, "workflows", etag=first.etag))
+    pages = list(iter_pages(client, url, "workflows", etag=first.etag))
     assert [len(page.payloads) for page in pages] == [100, 11]
 
 
 def test_a_tokens_key_tells_tokens_apart_and_does_not_give_them_away(
-    asker: Asker, asked: Settings, reach: Reach
+    client: GitHubClient, asked: Settings, make_router: MakeRouter
 ) -> None:
-    other = reach(dataclasses.replace(asked, github_token="ghp_another"))
-    assert asker.token_key != other.asker(REPOSITORY, Priority.HEAD).token_key
-    assert TOKEN not in asker.token_key
+    other = make_router(dataclasses.replace(asked, github_token="ghp_another"))
+    assert client.token_key != other.client(REPOSITORY, Priority.HEAD).token_key
+    assert TOKEN not in client.token_key
 
 
 def test_an_enterprise_servers_address_has_a_path(
-    asked: Settings, reach: Reach, server: Server, faults: Faults
+    asked: Settings, make_router: MakeRouter, server: Server, faults: Faults
 ) -> None:
     link = f'<{server.url}/api/v3/repositories/1/x?page=2>; rel="next"'
     faults.answers = [
@@ -90,22 +92,24 @@ def test_an_enterprise_servers_address_has_a_path(
         Response("[2]", status=200, content_type="application/json"),
     ]
     root = dataclasses.replace(asked, github_api_url=f"{server.url}/api/v3")
-    pages = reach(root).asker(REPOSITORY, Priority.HEAD).pages(PATH)
+    pages = make_router(root).client(REPOSITORY, Priority.HEAD).pages(PATH)
     assert [page.body for page in pages] == [[1], [2]]
     assert server.paths() == [f"/api/v3{PATH}", "/api/v3/repositories/1/x"]
 
 
-def test_where_github_is_too_slow_smaller_pages_are_asked_for(asker: Asker, server: Server) -> None:
+def test_where_github_is_too_slow_smaller_pages_are_asked_for(
+    client: GitHubClient, server: Server
+) -> None:
     server.fault = ready_made.named("slow", server, most_rows=30)
-    pages = list(listing(asker, f"{PATH}/actions/workflows", "workflows"))
+    pages = list(iter_pages(client, f"{PATH}/actions/workflows", "workflows"))
     assert [len(page.payloads) for page in pages] == [25, 25, 25, 25, 10]
-    assert asker.request_count == 2 + 5
+    assert client.request_count == 2 + 5
 
 
 def test_smaller_pages_go_on_where_the_large_ones_stopped(
-    asker: Asker, server: Server, faults: Faults
+    client: GitHubClient, server: Server, faults: Faults
 ) -> None:
-    pages = listing(asker, f"{PATH}/actions/workflows", "workflows")
+    pages = iter_pages(client, f"{PATH}/actions/workflows", "workflows")
     names = [workflow["name"] for workflow in next(pages).payloads]
     server.fault = ready_made.named("slow", server, most_rows=24)
     rest = [workflow["name"] for page in pages for workflow in page.payloads]
@@ -113,10 +117,12 @@ def test_smaller_pages_go_on_where_the_large_ones_stopped(
     assert server.requests[-1].query["per_page"] == "5"
 
 
-def test_where_it_is_too_slow_for_any_page_it_is_unavailable(asker: Asker, server: Server) -> None:
+def test_where_it_is_too_slow_for_any_page_it_is_unavailable(
+    client: GitHubClient, server: Server
+) -> None:
     server.fault = ready_made.named("slow", server, most_rows=1)
     with pytest.raises(UnavailableError, match="status 502 3 times"):
-        list(listing(asker, f"{PATH}/actions/workflows", "workflows"))
+        list(iter_pages(client, f"{PATH}/actions/workflows", "workflows"))
 
 
 @pytest.mark.parametrize(
@@ -132,127 +138,131 @@ def test_where_it_is_too_slow_for_any_page_it_is_unavailable(asker: Asker, serve
     ids=["5xx", "html", "cut json", "empty", "no answer", "cut answer"],
 )
 def test_a_passing_fault_is_tried_again(
-    asker: Asker, faults: Faults, time: Time, fault: Response | Break
+    client: GitHubClient, faults: Faults, time: Time, fault: Response | Break
 ) -> None:
     faults.answers = [fault, fault]
-    assert asker.get(PATH).body["full_name"] == "octo/hello"
+    assert client.get(PATH).body["full_name"] == "octo/hello"
     assert len(time.waits) == 2
     assert 0.5 <= time.waits[0] <= 1.5
     assert 1 <= time.waits[1] <= 3
 
 
-def test_a_lasting_fault_is_an_error_that_says_so(asker: Asker, faults: Faults) -> None:
+def test_a_lasting_fault_is_an_error_that_says_so(client: GitHubClient, faults: Faults) -> None:
     faults.answers = [Response("down", status=503) for _ in range(3)]
     with pytest.raises(UnavailableError, match="status 503 3 times for /repos/octo/hello"):
-        asker.get(PATH)
+        client.get(PATH)
 
 
-def test_a_named_rate_limit_is_waited_out(asker: Asker, faults: Faults, time: Time) -> None:
+def test_a_named_rate_limit_is_waited_out(client: GitHubClient, faults: Faults, time: Time) -> None:
     faults.answers = [limited(429, Retry_After="30")]
-    asker.get(PATH)
+    client.get(PATH)
     assert time.waits == [30]
 
 
 def test_a_secondary_limit_that_names_no_time_is_waited_out(
-    asker: Asker, faults: Faults, time: Time
+    client: GitHubClient, faults: Faults, time: Time
 ) -> None:
     faults.answers = [limited()]
-    asker.get(PATH)
+    client.get(PATH)
     assert time.waits == [60]
 
 
 def test_older_enterprise_servers_call_a_limit_abuse(
-    asker: Asker, faults: Faults, time: Time
+    client: GitHubClient, faults: Faults, time: Time
 ) -> None:
     message = (
         '{"message": "You have triggered an abuse detection mechanism. '
         'Please wait a few minutes before you try again."}'
     )
     faults.answers = [Response(message, status=403, headers={"X-RateLimit-Remaining": "4999"})]
-    asker.get(PATH)
+    client.get(PATH)
     assert time.waits == [60]
 
 
 def test_one_that_lasts_is_waited_for_longer_each_time_and_then_stops_collection(
-    asker: Asker, faults: Faults, time: Time
+    client: GitHubClient, faults: Faults, time: Time
 ) -> None:
     faults.answers = [limited() for _ in range(9)]
     with pytest.raises(RateLimitError, match="another 120 seconds") as raised:
-        asker.get(PATH)
+        client.get(PATH)
     assert raised.value.credential == "token"
     assert time.waits == [60]
-    assert asker.request_count == 2
+    assert client.request_count == 2
 
 
 def test_once_it_is_over_the_next_one_is_waited_for_as_long_as_the_first(
-    asker: Asker, faults: Faults, time: Time
+    client: GitHubClient, faults: Faults, time: Time
 ) -> None:
     for _ in range(2):
         faults.answers = [limited()]
-        asker.get(PATH)
+        client.get(PATH)
     assert time.waits == [60, 60]
 
 
 def test_a_limit_that_lasts_too_long_stops_collection(
-    asker: Asker, server: Server, time: Time
+    client: GitHubClient, server: Server, time: Time
 ) -> None:
     server.rate_limit = 1
-    asker.get(PATH)
+    client.get(PATH)
     with pytest.raises(RateLimitError, match=r"used up for another 3,[0-9]+ seconds") as raised:
-        asker.get(PATH)
+        client.get(PATH)
     assert raised.value.credential == "token"
     assert time.waits == []
-    assert asker.request_count == 1
+    assert client.request_count == 1
 
 
-def test_a_refused_permission_is_not_tried_again(asker: Asker, faults: Faults, time: Time) -> None:
-    message = '{"message": "Resource not accessible by personal access token"}'
+def test_a_refused_permission_is_not_tried_again(
+    client: GitHubClient, faults: Faults, time: Time
+) -> None:
+    message = '{"message": "Resource not accessible by personal router token"}'
     faults.answers = [Response(message, status=403)]
     with pytest.raises(ForbiddenError, match=r"not accessible.*Metadata and Actions"):
-        asker.get(PATH)
+        client.get(PATH)
     assert time.waits == []
 
 
 def test_bad_credentials_stop_at_once_and_are_never_shown(
-    asked: Settings, reach: Reach, server: Server, caplog: pytest.LogCaptureFixture
+    asked: Settings, make_router: MakeRouter, server: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    access = reach(dataclasses.replace(asked, github_token="ghp_wrongButSecret"))
+    router = make_router(dataclasses.replace(asked, github_token="ghp_wrongButSecret"))
     for _ in range(2):
-        asker = access.asker(REPOSITORY, Priority.HEAD)
+        client = router.client(REPOSITORY, Priority.HEAD)
         with pytest.raises(BadCredentialError, match="ACTIONSIGHT_GITHUB_TOKEN") as raised:
-            asker.get(PATH)
+            client.get(PATH)
         assert raised.value.credential == "token"
-        assert "ghp_" not in str(raised.value) + repr(asker) + caplog.text
+        assert "ghp_" not in str(raised.value) + repr(client) + caplog.text
     assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("status", [404, 410, 451])
-def test_what_is_not_there_is_told_apart(asker: Asker, faults: Faults, status: int) -> None:
+def test_what_is_not_there_is_told_apart(client: GitHubClient, faults: Faults, status: int) -> None:
     faults.answers = [Response('{"message": "Not Found"}', status=status)]
     with pytest.raises(MissingError) as raised:
-        asker.get(PATH)
+        client.get(PATH)
     assert raised.value.status_code == status
 
 
-def test_the_token_is_not_carried_to_another_host(asker: Asker) -> None:
-    with pytest.raises(UnexpectedAnswerError, match=r"another host: evil\.example"):
-        asker.get("https://evil.example/repos")
-    assert asker.request_count == 0
+def test_the_token_is_not_carried_to_another_host(client: GitHubClient) -> None:
+    with pytest.raises(UnexpectedResponseError, match=r"another host: evil\.example"):
+        client.get("https://evil.example/repos")
+    assert client.request_count == 0
 
 
-def test_a_form_that_the_contract_does_not_allow_is_told(asker: Asker) -> None:
-    with pytest.raises(UnexpectedAnswerError, match="no list of jobs"):
-        list(listing(asker, PATH, "jobs"))
+def test_a_form_that_the_contract_does_not_allow_is_told(client: GitHubClient) -> None:
+    with pytest.raises(UnexpectedResponseError, match="no list of jobs"):
+        list(iter_pages(client, PATH, "jobs"))
     with pytest.raises(MissingError):
-        get_object(asker, f"{PATH}/nothing")
+        get_object(client, f"{PATH}/nothing")
 
 
 def test_without_a_token_it_asks_unauthenticated(
-    asked: Settings, reach: Reach, server: Server
+    asked: Settings, make_router: MakeRouter, server: Server
 ) -> None:
     server.token = None
-    asker = reach(dataclasses.replace(asked, github_token=None)).asker(REPOSITORY, Priority.HEAD)
-    assert asker.get(PATH).body["full_name"] == REPOSITORY
+    client = make_router(dataclasses.replace(asked, github_token=None)).client(
+        REPOSITORY, Priority.HEAD
+    )
+    assert client.get(PATH).body["full_name"] == REPOSITORY
     assert "authorization" not in server.requests[-1].headers
-    assert asker.token_key == "anonymous"
+    assert client.token_key == "anonymous"

@@ -14,16 +14,16 @@ from actionsight.settings import Settings
 from github_standin.server import Server
 from github_standin.world import World
 from ingestion.github.__main__ import cli
-from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import REPOSITORY, TOKEN, Faults
 
 pytestmark = pytest.mark.integration
 
 
 def findings(
-    reach: Reach, settings: Settings, names: Sequence[str] = (REPOSITORY,)
+    make_router: MakeRouter, settings: Settings, names: Sequence[str] = (REPOSITORY,)
 ) -> dict[str, Finding]:
-    return {finding.subject: finding for finding in check(reach(settings), names)}
+    return {finding.subject: finding for finding in check(make_router(settings), names)}
 
 
 def limit(**headers: str) -> Response:
@@ -33,11 +33,11 @@ def limit(**headers: str) -> Response:
 
 
 def test_a_classic_token_tells_its_scopes_and_its_end(
-    reach: Reach, asked: Settings, faults: Faults
+    make_router: MakeRouter, asked: Settings, faults: Faults
 ) -> None:
     ends = {"GitHub_Authentication_Token_Expiration": "2026-01-02 00:00:00 UTC"}
     faults.answers = [limit(X_OAuth_Scopes="repo, read:org", **ends)]
-    found = findings(reach, asked)["GitHub"]
+    found = findings(make_router, asked)["GitHub"]
     assert found.says == (
         "answers with a classic token (scopes: repo, read:org), which ends on 2026-01-02: make a "
         "new one; 7 of 60 requests left until 14:13 UTC"
@@ -46,29 +46,29 @@ def test_a_classic_token_tells_its_scopes_and_its_end(
 
 
 def test_an_enterprise_server_without_limits_says_so(
-    reach: Reach, asked: Settings, faults: Faults
+    make_router: MakeRouter, asked: Settings, faults: Faults
 ) -> None:
     faults.answers = [Response('{"message": "Rate limiting is not enabled."}', status=404)]
-    assert findings(reach, asked)["GitHub"].says == "answers with a token; its limits are off"
+    assert findings(make_router, asked)["GitHub"].says == "answers with a token; its limits are off"
 
 
 def test_with_a_refused_token_nothing_else_is_asked(
-    reach: Reach, asked: Settings, server: Server
+    make_router: MakeRouter, asked: Settings, server: Server
 ) -> None:
-    found = findings(reach, dataclasses.replace(asked, github_token="ghp_wrong"))
+    found = findings(make_router, dataclasses.replace(asked, github_token="ghp_wrong"))
     assert list(found) == ["GitHub"]
     assert "make a new one" in found["GitHub"].says
     assert len(server.requests) == 1
 
 
 def test_an_app_tells_its_permissions_and_each_installation(
-    reach: Reach, app: Settings, world: World
+    make_router: MakeRouter, app: Settings, world: World
 ) -> None:
     world.people.install("octo", ["octo/lib"])
     world.people.suspend(world.people.install("free"))
     world.people.install("hub", permissions={"metadata": "read"})
     names = ["octo/lib", "octo/app", "octo/*"]
-    found = findings(reach, app, names)
+    found = findings(make_router, app, names)
     assert "asks as actions-app; permissions" in found["GitHub App"].says
     assert not found["GitHub App"].is_wrong
     octo = found["GitHub App on octo"]
@@ -82,20 +82,20 @@ def test_an_app_tells_its_permissions_and_each_installation(
 
 
 def test_an_app_that_anybody_can_install_is_a_warning(
-    reach: Reach, app: Settings, world: World
+    make_router: MakeRouter, app: Settings, world: World
 ) -> None:
     subject = "GitHub App for strangers"
-    assert subject not in findings(reach, app)
+    assert subject not in findings(make_router, app)
     registered = world.people.app
     assert registered is not None
     world.people.app = dataclasses.replace(registered, is_public=True)
-    assert findings(reach, app)[subject].is_warning
+    assert findings(make_router, app)[subject].is_warning
 
 
 def test_an_app_with_a_wrong_key_says_what_to_check(
-    reach: Reach, app: Settings, other_key: str
+    make_router: MakeRouter, app: Settings, other_key: str
 ) -> None:
-    found = findings(reach, dataclasses.replace(app, github_app_private_key=other_key))
+    found = findings(make_router, dataclasses.replace(app, github_app_private_key=other_key))
     assert list(found) == ["GitHub App"]
     assert "ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY" in found["GitHub App"].says
 

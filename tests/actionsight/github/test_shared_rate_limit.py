@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pytest
 import redis
 
-from actionsight.github.client import Patience
-from actionsight.github.credential_router import access
-from actionsight.github.rate_limit.limiter import Limits, Priority
+from actionsight.github.credential_router import CredentialRouter
+from actionsight.github.rate_limit.models import Limits, Priority
+from actionsight.github.retries import RetryPolicy
 from actionsight.settings import ROOT, Settings
 from github_standin.server import Server
 from github_standin.traffic import Latency, SecondaryLimits, Traffic
@@ -43,8 +43,8 @@ class FastTime:
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / SPEED)
 
-    def patience(self) -> Patience:
-        return Patience(sleep=self.sleep, clock=self.clock)
+    def retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(sleep=self.sleep, clock=self.clock)
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def strict(server: Server, fast: FastTime) -> Iterator[Server]:
 def ask_at_once(
     settings: Settings, fast: FastTime, count: int, priority: Priority = Priority.HEAD
 ) -> None:
-    may_ask = access(settings, patience=fast.patience(), limits=LIMITS)
-    asker = may_ask.asker(REPOSITORY, priority)
+    router = CredentialRouter(settings, retry_policy=fast.retry_policy(), limits=LIMITS)
+    client = router.client(REPOSITORY, priority)
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(lambda _: asker.get(PATH), range(count)))
-    may_ask.close()
+        list(threads.map(lambda _: client.get(PATH), range(count)))
+    router.close()
 
 
 def test_threads_and_processes_share_one_budget(

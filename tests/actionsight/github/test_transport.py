@@ -19,12 +19,12 @@ from cryptography.x509.oid import NameOID
 from actionsight.github import transport
 from actionsight.github.diagnostics import check
 from actionsight.github.errors import UnavailableError
-from actionsight.github.rate_limit.limiter import Priority
+from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import Settings
 from github_standin.people import Installation
 from github_standin.server import Server
 from github_standin.world import World
-from tests.actionsight.github.conftest import Reach
+from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import PATH, REPOSITORY
 
 pytestmark = pytest.mark.integration
@@ -160,24 +160,27 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def test_a_private_authority_is_trusted_beside_the_systems(
-    reach: Reach, asked: Settings, secure_port: int, authority: Path
+    make_router: MakeRouter, asked: Settings, secure_port: int, authority: Path
 ) -> None:
     there = replace(asked, github_api_url=f"https://localhost:{secure_port}")
-    trusting = reach(replace(there, ca_file=authority))
-    assert trusting.asker(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"] == REPOSITORY
+    trusting = make_router(replace(there, ca_file=authority))
+    assert trusting.client(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"] == REPOSITORY
     with pytest.raises(UnavailableError, match="SSLError"):
-        reach(there).asker(REPOSITORY, Priority.HEAD).get(PATH)
+        make_router(there).client(REPOSITORY, Priority.HEAD).get(PATH)
 
 
 def test_a_proxy_is_given_its_password_and_doctor_names_it(
-    reach: Reach, asked: Settings, secure_port: int, authority: Path, proxied: list[str]
+    make_router: MakeRouter, asked: Settings, secure_port: int, authority: Path, proxied: list[str]
 ) -> None:
     there = replace(asked, github_api_url=f"https://localhost:{secure_port}", ca_file=authority)
-    assert reach(there).asker(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"] == REPOSITORY
+    assert (
+        make_router(there).client(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"]
+        == REPOSITORY
+    )
     assert [line.rpartition(" ")[0] for line in proxied] == [
         f"{WHO.lower()} CONNECT localhost:{secure_port}"
     ]
-    found = {finding.subject: finding.says for finding in check(reach(there), [])}
+    found = {finding.subject: finding.says for finding in check(make_router(there), [])}
     assert "is asked by http://127.0.0.1:" in found["GitHub's proxy"]
     assert str(authority) in found["certificates"]
     assert "p@ss" not in str(found)
@@ -185,7 +188,7 @@ def test_a_proxy_is_given_its_password_and_doctor_names_it(
 
 
 def test_an_app_goes_the_same_way(
-    reach: Reach,
+    make_router: MakeRouter,
     app: Settings,
     app_server: Server,
     world: World,
@@ -195,16 +198,16 @@ def test_an_app_goes_the_same_way(
     of_octo: Installation = world.people.install("octo")
     with serving_securely(app_server, authority) as port:
         there = replace(app, github_api_url=f"https://localhost:{port}", ca_file=authority)
-        asker = reach(there).asker("octo/app", Priority.HEAD)
-        assert asker.get("/repos/octo/app").body["full_name"] == "octo/app"
+        client = make_router(there).client("octo/app", Priority.HEAD)
+        assert client.get("/repos/octo/app").body["full_name"] == "octo/app"
     assert of_octo.id in [each.id for each in world.people.installations.values()]
     assert {line.split()[1] for line in proxied} == {WHO.lower().split()[1]}
 
 
 def test_an_answer_that_trickles_is_given_up(
-    reach: Reach, asked: Settings, monkeypatch: pytest.MonkeyPatch
+    make_router: MakeRouter, asked: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "TOTAL_TIMEOUT_SECONDS", 0.5)
 
     def trickle(connection: socket.socket) -> None:
         connection.recv(65_536)
@@ -217,5 +220,5 @@ def test_an_answer_that_trickles_is_given_up(
         there = replace(asked, github_api_url=f"http://127.0.0.1:{port}")
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="no whole answer in time"):
-            reach(there).asker(REPOSITORY, Priority.HEAD).get(PATH)
+            make_router(there).client(REPOSITORY, Priority.HEAD).get(PATH)
     assert time.monotonic() - began < 10
