@@ -1,4 +1,9 @@
-"""Schema `app` and the raw tables that collection keeps for itself, by Alembic."""
+"""Schema `app` and the raw tables that collection keeps for itself, by Alembic.
+
+Tables change by a revision in `versions/`. Functions, triggers and views stand once, as they are
+now, in `sql/`, and every upgrade applies all of them: a change there comes with a revision, an
+empty one if need be, whose `SQL_DIGEST` is that of the files.
+"""
 
 import logging
 from pathlib import Path
@@ -11,6 +16,10 @@ from actionsight.database import connect, with_database
 DAGSTER_DATABASE = "dagster"
 _FOLDER = Path(__file__).parent
 _LOCK = 0x616374696F6E7301  # "actions" and a number: one migration at a time
+# In this order: triggers call functions.
+SQL_FILES = [_FOLDER / "sql" / f"{kind}.sql" for kind in ("functions", "triggers", "views")]
+# The last commit that brings a database of a revision before the baseline up to it.
+_LAST_BEFORE_BASELINE = "956eab0"
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +35,13 @@ def upgrade(database_url: str) -> bool:
 
     Raises:
         psycopg.Error: the server cannot be reached, or the role may not create schemas.
-        SchemaError: a newer version of Actionsight brought it further.
+        SchemaError: a newer version of Actionsight brought it further, or an old one not so far
+            that this one could go on.
     """
     with connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         before = _revision(connection)
-        _refuse_newer(before)
+        _refuse_foreign(before)
         if before == newest_revision():
             return False
         # With SQLAlchemy it takes long to import, and most commands find nothing to do.
@@ -52,7 +62,7 @@ def check(connection: Connection[Any]) -> None:
         SchemaError: it is older, newer, or none of ours; says what to do.
     """
     revision = _revision(connection)
-    _refuse_newer(revision)
+    _refuse_foreign(revision)
     if revision != newest_revision():
         raise SchemaError(
             "the database is not up to date: run `actionsight migrate` (`make up` and "
@@ -60,17 +70,45 @@ def check(connection: Connection[Any]) -> None:
         )
 
 
-def _refuse_newer(revision: str | None) -> None:
-    if revision is not None and revision > newest_revision():
+def apply_sql_files(connection: Connection[Any]) -> None:
+    """Make functions, triggers and views what `sql/` says; repeats harmlessly.
+
+    Triggers and views stand on tables of dlt's as well: where these are missing, only functions are
+    made, and whoever prepares the raw tables calls this again.
+    """
+    with connection.transaction():
+        has_tables = connection.execute(
+            "select count(to_regclass(name)) = 2 from unnest(%s::text[]) as name",
+            [["raw._dlt_loads", "raw.workflow_runs"]],
+        ).fetchone()
+        for path in SQL_FILES if has_tables == (True,) else SQL_FILES[:1]:
+            connection.execute(path.read_bytes())
+
+
+def _refuse_foreign(revision: str | None) -> None:
+    known = _revisions()
+    if revision is None or revision in known:
+        return
+    if revision > known[-1]:
         raise SchemaError(
             f"the database is at revision {revision}, which a newer version of Actionsight made, "
-            f"and this one knows {newest_revision()}: update Actionsight, or restore a backup"
+            f"and this one knows {known[-1]}: update Actionsight, or restore a backup"
         )
+    raise SchemaError(
+        f"the database is at revision {revision}, which was never released, and this version "
+        f"begins at {known[0]}: run `actionsight migrate` of commit {_LAST_BEFORE_BASELINE} on it "
+        "first, or begin with a new database"
+    )
 
 
 def newest_revision() -> str:
-    """The revision that this version expects: the last of `versions/NNNN_….py`."""
-    return max(path.name for path in (_FOLDER / "versions").glob("[0-9]*.py")).partition("_")[0]
+    """The revision that this version expects."""
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
+    """The numbers of `versions/NNNN_….py`, the oldest first."""
+    return sorted(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
 def _revision(connection: Connection[Any]) -> str | None:

@@ -4,6 +4,8 @@ from alembic import context
 from sqlalchemy import create_engine, pool
 from sqlalchemy.engine import make_url
 
+from actionsight.migrations import apply_sql_files
+
 url = make_url(context.config.attributes["database_url"]).set(drivername="postgresql+psycopg")
 engine = create_engine(url, poolclass=pool.NullPool)
 with engine.connect() as connection:
@@ -12,3 +14,5 @@ with engine.connect() as connection:
     context.configure(connection=connection, version_table_schema="app")
     with context.begin_transaction():
         context.run_migrations()
+        # In the same transaction: a revision that is noted has its functions.
+        apply_sql_files(connection.connection.driver_connection)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The raw tables that dlt owns, with the keys and indexes that dlt does not make, and raw.loads.
+"""The raw tables that dlt owns, with the keys, indexes and triggers that dlt does not make.
 
 dlt itself makes the tables, by loading no rows; so their columns come from one place. Everything
 here can be repeated, and two at once wait for each other.
@@ -12,6 +12,7 @@ from psycopg import Connection, sql
 
 from actionsight.database import connect
 from actionsight.locks import LOADING_LOCK
+from actionsight.migrations import apply_sql_files
 from actionsight.settings import Settings
 from ingestion.github.loading import Loader
 from ingestion.github.locking import take_lock
@@ -20,7 +21,6 @@ from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
 logger = logging.getLogger(__name__)
 
 _LOADS_TABLE = "_dlt_loads"
-_OWING = "owe_job_listings"
 
 
 def prepare(settings: Settings) -> None:
@@ -40,9 +40,7 @@ def prepare(settings: Settings) -> None:
             _make_key(connection, table)
         for name, definition in _indexes():
             connection.execute(sql.SQL(f"create index if not exists {name} on {definition}"))
-        connection.execute(_loads_view())
-        _owe_job_listings(connection)
-        connection.execute("select raw.watch_loads()")
+        apply_sql_files(connection)
         logger.info("the raw tables are ready")
 
 
@@ -82,41 +80,6 @@ def _make_key(connection: Connection[Any], table: Table) -> None:
         )
 
 
-def _owe_job_listings(connection: Connection[Any]) -> None:
-    """Let the transaction that stores a completed attempt note that its jobs are to be listed."""
-    with connection.transaction():
-        connection.execute("lock table raw.workflow_runs in share row exclusive mode")
-        for event in ("insert", "update"):
-            connection.execute(
-                sql.SQL(
-                    "create or replace trigger {} after {} on raw.workflow_runs "
-                    "referencing new table as changed "
-                    "for each statement execute function raw.owe_job_listings()"
-                ).format(sql.Identifier(f"{_OWING}_{event}"), sql.SQL(event))
-            )
-        # What was stored before there were triggers.
-        connection.execute(
-            """
-            insert into raw.owed_job_listings (
-                run_id, run_attempt, repository_id, began_at, updated_at
-            )
-            select attempt.run_id, attempt.run_attempt, attempt.repository_id,
-                coalesce(greatest(attempt.created_at, attempt.run_started_at), '-infinity'),
-                attempt.updated_at
-            from raw.workflow_runs as attempt
-            left join raw.job_listings as listing using (run_id, run_attempt)
-            left join raw.missing_attempts as missing using (run_id, run_attempt)
-            where attempt.status = 'completed'
-                and missing.run_id is null
-                and (
-                    listing.run_id is null
-                    or listing.run_updated_at is distinct from attempt.updated_at
-                )
-            on conflict do nothing
-            """
-        )
-
-
 def _indexes() -> list[tuple[str, str]]:
     """Name and `table (columns) …` of every index that dlt does not make."""
     indexes = [(f"{_LOADS_TABLE}_load_id", f"{DATASET}.{_LOADS_TABLE} (load_id)")]
@@ -129,33 +92,25 @@ def _indexes() -> list[tuple[str, str]]:
     return indexes
 
 
-def _loads_view() -> sql.Composed:
-    """raw.loads: what has committed and brought rows, of polls and of the drain of webhooks."""
-    return sql.SQL(
-        "create or replace view {} as "
-        "select load_id::text as load_id, inserted_at as committed_at from {} where status = 0 "
-        "union all "
-        "select batch_id, drained_at from {} where run_count + job_count > 0"
-    ).format(
-        sql.Identifier(DATASET, "loads"),
-        sql.Identifier(DATASET, _LOADS_TABLE),
-        sql.Identifier(DATASET, "webhook_batches"),
-    )
-
-
 def _is_prepared(connection: Connection[Any]) -> bool:
     names = [
         *(name for name, _ in _indexes()),
-        "loads",
         *(f"{table.name}_pkey" for table in TABLES),
+        "loads",
     ]
     row = connection.execute(
         """
-        select bool_and(to_regclass('raw.' || quote_ident(name)) is not null)
-            and (select count(*) from pg_trigger where tgname = any(%s)) = 2
-        from unnest(%s::text[]) as name
+        select
+            (
+                select bool_and(to_regclass('raw.' || quote_ident(name)) is not null)
+                from unnest(%s::text[]) as name
+            )
+            and (
+                select bool_and(relhastriggers) from pg_class
+                where oid in (to_regclass('raw._dlt_loads'), to_regclass('raw.workflow_runs'))
+            )
         """,
-        [[f"{_OWING}_insert", f"{_OWING}_update"], names],
+        [names],
     ).fetchone()
     return row == (True,) and all(_has_columns(connection, table) for table in TABLES)
 

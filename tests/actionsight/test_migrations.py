@@ -1,6 +1,11 @@
 """Schema `app` comes by migration, as often as one likes and from several processes at once."""
 
+import hashlib
+import importlib
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -10,8 +15,96 @@ from alembic.script import ScriptDirectory
 
 from actionsight import migrations
 from actionsight.database import connect
+from actionsight.embedded.postgresql import WHEEL
+from actionsight.settings import load
+from ingestion.github.prepare import prepare
 
 pytestmark = pytest.mark.integration
+
+
+# With the raw tables that dlt made, and their triggers.
+AT_0014 = Path(__file__).with_name("schema_0014.sql")
+# A run whose jobs are owed, a load that no build took in, and a rebuild.
+ROWS = """
+    insert into app.alembic_version (version_num) values ('0014');
+    insert into app.repositories (repository_id, full_name) values (5, 'o/a');
+    insert into raw.workflow_runs (
+        run_id, run_attempt, repository_id, workflow_id, status, content_hash, _dlt_load_id
+    ) values (1, 1, 5, 2, 'completed', '', 'load 1');
+    insert into raw._dlt_loads (load_id, status, inserted_at) values ('load 1', 0, now());
+    insert into raw.owed_rebuilds (reason) values ('keys of workflows')
+"""
+OWED = {
+    "app.repositories": 1,
+    "raw.workflow_runs": 1,
+    "raw.owed_job_listings": 1,
+    "raw.unbuilt_loads": 1,
+    "raw.owed_rebuilds": 1,
+}
+
+
+PG_DUMP = Path(find_spec(WHEEL).origin).parent / "pginstall18/bin/pg_dump"  # type: ignore[union-attr,arg-type]
+
+
+def schema(url: str) -> str:
+    """What pg_dump says of app and raw, without the layout of functions and comments."""
+    dumped = subprocess.run(
+        [
+            *(str(PG_DUMP), "--schema-only", "--no-owner", "--no-privileges"),
+            *("--restrict-key=same", "--schema=app", "--schema=raw", url),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return " ".join(dumped.split())
+
+
+def counts(url: str) -> dict[str, int]:
+    counted = " union all ".join(f"select '{table}', count(*) from {table}" for table in OWED)  # noqa: S608
+    with connect(url) as connection:
+        return dict(connection.execute(counted).fetchall())
+
+
+def test_a_database_of_the_last_revision_before_the_baseline_becomes_what_a_new_one_is(
+    empty_database_url: str, database_url: str, tmp_path: Path
+) -> None:
+    with connect(empty_database_url) as connection:
+        connection.execute(AT_0014.read_bytes())
+    with connect(empty_database_url) as connection:
+        connection.execute(ROWS)
+        connection.execute("drop trigger note_batch on raw.webhook_batches")
+
+    assert migrations.upgrade(empty_database_url)
+    prepare(replace(load(environ={}), database_url=empty_database_url, data_dir=tmp_path))
+
+    assert schema(empty_database_url) == schema(database_url)
+    assert counts(empty_database_url) == OWED
+    assert not migrations.upgrade(empty_database_url)
+
+
+def test_a_new_database_owes_nothing(database_url: str) -> None:
+    assert counts(database_url) == dict.fromkeys(OWED, 0)
+
+
+def test_an_older_database_is_refused_with_what_to_do(empty_database_url: str) -> None:
+    with connect(empty_database_url) as connection:
+        connection.execute("create schema app")
+        connection.execute("create table app.alembic_version as select '0013' as version_num")
+    with pytest.raises(migrations.SchemaError, match="`actionsight migrate` of commit"):
+        migrations.upgrade(empty_database_url)
+    with connect(empty_database_url) as connection:
+        with pytest.raises(migrations.SchemaError, match="revision 0013, which was never released"):
+            migrations.check(connection)
+        assert connection.execute("select to_regclass('app.repositories')").fetchone() == (None,)
+
+
+def test_functions_triggers_and_views_are_those_of_the_newest_revision() -> None:
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in migrations.SQL_FILES))
+    folder = Path(migrations.__file__).parent / "versions"
+    newest = max(path.stem for path in folder.glob("[0-9]*.py"))
+    revision = importlib.import_module(f"actionsight.migrations.versions.{newest}")
+    assert digest.hexdigest()[:16] == revision.SQL_DIGEST
 
 
 def test_migrating_twice_at_once_leaves_one_schema(empty_database_url: str) -> None:

@@ -1,0 +1,140 @@
+-- What the triggers call, and what advances how far statistics can be trusted. "The map of triggers" in
+-- docs/contributors.md says who fills and who reads what.
+
+-- Notes the attempts of runs whose jobs are to be listed, and forgets those that GitHub has no more.
+create or replace function raw.owe_job_listings() returns trigger language plpgsql as $body$
+begin
+    insert into raw.owed_job_listings as owed (
+        run_id, run_attempt, repository_id, began_at, updated_at
+    )
+    select changed.run_id, changed.run_attempt, changed.repository_id,
+        coalesce(greatest(changed.created_at, changed.run_started_at), '-infinity'),
+        changed.updated_at
+    from changed
+    left join raw.job_listings as listing using (run_id, run_attempt)
+    where changed.status = 'completed'
+        and changed.gone_at is null
+        and (
+            listing.run_id is null
+            or listing.run_updated_at is distinct from changed.updated_at
+        )
+        and not exists (
+            select from raw.missing_attempts as missing
+            where missing.run_id = changed.run_id
+                and missing.run_attempt = changed.run_attempt
+        )
+    on conflict (run_id, run_attempt) do update set
+        began_at = excluded.began_at,
+        updated_at = excluded.updated_at,
+        not_before = null;
+    delete from raw.owed_job_listings as owed
+    using changed
+    where owed.run_id = changed.run_id
+        and owed.run_attempt = changed.run_attempt
+        and changed.gone_at is not null;
+    return null;
+end
+$body$;
+
+-- Notes a load of dlt's that a build has to take in.
+create or replace function raw.note_load() returns trigger language plpgsql as $body$
+begin
+    insert into raw.unbuilt_loads (load_id) values (new.load_id) on conflict do nothing;
+    return null;
+end
+$body$;
+
+-- Notes a batch of webhooks that a build has to take in.
+create or replace function raw.note_batch() returns trigger language plpgsql as $body$
+begin
+    insert into raw.unbuilt_loads (load_id) values (new.batch_id) on conflict do nothing;
+    return null;
+end
+$body$;
+
+-- A load that is deleted owes nothing.
+create or replace function raw.forget_load() returns trigger language plpgsql as $body$
+begin
+    delete from raw.unbuilt_loads where load_id = old.load_id;
+    return null;
+end
+$body$;
+
+-- Notes the day of a poll, whether it brought a load or not.
+create or replace function raw.note_polls() returns trigger language plpgsql as $body$
+begin
+    insert into raw.unbuilt_polls (repository_id, day)
+    values (new.repository_id, (new.started_at at time zone 'UTC')::date);
+    return null;
+end
+$body$;
+
+-- A statistic can be trusted up to the start of the newest cycle that looked for new runs, open ones and
+-- all their jobs, ended well, and whose loads, and all earlier ones of that repository, are built
+-- (definition: as_of).
+create or replace function app.advance_observed_until() returns void language plpgsql as $body$
+begin
+    if to_regclass('marts.built_loads') is null then
+        return;
+    end if;
+    -- In the order in which the drain of webhooks takes the same rows: nobody waits for ever.
+    perform from app.repositories order by repository_id for update;
+    with
+    cycles as (
+        select
+            polls.repository_id,
+            polls.poll_id,
+            min(polls.started_at) as started_at,
+            bool_and(polls.ended_at is not null and polls.error is null)
+                and bool_or(polls.loop = 'head')
+                and bool_or(polls.loop = 'jobs')
+                -- What came in while nobody polled is read as history is.
+                and not exists (
+                    select from raw.backfill_windows as gap
+                    where gap.repository_id = polls.repository_id
+                        and gap.completed_at is null
+                        and gap.ends_at >= min(repositories.head_since)
+                ) as is_complete,
+            bool_and(not exists (
+                select from unnest(polls.load_ids) as load (load_id)
+                where exists (select from raw.loads where loads.load_id = load.load_id)
+                    and not exists (
+                        select from marts.built_loads where built_loads.load_id = load.load_id
+                    )
+            )) as is_built
+        from app.repositories
+        -- In an order, so that each repository's newest polls are found by the index, however
+        -- many there are before.
+        cross join lateral (
+            select * from raw.polls
+            where polls.repository_id = repositories.repository_id
+                and polls.started_at >= coalesce(repositories.observed_until, '-infinity')
+            order by polls.started_at
+        ) as polls
+        group by polls.repository_id, polls.poll_id
+    ),
+
+    trusted as (
+        select
+            repository_id,
+            started_at,
+            is_complete,
+            bool_and(is_built) over (
+                partition by repository_id order by started_at
+            ) as is_trusted
+        from cycles
+    ),
+
+    newest as (
+        select repository_id, max(started_at) as observed_until
+        from trusted
+        where is_complete and is_trusted
+        group by repository_id
+    )
+
+    update app.repositories
+    set observed_until = newest.observed_until
+    from newest
+    where repositories.repository_id = newest.repository_id;
+end
+$body$;

@@ -1,0 +1,21 @@
+-- Which change of which table calls which function, in the transaction that makes it.
+
+create or replace trigger owe_job_listings_insert after insert on raw.workflow_runs
+referencing new table as changed
+for each statement execute function raw.owe_job_listings();
+
+create or replace trigger owe_job_listings_update after update on raw.workflow_runs
+referencing new table as changed
+for each statement execute function raw.owe_job_listings();
+
+create or replace trigger note_load after insert on raw._dlt_loads
+for each row when (new.status = 0) execute function raw.note_load();
+
+create or replace trigger forget_load after delete on raw._dlt_loads
+for each row execute function raw.forget_load();
+
+create or replace trigger note_batch after insert on raw.webhook_batches
+for each row when (new.run_count + new.job_count > 0) execute function raw.note_batch();
+
+create or replace trigger note_polls after insert or update on raw.polls
+for each row execute function raw.note_polls();

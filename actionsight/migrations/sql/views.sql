@@ -1,0 +1,9 @@
+-- What has committed and brought rows, of polls and of the drain of webhooks.
+create or replace view raw.loads as
+select load_id::text as load_id, inserted_at as committed_at
+from raw._dlt_loads
+where status = 0
+union all
+select batch_id, drained_at
+from raw.webhook_batches
+where run_count + job_count > 0;
