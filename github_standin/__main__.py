@@ -11,16 +11,17 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from github_standin import demonstration, faults, generated
-from github_standin.demonstration import Shown
-from github_standin.generated import Sizes
-from github_standin.hooks import Hook
-from github_standin.options import SIGNING_VARIABLE, client, parsed
-from github_standin.people import APP_ID
-from github_standin.sender import Sender
-from github_standin.server import RATE_LIMIT, Server
-from github_standin.traffic import Latency, SecondaryLimits
-from github_standin.world import World
+from github_standin.cli import SIGNING_VARIABLE, client, parsed
+from github_standin.histories import demonstration, generated
+from github_standin.histories.demonstration import Shown
+from github_standin.histories.generated import Sizes
+from github_standin.server import faults
+from github_standin.server.secondary_limits import Latency, SecondaryLimits
+from github_standin.server.server import RATE_LIMIT, Server
+from github_standin.webhooks.deliveries import Hook
+from github_standin.webhooks.sender import Sender
+from github_standin.world.people import APP_ID
+from github_standin.world.world import World
 
 CHECK_SECONDS = 60.0
 

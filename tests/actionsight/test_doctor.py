@@ -12,8 +12,8 @@ from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, load
-from github_standin.server import Server, serving
-from github_standin.world import World
+from github_standin.server.server import Server, serving
+from github_standin.world.world import World
 
 pytestmark = pytest.mark.integration
 

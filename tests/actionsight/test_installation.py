@@ -16,8 +16,8 @@ from actionsight.installation import (
     shows_demonstration,
 )
 from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, SETTINGS, Settings, load
-from github_standin.server import serving
-from github_standin.world import World
+from github_standin.server.server import serving
+from github_standin.world.world import World
 
 pytestmark = pytest.mark.integration
 

@@ -15,9 +15,9 @@ from psycopg import sql
 
 from actionsight.database import connect
 from actionsight.settings import ROOT
-from github_standin import recording
-from github_standin.server import Server, serving
-from github_standin.world import World
+from github_standin.histories import recording
+from github_standin.server.server import Server, serving
+from github_standin.world.world import World
 from tests.support.services import Databases
 
 ACTIONSIGHT = Path(sys.executable).with_name("actionsight")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from github_standin.server import Server
+from github_standin.server.server import Server
 from tests.end_to_end.conftest import Installation, kill
 
 pytestmark = pytest.mark.end_to_end

@@ -15,9 +15,9 @@ from actionsight.github.rate_limit.models import Limits
 from actionsight.github.retries import RetryPolicy
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings
-from github_standin.model import Job, Run, Runner, Step, Workflow
-from github_standin.server import Server, serving
-from github_standin.world import World
+from github_standin.server.server import Server, serving
+from github_standin.world.model import Job, Run, Runner, Step, Workflow
+from github_standin.world.world import World
 from ingestion.github import stages
 from ingestion.github.cycle import LOOPS, Cycle, Loop, StageResult, cycle
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from github_standin import faults
-from github_standin.model import Repository, Workflow
-from github_standin.server import Break, Fault
+from github_standin.server import faults
+from github_standin.server.server import Break, Fault
+from github_standin.world.model import Repository, Workflow
 from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
 from tests.ingestion.truth import assert_exact
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from werkzeug.wrappers import Request
 
-from github_standin.model import Workflow
-from github_standin.server import Fault
+from github_standin.server.server import Fault
+from github_standin.world.model import Workflow
 from ingestion.github import stages
 from ingestion.github.cycle import Loop, StageResult
 from ingestion.github.loops import backfill, jobs, loading

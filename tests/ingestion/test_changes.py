@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from github_standin import faults
-from github_standin.model import Repository, Run, Workflow
+from github_standin.server import faults
+from github_standin.world.model import Repository, Run, Workflow
 from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
 from tests.ingestion.truth import assert_exact
 

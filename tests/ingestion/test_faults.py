@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from actionsight.github import credentials
-from github_standin import faults
+from github_standin.server import faults
 from tests.github_standin.keys import keys
 from tests.ingestion.collecting import MINUTE, Installation, job, run
 from tests.ingestion.striking import DAY, HOUR, Struck, assert_not_held_up, beside

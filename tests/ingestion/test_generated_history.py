@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from werkzeug.wrappers import Request
 
-from github_standin.generated import Sizes, generate
+from github_standin.histories.generated import Sizes, generate
 from ingestion.github.loops.listing import created_between
 from tests.ingestion import small
 from tests.ingestion.collecting import Installation

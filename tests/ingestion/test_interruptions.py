@@ -19,7 +19,7 @@ import pytest
 from werkzeug.wrappers import Request
 
 from actionsight.settings import ROOT
-from github_standin.model import Run
+from github_standin.world.model import Run
 from tests.ingestion import small
 from tests.ingestion.collecting import (
     MINUTE,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from werkzeug.wrappers import Request, Response
 
-from github_standin.model import Job, Run, make_job
+from github_standin.world.model import Job, Run, make_job
 from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
 from tests.ingestion.test_told_jobs import run_ids, tell
 from tests.ingestion.truth import assert_exact

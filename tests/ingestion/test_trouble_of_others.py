@@ -9,7 +9,7 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import add_selections, remove_selection
-from github_standin.server import Fault
+from github_standin.server.server import Fault
 from tests.ingestion.collecting import (
     MINUTE,
     START,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from github_standin.model import (
+from github_standin.world.model import (
     Attempt,
     Job,
     Repository,
@@ -18,7 +18,7 @@ from github_standin.model import (
     job_state,
     jobs_at,
 )
-from github_standin.world import World
+from github_standin.world.world import World
 from tests.ingestion.collecting import Installation
 
 Truth = tuple[Any, ...]

@@ -13,9 +13,9 @@ from actionsight.github.credential_router import CredentialRouter
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.settings import Settings, load
-from github_standin.people import APP_ID
-from github_standin.server import Server, serving
-from github_standin.world import World
+from github_standin.server.server import Server, serving
+from github_standin.world.people import APP_ID
+from github_standin.world.world import World
 from tests.actionsight.github.factories import REPOSITORY, TOKEN, Faults, Time
 
 MakeRouter = Callable[..., CredentialRouter]

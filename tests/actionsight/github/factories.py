@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from werkzeug.wrappers import Request, Response
 
-from github_standin.server import Break
+from github_standin.server.server import Break
 
 REPOSITORY = "octo/hello"
 PATH = f"/repos/{REPOSITORY}"

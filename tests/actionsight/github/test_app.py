@@ -13,10 +13,10 @@ from actionsight.github.diagnostics import check
 from actionsight.github.errors import BadCredentialError, ForbiddenError, UnavailableError
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import Settings
-from github_standin import faults as ready_made
-from github_standin.people import Installation
-from github_standin.server import Server
-from github_standin.world import World
+from github_standin.server import faults as ready_made
+from github_standin.server.server import Server
+from github_standin.world.people import Installation
+from github_standin.world.world import World
 from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import TOKEN, Time
 

@@ -18,8 +18,8 @@ from actionsight.github.errors import (
 from actionsight.github.pagination import get_object, iter_pages
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import Settings
-from github_standin import faults as ready_made
-from github_standin.server import Break, Server
+from github_standin.server import faults as ready_made
+from github_standin.server.server import Break, Server
 from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import PATH, REPOSITORY, TOKEN, Faults, Time, limited
 

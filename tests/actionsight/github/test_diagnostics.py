@@ -11,8 +11,8 @@ from werkzeug.wrappers import Response
 from actionsight.findings import Finding
 from actionsight.github.diagnostics import check
 from actionsight.settings import Settings
-from github_standin.server import Server
-from github_standin.world import World
+from github_standin.server.server import Server
+from github_standin.world.world import World
 from ingestion.github.__main__ import cli
 from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import REPOSITORY, TOKEN, Faults

@@ -11,9 +11,9 @@ from psycopg import Connection
 
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
-from github_standin.people import PERMISSIONS, User
-from github_standin.server import Server, serving
-from github_standin.world import World
+from github_standin.server.server import Server, serving
+from github_standin.world.people import PERMISSIONS, User
+from github_standin.world.world import World
 from tests.api.marts import Marts
 from tests.api.rights.house import (
     COLLECTOR,

@@ -21,9 +21,9 @@ from api.auth import csrf, grants, sessions
 from api.auth.github_tokens import Tokens
 from api.auth.rights import PREFIX, rights_of
 from api.seals import seal_of
-from github_standin.people import Installation, User
-from github_standin.server import Fault, Server
-from github_standin.world import World
+from github_standin.server.server import Fault, Server
+from github_standin.world.people import Installation, User
+from github_standin.world.world import World
 from ingestion.webhooks.drain import drain
 from tests.api.client import bearer
 from tests.api.marts import Marts

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import list_monitored
 from actionsight.settings import Settings
-from github_standin.people import User
+from github_standin.world.people import User
 from tests.api.client import app_of
 from tests.api.rights.house import COLLECTOR, OPERATOR_ID, Caller, House, told
 from tests.support.services import Databases

@@ -7,8 +7,8 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
-from github_standin.people import APP_ID, User
-from github_standin.world import World
+from github_standin.world.people import APP_ID, User
+from github_standin.world.world import World
 from tests.api.rights.house import (
     ODD_INSTALLATIONS,
     OPERATOR_ID,

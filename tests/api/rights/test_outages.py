@@ -9,8 +9,8 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
-from github_standin.people import User
-from github_standin.server import Break, Fault
+from github_standin.server.server import Break, Fault
+from github_standin.world.people import User
 from tests.api.client import app_of
 from tests.api.rights.house import Caller, House, fails
 from tests.support.ports import free_port

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from api.auth import rights
-from github_standin.people import User
+from github_standin.world.people import User
 from tests.api.rights.house import (
     ODD_INSTALLATIONS,
     OPERATOR_ID,

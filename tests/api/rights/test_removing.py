@@ -4,7 +4,7 @@ import pytest
 
 from actionsight import purging
 from actionsight.database import connect
-from github_standin.people import User
+from github_standin.world.people import User
 from tests.api.rights.house import OPERATOR_ID, Caller, House, told
 
 pytestmark = pytest.mark.integration

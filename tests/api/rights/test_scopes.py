@@ -2,7 +2,7 @@
 
 import pytest
 
-from github_standin.people import User
+from github_standin.world.people import User
 from tests.api.rights.house import Caller, House
 
 pytestmark = pytest.mark.integration

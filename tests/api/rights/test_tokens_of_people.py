@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from github_standin.people import User
+from github_standin.world.people import User
 from tests.api.rights.house import OPERATOR_ID, Caller, House
 
 pytestmark = pytest.mark.integration

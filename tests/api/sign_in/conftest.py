@@ -8,8 +8,8 @@ from flask import Flask
 from psycopg import Connection
 
 from actionsight.settings import Settings
-from github_standin.server import Server, serving
-from github_standin.world import World
+from github_standin.server.server import Server, serving
+from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.visitors import (
     CALLBACK,

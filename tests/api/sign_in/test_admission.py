@@ -8,8 +8,8 @@ from psycopg import Connection
 from werkzeug.wrappers import Response
 
 from actionsight.settings import Settings
-from github_standin.server import Server
-from github_standin.world import World
+from github_standin.server.server import Server
+from github_standin.world.world import World
 from tests.api.sign_in.visitors import Visitor
 
 pytestmark = pytest.mark.integration

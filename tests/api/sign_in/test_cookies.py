@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from actionsight.settings import Settings
-from github_standin.world import World
+from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, CLIENT_SECRET, ROOT, Visitor
 

@@ -17,8 +17,8 @@ from werkzeug.wrappers import Request, Response
 from actionsight.settings import Settings
 from api.sign_in.dance import CALLBACK, Dance
 from api.sign_in.views import make_blueprint
-from github_standin.server import Server
-from github_standin.world import World
+from github_standin.server.server import Server
+from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.visitors import CLIENT_SECRET, ROOT, Visitor, parameters
 

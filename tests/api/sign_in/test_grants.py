@@ -22,8 +22,8 @@ from api.auth.github_tokens import (
 )
 from api.auth.grants import GrantEndedError
 from api.database import Database
-from github_standin.server import Break, Server
-from github_standin.world import World
+from github_standin.server.server import Break, Server
+from github_standin.world.world import World
 from tests.api.sign_in.visitors import CLIENT_ID, SECRET_KEY, Visitor
 
 pytestmark = pytest.mark.integration

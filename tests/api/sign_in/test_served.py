@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from actionsight.settings import Settings
-from github_standin.world import World
+from github_standin.world.world import World
 from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, CLIENT_SECRET, parameters
 from tests.support.granian import served
 from tests.support.ports import free_port

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from api.auth import sessions
 from api.auth.sessions import end_sessions_of_user, find_session
-from github_standin.server import Break, Server
+from github_standin.server.server import Break, Server
 from tests.api.sign_in.visitors import Visitor
 
 pytestmark = pytest.mark.integration

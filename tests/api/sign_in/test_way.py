@@ -10,8 +10,8 @@ from psycopg import Connection
 from werkzeug.wrappers import Request, Response
 
 from api.auth.sessions import hash_of
-from github_standin.server import Break, Server
-from github_standin.world import World
+from github_standin.server.server import Break, Server
+from github_standin.world.world import World
 from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, ROOT, Visitor, changed, parameters
 
 pytestmark = pytest.mark.integration

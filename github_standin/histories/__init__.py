@@ -1,0 +1,1 @@
+"""Histories that fill a world: recorded, generated, and the demonstration's."""

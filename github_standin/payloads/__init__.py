@@ -1,0 +1,1 @@
+"""JSON bodies, as GitHub's published schemas want them."""

@@ -1,0 +1,185 @@
+"""Signing in: the page where a person consents, codes for tokens, and the end of tokens.
+
+The pages of github.com and `/applications/…` of the API, on one address here.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping
+from urllib.parse import urlencode, urlsplit
+
+from flask import Flask, Response, make_response, redirect, render_template_string, request
+
+from github_standin.responses import (
+    InvalidBodyError,
+    NotFoundError,
+    answer,
+    json_body,
+    no_content,
+)
+from github_standin.rest.access import UnauthorizedError
+from github_standin.rest.oauth_page import PAGE, REFUSED_PAGE
+from github_standin.world.people import App, People
+from github_standin.world.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, UserToken
+
+_TROUBLE = "https://docs.github.com/apps/oauth-apps/maintaining-oauth-apps"
+
+_WORDS = {
+    "bad_verification_code": "The code passed is incorrect or expired.",
+    "incorrect_client_credentials": "The client_id and/or client_secret passed are incorrect.",
+    "redirect_uri_mismatch": (
+        "The redirect_uri MUST match the registered callback URL for this application."
+    ),
+    "bad_refresh_token": "The refresh token passed is incorrect or expired.",
+    "unsupported_grant_type": "The grant type is not supported.",
+    "access_denied": "The user has denied your application access.",
+    "invalid_request": "PKCE needs a code_challenge made by code_challenge_method S256.",
+}
+
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def add_routes(app: Flask, people: People) -> None:
+    """Add the pages and the ways to get and end tokens."""
+    routes = _Routes(people)
+    add = app.add_url_rule
+    add("/login/oauth/authorize", view_func=routes.authorize, methods=["GET", "POST"])
+    add("/login/oauth/access_token", view_func=routes.access_token, methods=["POST"])
+    add("/applications/<client_id>/token", view_func=routes.delete_token, methods=["DELETE"])
+    add("/applications/<client_id>/grant", view_func=routes.delete_grant, methods=["DELETE"])
+
+
+class _Routes:
+    def __init__(self, people: People) -> None:
+        self.people = people
+
+    def authorize(self) -> Response:
+        """The page, which posts what was chosen to itself; `login` in the query chooses at once."""
+        given = request.values
+        app = self.people.app
+        if app is None or given.get("client_id") != app.client_id:
+            raise NotFoundError
+        target = given.get("redirect_uri", app.redirect_uris[0] if app.redirect_uris else "")
+        if target not in app.redirect_uris:
+            return _page(render_template_string(REFUSED_PAGE, target=target), 400)
+        challenge = given.get("code_challenge")
+        is_wrong = challenge is not None and not _CHALLENGE.fullmatch(challenge)
+        if is_wrong or (challenge and given.get("code_challenge_method") != "S256"):
+            return _back(target, _failure("invalid_request"))
+        if request.method == "POST" and "refuse" in given:
+            return _back(target, _failure("access_denied"))
+        user = self.people.user_named(given.get("login", ""))
+        if user is None:
+            names = (
+                "client_id",
+                "redirect_uri",
+                "state",
+                "code_challenge",
+                "code_challenge_method",
+            )
+            kept = {name: given[name] for name in names if name in given}
+            users = list(self.people.users.values())
+            return _page(render_template_string(PAGE, app=app, kept=kept, users=users))
+        code = self.people.tokens.new_code(user.account.id, target, challenge)
+        return _back(target, {"code": code})
+
+    def access_token(self) -> Response:
+        """A pair of tokens for a code or a refresh token; errors are a 200, as at GitHub."""
+        given = _fields()
+        if not self._is_client(given.get("client_id"), given.get("client_secret")):
+            return _said(_failure("incorrect_client_credentials"))
+        grant = given.get("grant_type", "authorization_code")
+        if grant == "refresh_token":
+            token = self.people.tokens.refresh(given.get("refresh_token", ""))
+            return _said(_failure("bad_refresh_token") if token is None else _token_body(token))
+        if grant != "authorization_code":
+            return _said(_failure("unsupported_grant_type"))
+        code = self.people.tokens.take_code(given.get("code", ""))
+        if code is None or not code.is_answered_by(given.get("code_verifier")):
+            return _said(_failure("bad_verification_code"))
+        if given.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
+            return _said(_failure("redirect_uri_mismatch"))
+        return _said(_token_body(self.people.tokens.issue(code.user_id)))
+
+    def delete_token(self, client_id: str) -> Response:
+        """End one token."""
+        token, _ = self._own_token(client_id)
+        self.people.tokens.revoke(token)
+        return no_content()
+
+    def delete_grant(self, client_id: str) -> Response:
+        """End every token of the token's user."""
+        _, user_id = self._own_token(client_id)
+        self.people.tokens.revoke_all(user_id)
+        return no_content()
+
+    def _own_token(self, client_id: str) -> tuple[str, int]:
+        basic = request.authorization
+        if basic is None or not self._is_client(basic.username, basic.password):
+            raise UnauthorizedError("Bad credentials")
+        if client_id != basic.username:
+            raise NotFoundError
+        token = json_body().get("access_token")
+        if not isinstance(token, str):
+            raise InvalidBodyError("access_token is missing")
+        user_id = self.people.tokens.user_id_of(token)
+        if user_id is None:
+            raise NotFoundError
+        return token, user_id
+
+    def _is_client(self, client_id: str | None, client_secret: str | None) -> bool:
+        app: App | None = self.people.app
+        return (
+            app is not None
+            and client_id == app.client_id
+            and hmac.compare_digest((client_secret or "").encode(), app.client_secret.encode())
+        )
+
+
+def _back(target: str, said: Mapping[str, str]) -> Response:
+    """Send the person back to the App with what is *said*, and with its `state`."""
+    state = {"state": request.values["state"]} if "state" in request.values else {}
+    mark = "&" if urlsplit(target).query else "?"
+    return make_response(redirect(f"{target}{mark}{urlencode({**said, **state})}"))
+
+
+def _page(html: str, status: int = 200) -> Response:
+    return Response(html, status, headers={"Cache-Control": "no-store"}, mimetype="text/html")
+
+
+def _fields() -> dict[str, str]:
+    """What was sent, as a form, as JSON or in the query; the client also as Basic auth."""
+    sent = json_body() if request.mimetype == "application/json" else request.values.to_dict()
+    basic = request.authorization
+    if basic is not None and basic.type == "basic":
+        sent = {"client_id": basic.username, "client_secret": basic.password} | sent
+    return {name: value for name, value in sent.items() if isinstance(value, str)}
+
+
+def _failure(name: str) -> dict[str, str]:
+    return {
+        "error": name,
+        "error_description": _WORDS[name],
+        "error_uri": f"{_TROUBLE}#{name.replace('_', '-')}",
+    }
+
+
+def _token_body(token: UserToken) -> dict[str, str | int]:
+    return {
+        "access_token": token.access_token,
+        "expires_in": int(ACCESS_LIFETIME.total_seconds()),
+        "refresh_token": token.refresh_token,
+        "refresh_token_expires_in": int(REFRESH_LIFETIME.total_seconds()),
+        "token_type": "bearer",
+        "scope": "",
+    }
+
+
+def _said(body: Mapping[str, str | int]) -> Response:
+    """JSON for who accepts it, else a form; never to be kept."""
+    if "application/json" in request.headers.get("Accept", ""):
+        response = answer(body)
+    else:
+        response = Response(urlencode(body), mimetype="application/x-www-form-urlencoded")
+    response.headers["Cache-Control"] = "no-store"
+    return response

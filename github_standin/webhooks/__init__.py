@@ -1,0 +1,1 @@
+"""Deliveries of what happens, and who sends them."""

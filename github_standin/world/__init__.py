@@ -1,0 +1,1 @@
+"""What the fake GitHub consists of, and what happens in it."""

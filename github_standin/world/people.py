@@ -1,0 +1,310 @@
+"""Who there is, what each may do, and where the one App is installed.
+
+people = world.people
+ada = people.add_user("ada", {"octo/app": "maintain"})
+people.register_app("Iv1.client", "client secret", ["http://127.0.0.1:8000/auth/callback"])
+installation = people.install("octo", ["octo/app"])
+token = people.issue_token(ada).access_token
+
+A user's token reaches what is public, and what both the user and an installation reach that is not
+suspended. What happens to installations and authorizations is noted in `events`, for webhooks.
+"""
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from github_standin.world.accounts import account
+from github_standin.world.installation_tokens import InstallationToken, InstallationTokens
+from github_standin.world.model import Account, Repository
+from github_standin.world.tokens import Tokens, UserToken
+
+if TYPE_CHECKING:
+    from github_standin.world.world import World
+
+Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
+
+ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
+"""Each may do what the ones before it may."""
+
+APP_ID = 1_000_001
+
+PERMISSIONS: Mapping[str, str] = {"metadata": "read", "actions": "read"}
+
+AppEventName = Literal["installation", "installation_repositories", "github_app_authorization"]
+
+
+@dataclass
+class User:
+    """A person; `roles` by the repository's id."""
+
+    account: Account
+    name: str | None = None
+    roles: dict[int, Role] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class App:
+    """The one App. Its addresses to return to must match exactly."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    redirect_uris: tuple[str, ...]
+    id: int = APP_ID
+    slug: str = "actions-app"
+    public_key: str | None = None
+    """PEM: what the App signs is checked with it; None: it signs nothing."""
+    webhook_url: str | None = None
+    """Where its own webhook sends; None: it has none."""
+    is_public: bool = False
+    """Whether anybody may install it, and look at it."""
+
+
+@dataclass
+class Installation:
+    """The App on an account: on the repositories with these ids; None: on all of the account."""
+
+    id: int
+    account: Account
+    repository_ids: set[int] | None
+    permissions: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    suspended_at: datetime | None = None
+    suspended_by: Account | None = None
+
+    def is_suspended_at(self, moment: datetime) -> bool:
+        """Whether the App reached nothing at *moment*, as far as is still known."""
+        return self.suspended_at is not None and self.suspended_at <= moment
+
+    def grants(self, permission: str, access: str) -> bool:
+        """Whether the App was granted *permission* ("read" or "write") here."""
+        granted = self.permissions.get(permission)
+        return granted == access or granted == "write"
+
+    def covers(self, repository: Repository) -> bool:
+        """Whether the repository is among the chosen ones, suspended or not."""
+        if repository.owner.id != self.account.id:
+            return False
+        return self.repository_ids is None or repository.id in self.repository_ids
+
+
+@dataclass(frozen=True)
+class AppEvent:
+    """What happened to an installation, as it was then, with the repositories concerned; or,
+    without one, to the authorization of *sender*. *number* counts a world's events of this kind."""
+
+    number: int
+    moment: datetime
+    event: AppEventName
+    action: str
+    sender: Account
+    installation: Installation | None = None
+    repositories: tuple[Repository, ...] = ()
+
+
+class People:
+    """The people of a world, its App and the App's installations."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.users: dict[int, User] = {}
+        self.app: App | None = None
+        self.installations: dict[int, Installation] = {}
+        self.events: list[AppEvent] = []
+        # A client reckons by the real time: not by a world's clock that later runs faster.
+        self.tokens = Tokens(world.clock)
+        self.installation_tokens = InstallationTokens()
+        self._installation_ids = itertools.count(60_000_001)
+
+    # people
+
+    def add_user(
+        self,
+        login: str,
+        roles: Mapping[str, Role] | None = None,
+        *,
+        user_id: int | None = None,
+        name: str | None = None,
+    ) -> User:
+        """Add a person; *roles* by the repository's name. The id follows from the login."""
+        with self._world.lock:
+            of = account(login) if user_id is None else Account(user_id, login)
+            user = self.users[of.id] = User(of, name)
+            for full_name, role in (roles or {}).items():
+                self.set_role(user, full_name, role)
+            return user
+
+    def set_role(self, user: User, repository: Repository | str, role: Role) -> None:
+        """Give *user* a role; GitHub tells no App of it."""
+        with self._world.lock:
+            user.roles[self._repository(repository).id] = role
+
+    def user_named(self, login: str) -> User | None:
+        """The person with this login, in any case of letters."""
+        found = (u for u in self.users.values() if u.account.login.lower() == login.lower())
+        return next(found, None)
+
+    def role(self, user: User, repository: Repository) -> Role:
+        """What *user* was given there; owners are admins. Says nothing of what is public."""
+        if repository.owner.id == user.account.id:
+            return "admin"
+        return user.roles.get(repository.id, "none")
+
+    # the App
+
+    def register_app(
+        self,
+        client_id: str,
+        client_secret: str,
+        redirect_uris: Sequence[str],
+        *,
+        slug: str = "actions-app",
+        public_key: str | None = None,
+    ) -> App:
+        """Make the one App: people can sign in to it, and it can ask in its own name."""
+        with self._world.lock:
+            redirects = tuple(redirect_uris)
+            app = App(client_id, client_secret, redirects, slug=slug, public_key=public_key)
+            self.app = app
+            return app
+
+    def issue_token(self, user: User) -> UserToken:
+        """A pair of tokens, without the pages."""
+        with self._world.lock:
+            return self.tokens.issue(user.account.id)
+
+    def expire_tokens(self, user: User) -> None:
+        """Let the user's access tokens expire now; they can still be refreshed."""
+        with self._world.lock:
+            self.tokens.expire(user.account.id)
+
+    def revoke_authorization(self, user: User) -> None:
+        """As the user does in their settings: every token ends, and the App is told."""
+        with self._world.lock:
+            self.tokens.revoke_all(user.account.id)
+            self._note("github_app_authorization", "revoked", user.account)
+
+    def revoke_token(self, token: str) -> None:
+        """End this access token, with its refresh token."""
+        with self._world.lock:
+            self.tokens.revoke(token)
+
+    # installations
+
+    def issue_installation_token(self, installation: Installation) -> InstallationToken:
+        """A token for all that the installation reaches."""
+        with self._world.lock:
+            return self.installation_tokens.issue(installation.id, dict(installation.permissions))
+
+    def expire_installation_tokens(self, installation: Installation) -> None:
+        """Let the installation's tokens expire now."""
+        with self._world.lock:
+            self.installation_tokens.expire(installation.id)
+
+    def install(
+        self,
+        owner: Account | str,
+        repositories: Iterable[Repository | str] | None = None,
+        *,
+        permissions: Mapping[str, str] = PERMISSIONS,
+    ) -> Installation:
+        """Install the App on an account, on *repositories*; None: on all that are the account's."""
+        with self._world.lock:
+            on = None if repositories is None else {self._repository(r).id for r in repositories}
+            of = self._owner(owner) if isinstance(owner, str) else owner
+            now = self._world.now()
+            number = next(self._installation_ids)
+            made = Installation(number, of, on, dict(permissions), now, now)
+            self.installations[number] = made
+            self._note("installation", "created", _MANAGER, made, self.repositories_of(made))
+            return made
+
+    def suspend(self, installation: Installation) -> None:
+        """Take from the App all that the installation reached."""
+        with self._world.lock:
+            installation.suspended_at = installation.updated_at = self._world.now()
+            installation.suspended_by = _MANAGER
+            self._note("installation", "suspend", _MANAGER, installation)
+
+    def unsuspend(self, installation: Installation) -> None:
+        """Give it back."""
+        with self._world.lock:
+            installation.updated_at = self._world.now()
+            installation.suspended_at = installation.suspended_by = None
+            self._note("installation", "unsuspend", _MANAGER, installation)
+
+    def uninstall(self, installation: Installation) -> None:
+        """End the installation."""
+        with self._world.lock:
+            concerned = self.repositories_of(installation)
+            del self.installations[installation.id]
+            self._note("installation", "deleted", _MANAGER, installation, concerned)
+
+    def choose(self, installation: Installation, repository: Repository) -> None:
+        """Add *repository* to the chosen ones of an installation that is not on all."""
+        self._change(installation, repository, "added")
+
+    def unchoose(self, installation: Installation, repository: Repository) -> None:
+        """Take *repository* out; an installation on all is on the other ones from now on."""
+        self._change(installation, repository, "removed")
+
+    def repositories_of(self, installation: Installation) -> list[Repository]:
+        """The repositories that the installation covers, by id."""
+        covered = (r for r in self._world.repositories.values() if installation.covers(r))
+        return sorted(covered, key=lambda repository: repository.id)
+
+    def installation_on(self, repository: Repository) -> Installation | None:
+        """The installation that covers *repository*, suspended or not."""
+        found = (of for of in self.installations.values() if of.covers(repository))
+        return next(found, None)
+
+    def explicit_repositories(self, user: User, installation: Installation) -> list[Repository]:
+        """What *user* was given a role in, of what *installation* covers."""
+        covered = self.repositories_of(installation)
+        return [repository for repository in covered if self.role(user, repository) != "none"]
+
+    def _change(
+        self,
+        installation: Installation,
+        repository: Repository,
+        action: Literal["added", "removed"],
+    ) -> None:
+        with self._world.lock:
+            before = {of.id for of in self.repositories_of(installation)}
+            is_added = action == "added"
+            installation.repository_ids = (
+                before | {repository.id} if is_added else before - {repository.id}
+            )
+            installation.updated_at = self._world.now()
+            self._note("installation_repositories", action, _MANAGER, installation, [repository])
+
+    def _note(
+        self,
+        event: AppEventName,
+        action: str,
+        sender: Account,
+        installation: Installation | None = None,
+        repositories: Iterable[Repository] = (),
+    ) -> None:
+        as_it_is = None if installation is None else replace(installation)
+        concerned = tuple(replace(repository) for repository in repositories)
+        number, now = len(self.events) + 1, self._world.now()
+        self.events.append(AppEvent(number, now, event, action, sender, as_it_is, concerned))
+
+    def _repository(self, of: Repository | str) -> Repository:
+        found = self._world.repository_named(of) if isinstance(of, str) else of
+        if found is None:
+            raise KeyError(of)
+        return found
+
+    def _owner(self, login: str) -> Account:
+        owners = (r.owner for r in self._world.repositories.values())
+        return next(
+            (owner for owner in owners if owner.login == login), account(login, "Organization")
+        )
+
+
+_MANAGER = account("octocat")
