@@ -18,38 +18,38 @@ from github_standin.world.accounts import account
 from github_standin.world.hooks import HookSettings, hook_body
 from github_standin.world.model import Account, Change, Repository
 from github_standin.world.timeline import (
-    AppHappening,
-    Happening,
-    JobHappening,
-    RepositoryHappening,
-    RunHappening,
+    AppEvent,
+    Event,
+    JobEvent,
+    RepositoryEvent,
+    RunEvent,
 )
 from github_standin.world.world import World
 
 _REST_ONLY = ("temp_clone_token", "network_count", "subscribers_count")
 
 
-def event_body(world: World, happening: Happening, api: str) -> Body:
-    """The payload of *happening*, as the world stood when it happened."""
-    if isinstance(happening, RepositoryHappening):
-        return _change_body(world, happening, api)
-    if isinstance(happening, AppHappening):
-        return app_event_body(happening.event, world.people.app, api)
-    run, attempt, moment = happening.run, happening.attempt, happening.moment
+def event_body(world: World, event: Event, api: str) -> Body:
+    """The payload of *event*, as the world stood when it happened."""
+    if isinstance(event, RepositoryEvent):
+        return _change_body(world, event, api)
+    if isinstance(event, AppEvent):
+        return app_event_body(event.change, world.people.app, api)
+    run, attempt, moment = event.run, event.attempt, event.moment
     later = [change for change in world.changes if change.moment > moment]
     repository = _as_it_was(world.repositories[run.repository_id], later)
     common = _envelope(repository, attempt.triggering_actor, run.created_at, api)
-    if isinstance(happening, RunHappening):
+    if isinstance(event, RunEvent):
         if run.head_repository is not None and run.head_repository.id == repository.id:
             run = replace(run, head_repository=repository)
         workflow = world.workflows.get(run.workflow_id)
         return {
-            "action": happening.action,
+            "action": event.action,
             "workflow_run": run_body(run, attempt, repository, api, moment),
             "workflow": workflow and workflow_body(workflow, repository, api),
             **common,
         }
-    return {"action": happening.action, "workflow_job": _job(happening, repository, api), **common}
+    return {"action": event.action, "workflow_job": _job(event, repository, api), **common}
 
 
 def ping_body(hook: HookSettings, repository: Repository, api: str) -> Body:
@@ -59,20 +59,20 @@ def ping_body(hook: HookSettings, repository: Repository, api: str) -> Body:
     return {"zen": "Keep it logically awesome.", "hook_id": hook.id, "hook": body, **common}
 
 
-def _job(happening: JobHappening, repository: Repository, api: str) -> Body:
+def _job(event: JobEvent, repository: Repository, api: str) -> Body:
     return job_body(
-        happening.job,
-        happening.run,
-        happening.attempt,
+        event.job,
+        event.run,
+        event.attempt,
         repository,
         api,
-        happening.moment,
-        happening.state,
+        event.moment,
+        event.state,
     )
 
 
-def _change_body(world: World, happening: RepositoryHappening, api: str) -> Body:
-    change = happening.change
+def _change_body(world: World, event: RepositoryEvent, api: str) -> Body:
+    change = event.change
     later = [other for other in world.changes if other.number > change.number]
     repository = _as_it_was(world.repositories[change.repository_id], later)
     body: Body = {"action": change.action}

@@ -13,7 +13,7 @@ from github_standin.payloads.repositories import (
 )
 from github_standin.world.accounts import account
 from github_standin.world.model import Repository
-from github_standin.world.people import App, AppEvent, Installation
+from github_standin.world.people import App, AppChange, Installation
 
 _NOBODYS_APP = App("Iv1.standin", "", ())
 """What payloads name where a test installs the App without registering it."""
@@ -81,22 +81,22 @@ def app_body(app: App, installations: Collection[Installation], api: str) -> Bod
     }
 
 
-def app_event_body(event: AppEvent, app: App | None, api: str) -> Body:
+def app_event_body(change: AppChange, app: App | None, api: str) -> Body:
     """The payload of what happened to an installation, or to the sender's authorization."""
-    body: Body = {"action": event.action, "sender": account_body(event.sender, api)}
-    if event.installation is None:
+    body: Body = {"action": change.action, "sender": account_body(change.sender, api)}
+    if change.installation is None:
         return body
-    of = event.installation
+    of = change.installation
     body |= {"installation": installation_body(of, app, api), "requester": None}
     if of.account.type == "Organization":
         body["organization"] = organization_body(of.account, api)
-    concerned = _short(event.repositories)
-    if event.event == "installation":
+    concerned = _short(change.repositories)
+    if change.event == "installation":
         return body | {"repositories": concerned}
     return body | {
         "repository_selection": selection_of(of),
-        "repositories_added": concerned if event.action == "added" else [],
-        "repositories_removed": concerned if event.action == "removed" else [],
+        "repositories_added": concerned if change.action == "added" else [],
+        "repositories_removed": concerned if change.action == "removed" else [],
     }
 
 

@@ -25,11 +25,11 @@ from github_standin.world.hooks import HookSettings
 from github_standin.world.model import Repository
 from github_standin.world.people import APP_ID
 from github_standin.world.timeline import (
-    AppHappening,
-    Happening,
-    JobHappening,
-    RepositoryHappening,
-    happenings_between,
+    AppEvent,
+    Event,
+    JobEvent,
+    RepositoryEvent,
+    events_between,
 )
 from github_standin.world.world import World
 
@@ -84,12 +84,12 @@ def deliveries_between(
     """
     with world.lock:
         deliveries = []
-        for happening in happenings_between(world, after, until, repository_id):
-            delivery, body = _delivery(world, happening, api)
+        for event in events_between(world, after, until, repository_id):
+            delivery, body = _delivery(world, event, api)
             repository = world.repositories.get(delivery.repository_id or 0)
             if repository_id is None and repository is not None:
                 installation = world.people.installation_on(repository)
-                if installation is not None and installation.is_suspended_at(happening.moment):
+                if installation is not None and installation.is_suspended_at(event.moment):
                     continue
                 number = installation_id if installation is None else installation.id
                 if number is not None:
@@ -214,24 +214,24 @@ def signatures(secret: str | None, body: bytes) -> dict[str, str]:
     }
 
 
-def _delivery(world: World, happening: Happening, api: str) -> tuple[Delivery, Body]:
+def _delivery(world: World, event: Event, api: str) -> tuple[Delivery, Body]:
     """The delivery with an empty body, and what the body will say."""
-    body = event_body(world, happening, api)
-    moment, action = happening.moment, happening.action
-    if isinstance(happening, AppHappening):
-        of = happening.event
+    body = event_body(world, event, api)
+    moment, action = event.moment, event.action
+    if isinstance(event, AppEvent):
+        of = event.change
         guid = _guid(of.event, action, of.number, moment.isoformat())
         return Delivery(guid, of.event, action, moment, None, b""), body
-    if isinstance(happening, RepositoryHappening):
-        change = happening.change
+    if isinstance(event, RepositoryEvent):
+        change = event.change
         guid = _guid("repository", change.repository_id, action, change.number)
         return Delivery(guid, "repository", action, moment, change.repository_id, b""), body
-    run, number = happening.run, happening.attempt.number
-    job_id = happening.job.id if isinstance(happening, JobHappening) else None
-    event = "workflow_run" if job_id is None else "workflow_job"
-    guid = _guid(event, job_id or run.id, action, number)
+    run, number = event.run, event.attempt.number
+    job_id = event.job.id if isinstance(event, JobEvent) else None
+    name = "workflow_run" if job_id is None else "workflow_job"
+    guid = _guid(name, job_id or run.id, action, number)
     return (
-        Delivery(guid, event, action, moment, run.repository_id, b"", run.id, number, job_id),
+        Delivery(guid, name, action, moment, run.repository_id, b"", run.id, number, job_id),
         body,
     )
 

@@ -7,7 +7,7 @@ installation = people.install("octo", ["octo/app"])
 token = people.issue_token(ada).access_token
 
 A user's token reaches what is public, and what both the user and an installation reach that is not
-suspended. What happens to installations and authorizations is noted in `events`, for webhooks.
+suspended. What happens to installations and authorizations is noted in `changes`, for webhooks.
 """
 
 import itertools
@@ -92,9 +92,10 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class AppEvent:
+class AppChange:
     """What happened to an installation, as it was then, with the repositories concerned; or,
-    without one, to the authorization of *sender*. *number* counts a world's events of this kind."""
+    without one, to the authorization of *sender*. *number* counts a world's changes of this
+    kind."""
 
     number: int
     moment: datetime
@@ -113,7 +114,7 @@ class People:
         self.users: dict[int, User] = {}
         self.app: App | None = None
         self.installations: dict[int, Installation] = {}
-        self.events: list[AppEvent] = []
+        self.changes: list[AppChange] = []
         # A client reckons by the real time: not by a world's clock that later runs faster.
         self.tokens = Tokens(world.clock)
         self.installation_tokens = InstallationTokens()
@@ -291,8 +292,8 @@ class People:
     ) -> None:
         as_it_is = None if installation is None else replace(installation)
         concerned = tuple(replace(repository) for repository in repositories)
-        number, now = len(self.events) + 1, self._world.now()
-        self.events.append(AppEvent(number, now, event, action, sender, as_it_is, concerned))
+        number, now = len(self.changes) + 1, self._world.now()
+        self.changes.append(AppChange(number, now, event, action, sender, as_it_is, concerned))
 
     def _repository(self, of: Repository | str) -> Repository:
         found = self._world.repository_named(of) if isinstance(of, str) else of
