@@ -16,7 +16,7 @@ AUTHORIZE = "/login/oauth/authorize"
 ACCESS_TOKEN = "/login/oauth/access_token"
 
 
-class Peopled:
+class WorldWithPeople:
     """octo/app is public, octo/secret and octo/hidden are private; the App is on the first two.
 
     Ada administers all, Ben reads the private ones, Eve was given nothing.

@@ -13,7 +13,7 @@ from github_standin.world.model import Account
 from github_standin.world.people import APP_ID, PERMISSIONS, Installation
 from tests.github_standin.keys import keys
 from tests.github_standin.schemas import error_validator, validator
-from tests.github_standin.world_with_people import CLIENT, Peopled
+from tests.github_standin.world_with_people import CLIENT, WorldWithPeople
 
 pytestmark = pytest.mark.unit
 
@@ -32,7 +32,7 @@ def assertion(key: str = "", **claims: Any) -> str:
     return jwt.encode(kept, key or keys()[0], algorithm="RS256")
 
 
-class Scene(Peopled):
+class Scene(WorldWithPeople):
     """The App signs, and its clock stands."""
 
     def __init__(self, **server: Any) -> None:

@@ -16,7 +16,7 @@ from github_standin.world.world import World
 from tests.github_standin.client import MONDAY, Clock, links
 from tests.github_standin.receiver import Receiver, receiving
 from tests.github_standin.schemas import error_validator, payload_validator, validator
-from tests.github_standin.world_with_people import Peopled
+from tests.github_standin.world_with_people import WorldWithPeople
 
 pytestmark = pytest.mark.unit
 
@@ -32,17 +32,17 @@ def asked(url: str = URL, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def peopled() -> Peopled:
-    return Peopled(token="collector's")
+def github() -> WorldWithPeople:
+    return WorldWithPeople(token="collector's")
 
 
 @pytest.fixture
-def ada(peopled: Peopled) -> str:
-    return peopled.token(peopled.ada)
+def ada(github: WorldWithPeople) -> str:
+    return github.token(github.ada)
 
 
-def made(peopled: Peopled, token: str, **fields: Any) -> Any:
-    answer = peopled.ask(token, "/repos/octo/app/hooks", "POST", asked(**fields))
+def made(github: WorldWithPeople, token: str, **fields: Any) -> Any:
+    answer = github.ask(token, "/repos/octo/app/hooks", "POST", asked(**fields))
     assert answer.status_code == 201, answer.get_json()
     body = answer.get_json()
     assert answer.headers["Location"] == body["url"]
@@ -50,8 +50,8 @@ def made(peopled: Peopled, token: str, **fields: Any) -> Any:
     return body
 
 
-def test_an_admin_makes_reads_changes_and_deletes_a_hook(peopled: Peopled, ada: str) -> None:
-    hook = made(peopled, ada)
+def test_an_admin_makes_reads_changes_and_deletes_a_hook(github: WorldWithPeople, ada: str) -> None:
+    hook = made(github, ada)
     path = f"/repos/octo/app/hooks/{hook['id']}"
     assert hook["config"] == {
         "url": URL,
@@ -61,48 +61,50 @@ def test_an_admin_makes_reads_changes_and_deletes_a_hook(peopled: Peopled, ada: 
     }
     assert (hook["active"], hook["events"]) == (True, ["workflow_job", "workflow_run"])
 
-    listed = peopled.ask(ada, "/repos/octo/app/hooks").get_json()
+    listed = github.ask(ada, "/repos/octo/app/hooks").get_json()
     validator(HOOKS).validate(listed)
     assert listed == [hook]
-    one = peopled.ask(ada, path).get_json()
+    one = github.ask(ada, path).get_json()
     validator(ONE).validate(one)
     assert one == hook
 
-    peopled.clock.now += timedelta(hours=1)
+    github.clock.now += timedelta(hours=1)
     change = {"active": False, "add_events": ["repository"], "remove_events": ["workflow_run"]}
-    changed = peopled.ask(ada, path, "PATCH", change).get_json()
+    changed = github.ask(ada, path, "PATCH", change).get_json()
     validator(ONE, "patch").validate(changed)
     assert (changed["active"], changed["events"]) == (False, ["workflow_job", "repository"])
     assert changed["config"] == hook["config"]
     assert changed["updated_at"] > changed["created_at"] == hook["created_at"]
 
-    assert peopled.ask(ada, f"{path}/pings", "POST").status_code == 204
-    assert peopled.ask(ada, path, "DELETE").status_code == 204
-    assert [peopled.ask(ada, path, of).status_code for of in ("GET", "DELETE")] == [404, 404]
-    assert peopled.ask(ada, "/repos/octo/app/hooks").get_json() == []
+    assert github.ask(ada, f"{path}/pings", "POST").status_code == 204
+    assert github.ask(ada, path, "DELETE").status_code == 204
+    assert [github.ask(ada, path, of).status_code for of in ("GET", "DELETE")] == [404, 404]
+    assert github.ask(ada, "/repos/octo/app/hooks").get_json() == []
 
 
-def test_no_answer_tells_the_secret(peopled: Peopled, ada: str) -> None:
-    hook = made(peopled, ada)
+def test_no_answer_tells_the_secret(github: WorldWithPeople, ada: str) -> None:
+    hook = made(github, ada)
     path = f"/repos/octo/app/hooks/{hook['id']}"
     for url in ("/repos/octo/app/hooks", path, f"{path}/config"):
-        assert SECRET not in peopled.ask(ada, url).get_data(as_text=True)
+        assert SECRET not in github.ask(ada, url).get_data(as_text=True)
 
 
-def test_settings_are_changed_one_by_one_and_keep_the_secret(peopled: Peopled, ada: str) -> None:
-    path = f"/repos/octo/app/hooks/{made(peopled, ada)['id']}/config"
-    config = peopled.ask(ada, path, "PATCH", {"content_type": "form"}).get_json()
+def test_settings_are_changed_one_by_one_and_keep_the_secret(
+    github: WorldWithPeople, ada: str
+) -> None:
+    path = f"/repos/octo/app/hooks/{made(github, ada)['id']}/config"
+    config = github.ask(ada, path, "PATCH", {"content_type": "form"}).get_json()
     validator(f"{ONE}/config", "patch").validate(config)
     assert (config["content_type"], config["secret"], config["url"]) == ("form", "********", URL)
-    read = peopled.ask(ada, path).get_json()
+    read = github.ask(ada, path).get_json()
     validator(f"{ONE}/config").validate(read)
     assert read == config
 
 
-def test_a_changed_config_without_a_secret_removes_it(peopled: Peopled, ada: str) -> None:
-    path = f"/repos/octo/app/hooks/{made(peopled, ada)['id']}"
-    assert "secret" in peopled.ask(ada, path, "PATCH", {"active": True}).get_json()["config"]
-    changed = peopled.ask(ada, path, "PATCH", {"config": {"url": f"{URL}/2"}}).get_json()
+def test_a_changed_config_without_a_secret_removes_it(github: WorldWithPeople, ada: str) -> None:
+    path = f"/repos/octo/app/hooks/{made(github, ada)['id']}"
+    assert "secret" in github.ask(ada, path, "PATCH", {"active": True}).get_json()["config"]
+    changed = github.ask(ada, path, "PATCH", {"config": {"url": f"{URL}/2"}}).get_json()
     assert changed["config"]["url"] == f"{URL}/2"
     assert "secret" not in changed["config"]
 
@@ -125,72 +127,74 @@ def test_a_changed_config_without_a_secret_removes_it(peopled: Peopled, ada: str
         {"active": "yes"},
     ],
 )
-def test_what_makes_no_sense_is_refused(peopled: Peopled, ada: str, wrong: dict[str, Any]) -> None:
-    answer = peopled.ask(ada, "/repos/octo/app/hooks", "POST", asked() | wrong)
+def test_what_makes_no_sense_is_refused(
+    github: WorldWithPeople, ada: str, wrong: dict[str, Any]
+) -> None:
+    answer = github.ask(ada, "/repos/octo/app/hooks", "POST", asked() | wrong)
     assert answer.status_code == 422
     error_validator().validate(answer.get_json())
-    assert peopled.ask(ada, "/repos/octo/app/hooks").get_json() == []
+    assert github.ask(ada, "/repos/octo/app/hooks").get_json() == []
 
 
-def test_defaults_are_githubs(peopled: Peopled, ada: str) -> None:
+def test_defaults_are_githubs(github: WorldWithPeople, ada: str) -> None:
     body = {"config": {"url": URL}}
-    hook = peopled.ask(ada, "/repos/octo/app/hooks", "POST", body).get_json()
+    hook = github.ask(ada, "/repos/octo/app/hooks", "POST", body).get_json()
     assert hook["events"] == ["push"]
     assert hook["config"] == {"url": URL, "content_type": "form", "insecure_ssl": "0"}
 
 
 def test_an_address_has_one_hook_for_an_event_and_an_event_twenty(
-    peopled: Peopled, ada: str
+    github: WorldWithPeople, ada: str
 ) -> None:
-    made(peopled, ada)
-    again = peopled.ask(ada, "/repos/octo/app/hooks", "POST", asked(events=["workflow_job"]))
+    made(github, ada)
+    again = github.ask(ada, "/repos/octo/app/hooks", "POST", asked(events=["workflow_job"]))
     assert again.status_code == 422
     assert "already exists" in again.get_json()["message"]
-    made(peopled, ada, events=["repository"])
+    made(github, ada, events=["repository"])
     for number in range(19):
-        made(peopled, ada, url=f"{URL}/{number}")
-    many = peopled.ask(ada, "/repos/octo/app/hooks", "POST", asked(url=f"{URL}/20"))
+        made(github, ada, url=f"{URL}/{number}")
+    many = github.ask(ada, "/repos/octo/app/hooks", "POST", asked(url=f"{URL}/20"))
     assert (many.status_code, "20 hooks" in many.get_json()["message"]) == (422, True)
-    assert set(links(peopled.ask(ada, "/repos/octo/app/hooks?per_page=15"))) == {"next", "last"}
+    assert set(links(github.ask(ada, "/repos/octo/app/hooks?per_page=15"))) == {"next", "last"}
 
 
-def statuses(peopled: Peopled, token: str, name: str) -> list[int]:
+def statuses(github: WorldWithPeople, token: str, name: str) -> list[int]:
     """How reading and making hooks is answered."""
     path = f"/repos/{name}/hooks"
     return [
-        peopled.ask(token, path).status_code,
-        peopled.ask(token, path, "POST", asked()).status_code,
+        github.ask(token, path).status_code,
+        github.ask(token, path, "POST", asked()).status_code,
     ]
 
 
-def test_hooks_are_for_admins(peopled: Peopled) -> None:
-    peopled.people.set_role(peopled.ben, "octo/app", "maintain")
-    assert statuses(peopled, peopled.token(peopled.ben), "octo/app") == [404, 404]
-    assert statuses(peopled, peopled.token(peopled.eve), "octo/secret") == [404, 404]
-    assert statuses(peopled, peopled.token(peopled.ada), "octo/secret") == [200, 201]
+def test_hooks_are_for_admins(github: WorldWithPeople) -> None:
+    github.people.set_role(github.ben, "octo/app", "maintain")
+    assert statuses(github, github.token(github.ben), "octo/app") == [404, 404]
+    assert statuses(github, github.token(github.eve), "octo/secret") == [404, 404]
+    assert statuses(github, github.token(github.ada), "octo/secret") == [200, 201]
 
 
-def test_a_person_needs_an_app_that_was_granted_hooks(peopled: Peopled, ada: str) -> None:
-    peopled.installation.permissions["repository_hooks"] = "read"
-    assert statuses(peopled, ada, "octo/app") == [200, 403]
-    del peopled.installation.permissions["repository_hooks"]
-    refused = peopled.ask(ada, "/repos/octo/app/hooks")
+def test_a_person_needs_an_app_that_was_granted_hooks(github: WorldWithPeople, ada: str) -> None:
+    github.installation.permissions["repository_hooks"] = "read"
+    assert statuses(github, ada, "octo/app") == [200, 403]
+    del github.installation.permissions["repository_hooks"]
+    refused = github.ask(ada, "/repos/octo/app/hooks")
     assert refused.get_json()["message"] == "Resource not accessible by integration"
-    peopled.people.uninstall(peopled.installation)
-    assert statuses(peopled, ada, "octo/app") == [403, 403]
+    github.people.uninstall(github.installation)
+    assert statuses(github, ada, "octo/app") == [403, 403]
 
 
-def test_the_collectors_credential_administers_hooks_where_it_may(peopled: Peopled) -> None:
-    assert statuses(peopled, "collector's", "octo/hidden") == [403, 403]
-    refused = peopled.ask("collector's", "/repos/octo/app/hooks").get_json()
+def test_the_collectors_credential_administers_hooks_where_it_may(github: WorldWithPeople) -> None:
+    assert statuses(github, "collector's", "octo/hidden") == [403, 403]
+    refused = github.ask("collector's", "/repos/octo/app/hooks").get_json()
     assert refused["message"] == "Resource not accessible by personal access token"
-    peopled.server.administers_hooks = True
-    assert statuses(peopled, "collector's", "octo/hidden") == [200, 201]
+    github.server.administers_hooks = True
+    assert statuses(github, "collector's", "octo/hidden") == [200, 201]
 
 
-def test_a_hook_belongs_to_its_repository(peopled: Peopled, ada: str) -> None:
-    hook = made(peopled, ada)
-    assert peopled.ask(ada, f"/repos/octo/secret/hooks/{hook['id']}").status_code == 404
+def test_a_hook_belongs_to_its_repository(github: WorldWithPeople, ada: str) -> None:
+    hook = made(github, ada)
+    assert github.ask(ada, f"/repos/octo/secret/hooks/{hook['id']}").status_code == 404
 
 
 # What they send

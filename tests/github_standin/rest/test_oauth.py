@@ -16,7 +16,7 @@ from tests.github_standin.world_with_people import (
     AUTHORIZE,
     CALLBACK,
     CLIENT,
-    Peopled,
+    WorldWithPeople,
     told,
 )
 
@@ -28,8 +28,8 @@ PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
 
 
 @pytest.fixture
-def peopled() -> Peopled:
-    return Peopled()
+def github() -> WorldWithPeople:
+    return WorldWithPeople()
 
 
 class Form(HTMLParser):
@@ -96,51 +96,51 @@ def test_a_person_signs_in_by_the_page_over_real_http() -> None:
         assert (user["id"], user["login"]) == (ada.account.id, "ada")
 
 
-def test_whoever_refuses_is_sent_back_with_an_error_and_the_state(peopled: Peopled) -> None:
-    form = Form(peopled.authorize().get_data(as_text=True))
-    refused = told(peopled.client.post(form.action, data=form.fields | form.buttons["Refuse"]))
+def test_whoever_refuses_is_sent_back_with_an_error_and_the_state(github: WorldWithPeople) -> None:
+    form = Form(github.authorize().get_data(as_text=True))
+    refused = told(github.client.post(form.action, data=form.fields | form.buttons["Refuse"]))
     assert (refused["error"], refused["state"]) == ("access_denied", "s t")
     assert "code" not in refused
 
 
-def test_nobody_is_sent_to_an_address_that_is_not_registered(peopled: Peopled) -> None:
+def test_nobody_is_sent_to_an_address_that_is_not_registered(github: WorldWithPeople) -> None:
     for wrong in (f"{CALLBACK}x", CALLBACK.partition("?")[0], "http://evil.example/<b>"):
-        page = peopled.authorize(redirect_uri=wrong, login="ada")
+        page = github.authorize(redirect_uri=wrong, login="ada")
         assert page.status_code == 400
         assert "Location" not in page.headers
         assert "<b>" not in page.get_data(as_text=True)
-    assert peopled.authorize(client_id="other").status_code == 404
+    assert github.authorize(client_id="other").status_code == 404
 
 
-def test_without_an_address_the_first_registered_one_is_taken(peopled: Peopled) -> None:
+def test_without_an_address_the_first_registered_one_is_taken(github: WorldWithPeople) -> None:
     query = {"client_id": CLIENT["client_id"], "login": "ada"}
-    assert "code" in told(peopled.client.get(AUTHORIZE, query_string=query))
+    assert "code" in told(github.client.get(AUTHORIZE, query_string=query))
 
 
-def test_the_page_needs_no_user_agent_and_counts_as_no_request(peopled: Peopled) -> None:
-    page = peopled.client.get(AUTHORIZE, query_string={"client_id": CLIENT["client_id"]})
+def test_the_page_needs_no_user_agent_and_counts_as_no_request(github: WorldWithPeople) -> None:
+    page = github.client.get(AUTHORIZE, query_string={"client_id": CLIENT["client_id"]})
     assert page.status_code == 200
     assert "X-RateLimit-Used" not in page.headers
 
 
-def test_a_code_is_used_once(peopled: Peopled) -> None:
-    code = peopled.code()
-    assert "access_token" in peopled.exchange(code=code, redirect_uri=CALLBACK)
-    assert peopled.exchange(code=code)["error"] == "bad_verification_code"
+def test_a_code_is_used_once(github: WorldWithPeople) -> None:
+    code = github.code()
+    assert "access_token" in github.exchange(code=code, redirect_uri=CALLBACK)
+    assert github.exchange(code=code)["error"] == "bad_verification_code"
 
 
-def test_a_code_lives_ten_minutes(peopled: Peopled) -> None:
-    young, old = peopled.code(), peopled.code()
-    peopled.clock.now += timedelta(minutes=9, seconds=59)
-    assert "access_token" in peopled.exchange(code=young)
-    peopled.clock.now += timedelta(seconds=1)
-    assert peopled.exchange(code=old)["error"] == "bad_verification_code"
+def test_a_code_lives_ten_minutes(github: WorldWithPeople) -> None:
+    young, old = github.code(), github.code()
+    github.clock.now += timedelta(minutes=9, seconds=59)
+    assert "access_token" in github.exchange(code=young)
+    github.clock.now += timedelta(seconds=1)
+    assert github.exchange(code=old)["error"] == "bad_verification_code"
 
 
-def test_a_challenge_must_be_answered(peopled: Peopled) -> None:
-    assert "access_token" in peopled.exchange(code=peopled.code(**PKCE), code_verifier=VERIFIER)
+def test_a_challenge_must_be_answered(github: WorldWithPeople) -> None:
+    assert "access_token" in github.exchange(code=github.code(**PKCE), code_verifier=VERIFIER)
     for wrong in ({}, {"code_verifier": "w" * 43}, {"code_verifier": CHALLENGE}):
-        given = peopled.exchange(code=peopled.code(**PKCE), **wrong)
+        given = github.exchange(code=github.code(**PKCE), **wrong)
         assert given["error"] == "bad_verification_code"
 
 
@@ -152,104 +152,104 @@ def test_a_challenge_must_be_answered(peopled: Peopled) -> None:
         {"code_challenge": "short", "code_challenge_method": "S256"},
     ],
 )
-def test_a_challenge_is_made_by_s256_only(peopled: Peopled, wrong: dict[str, str]) -> None:
-    assert told(peopled.authorize(login="ada", **wrong))["error"] == "invalid_request"
+def test_a_challenge_is_made_by_s256_only(github: WorldWithPeople, wrong: dict[str, str]) -> None:
+    assert told(github.authorize(login="ada", **wrong))["error"] == "invalid_request"
 
 
-def test_errors_of_the_exchange_are_worded_as_github_words_them(peopled: Peopled) -> None:
-    code = peopled.code()
+def test_errors_of_the_exchange_are_worded_as_github_words_them(github: WorldWithPeople) -> None:
+    code = github.code()
     for wrong in ({"client_id": "x"}, {"client_secret": "ä"}):
-        answer = peopled.exchange(code=code, **wrong)
+        answer = github.exchange(code=code, **wrong)
         assert answer["error"] == "incorrect_client_credentials"
         assert answer["error_description"]
-    mismatch = peopled.exchange(code=code, redirect_uri="http://127.0.0.1:9/other")
+    mismatch = github.exchange(code=code, redirect_uri="http://127.0.0.1:9/other")
     assert mismatch["error"] == "redirect_uri_mismatch"
-    assert peopled.exchange(code=code, grant_type="magic")["error"] == "unsupported_grant_type"
-    assert peopled.exchange()["error"] == "bad_verification_code"
+    assert github.exchange(code=code, grant_type="magic")["error"] == "unsupported_grant_type"
+    assert github.exchange()["error"] == "bad_verification_code"
 
 
 def test_without_accepting_json_the_answer_is_a_form_and_basic_auth_names_the_client(
-    peopled: Peopled,
+    github: WorldWithPeople,
 ) -> None:
-    answer = peopled.client.post(
-        ACCESS_TOKEN, data={"code": peopled.code()}, auth=tuple(CLIENT.values())
+    answer = github.client.post(
+        ACCESS_TOKEN, data={"code": github.code()}, auth=tuple(CLIENT.values())
     )
     assert answer.mimetype == "application/x-www-form-urlencoded"
     assert parse_qs(answer.get_data(as_text=True))["token_type"] == ["bearer"]
 
 
-def test_a_token_lives_eight_hours_and_can_be_refreshed_once(peopled: Peopled) -> None:
-    first = peopled.exchange(code=peopled.code())
-    peopled.clock.now += timedelta(hours=7, minutes=59)
-    assert peopled.ask(first["access_token"], "/user").status_code == 200
-    peopled.clock.now += timedelta(minutes=1)
-    expired = peopled.ask(first["access_token"], "/user")
+def test_a_token_lives_eight_hours_and_can_be_refreshed_once(github: WorldWithPeople) -> None:
+    first = github.exchange(code=github.code())
+    github.clock.now += timedelta(hours=7, minutes=59)
+    assert github.ask(first["access_token"], "/user").status_code == 200
+    github.clock.now += timedelta(minutes=1)
+    expired = github.ask(first["access_token"], "/user")
     assert (expired.status_code, expired.get_json()["message"]) == (401, "Bad credentials")
     renew = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    second = peopled.exchange(**renew)
-    assert peopled.ask(second["access_token"], "/user").get_json()["login"] == "ada"
-    assert peopled.exchange(**renew)["error"] == "bad_refresh_token"
+    second = github.exchange(**renew)
+    assert github.ask(second["access_token"], "/user").get_json()["login"] == "ada"
+    assert github.exchange(**renew)["error"] == "bad_refresh_token"
     assert second["refresh_token"] != first["refresh_token"]
 
 
-def test_refreshing_ends_a_token_that_still_lives(peopled: Peopled) -> None:
-    first = peopled.people.issue_token(peopled.ada)
-    peopled.exchange(grant_type="refresh_token", refresh_token=first.refresh_token)
-    assert peopled.ask(first.access_token, "/user").status_code == 401
+def test_refreshing_ends_a_token_that_still_lives(github: WorldWithPeople) -> None:
+    first = github.people.issue_token(github.ada)
+    github.exchange(grant_type="refresh_token", refresh_token=first.refresh_token)
+    assert github.ask(first.access_token, "/user").status_code == 401
 
 
-def test_a_refresh_token_lives_half_a_year_and_is_no_credential(peopled: Peopled) -> None:
-    token = peopled.people.issue_token(peopled.ada)
-    assert peopled.ask(token.refresh_token, "/repos/octo/app").status_code == 401
-    peopled.clock.now += timedelta(days=184)
-    answer = peopled.exchange(grant_type="refresh_token", refresh_token=token.refresh_token)
+def test_a_refresh_token_lives_half_a_year_and_is_no_credential(github: WorldWithPeople) -> None:
+    token = github.people.issue_token(github.ada)
+    assert github.ask(token.refresh_token, "/repos/octo/app").status_code == 401
+    github.clock.now += timedelta(days=184)
+    answer = github.exchange(grant_type="refresh_token", refresh_token=token.refresh_token)
     assert answer["error"] == "bad_refresh_token"
 
 
-def test_a_test_can_let_tokens_expire_and_refresh_them_then(peopled: Peopled) -> None:
-    token = peopled.people.issue_token(peopled.ada)
-    peopled.people.expire_tokens(peopled.ada)
-    assert peopled.ask(token.access_token, "/user").status_code == 401
-    answer = peopled.exchange(grant_type="refresh_token", refresh_token=token.refresh_token)
-    assert peopled.ask(answer["access_token"], "/user").status_code == 200
+def test_a_test_can_let_tokens_expire_and_refresh_them_then(github: WorldWithPeople) -> None:
+    token = github.people.issue_token(github.ada)
+    github.people.expire_tokens(github.ada)
+    assert github.ask(token.access_token, "/user").status_code == 401
+    answer = github.exchange(grant_type="refresh_token", refresh_token=token.refresh_token)
+    assert github.ask(answer["access_token"], "/user").status_code == 200
 
 
-def test_the_app_ends_one_token_or_all_of_a_person(peopled: Peopled) -> None:
+def test_the_app_ends_one_token_or_all_of_a_person(github: WorldWithPeople) -> None:
     one, two, three, bens = (
-        peopled.token(of) for of in (peopled.ada, peopled.ada, peopled.ada, peopled.ben)
+        github.token(of) for of in (github.ada, github.ada, github.ada, github.ben)
     )
-    assert peopled.end("token", one).status_code == 204
-    assert peopled.ask(one, "/user").status_code == 401
-    assert peopled.ask(two, "/user").status_code == 200
-    assert peopled.end("grant", two).status_code == 204
-    assert [peopled.ask(of, "/user").status_code for of in (two, three)] == [401, 401]
-    assert peopled.ask(bens, "/user").status_code == 200
+    assert github.end("token", one).status_code == 204
+    assert github.ask(one, "/user").status_code == 401
+    assert github.ask(two, "/user").status_code == 200
+    assert github.end("grant", two).status_code == 204
+    assert [github.ask(of, "/user").status_code for of in (two, three)] == [401, 401]
+    assert github.ask(bens, "/user").status_code == 200
 
 
 @pytest.mark.parametrize("what", ["token", "grant"])
 def test_only_the_app_ends_tokens_and_only_those_that_there_are(
-    peopled: Peopled, what: str
+    github: WorldWithPeople, what: str
 ) -> None:
-    token = peopled.token(peopled.ada)
-    assert peopled.end(what, token, client_secret="wrong").status_code == 401
-    assert peopled.end(what, "ghu_unknown").status_code == 404
-    assert peopled.end(what, None).status_code == 422
-    unnamed = peopled.ask(token, f"/applications/{CLIENT['client_id']}/{what}", "DELETE", {})
+    token = github.token(github.ada)
+    assert github.end(what, token, client_secret="wrong").status_code == 401
+    assert github.end(what, "ghu_unknown").status_code == 404
+    assert github.end(what, None).status_code == 422
+    unnamed = github.ask(token, f"/applications/{CLIENT['client_id']}/{what}", "DELETE", {})
     assert unnamed.status_code == 401
-    assert peopled.ask(token, "/user").status_code == 200
+    assert github.ask(token, "/user").status_code == 200
 
 
-def test_whoever_revokes_the_authorization_ends_tokens_and_codes(peopled: Peopled) -> None:
-    token, code = peopled.people.issue_token(peopled.ada), peopled.code()
-    peopled.people.revoke_authorization(peopled.ada)
-    assert peopled.ask(token.access_token, "/user").status_code == 401
-    assert peopled.exchange(code=code)["error"] == "bad_verification_code"
-    refreshed = peopled.exchange(grant_type="refresh_token", refresh_token=token.refresh_token)
+def test_whoever_revokes_the_authorization_ends_tokens_and_codes(github: WorldWithPeople) -> None:
+    token, code = github.people.issue_token(github.ada), github.code()
+    github.people.revoke_authorization(github.ada)
+    assert github.ask(token.access_token, "/user").status_code == 401
+    assert github.exchange(code=code)["error"] == "bad_verification_code"
+    refreshed = github.exchange(grant_type="refresh_token", refresh_token=token.refresh_token)
     assert refreshed["error"] == "bad_refresh_token"
 
 
 def test_tokens_are_not_shown() -> None:
-    peopled = Peopled()
-    token = peopled.people.issue_token(peopled.ada)
+    github = WorldWithPeople()
+    token = github.people.issue_token(github.ada)
     assert token.access_token not in repr(token)
-    assert CLIENT["client_secret"] not in repr(peopled.people.app)
+    assert CLIENT["client_secret"] not in repr(github.people.app)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from github_standin.histories import demonstration
 from github_standin.server.server import Server
-from github_standin.world.clock import Pace, chosen
+from github_standin.world.clock import Pace, starting_pace
 from github_standin.world.world import World
 from tests.github_standin.client import Clock, body
 
@@ -40,7 +40,7 @@ def test_over_any_starts_the_worlds_time_never_goes_back_nor_into_the_future(
     real, kept, shown = NOW, None, NOW - DAY
     for number, (seconds, speed) in enumerate(starts):
         real += timedelta(seconds=seconds)
-        kept = chosen(real, speed, DAY, is_first=number == 0, kept=kept)
+        kept = starting_pace(real, speed, DAY, is_first=number == 0, kept=kept)
         for moment in (real, real + timedelta(seconds=seconds / 2)):
             world_time = moment if kept is None else kept.at(moment)
             if number == 0 and moment == real:
