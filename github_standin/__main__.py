@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from github_standin.cli import SIGNING_VARIABLE, client, parsed
+from github_standin.cli import SIGNING_VARIABLE, app_credentials, parse
 from github_standin.histories import demonstration, generated
 from github_standin.histories.demonstration import Shown
 from github_standin.histories.generated import Sizes
@@ -29,7 +29,7 @@ CHECK_SECONDS = 60.0
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; 0 then, 1 when it cannot start."""
     os.umask(0o077)  # what it writes is for this user alone
-    options = parsed(arguments)
+    options = parse(arguments)
     stopped = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -41,11 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     sender: Sender | None = None
 
     def status() -> dict[str, Any]:
-        told = told_of_history()
-        return told if sender is None else told | {"webhooks": sender.status()}
+        of_history = history_status()
+        return of_history if sender is None else of_history | {"webhooks": sender.status()}
 
     try:
-        shown, told_of_history = _history(world, options)
+        shown, history_status = _history(world, options)
         _register_app(world, options)
         server = _server(world, options, status)
         server.start(options.port)
@@ -94,7 +94,7 @@ def _register_app(world: World, options: argparse.Namespace) -> None:
     if not options.redirect_uri and options.app_public_key is None:
         return
     key = None if options.app_public_key is None else options.app_public_key.read_text()
-    world.people.register_app(*client(), options.redirect_uri, public_key=key)
+    world.people.register_app(*app_credentials(), options.redirect_uri, public_key=key)
     installed = {of.account.login for of in world.people.installations.values()}
     for owner in {of.owner.login: of.owner for of in world.repositories.values()}.values():
         if owner.login not in installed:

@@ -28,7 +28,7 @@ class FaultOption:
     share: float
 
 
-def parsed(arguments: list[str] | None) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options. Ends the process with a sentence where they do not fit together."""
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -37,7 +37,7 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def client() -> tuple[str, str]:
+def app_credentials() -> tuple[str, str]:
     """The App's id and secret, empty where the environment has none."""
     client_id, client_secret = (os.environ.get(name, "") for name in CLIENT_VARIABLES)
     return client_id, client_secret
@@ -56,7 +56,7 @@ def _check_history(parser: argparse.ArgumentParser, options: argparse.Namespace)
         parser.error(
             "--webhook-url and --speed need --demonstration: without it everything is long over"
         )
-    if options.redirect_uri and not (options.demonstration and all(client())):
+    if options.redirect_uri and not (options.demonstration and all(app_credentials())):
         parser.error(
             "--redirect-uri needs --demonstration, where there are people, and the App's id and"
             f" secret as {' and '.join(CLIENT_VARIABLES)} (environment)"

@@ -22,7 +22,7 @@ class InvalidBodyError(ValueError):
     """The body says what GitHub refuses (422)."""
 
 
-def answer(body: Any, status: int = 200) -> Response:
+def json_response(body: Any, status: int = 200) -> Response:
     """A JSON answer as GitHub sends it."""
     return Response(orjson.dumps(body), status, content_type="application/json; charset=utf-8")
 
@@ -32,13 +32,13 @@ def no_content() -> Response:
     return Response(status=204)
 
 
-def error(status: int, message: str, **fields: Any) -> Response:
+def error_response(status: int, message: str, **fields: Any) -> Response:
     """An error body as GitHub sends it (schema `basic-error`)."""
     body = {"message": message, "documentation_url": DOCUMENTATION, "status": str(status)}
-    return answer(body | fields, status)
+    return json_response(body | fields, status)
 
 
-def api() -> str:
+def api_url() -> str:
     """The address under which the stand-in was asked."""
     return request.host_url.rstrip("/")
 

@@ -18,7 +18,7 @@ from typing import Any
 from github_standin import SYNTHESISED
 from github_standin.histories import demo_users, recording
 from github_standin.histories.recording import Recording
-from github_standin.world.clock import Pace, chosen
+from github_standin.world.clock import Pace, starting_pace
 from github_standin.world.world import World
 
 STATE_FILE = "standin.json"
@@ -65,7 +65,7 @@ def prepare(
         name: shifts[name] if name in shifts else _weeks_to_now(name, now)
         for name in recording.names()
     }
-    pace = chosen(now, speed, lead, is_first=is_first, kept=kept.pace)
+    pace = starting_pace(now, speed, lead, is_first=is_first, kept=kept.pace)
     if _Kept(moved, pace) != kept:
         _write(path, _Kept(moved, pace))
     if pace is not None:

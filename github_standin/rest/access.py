@@ -138,7 +138,7 @@ def viewer_of(
     return Viewer(people, administers_hooks=administers_hooks)
 
 
-def asking_app(people: People, authorization: str | None) -> Viewer:
+def app_as_viewer(people: People, authorization: str | None) -> Viewer:
     """The App itself, if it signed this `Authorization`. Raises `UnauthorizedError`."""
     app = people.app
     if app is None:

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 
 from github_standin.payloads.actions import job_body, run_body, workflow_body
 from github_standin.payloads.repositories import Body, full_repository_body
-from github_standin.responses import NotFoundError, answer, api, with_link
+from github_standin.responses import NotFoundError, api_url, json_response, with_link
 from github_standin.rest.access import current_viewer
 from github_standin.rest.queries import SEARCH_LIMIT, Page, is_filtered, last_push, matching_runs
 from github_standin.rest.routing import add_below_repository
@@ -45,20 +45,20 @@ class Routes:
     def repository(self, repository: Repository) -> Response:
         """The repository itself, with what the one who asks may do there."""
         pushed_at = last_push(self.world, repository)
-        body = full_repository_body(repository, api(), pushed_at)
-        return answer(body | {"permissions": current_viewer().permissions(repository)})
+        body = full_repository_body(repository, api_url(), pushed_at)
+        return json_response(body | {"permissions": current_viewer().permissions(repository)})
 
     def workflows(self, repository: Repository) -> Response:
         """The repository's workflows."""
         workflows = self.world.workflows_of(repository.id)
         page = Page.of(request.args)
-        rows = [workflow_body(w, repository, api()) for w in page.cut(workflows)]
+        rows = [workflow_body(w, repository, api_url()) for w in page.cut(workflows)]
         return _listing(repository, "workflows", rows, page, len(workflows))
 
     def workflow(self, repository: Repository, workflow: str) -> Response:
         """One workflow, by its id or by the name of its file."""
         found = self._workflow(repository, workflow)
-        return answer(workflow_body(found, repository, api()))
+        return json_response(workflow_body(found, repository, api_url()))
 
     def workflow_runs(self, repository: Repository, workflow: str) -> Response:
         """The runs of one workflow."""
@@ -72,13 +72,13 @@ class Routes:
         """A run as its newest attempt shows it."""
         now = self.world.now()
         run, attempts = self._run(repository, run_id, now)
-        return answer(run_body(run, attempts[-1], repository, api(), now))
+        return json_response(run_body(run, attempts[-1], repository, api_url(), now))
 
     def attempt(self, repository: Repository, run_id: int, number: int) -> Response:
         """A run as attempt *number* shows it."""
         now = self.world.now()
         run, attempt = self._attempt(repository, run_id, number, now)
-        return answer(run_body(run, attempt, repository, api(), now))
+        return json_response(run_body(run, attempt, repository, api_url(), now))
 
     def run_jobs(self, repository: Repository, run_id: int) -> Response:
         """The jobs of the newest attempt, or with `filter=all` of every attempt that can be had."""
@@ -101,7 +101,7 @@ class Routes:
         if run is not None and run.repository_id == repository.id:
             for attempt, job in _jobs_of(run.attempts_at(now), now):
                 if job.id == job_id:
-                    return answer(job_body(job, run, attempt, repository, api(), now))
+                    return json_response(job_body(job, run, attempt, repository, api_url(), now))
         raise NotFoundError
 
     def _runs(self, repository: Repository, workflow_id: int | None = None) -> Response:
@@ -109,7 +109,7 @@ class Routes:
         found = matching_runs(self.world, repository.id, request.args, now, workflow_id)
         reachable = found[:SEARCH_LIMIT] if is_filtered(request.args) else found
         page = Page.of(request.args)
-        url = api()
+        url = api_url()
         rows = [
             run_body(run, run.attempts_at(now)[-1], repository, url, now)
             for run in page.cut(reachable)
@@ -121,7 +121,7 @@ class Routes:
     ) -> Response:
         jobs = list(_jobs_of(attempts, now))
         page = Page.of(request.args)
-        url = api()
+        url = api_url()
         rows = [
             job_body(job, run, attempt, repository, url, now) for attempt, job in page.cut(jobs)
         ]
@@ -161,9 +161,9 @@ def _listing(
     total: int,
     reachable: int | None = None,
 ) -> Response:
-    response = answer({"total_count": total, key: rows})
+    response = json_response({"total_count": total, key: rows})
     # GitHub's links name the repository by its id, whichever way the client asked.
     segments = 3 if request.path.startswith("/repositories/") else 4
     rest = "/".join(request.path.split("/")[segments:])
-    url = f"{api()}/repositories/{repository.id}/{rest}"
+    url = f"{api_url()}/repositories/{repository.id}/{rest}"
     return with_link(response, url, page, total if reachable is None else reachable)

@@ -6,7 +6,13 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.routing import Map
 
-from github_standin.responses import ForbiddenError, InvalidBodyError, NotFoundError, answer, error
+from github_standin.responses import (
+    ForbiddenError,
+    InvalidBodyError,
+    NotFoundError,
+    error_response,
+    json_response,
+)
 from github_standin.rest import actions, apps, hooks, oauth, owners, users
 from github_standin.rest.access import UnauthorizedError
 from github_standin.rest.queries import InvalidQueryError
@@ -26,12 +32,16 @@ def create_app(world: World, registry: HookRegistry) -> Flask:
     oauth.add_routes(app, world.people)
     app.add_url_rule("/meta", "meta", _meta)
     for missing in (NotFoundError, 404, 405):
-        app.register_error_handler(missing, lambda _: error(404, "Not Found"))
+        app.register_error_handler(missing, lambda _: error_response(404, "Not Found"))
     app.register_error_handler(MovedError, moved)
-    app.register_error_handler(UnauthorizedError, lambda e: error(401, str(e)))
-    app.register_error_handler(ForbiddenError, lambda e: error(403, str(e)))
-    app.register_error_handler(InvalidQueryError, lambda e: error(422, f"Validation Failed: {e}"))
-    app.register_error_handler(InvalidBodyError, lambda e: error(422, f"Validation Failed: {e}"))
+    app.register_error_handler(UnauthorizedError, lambda e: error_response(401, str(e)))
+    app.register_error_handler(ForbiddenError, lambda e: error_response(403, str(e)))
+    app.register_error_handler(
+        InvalidQueryError, lambda e: error_response(422, f"Validation Failed: {e}")
+    )
+    app.register_error_handler(
+        InvalidBodyError, lambda e: error_response(422, f"Validation Failed: {e}")
+    )
     app.keep_routes()
     return app
 
@@ -66,4 +76,4 @@ class _Application(Flask):
 
 def _meta() -> Response:
     """Where hooks come from: from this machine."""
-    return answer({"verifiable_password_authentication": False, "hooks": ["127.0.0.1/32"]})
+    return json_response({"verifiable_password_authentication": False, "hooks": ["127.0.0.1/32"]})

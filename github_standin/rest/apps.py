@@ -10,9 +10,9 @@ from github_standin.responses import (
     ForbiddenError,
     InvalidBodyError,
     NotFoundError,
-    answer,
-    api,
+    api_url,
     json_body,
+    json_response,
     no_content,
     with_link,
 )
@@ -55,14 +55,14 @@ class _Routes:
     def app(self) -> Response:
         """The App."""
         app = self._registered()
-        return answer(app_body(app, self.people.installations.values(), api()))
+        return json_response(app_body(app, self.people.installations.values(), api_url()))
 
     def hook_config(self) -> Response:
         """Where its own webhook sends, the secret hidden."""
         url = self._registered().webhook_url
         if url is None:
             raise NotFoundError
-        return answer(
+        return json_response(
             {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": "********"}
         )
 
@@ -72,14 +72,14 @@ class _Routes:
         is_stranger = not request.headers.get("Authorization")
         if app.slug != slug or (is_stranger and not app.is_public):
             raise NotFoundError
-        return answer(app_body(app, self.people.installations.values(), api()))
+        return json_response(app_body(app, self.people.installations.values(), api_url()))
 
     def installations(self) -> Response:
         """Its installations, suspended ones too."""
         app, page = self._registered(), Page.of(request.args)
         found = list(self.people.installations.values())
-        rows = [installation_body(of, app, api()) for of in page.cut(found)]
-        return with_link(answer(rows), f"{api()}/app/installations", page, len(found))
+        rows = [installation_body(of, app, api_url()) for of in page.cut(found)]
+        return with_link(json_response(rows), f"{api_url()}/app/installations", page, len(found))
 
     def installation(self, number: int) -> Response:
         """One installation."""
@@ -114,7 +114,7 @@ class _Routes:
         body = _token_body(token, installation)
         if chosen is not None:
             body["repositories"] = [self._repository_body(of) for of in chosen]
-        return answer(body, 201)
+        return json_response(body, 201)
 
     def repositories(self) -> Response:
         """What the token reaches of what its installation covers."""
@@ -132,7 +132,9 @@ class _Routes:
             "repository_selection": selection if chosen is None else "selected",
             "repositories": [self._repository_body(of) for of in page.cut(found)],
         }
-        return with_link(answer(body), f"{api()}/installation/repositories", page, len(found))
+        return with_link(
+            json_response(body), f"{api_url()}/installation/repositories", page, len(found)
+        )
 
     def delete_token(self) -> Response:
         """Nothing: the token that asked is no more."""
@@ -153,7 +155,7 @@ class _Routes:
         return found
 
     def _repository_body(self, repository: Repository) -> Body:
-        body = full_repository_body(repository, api(), last_push(self.world, repository))
+        body = full_repository_body(repository, api_url(), last_push(self.world, repository))
         permissions = current_viewer().permissions(repository)
         return body | {"permissions": permissions, "temp_clone_token": ""}
 
@@ -164,7 +166,7 @@ class _Routes:
         return found
 
     def _shown(self, installation: Installation) -> Response:
-        return answer(installation_body(installation, self._registered(), api()))
+        return json_response(installation_body(installation, self._registered(), api_url()))
 
     def _registered(self) -> App:
         if self.people.app is None:

@@ -6,9 +6,9 @@ from github_standin.payloads.repositories import Body
 from github_standin.responses import (
     ForbiddenError,
     NotFoundError,
-    answer,
-    api,
+    api_url,
     json_body,
+    json_response,
     no_content,
     with_link,
 )
@@ -45,26 +45,30 @@ class _Routes:
         """The repository's hooks."""
         _check_rights(repository)
         found, page = self.registry.of(repository), Page.of(request.args)
-        response = answer([self._body(repository, hook) for hook in page.cut(found)])
-        return with_link(response, f"{api()}/repositories/{repository.id}/hooks", page, len(found))
+        response = json_response([self._body(repository, hook) for hook in page.cut(found)])
+        return with_link(
+            response, f"{api_url()}/repositories/{repository.id}/hooks", page, len(found)
+        )
 
     def create_hook(self, repository: Repository) -> Response:
         """A new hook, which is pinged."""
         _check_rights(repository)
         hook = self.registry.add(repository, json_body())
         body = self._body(repository, hook)
-        response = answer(body, 201)
+        response = json_response(body, 201)
         response.headers["Location"] = body["url"]
         return response
 
     def hook(self, repository: Repository, hook_id: int) -> Response:
         """One hook, its secret hidden."""
-        return answer(self._body(repository, self._found(repository, hook_id)))
+        return json_response(self._body(repository, self._found(repository, hook_id)))
 
     def change_hook(self, repository: Repository, hook_id: int) -> Response:
         """The hook, changed."""
         found = self._found(repository, hook_id)
-        return answer(self._body(repository, self.registry.change(repository, found, json_body())))
+        return json_response(
+            self._body(repository, self.registry.change(repository, found, json_body()))
+        )
 
     def delete_hook(self, repository: Repository, hook_id: int) -> Response:
         """Nothing: it is gone."""
@@ -73,12 +77,12 @@ class _Routes:
 
     def hook_config(self, repository: Repository, hook_id: int) -> Response:
         """Where the hook sends, its secret hidden."""
-        return answer(config_body(self._found(repository, hook_id)))
+        return json_response(config_body(self._found(repository, hook_id)))
 
     def change_hook_config(self, repository: Repository, hook_id: int) -> Response:
         """Where it sends, changed."""
         found = self._found(repository, hook_id)
-        return answer(config_body(self.registry.configure(repository, found, json_body())))
+        return json_response(config_body(self.registry.configure(repository, found, json_body())))
 
     def ping_hook(self, repository: Repository, hook_id: int) -> Response:
         """Nothing: the ping is on its way."""
@@ -93,7 +97,7 @@ class _Routes:
         raise NotFoundError
 
     def _body(self, repository: Repository, hook: HookSettings) -> Body:
-        return hook_body(hook, repository, api(), self.registry.last_response(hook))
+        return hook_body(hook, repository, api_url(), self.registry.last_response(hook))
 
 
 def _check_rights(repository: Repository) -> None:

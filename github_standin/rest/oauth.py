@@ -13,8 +13,8 @@ from flask import Flask, Response, make_response, redirect, render_template_stri
 from github_standin.responses import (
     InvalidBodyError,
     NotFoundError,
-    answer,
     json_body,
+    json_response,
     no_content,
 )
 from github_standin.rest.access import UnauthorizedError
@@ -22,9 +22,9 @@ from github_standin.rest.oauth_page import PAGE, REFUSED_PAGE
 from github_standin.world.people import App, People
 from github_standin.world.tokens import ACCESS_LIFETIME, REFRESH_LIFETIME, UserToken
 
-_TROUBLE = "https://docs.github.com/apps/oauth-apps/maintaining-oauth-apps"
+_DOCUMENTATION = "https://docs.github.com/apps/oauth-apps/maintaining-oauth-apps"
 
-_WORDS = {
+_DESCRIPTIONS = {
     "bad_verification_code": "The code passed is incorrect or expired.",
     "incorrect_client_credentials": "The client_id and/or client_secret passed are incorrect.",
     "redirect_uri_mismatch": (
@@ -65,9 +65,9 @@ class _Routes:
         challenge = given.get("code_challenge")
         is_wrong = challenge is not None and not _CHALLENGE.fullmatch(challenge)
         if is_wrong or (challenge and given.get("code_challenge_method") != "S256"):
-            return _back(target, _failure("invalid_request"))
+            return _redirect_back(target, _error_body("invalid_request"))
         if request.method == "POST" and "refuse" in given:
-            return _back(target, _failure("access_denied"))
+            return _redirect_back(target, _error_body("access_denied"))
         user = self.people.user_named(given.get("login", ""))
         if user is None:
             names = (
@@ -81,25 +81,27 @@ class _Routes:
             users = list(self.people.users.values())
             return _page(render_template_string(PAGE, app=app, kept=kept, users=users))
         code = self.people.tokens.new_code(user.account.id, target, challenge)
-        return _back(target, {"code": code})
+        return _redirect_back(target, {"code": code})
 
     def access_token(self) -> Response:
         """A pair of tokens for a code or a refresh token; errors are a 200, as at GitHub."""
         given = _fields()
         if not self._is_client(given.get("client_id"), given.get("client_secret")):
-            return _said(_failure("incorrect_client_credentials"))
+            return _token_response(_error_body("incorrect_client_credentials"))
         grant = given.get("grant_type", "authorization_code")
         if grant == "refresh_token":
             token = self.people.tokens.refresh(given.get("refresh_token", ""))
-            return _said(_failure("bad_refresh_token") if token is None else _token_body(token))
+            return _token_response(
+                _error_body("bad_refresh_token") if token is None else _token_body(token)
+            )
         if grant != "authorization_code":
-            return _said(_failure("unsupported_grant_type"))
+            return _token_response(_error_body("unsupported_grant_type"))
         code = self.people.tokens.take_code(given.get("code", ""))
         if code is None or not code.is_answered_by(given.get("code_verifier")):
-            return _said(_failure("bad_verification_code"))
+            return _token_response(_error_body("bad_verification_code"))
         if given.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
-            return _said(_failure("redirect_uri_mismatch"))
-        return _said(_token_body(self.people.tokens.issue(code.user_id)))
+            return _token_response(_error_body("redirect_uri_mismatch"))
+        return _token_response(_token_body(self.people.tokens.issue(code.user_id)))
 
     def delete_token(self, client_id: str) -> Response:
         """End one token."""
@@ -136,11 +138,11 @@ class _Routes:
         )
 
 
-def _back(target: str, said: Mapping[str, str]) -> Response:
-    """Send the person back to the App with what is *said*, and with its `state`."""
+def _redirect_back(target: str, result: Mapping[str, str]) -> Response:
+    """Send the person back to the App with the *result*, and with its `state`."""
     state = {"state": request.values["state"]} if "state" in request.values else {}
     mark = "&" if urlsplit(target).query else "?"
-    return make_response(redirect(f"{target}{mark}{urlencode({**said, **state})}"))
+    return make_response(redirect(f"{target}{mark}{urlencode({**result, **state})}"))
 
 
 def _page(html: str, status: int = 200) -> Response:
@@ -156,11 +158,11 @@ def _fields() -> dict[str, str]:
     return {name: value for name, value in sent.items() if isinstance(value, str)}
 
 
-def _failure(name: str) -> dict[str, str]:
+def _error_body(name: str) -> dict[str, str]:
     return {
         "error": name,
-        "error_description": _WORDS[name],
-        "error_uri": f"{_TROUBLE}#{name.replace('_', '-')}",
+        "error_description": _DESCRIPTIONS[name],
+        "error_uri": f"{_DOCUMENTATION}#{name.replace('_', '-')}",
     }
 
 
@@ -175,10 +177,10 @@ def _token_body(token: UserToken) -> dict[str, str | int]:
     }
 
 
-def _said(body: Mapping[str, str | int]) -> Response:
+def _token_response(body: Mapping[str, str | int]) -> Response:
     """JSON for who accepts it, else a form; never to be kept."""
     if "application/json" in request.headers.get("Accept", ""):
-        response = answer(body)
+        response = json_response(body)
     else:
         response = Response(urlencode(body), mimetype="application/x-www-form-urlencoded")
     response.headers["Cache-Control"] = "no-store"

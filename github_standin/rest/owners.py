@@ -6,7 +6,14 @@ from datetime import datetime
 from flask import Flask, Response, request
 
 from github_standin.payloads.repositories import full_repository_body
-from github_standin.responses import ForbiddenError, NotFoundError, answer, api, error, with_link
+from github_standin.responses import (
+    ForbiddenError,
+    NotFoundError,
+    api_url,
+    error_response,
+    json_response,
+    with_link,
+)
 from github_standin.rest.access import current_viewer
 from github_standin.rest.queries import Page, last_push
 from github_standin.world.model import Repository
@@ -18,7 +25,7 @@ def add_routes(app: Flask, world: World) -> None:
     routes = _Routes(world)
     app.add_url_rule("/orgs/<login>/repos", view_func=routes.of_organization)
     app.add_url_rule("/users/<login>/repos", view_func=routes.of_user)
-    app.add_url_rule("/user/repos", view_func=routes.of_asker)
+    app.add_url_rule("/user/repos", view_func=routes.of_viewer)
 
 
 class _Routes:
@@ -26,7 +33,7 @@ class _Routes:
         self.world = world
 
     def of_organization(self, login: str) -> Response:
-        """What an organization owns, of what the asker reaches; the newest first."""
+        """What an organization owns, of what the viewer reaches; the newest first."""
         owned = self._owned_by(login)
         if not owned or owned[0].owner.type != "Organization":
             raise NotFoundError
@@ -40,13 +47,13 @@ class _Routes:
         public = [of for of in owned if of.visibility == "public"]
         return self._listing(public, f"/users/{login}/repos", "full_name")
 
-    def of_asker(self) -> Response:
+    def of_viewer(self) -> Response:
         """What a person was given a role in; with the collector's token everything."""
         viewer = current_viewer()
         if viewer.token is not None:
             raise ForbiddenError("Resource not accessible by integration")
         if viewer.user is None and not request.headers.get("Authorization"):
-            return error(401, "Requires authentication")
+            return error_response(401, "Requires authentication")
         found = list(self.world.repositories.values())
         if viewer.user is not None:
             people, user = self.world.people, viewer.user
@@ -62,11 +69,11 @@ class _Routes:
         found = self._sorted([of for of in repositories if viewer.reaches(of)], sort)
         page = Page.of(request.args)
         rows = [
-            full_repository_body(of, api(), last_push(self.world, of))
+            full_repository_body(of, api_url(), last_push(self.world, of))
             | {"permissions": viewer.permissions(of), "temp_clone_token": ""}
             for of in page.cut(found)
         ]
-        return with_link(answer(rows), api() + path, page, len(found))
+        return with_link(json_response(rows), api_url() + path, page, len(found))
 
     def _sorted(self, repositories: list[Repository], sort: str) -> list[Repository]:
         sort = request.args.get("sort") or sort

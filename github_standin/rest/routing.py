@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from github_standin.responses import ForbiddenError, NotFoundError, api, error
+from github_standin.responses import ForbiddenError, NotFoundError, api_url, error_response
 from github_standin.rest.access import current_viewer
 from github_standin.world.model import Repository
 from github_standin.world.world import World
@@ -57,10 +57,10 @@ def add_below_repository(
 def moved(reason: MovedError) -> Response:
     """The redirect to the repository's id, which stays."""
     rest = "/".join(request.path.split("/")[4:])
-    url = f"{api()}/repositories/{reason.repository.id}" + (f"/{rest}" if rest else "")
+    url = f"{api_url()}/repositories/{reason.repository.id}" + (f"/{rest}" if rest else "")
     if request.query_string:
         url += f"?{request.query_string.decode()}"
-    response = error(301, "Moved Permanently", url=url)
+    response = error_response(301, "Moved Permanently", url=url)
     response.headers["Location"] = url
     return response
 

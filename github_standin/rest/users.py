@@ -4,7 +4,14 @@ from flask import Flask, Response, request
 
 from github_standin.payloads.people import installation_body, selection_of
 from github_standin.payloads.repositories import full_repository_body, user_body
-from github_standin.responses import ForbiddenError, NotFoundError, answer, api, error, with_link
+from github_standin.responses import (
+    ForbiddenError,
+    NotFoundError,
+    api_url,
+    error_response,
+    json_response,
+    with_link,
+)
 from github_standin.rest.access import current_viewer
 from github_standin.rest.queries import Page, last_push
 from github_standin.world.accounts import account
@@ -37,23 +44,23 @@ class _Routes:
         if current_viewer().token is not None:
             raise ForbiddenError("Resource not accessible by integration")
         if user is None and not request.headers.get("Authorization"):
-            return error(401, "Requires authentication")
+            return error_response(401, "Requires authentication")
         user = user or User(_COLLECTOR)
-        return answer(user_body(user.account, user.name, api(), LONG_AGO))
+        return json_response(user_body(user.account, user.name, api_url(), LONG_AGO))
 
     def person(self, login: str) -> Response:
         """Anybody: a person, an owner of repositories, the collector."""
         user = self.people.user_named(login) or User(self._account(login))
-        return answer(user_body(user.account, user.name, api(), LONG_AGO))
+        return json_response(user_body(user.account, user.name, api_url(), LONG_AGO))
 
     def installations(self) -> Response:
         """The installations in which the user was given a role somewhere, suspended ones too."""
         user, app = self._asked_by_app()
         found = self._visible(user)
         page = Page.of(request.args)
-        rows = [installation_body(of, app, api()) for of in page.cut(found)]
-        response = answer({"total_count": len(found), "installations": rows})
-        return with_link(response, f"{api()}/user/installations", page, len(found))
+        rows = [installation_body(of, app, api_url()) for of in page.cut(found)]
+        response = json_response({"total_count": len(found), "installations": rows})
+        return with_link(response, f"{api_url()}/user/installations", page, len(found))
 
     def repositories(self, installation_id: int) -> Response:
         """The repositories of an installation in which the user was given a role."""
@@ -66,14 +73,14 @@ class _Routes:
         found = self.people.explicit_repositories(user, installation)
         page, viewer = Page.of(request.args), current_viewer()
         rows = [
-            full_repository_body(repository, api(), last_push(self.world, repository))
+            full_repository_body(repository, api_url(), last_push(self.world, repository))
             | {"permissions": viewer.permissions(repository), "temp_clone_token": ""}
             for repository in page.cut(found)
         ]
         selection = selection_of(installation)
         body = {"total_count": len(found), "repository_selection": selection, "repositories": rows}
-        url = f"{api()}/user/installations/{installation_id}/repositories"
-        return with_link(answer(body), url, page, len(found))
+        url = f"{api_url()}/user/installations/{installation_id}/repositories"
+        return with_link(json_response(body), url, page, len(found))
 
     def _asked_by_app(self) -> tuple[User, App]:
         user, app = current_viewer().user, self.people.app

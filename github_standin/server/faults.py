@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from werkzeug.wrappers import Request, Response
 
-from github_standin.responses import error
+from github_standin.responses import error_response
 from github_standin.server.server import Break, Fault, Server
 from github_standin.world.model import Repository, make_job
 
@@ -101,7 +101,7 @@ def server_error() -> Strike:
 
     def strike(_: Server, request: Request) -> Response:
         status = (500, 502, 503, 504)[int(4 * _chance(request.full_path))]
-        return error(500, "Server Error") if status == 500 else _page(status)
+        return error_response(500, "Server Error") if status == 500 else _page(status)
 
     return strike
 
@@ -150,23 +150,23 @@ def slow(most_rows: int = 30, wait_seconds: float = 0.0) -> Strike:
 
 def expired_token() -> Strike:
     """401; and from then on for every request with the same token, while others are good."""
-    return lambda _, __: error(401, "Bad credentials")
+    return lambda _, __: error_response(401, "Bad credentials")
 
 
 def legal_reasons() -> Strike:
     """451: the repository was taken down."""
     block = {"reason": "dmca", "created_at": "2026-01-01T00:00:00Z", "html_url": None}
-    return lambda _, __: error(451, "Repository access blocked", block=block)
+    return lambda _, __: error_response(451, "Repository access blocked", block=block)
 
 
 def gone() -> Strike:
     """410: it was there and is no more."""
-    return lambda _, __: error(410, "Gone")
+    return lambda _, __: error_response(410, "Gone")
 
 
 def forbidden() -> Strike:
     """403 that has nothing to do with limits."""
-    return lambda _, __: error(403, "Resource not accessible by personal access token")
+    return lambda _, __: error_response(403, "Resource not accessible by personal access token")
 
 
 # the answer is well-formed and wrong

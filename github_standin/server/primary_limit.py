@@ -38,7 +38,7 @@ class Quota:
         search = {"limit": 30, "used": 0, "remaining": 30, "reset": reset}
         return {"resources": {"core": core, "search": search}, "rate": core}
 
-    def told_by(self, response: Response) -> Response:
+    def with_headers(self, response: Response) -> Response:
         """*response* with the headers that tell of it."""
         response.headers["X-RateLimit-Limit"] = str(self.limit)
         response.headers["X-RateLimit-Remaining"] = str(self.limit - self.used)

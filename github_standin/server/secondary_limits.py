@@ -16,7 +16,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from github_standin.responses import error
+from github_standin.responses import error_response
 
 SECONDARY_MESSAGE = (
     "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
@@ -46,7 +46,7 @@ class SecondaryLimits:
 
     def refusal(self) -> Response:
         """What GitHub says."""
-        response = error(self.status, SECONDARY_MESSAGE)
+        response = error_response(self.status, SECONDARY_MESSAGE)
         if self.retry_after is not None:
             response.headers["Retry-After"] = str(self.retry_after)
         return response

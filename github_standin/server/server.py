@@ -22,13 +22,13 @@ from werkzeug.http import http_date
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
-from github_standin.responses import answer, error
+from github_standin.responses import error_response, json_response
 from github_standin.rest.access import (
     ENVIRONMENT_KEY,
     SuspendedError,
     UnauthorizedError,
     Viewer,
-    asking_app,
+    app_as_viewer,
     viewer_of,
 )
 from github_standin.rest.app import create_app
@@ -78,7 +78,7 @@ Status = Callable[[], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedRequest:
     """A request that was answered; `status` 0: the connection was broken without an answer."""
 
     method: str
@@ -119,7 +119,7 @@ class Server:
         self.fault = fault
         self.latency = latency
         self.keeps_requests = keeps_requests
-        self.requests: list[Logged] = []
+        self.requests: list[LoggedRequest] = []
         self.traffic = Traffic()
         self.traffic.limits = secondary_limits
         self.url = ""
@@ -208,7 +208,7 @@ class Server:
         try:
             return self.fault(request)
         except Exception as raised:
-            return error(500, f"Server Error: {raised}")
+            return error_response(500, f"Server Error: {raised}")
 
     def answer(self, request: Request) -> Response:
         """The usual answer: a fault may take it and send something that differs."""
@@ -221,8 +221,8 @@ class Server:
         return self._stamped(request, response)
 
     def _own_status(self) -> Response:
-        told = {} if self._status is None else self._status()
-        return answer(told | {"requests": self.traffic.status()})
+        status = {} if self._status is None else self._status()
+        return json_response(status | {"requests": self.traffic.status()})
 
     def _stamped(self, request: Request, response: Response) -> Response:
         version = request.headers.get("X-GitHub-Api-Version", API_VERSIONS[0])
@@ -234,29 +234,31 @@ class Server:
 
     def _refusal(self, request: Request, now: datetime) -> Response | None:
         if not request.headers.get("User-Agent"):
-            return error(403, "Request forbidden by administrative rules. Add a User-Agent header.")
+            return error_response(
+                403, "Request forbidden by administrative rules. Add a User-Agent header."
+            )
         version = request.headers.get("X-GitHub-Api-Version")
         if version is not None and version not in API_VERSIONS:
-            return error(400, f"API version {version} is not supported")
+            return error_response(400, f"API version {version} is not supported")
         if not request.path.startswith(APPLICATIONS):
             try:
                 viewer = self._viewer(request)
             except UnauthorizedError as reason:
-                return error(401, str(reason))
+                return error_response(401, str(reason))
             except SuspendedError as reason:
-                return error(403, str(reason))
+                return error_response(403, str(reason))
             request.environ[ENVIRONMENT_KEY] = viewer
         quota = self._quota(request, now)
         if quota is not None and quota.is_used_up and request.path != "/rate_limit":
             self.traffic.count_refusal("primary")
-            refused = error(403, "API rate limit exceeded. Wait until it is reset.")
-            return quota.told_by(refused)
+            refused = error_response(403, "API rate limit exceeded. Wait until it is reset.")
+            return quota.with_headers(refused)
         return None
 
     def _viewer(self, request: Request) -> Viewer:
         people, authorization = self.world.people, request.headers.get("Authorization")
         if OF_THE_APP.fullmatch(request.path):
-            return asking_app(people, authorization)
+            return app_as_viewer(people, authorization)
         if request.path.startswith("/apps/") and not authorization:
             return Viewer(people)
         return viewer_of(
@@ -267,8 +269,8 @@ class Server:
         quota = self._quota(request, now)
         if request.path == "/rate_limit":
             if quota is None:
-                return error(404, "Rate limiting is not enabled.")
-            return quota.told_by(answer(quota.body()))
+                return error_response(404, "Rate limiting is not enabled.")
+            return quota.with_headers(json_response(quota.body()))
         response = Response.from_app(self._app, request.environ, buffered=True)
         if response.status_code == 200 and request.method == "GET":
             _add_etag(request, response)
@@ -276,7 +278,7 @@ class Server:
             return response
         # A 304 costs nothing.
         quota.used += response.status_code != 304
-        return quota.told_by(response)
+        return quota.with_headers(response)
 
     def _quota(self, request: Request, now: datetime) -> Quota | None:
         if self.rate_limit is None:
@@ -286,14 +288,14 @@ class Server:
     def _with_quota(self, request: Request, response: Response) -> Response:
         with self.world.lock:
             quota = self._quota(request, self.world.now())
-        return response if quota is None else quota.told_by(response)
+        return response if quota is None else quota.with_headers(response)
 
     def _record(self, request: Request, status: int) -> None:
         self.traffic.count(status)
         if not self.keeps_requests:
             return
         headers = {name.lower(): value for name, value in request.headers.items()}
-        logged = Logged(
+        logged = LoggedRequest(
             request.method,
             request.path,
             request.args.to_dict(),

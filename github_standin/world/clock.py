@@ -40,7 +40,7 @@ class Pace:
         return cls(began_at, world_began_at, float(kept["speed"]))
 
 
-def chosen(
+def starting_pace(
     now: datetime, speed: float, lead: timedelta, *, is_first: bool, kept: Pace | None
 ) -> Pace | None:
     """The pace of a start at the real moment *now*; None: the world's time is the real one.
