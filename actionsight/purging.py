@@ -11,6 +11,7 @@ from psycopg.rows import class_row, scalar_row
 
 from actionsight import audit
 from actionsight.locks import LOADING_LOCK, LOOP_LOCKS, WEBHOOK_LOCK
+from actionsight.repositories import delete_repository
 
 # Children first. A mart that is new and missing here keeps its parents' rows from going, and fails.
 MARTS = (
@@ -179,15 +180,7 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
             """,
             [repository_id],
         )
-    connection.execute(
-        """
-        update app.repository_selections set
-            repository_id = null, removed_at = coalesce(removed_at, now())
-        where repository_id = %s
-        """,
-        [repository_id],
-    )
-    connection.execute("delete from app.repositories where repository_id = %s", [repository_id])
+    delete_repository(connection, repository_id)
     connection.execute(
         """
         update app.purges set completed_at = clock_timestamp(), error = null

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from actionsight.repositories import save_hook
 from api.answers import json_response
 from api.auth.access import Viewer, current_viewer
 from api.collector import current_collector
@@ -121,7 +122,7 @@ def post_repository(_: Arguments) -> Response:
     hook = ensure_hook(current_settings(), current_collector(), repository.full_name)
     if hook.hook_id is not None:
         with current_database().writing() as connection:
-            monitoring.save_hook(connection, repository.repository_id, hook.hook_id)
+            save_hook(connection, repository.repository_id, hook.hook_id)
     return _added(repository, hook, HTTPStatus.OK if is_known else HTTPStatus.CREATED)
 
 
@@ -156,7 +157,7 @@ def delete_repository(arguments: Arguments) -> Response:
     is_clean = remove_hooks(current_settings(), current_collector(), known.full_name, known.hook_id)
     if known.hook_id is not None and is_clean:
         with current_database().writing() as connection:
-            monitoring.save_hook(connection, known.repository_id, None)
+            save_hook(connection, known.repository_id, None)
     if purges:
         return request_purge(viewer, known)
     return Response(status=HTTPStatus.NO_CONTENT)

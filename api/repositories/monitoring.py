@@ -1,11 +1,11 @@
-"""What is monitored, changed by people: the rows of app.repositories and the selections."""
+"""What is monitored, read and changed by people."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import class_row
 
-from actionsight import audit
+from actionsight import audit, repositories
 from api.auth.access import Viewer
 from api.database import Connection
 from api.github import Repository
@@ -57,44 +57,12 @@ def is_selected_owner(connection: Connection, owner: str) -> bool:
 
 def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
     """Monitor a repository from now on, in the caller's transaction."""
-    connection.execute(
-        """
-        insert into app.repositories as known (
-            repository_id, full_name, visibility, visibility_seen_at, added_by
-        )
-        values (%(id)s, %(name)s, %(visibility)s, now(), %(user)s)
-        on conflict (repository_id) do update set
-            full_name = excluded.full_name,
-            visibility = excluded.visibility,
-            visibility_seen_at = excluded.visibility_seen_at,
-            added_by = excluded.added_by,
-            added_at = now(),
-            removed_at = null,
-            selected_by = null,
-            trouble = null,
-            trouble_loop = null,
-            trouble_since = null,
-            unreachable_since = null,
-            failure_count = 0,
-            next_try_at = null
-        """,
-        {
-            "id": repository.repository_id,
-            "name": repository.full_name,
-            "visibility": repository.visibility,
-            "user": viewer.user_id,
-        },
-    )
-    connection.execute(
-        """
-        insert into app.repository_selections (name, repository_id) values (lower(%s), %s)
-        on conflict (name) do update set
-            repository_id = excluded.repository_id,
-            added_at = now(),
-            removed_at = null,
-            last_error = null
-        """,
-        [repository.full_name, repository.repository_id],
+    repositories.add_repository(
+        connection,
+        repository.repository_id,
+        repository.full_name,
+        repository.visibility,
+        added_by=viewer.user_id,
     )
     # What was read of their rights before may be older than the repository.
     connection.execute(
@@ -108,39 +76,8 @@ def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
 
 def remove(connection: Connection, viewer: Viewer, known: Known) -> None:
     """Stop monitoring a repository, in the caller's transaction: no answer shows it any more."""
-    connection.execute(
-        """
-        update app.repositories set removed_at = now()
-        where repository_id = %s and removed_at is null
-        """,
-        [known.repository_id],
-    )
-    connection.execute(
-        """
-        update app.repository_selections set removed_at = now()
-        where repository_id = %s and removed_at is null
-        """,
-        [known.repository_id],
-    )
-    # Its name stays removed, also where another selection brought it.
-    connection.execute(
-        """
-        insert into app.repository_selections (name, repository_id, removed_at)
-        values (lower(%s), %s, now())
-        on conflict (name) do update set
-            removed_at = coalesce(repository_selections.removed_at, now())
-        """,
-        [known.full_name, known.repository_id],
-    )
+    repositories.remove_repository(connection, known.repository_id, known.full_name)
     _note(connection, "repository.removed", viewer, known.repository_id, known.full_name)
-
-
-def save_hook(connection: Connection, repository_id: int, hook_id: int | None) -> None:
-    """Note the webhook that we made there, or that it is gone."""
-    connection.execute(
-        "update app.repositories set hook_id = %s where repository_id = %s",
-        [hook_id, repository_id],
-    )
 
 
 def _note(

@@ -82,56 +82,6 @@ def still_monitored(connection: Connection[Any], repository_ids: Collection[int]
     return {repository_id for (repository_id,) in rows}
 
 
-def update_repository(
-    connection: Connection[Any],
-    repository_id: int,
-    full_name: str,
-    visibility: str,
-    seen_at: datetime,
-) -> None:
-    """Save a repository's present name, and its visibility as of then: it can be read."""
-    connection.execute(
-        """
-        update app.repositories set
-            full_name = %(name)s,
-            visibility = %(visibility)s,
-            visibility_seen_at = %(seen_at)s,
-            unreachable_since = null
-        where repository_id = %(id)s
-        """,
-        {"id": repository_id, "name": full_name, "visibility": visibility, "seen_at": seen_at},
-    )
-
-
-def reopen_repository(connection: Connection[Any], repository_id: int, seen_at: datetime) -> None:
-    """GitHub said then that a repository is as it was stored last: webhooks may have closed it
-    since."""
-    connection.execute(
-        """
-        update app.repositories as repository set
-            visibility = coalesce(stored.visibility, 'private'),
-            visibility_seen_at = %s,
-            unreachable_since = null
-        from raw.repositories as stored
-        where repository.repository_id = %s
-            and stored.repository_id = repository.repository_id
-        """,
-        [seen_at, repository_id],
-    )
-
-
-def hide_repository(connection: Connection[Any], repository_id: int, noticed_at: datetime) -> None:
-    """Treat a repository that cannot be read any more as private: it may have been made so."""
-    connection.execute(
-        """
-        update app.repositories
-        set visibility = 'private', unreachable_since = coalesce(unreachable_since, %s)
-        where repository_id = %s
-        """,
-        [noticed_at, repository_id],
-    )
-
-
 def save_looked_at(connection: Connection[Any], repository_id: int, looked_at: datetime) -> None:
     """A repository and its workflows are stored as they were then."""
     connection.execute(

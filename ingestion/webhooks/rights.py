@@ -1,11 +1,12 @@
 """What deliveries take from people: rights that were read before, and whole sign-ins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection
 
-from ingestion.webhooks.unpacking import Closing, Effect
+from actionsight.repositories import invalidate_rights
+from ingestion.webhooks.unpacking import Effect
 
 
 def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
@@ -14,41 +15,13 @@ def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
     Whichever order they come in, the result is the same. What GitHub gives back is found when it
     is asked the next time: within minutes for rights, by signing in again for a sign-in.
     """
-    _close(connection, {effect.closing for effect in effects if effect.closing is not None})
+    closings = {effect.closing for effect in effects if effect.closing is not None}
+    for closing in sorted(closings, key=repr):
+        invalidate_rights(connection, closing.repository_ids, closing.owner)
     _sign_out(
         connection,
         {effect.signed_out_user_id for effect in effects if effect.signed_out_user_id is not None},
     )
-
-
-def _close(connection: Connection[Any], closings: Iterable[Closing]) -> None:
-    """Let rights to repositories count no more that were read before, whoever holds them.
-
-    No person is touched: whoever has no right there is not asked for again, however many of these
-    come. Locked in order of their ids, so that two that do so cannot wait for each other. The
-    clock, not now(): a delivery can be younger than the transaction that it came into.
-    """
-    for closing in sorted(closings, key=repr):
-        connection.execute(
-            """
-            with touched as (
-                select repository_id from app.repositories
-                where repository_id = any(%(ids)s)
-                    or lower(split_part(full_name, '/', 1)) = %(owner)s::text
-                    or (%(owner)s::text is null and %(ids)s::bigint[] = '{}')
-                order by repository_id
-                for no key update
-            )
-
-            update app.repositories
-            set rights_invalid_before = greatest(
-                repositories.rights_invalid_before, clock_timestamp()
-            )
-            from touched
-            where repositories.repository_id = touched.repository_id
-            """,
-            {"ids": sorted(closing.repository_ids), "owner": closing.owner},
-        )
 
 
 def _sign_out(connection: Connection[Any], user_ids: set[int]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from actionsight.repositories import apply_webhooks, list_owners_again
 from ingestion.database_errors import first_line
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks import tables
@@ -124,9 +125,12 @@ def _store(
             dead_letter_count=len(stored.failures),
         )
     # Last, so that a poll that wants to update the same rows waits as shortly as it can.
-    tables.update_repositories(connection, fresh)
-    tables.list_owners_again(connection, fresh)
-    take_rights(connection, [unpacked.effect for _, unpacked in fresh if unpacked.effect])
+    _update_repositories(connection, fresh)
+    effects = [unpacked.effect for _, unpacked in fresh if unpacked.effect]
+    list_owners_again(
+        connection, {effect.grows_owner for effect in effects if effect.grows_owner is not None}
+    )
+    take_rights(connection, effects)
     return stored
 
 
@@ -154,3 +158,23 @@ def _read(
         earlier = failures.get(delivery_id)
         failures[delivery_id] = Failure(delivery, reason, earlier.count + 1 if earlier else 1)
     return read, failures
+
+
+def _update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> None:
+    """Note when something new was seen of repositories, which became private, and which the next
+    poll is to look at."""
+    observed: dict[int, datetime] = {}
+    closed: set[int] = set()
+    changed: set[int] = set()
+    for delivery, unpacked in fresh:
+        repository_id = unpacked.repository_id
+        if repository_id is None:
+            continue
+        if unpacked.effect is not None and unpacked.effect.is_to_be_looked_at:
+            changed.add(repository_id)
+        if unpacked.effect is not None and unpacked.effect.makes_private:
+            closed.add(repository_id)
+        elif unpacked.outcome == "observed":
+            earlier = observed.get(repository_id, delivery.received_at)
+            observed[repository_id] = max(earlier, delivery.received_at)
+    apply_webhooks(connection, observed, closed, changed)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -183,73 +182,6 @@ def newest_batch_ids(connection: Connection[Any]) -> dict[str, str | None]:
         """
     ).fetchone()
     return dict(zip(("webhook_runs", "webhook_jobs"), row or (None, None), strict=True))
-
-
-def update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> None:
-    """Note when something new was seen of repositories, which became private, and which the next
-    poll is to look at."""
-    observed: dict[int, datetime] = {}
-    closed: set[int] = set()
-    changed: set[int] = set()
-    for delivery, unpacked in fresh:
-        repository_id = unpacked.repository_id
-        if repository_id is None:
-            continue
-        if unpacked.effect is not None and unpacked.effect.is_to_be_looked_at:
-            changed.add(repository_id)
-        if unpacked.effect is not None and unpacked.effect.makes_private:
-            closed.add(repository_id)
-        elif unpacked.outcome == "observed":
-            earlier = observed.get(repository_id, delivery.received_at)
-            observed[repository_id] = max(earlier, delivery.received_at)
-    touched = sorted(closed | changed | observed.keys())
-    if not touched:
-        return
-    connection.execute(
-        # Locked in order of their ids: two that do so cannot wait for each other.
-        """
-        with touched as (
-            select
-                repositories.repository_id, change.observed_at, change.is_closed, change.is_changed
-            from app.repositories
-            inner join unnest(%s::bigint[], %s::timestamptz[], %s::boolean[], %s::boolean[])
-                as change (repository_id, observed_at, is_closed, is_changed) using (repository_id)
-            order by repositories.repository_id
-            for update of repositories
-        )
-
-        update app.repositories set
-            newest_observation_at = greatest(
-                repositories.newest_observation_at, touched.observed_at
-            ),
-            visibility = case
-                when touched.is_closed then 'private' else repositories.visibility
-            end,
-            looked_at = case when not touched.is_changed then repositories.looked_at end
-        from touched
-        where repositories.repository_id = touched.repository_id
-        """,
-        [
-            touched,
-            [observed.get(repository_id) for repository_id in touched],
-            [repository_id in closed for repository_id in touched],
-            [repository_id in changed for repository_id in touched],
-        ],
-    )
-
-
-def list_owners_again(connection: Connection[Any], fresh: Iterable[Read]) -> None:
-    """Let the next poll list the repositories of followed owners who have got some."""
-    owners = {unpacked.effect.grows_owner for _, unpacked in fresh if unpacked.effect}
-    if owners := owners - {None}:
-        connection.execute(
-            """
-            update app.repository_selections
-            set listed_at = least(listed_at, now() - interval '1 day')
-            where name = any(%s) and listed_at is not null
-            """,
-            [sorted(f"{owner}/*" for owner in owners)],
-        )
 
 
 def _json(headers: dict[str, str]) -> str:

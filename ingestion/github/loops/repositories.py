@@ -7,7 +7,18 @@ from datetime import datetime, timedelta
 
 from actionsight.github.errors import CredentialError, GitHubError, MissingError
 from actionsight.github.pagination import iter_pages
-from ingestion.github import selections, state
+from actionsight.repositories import (
+    follow_repository,
+    followed_owners,
+    hide_repository,
+    refuse_selection,
+    reopen_repository,
+    resolve_selection,
+    save_listed_at,
+    unresolved_selections,
+    update_repository,
+)
+from ingestion.github import state
 from ingestion.github.concurrency import map_concurrently
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loading import Batch
@@ -48,9 +59,7 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
     """
     wanted = None if names is None else {name.lower() for name in names}
     unresolved = [
-        name
-        for name in selections.unresolved_selections(cycle.connection)
-        if wanted is None or name in wanted
+        name for name in unresolved_selections(cycle.connection) if wanted is None or name in wanted
     ]
     refused: dict[str, str] = {}
 
@@ -64,7 +73,7 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
         except Expected as error:
             refused[name] = _refuse(cycle, name, error)
             continue
-        selections.resolve_selection(
+        resolve_selection(
             cycle.connection,
             name,
             row["repository_id"],
@@ -80,7 +89,7 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
     """Monitor the new repositories of owners of whom all are selected; give what went wrong."""
     refused: dict[str, str] = {}
     before = None if cycle.is_watched else cycle.clock() - LOOK_EVERY
-    for owner in selections.followed_owners(cycle.connection, before):
+    for owner in followed_owners(cycle.connection, before):
         name, began = f"{owner}/*", cycle.clock()
         try:
             for payload in cycle.router.repositories_of(owner, cycle.priority("repository")):
@@ -90,7 +99,7 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
                     logger.warning("%s: a repository was left out: %s", name, error)
                     continue
                 full_name = _name(row, owner)
-                if selections.follow_repository(
+                if follow_repository(
                     cycle.connection,
                     owner,
                     row["repository_id"],
@@ -102,7 +111,7 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
         except Expected as error:
             refused[name] = _refuse(cycle, name, error)
         else:
-            selections.save_listed_at(cycle.connection, owner, began)
+            save_listed_at(cycle.connection, owner, began)
     return refused
 
 
@@ -163,7 +172,7 @@ def look(
         try:
             found = outcome.result()
         except MissingError as error:
-            state.hide_repository(cycle.connection, repository_id, cycle.clock())
+            hide_repository(cycle.connection, repository_id, cycle.clock())
             cycle.fail(turn, error)
             continue
         except Expected as error:
@@ -235,9 +244,9 @@ def _etag(known: Etag | None, url: str, turn: Turn) -> str | None:
 def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) -> None:
     repository_id = turn.repository.repository_id
     if found.repository is None:
-        state.reopen_repository(cycle.connection, repository_id, found.seen_at)
+        reopen_repository(cycle.connection, repository_id, found.seen_at)
     else:
-        state.update_repository(
+        update_repository(
             cycle.connection,
             repository_id,
             _name(found.repository, turn.repository.full_name),
@@ -278,7 +287,7 @@ def _refuse(cycle: Cycle, name: str, error: Exception) -> str:
         error = GitHubError(f"GitHub has no {name}, or this credential may not read it")
     if not isinstance(error, CredentialError):
         logger.warning("%s: %s", name, error)
-    selections.refuse_selection(cycle.connection, name, str(error))
+    refuse_selection(cycle.connection, name, str(error))
     return str(error)
 
 

@@ -3,7 +3,8 @@
 import logging
 
 from actionsight.github.errors import GitHubError, MissingError
-from ingestion.github import state, stored
+from actionsight.repositories import hide_repository
+from ingestion.github import stored
 from ingestion.github.cycle import Cycle, Turn
 from ingestion.github.loops.attempts import confirm_readable
 
@@ -17,7 +18,7 @@ def settle(cycle: Cycle, turn: Turn, error: Exception) -> None:
             confirm_readable(turn)
         except MissingError as missing:
             error = missing
-            state.hide_repository(cycle.connection, turn.repository.repository_id, cycle.clock())
+            hide_repository(cycle.connection, turn.repository.repository_id, cycle.clock())
         except GitHubError as unclear:
             logger.debug("%s: %s", turn.repository.full_name, unclear)
     cycle.fail(turn, error)
