@@ -1,6 +1,6 @@
-"""PostgreSQL's advisory locks: the numbers that all who take them have to agree on.
+"""PostgreSQL's advisory locks: the keys that all who take them have to agree on.
 
-Any numbers that nobody else takes: "AS", and one each.
+Any that nobody else takes: "AS" and a number each, but for the oldest one and for dbt's.
 """
 
 from typing import Any
@@ -21,6 +21,13 @@ LOOP_LOCKS = {
 }
 # Held on Dagster's database by the process of a run as long as it works, with the run's own number.
 RUN_LOCK = 0x4153_0006
+# Held by who makes the embedded server's roles.
+ROLES_LOCK = 0x4153_0007
+# Held by who migrates the database, or makes Dagster's.
+MIGRATION_LOCK = 0x6163_7469_6F6E_7301
+# Held by dbt while models change, shared by models that only write rows: the two names whose hashes
+# are the key, as the macro `lock_key` gives them (transform/macros/turns.sql).
+BUILD_LOCK = ("actionsight dbt", "build")
 
 
 def holder_of(connection: Connection[Any], number: int) -> str:

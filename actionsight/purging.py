@@ -10,19 +10,9 @@ from psycopg.errors import LockNotAvailable
 from psycopg.rows import class_row, scalar_row
 
 from actionsight import audit
-from actionsight.locks import LOADING_LOCK, LOOP_LOCKS, WEBHOOK_LOCK
+from actionsight.locks import BUILD_LOCK, LOADING_LOCK, LOOP_LOCKS, WEBHOOK_LOCK
+from actionsight.marts import MARTS
 from actionsight.repositories import delete_repository
-
-# Children first. A mart that is new and missing here keeps its parents' rows from going, and fails.
-MARTS = (
-    "jobs",
-    "workflow_statistics_by_day",
-    "collection_health_by_day",
-    "workflow_runs",
-    "workflow_run_attempts",
-    "workflows",
-    "repositories",
-)
 
 WAIT_SECONDS = 8
 # So long a request waits for what is under way, and so long, in minutes, for its next try.
@@ -163,8 +153,9 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
         built = cursor.execute(
             "select table_name from information_schema.tables where table_schema = 'marts'"
         ).fetchall()
-    # What a build that died noted of runs goes, too.
-    for table in [*tables, *(f"marts.{name}" for name in (*MARTS, "former_runs") if name in built)]:
+    # Children first; what a build that died noted of runs goes, too.
+    marts = [name for name in (*reversed(MARTS), "former_runs") if name in built]
+    for table in [*tables, *(f"marts.{name}" for name in marts)]:
         connection.execute(
             sql.SQL("delete from {} where repository_id = %s").format(
                 sql.Identifier(*table.split(".", 1))
@@ -200,9 +191,6 @@ def _take_locks(connection: Connection[Any]) -> None:
                 raise BusyError("a collection is under way")
     try:
         connection.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])
-        # As transform's macro take_turn names it.
-        connection.execute(
-            "select pg_advisory_xact_lock(hashtext('actionsight dbt'), hashtext('build'))"
-        )
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", BUILD_LOCK)
     except LockNotAvailable:
         raise BusyError("a build or a drain is under way") from None

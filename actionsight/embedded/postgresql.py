@@ -25,6 +25,7 @@ from actionsight.embedded.server import (
     EmbeddedServerError,
     secret_in,
 )
+from actionsight.locks import ROLES_LOCK
 from actionsight.migrations import DAGSTER_DATABASE
 from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE, READER_ROLE
 
@@ -53,7 +54,6 @@ DATABASES = {
     NAME: (NAME, (API_ROLE, READER_ROLE)),
     DAGSTER_DATABASE: (DAGSTER_ROLE, ()),
 }
-ROLES_LOCK = 0x4153_0007
 SCRAM = b"scram-sha-256"
 LONGEST_SILENCE_SECONDS = 5  # after which a session is thought not to open
 # What every refusal with 57P03 begins with (starting up, in recovery mode, shutting down); libpq

@@ -12,10 +12,10 @@ from typing import Any
 from psycopg import Connection, sql
 
 from actionsight.database import connect, with_database
+from actionsight.locks import MIGRATION_LOCK
 
 DAGSTER_DATABASE = "dagster"
 _FOLDER = Path(__file__).parent
-_LOCK = 0x616374696F6E7301  # "actions" and a number: one migration at a time
 # In this order: triggers call functions.
 SQL_FILES = [_FOLDER / "sql" / f"{kind}.sql" for kind in ("functions", "triggers", "views")]
 # The last commit that brings a database of a revision before the baseline up to it.
@@ -39,7 +39,7 @@ def upgrade(database_url: str) -> bool:
             that this one could go on.
     """
     with connect(database_url, autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK])
         before = _revision(connection)
         _refuse_foreign(before)
         if before == newest_revision():
@@ -131,7 +131,7 @@ def create_dagster_database(database_url: str) -> None:
         psycopg.Error: the role may not create databases.
     """
     with connect(database_url, autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        connection.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK])
         known = connection.execute(
             "select 1 from pg_database where datname = %s", [DAGSTER_DATABASE]
         ).fetchone()

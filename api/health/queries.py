@@ -1,6 +1,6 @@
 """What the API needs in its database, and what brings it."""
 
-from api.database import MARTS, Connection
+from api.database import READ_TABLES, Connection
 
 _MIGRATE = "Run `actionsight migrate`."
 _BUILD = "Run `actionsight sync`, or `dbt build`."
@@ -8,7 +8,7 @@ _BUILD = "Run `actionsight sync`, or `dbt build`."
 REQUIRED = (
     ("app.repositories", _MIGRATE),
     ("app.api_tokens", _MIGRATE),
-    *((f"marts.{name}", _BUILD) for name in MARTS),
+    *((f"marts.{name}", _BUILD) for name in READ_TABLES),
 )
 
 

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from actionsight.settings import Settings
+from actionsight.webhook_events import REPOSITORY_EVENTS
 from api.auth.github_tokens import GitHubAwayError, TokenRefusedError
 from api.collector import Collector
 from api.github import GitHub, RefusedError
 
-EVENTS = ("workflow_run", "workflow_job", "repository")
 PATH = "/webhooks/github"
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def ensure_hook(settings: Settings, collector: Collector, full_name: str) -> Hoo
         return Hook("not_created", reason)
     url = settings.public_root + PATH
     try:
-        if collector.delivers(full_name, url, frozenset(EVENTS)):
+        if collector.delivers(full_name, url, frozenset(REPOSITORY_EVENTS)):
             return BY_THE_APP
         return collector.ask(full_name, lambda github: _found_or_made(github, settings, full_name))
     except RefusedError as error:
@@ -91,7 +91,7 @@ def _found_or_made(github: GitHub, settings: Settings, full_name: str) -> Hook:
     body = {
         "name": "web",
         "active": True,
-        "events": list(EVENTS),
+        "events": list(REPOSITORY_EVENTS),
         "config": {
             "url": url,
             "content_type": "json",

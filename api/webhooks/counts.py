@@ -4,22 +4,10 @@ from enum import Enum
 
 from prometheus_client import CollectorRegistry, Counter
 
-# The events that mean something here. Any other name is counted as `OTHER`, since the signature
-# does not cover the name: nobody shall be able to make up counters.
-EVENTS = frozenset(
-    {
-        "check_run",
-        "github_app_authorization",
-        "installation",
-        "installation_repositories",
-        "installation_target",
-        "meta",
-        "ping",
-        "repository",
-        "workflow_job",
-        "workflow_run",
-    }
-)
+from actionsight.webhook_events import COUNTED_EVENTS
+
+# Any event of another name is counted as this, since the signature does not cover the name: nobody
+# shall be able to make up counters.
 OTHER = "other"
 
 
@@ -58,7 +46,9 @@ class Counts:
             ("reason",),
             registry=registry,
         )
-        self._accepted = {event: accepted.labels(event) for event in sorted(EVENTS | {OTHER})}
+        self._accepted = {
+            event: accepted.labels(event) for event in sorted({*COUNTED_EVENTS, OTHER})
+        }
         self._refused = {reason: refused.labels(reason.value) for reason in Reason}
 
     def accept(self, event: str) -> None:

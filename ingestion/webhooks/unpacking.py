@@ -8,7 +8,8 @@
     anything else            → nothing, but the ledger counts it
 
 The object is trusted, never the action: a run can be `requested` and completed already. Only events
-of these names count: a deployment's payload, for one, embeds part of a run.
+of these names count (`actionsight/webhook_events.py`): a deployment's payload, for one, embeds part
+of a run.
 """
 
 import zlib
@@ -18,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs
 
 from actionsight.github.payloads import parse_json
+from actionsight.webhook_events import OBSERVED_EVENTS, READ_EVENTS
 from ingestion.github.rows import (
     Payload,
     UnreadablePayloadError,
@@ -199,9 +201,9 @@ def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpack
     action = _text(payload.get("action"))
     repository_id = _id(payload, "repository")
     installation_id = _id(payload, "installation")
-    effect = _effect(event, action, payload)
+    effect = _effect(event, action, payload) if event in READ_EVENTS else None
     outcome: Outcome = "ignored" if effect is None else "applied"
-    if event in ("workflow_run", "workflow_job"):
+    if event in OBSERVED_EVENTS:
         outcome = "observed"
     if repository_id is None and (outcome == "observed" or (effect and event == "repository")):
         raise UnreadablePayloadError("repository.id is missing or no id")

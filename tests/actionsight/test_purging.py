@@ -7,7 +7,8 @@ import pytest
 from psycopg import Connection, sql
 
 from actionsight.database import connect
-from actionsight.purging import MARTS, purge_repository
+from actionsight.marts import MARTS
+from actionsight.purging import purge_repository
 from tests.transform.building import Project
 from tests.transform.histories import WORKFLOWS, History
 from tests.transform.raw_rows import load

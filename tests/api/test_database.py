@@ -1,5 +1,6 @@
 """An answer is read in one snapshot, read-only, and finds models that are swapped meanwhile."""
 
+import re
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from api.database import Database
+from actionsight.settings import ROOT
+from api.database import READ_TABLES, Database
 from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
@@ -32,6 +34,12 @@ def test_an_answer_sees_one_state_although_rows_are_committed_meanwhile(
         assert reader.execute(count).fetchall() == [{"count": 0}]
     with database.reading() as reader:
         assert reader.execute(count).fetchall() == [{"count": 1}]
+
+
+def test_the_tables_that_answers_are_read_from_are_those_that_are_held() -> None:
+    texts = [path.read_text() for path in (ROOT / "api").rglob("*.py")]
+    read = {name for text in texts for name in re.findall(r"\bmarts\.([a-z_]+)", text)}
+    assert read == set(READ_TABLES)
 
 
 def test_an_answer_cannot_write(marts: Marts, database: Database) -> None:

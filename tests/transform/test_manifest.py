@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from actionsight.locks import BUILD_LOCK
+from actionsight.marts import MARTS
+from actionsight.settings import ROOT
 from tests.transform.building import Project
 
 pytestmark = pytest.mark.integration
@@ -38,6 +41,18 @@ def test_the_models_keep_the_rules(nodes: dict[str, Any]) -> None:
         if layer == "marts":
             broken += [f"{model.name}: {problem}" for problem in _broken_mart_rules(model)]
     assert broken == []
+
+
+def test_the_marts_are_those_that_every_part_knows(nodes: dict[str, Any]) -> None:
+    models = [node for node in nodes.values() if node.resource_type == "model"]
+    assert sorted(MARTS) == sorted(model.name for model in models if model.schema == "marts")
+
+
+def test_who_takes_the_lock_of_builds_names_it_as_the_macro_does() -> None:
+    namespace, name = BUILD_LOCK
+    macros = {path.name: path.read_text() for path in (ROOT / "transform/macros").glob("*.sql")}
+    assert f"hashtext('{namespace}'), hashtext('{{{{ name }}}}')" in macros["turns.sql"]
+    assert f'lock_key("{name}")' in macros["turns.sql"]
 
 
 def _broken_mart_rules(model: Any) -> list[str]:
