@@ -2,16 +2,18 @@
 
 import itertools
 import logging
+import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+import orjson
 from requests.utils import parse_header_links
 
 from actionsight.github.credentials import Credential, token_key
@@ -21,6 +23,7 @@ from actionsight.github.errors import (
     GitHubError,
     MissingError,
     RateLimitError,
+    RefusedError,
     SlowError,
     UnavailableError,
     UnexpectedResponseError,
@@ -36,7 +39,14 @@ from actionsight.github.rate_limit.models import (
     names_a_rate_limit,
 )
 from actionsight.github.retries import RetryPolicy
-from actionsight.github.transport import HTTPResponse, Params, TransientError, Transport
+from actionsight.github.transport import (
+    HTTPResponse,
+    Params,
+    Timeout,
+    TransientError,
+    Transport,
+    bearer,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -83,13 +93,17 @@ class GitHubClient:
         route: Callable[[], Credential],
         priority: Priority,
         retry_policy: RetryPolicy,
+        *,
+        deadline: float = math.inf,
     ) -> None:
+        """`deadline`: by `time.monotonic`, when all that is asked must be over."""
         self.request_count = 0
         self.server_time: datetime | None = None
         self._transport = transport
         self._route = route
         self._priority = priority
         self._retry_policy = retry_policy
+        self._deadline = deadline
         self._credential: Credential | None = None
         self._lock = threading.Lock()
         self._date = ""
@@ -122,43 +136,34 @@ class GitHubClient:
             ForbiddenError: 403 that is no rate limit; BadCredentialError: 401.
             RateLimitError: a limit that lasts longer than we wait.
             UnavailableError: faults that outlasted all tries; SlowError: by being slow.
-            UnexpectedResponseError: any other refusal, or a link to another host.
+            RefusedError: any other 4xx.
+            UnexpectedResponseError: a link to another host, or redirects without an end.
         """
         url = self._transport.url(path, params)
-        hops = limits = renewals = young = 0
-        failures: list[TransientError] = []
-        while True:
-            try:
-                response, token = self._send(url, etag)
-                if response.status == 304:
-                    return Response(None, etag=etag, is_unchanged=True, is_moved=hops > 0)
-                if response.status < 300:
-                    return _parsed(response, is_moved=hops > 0)
-                if response.status >= 500:
-                    raise TransientError(
-                        f"status {response.status}", is_slow=response.status in SLOW
-                    )
-            except TransientError as error:
-                failures.append(error)
-                self._wait_or_give_up(failures, url, slow_tries)
-                continue
-            if response.status in MOVED and hops < MOST_HOPS:
-                hops += 1
-                url = self._transport.url(urljoin(url, response.headers.get("location", "")))
-            elif _limit_hit(response) is not None and limits < self._retry_policy.tries:
-                limits += 1
-            elif (
-                response.status in (401, 403)
-                and young < len(YOUNG_TOKEN_WAITS)
-                and _limit_hit(response) is None
-                and self._routed().is_young(token)
-            ):
-                self._retry_policy.sleep(YOUNG_TOKEN_WAITS[young])
-                young += 1
-            elif response.status == 401 and not renewals and self._routed().renew(token):
-                renewals += 1
-            else:
-                raise self._refusal(response, url)
+        headers = {"If-None-Match": etag} if etag else {}
+        tries = self._retry_policy.tries
+        return self._request(_Request("GET", url, headers), tries=tries, slow_tries=slow_tries)
+
+    def post(self, path: str, body: Mapping[str, Any], *, is_repeatable: bool = False) -> Response:
+        """POST JSON.
+
+        Args:
+            is_repeatable: whether it may be sent again after a fault, which may have come after
+                GitHub did what was asked.
+
+        Raises:
+            GitHubError: as `get`.
+        """
+        request = _Request("POST", self._transport.url(path), {}, orjson.dumps(body))
+        return self._request(request, tries=self._retry_policy.tries if is_repeatable else 1)
+
+    def delete(self, path: str) -> Response:
+        """DELETE.
+
+        Raises:
+            GitHubError: as `get`.
+        """
+        return self._request(_Request("DELETE", self._transport.url(path), {}), tries=1)
 
     def pages(
         self, path: str, params: Params | None = None, *, etag: str | None = None
@@ -177,32 +182,95 @@ class GitHubClient:
             response = self.get(response.next_url)
             yield response
 
+    def _request(
+        self, request: "_Request", *, tries: int, slow_tries: int | None = None
+    ) -> Response:
+        ends = min(self._deadline, time.monotonic() + self._retry_policy.total_seconds)
+        hops = limits = renewals = young = 0
+        failures: list[TransientError] = []
+        while True:
+            try:
+                response, token = self._send(request, ends)
+                if response.status == 304:
+                    etag = request.headers.get("If-None-Match")
+                    return Response(None, etag=etag, is_unchanged=True, is_moved=hops > 0)
+                if response.status < 300:
+                    return _parsed(response, is_moved=hops > 0)
+                if response.status >= 500:
+                    raise TransientError(
+                        f"status {response.status}", is_slow=response.status in SLOW
+                    )
+            except TransientError as error:
+                failures.append(error)
+                self._wait_or_give_up(failures, request.url, tries, slow_tries, ends)
+                continue
+            hit = _limit_hit(response)
+            if response.status in MOVED and hops < MOST_HOPS:
+                hops += 1
+                location = urljoin(request.url, response.headers.get("location", ""))
+                request = replace(request, url=self._transport.url(location))
+            elif hit is not None:
+                if limits >= self._retry_policy.tries or self._routed().rate_limiter is None:
+                    raise self._refusal(response, request.url)
+                limits += 1
+            elif (
+                response.status in (401, 403)
+                and young < len(YOUNG_TOKEN_WAITS)
+                and self._routed().is_young(token)
+                and time.monotonic() + YOUNG_TOKEN_WAITS[young] < ends
+            ):
+                self._retry_policy.sleep(YOUNG_TOKEN_WAITS[young])
+                young += 1
+            elif (
+                response.status == 401
+                and not renewals
+                and self._routed().renew(token, self.server_time)
+            ):
+                renewals += 1
+            else:
+                raise self._refusal(response, request.url)
+
     def _routed(self) -> Credential:
         with self._lock:
             if self._credential is None:
                 self._credential = self._route()
             return self._credential
 
-    def _send(self, url: str, etag: str | None) -> tuple[HTTPResponse, str | None]:
+    def _send(self, request: "_Request", ends: float) -> tuple[HTTPResponse, str | None]:
         credential = self._routed()
         token = credential.token()
-        permit = self._permit(credential.rate_limiter)
+        limiter = credential.rate_limiter
+        permit = self._permit(limiter, ends) if limiter is not None else None
         outcome = NO_RESPONSE
         try:
-            response = self._transport.get(url, token, etag)
+            response = self._transport.send(
+                request.method,
+                request.url,
+                headers={**request.headers, **bearer(token)},
+                body=request.body,
+                timeout=self._timeout(request.url, ends),
+            )
             self._note_time(response)
             outcome = self._outcome(response)
         finally:
-            credential.rate_limiter.release(permit, outcome)
+            if limiter is not None and permit is not None:
+                limiter.release(permit, outcome)
             with self._lock:
                 self.request_count += 1
         return response, token
 
-    def _permit(self, limiter: RateLimiter) -> Permit:
+    def _timeout(self, url: str, ends: float) -> Timeout:
+        connect_seconds, total_seconds = self._retry_policy.timeout
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise UnavailableError(f"GitHub gave no answer in time for {_path(url)}")
+        return Timeout(min(connect_seconds, left), min(total_seconds, left))
+
+    def _permit(self, limiter: RateLimiter, ends: float) -> Permit:
         permit_id = f"{_PROCESS}:{next(_NUMBERS)}"
         waited = 0.0
         while True:
-            left = self._retry_policy.longest_wait_seconds - waited
+            left = min(self._retry_policy.longest_wait_seconds - waited, ends - time.monotonic())
             given = limiter.acquire(self._priority, permit_id, left)
             if isinstance(given, Permit):
                 return given
@@ -249,16 +317,22 @@ class GitHubClient:
                 self.server_time = None
 
     def _wait_or_give_up(
-        self, failures: list[TransientError], url: str, slow_tries: int | None
+        self,
+        failures: list[TransientError],
+        url: str,
+        tries: int,
+        slow_tries: int | None,
+        ends: float,
     ) -> None:
         """Wait before the next try, or give up."""
         says = f"GitHub gave {failures[-1]} {len(failures)} times for {_path(url)}"
         slow = sum(failure.is_slow for failure in failures)
         if slow_tries is not None and slow >= slow_tries:
             raise SlowError(says)
-        if len(failures) >= self._retry_policy.tries:
+        wait_seconds = self._retry_policy.backoff_seconds(len(failures))
+        if len(failures) >= tries or time.monotonic() + wait_seconds >= ends:
             raise UnavailableError(says)
-        self._retry_policy.wait_before_retry(len(failures))
+        self._retry_policy.sleep(wait_seconds)
 
     def _refusal(self, response: HTTPResponse, url: str) -> GitHubError:
         credential = self._routed()
@@ -274,10 +348,18 @@ class GitHubClient:
         if response.status == 403:
             if sso := response.headers.get("x-github-sso"):
                 message += f" (single sign-on: {sso})"
-            return ForbiddenError(
-                f"{message}. The credential needs Metadata and Actions, read-only"
-            )
-        return UnexpectedResponseError(message)
+            return ForbiddenError(". ".join(filter(None, [message, credential.needs])), 403)
+        if response.status < 400:
+            return UnexpectedResponseError(message)
+        return RefusedError(message, response.status)
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
 
 
 _PROCESS = uuid.uuid4().hex
@@ -286,7 +368,7 @@ _NUMBERS = itertools.count()
 
 def _parsed(response: HTTPResponse, *, is_moved: bool) -> Response:
     try:
-        body = parse_json(response.body)
+        body = None if response.status == 204 else parse_json(response.body)
     except (ValueError, RecursionError):
         raise TransientError("a body that is not JSON") from None
     links = parse_header_links(response.headers.get("link", ""))

@@ -49,15 +49,14 @@ class CredentialRouter:
         self._server = connect(settings.cache_url) if settings.cache_url else None
         self.app: App | None = None
         if settings.github_app_id and settings.github_app_private_key:
-            # Its client, PyGithub, takes long to import.
+            # Only who has an App pays for importing what signs.
             from actionsight.github import app
 
             self.app = app.App(
-                settings.github_api_url,
+                self.transport,
                 settings.github_app_id,
                 settings.github_app_private_key,
                 self._retry_policy,
-                settings.ca_file,
             )
         self._token_cache = TokenCache(
             self._server,
@@ -67,9 +66,8 @@ class CredentialRouter:
         self._token: Credential | None = None
         if settings.github_token or self.app is None:
             name = "token" if settings.github_token else "no credential"
-            self._token = Credential(
-                self._rate_limiter(name, settings.github_token or ""), settings.github_token
-            )
+            limiter = self._rate_limiter(name, settings.github_token or "")
+            self._token = Credential(name, settings.github_token, limiter)
         self._lock = threading.Lock()
         self._installations: dict[int, Installation] = {}
         self._by_owner: Mapping[str, Installation] = {}
@@ -132,32 +130,41 @@ class CredentialRouter:
     def rate_limits(self) -> list[RateLimitState]:
         """What is left of each credential that was used."""
         credentials = [*filter(None, [self._token]), *self._installations.copy().values()]
-        states = [credential.rate_limiter.state() for credential in credentials]
+        limiters = filter(None, [credential.rate_limiter for credential in credentials])
+        states = [limiter.state() for limiter in limiters]
         return [state for state in states if state.request_count]
 
     def close(self) -> None:
         """Close its connections."""
         self.transport.close()
-        if self.app is not None:
-            self.app.close()
         if self._server is not None:
             self._server.close()
 
-    def _credential(self, full_name: str) -> Credential:
+    def candidates(self, full_name: str) -> list[Credential]:
+        """The credentials that may be allowed something in a repository, the likeliest first.
+
+        Raises:
+            GitHubError: the App cannot ask.
+        """
         installations = self.installations()
         owners = installations.get(full_name.partition("/")[0].lower())
-        if owners is not None and self._is_selected(owners, full_name):
-            return owners
-        if self._token is not None:
-            return self._token
-        if owners is not None:
-            return owners
-        if not installations:
-            raise ForbiddenError(
-                "The GitHub App is not installed anywhere: install it on the accounts whose "
-                "repositories are monitored"
-            )
-        return min(installations.values(), key=lambda each: each.name)
+        found: list[Credential] = [*filter(None, [owners, self._token])]
+        if not found and installations:
+            # It may be public: any installation reads it.
+            found.append(min(installations.values(), key=lambda each: each.name))
+        return found
+
+    def _credential(self, full_name: str) -> Credential:
+        match self.candidates(full_name):
+            case [Installation() as owners, token] if not self._is_selected(owners, full_name):
+                return token
+            case [first, *_]:
+                return first
+        raise ForbiddenError(
+            "The GitHub App is not installed anywhere: install it on the accounts whose "
+            "repositories are monitored",
+            403,
+        )
 
     def _is_selected(self, installation: Installation, full_name: str) -> bool:
         if installation.payload.get("repository_selection") != "selected":
@@ -178,7 +185,9 @@ class CredentialRouter:
         if known is None:
             name = f"installation {number} ({payload['account']['login']})"
             limiter = self._rate_limiter(name, f"installation {number}")
-            known = Installation(limiter, app, payload, self._token_cache, self._retry_policy.now)
+            known = Installation(
+                name, limiter, app, payload, self._token_cache, self._retry_policy.now
+            )
             self._installations[number] = known
         known.payload = payload
         return known

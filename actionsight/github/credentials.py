@@ -2,7 +2,9 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from actionsight.github.errors import BadCredentialError, ForbiddenError, MissingError
@@ -16,38 +18,52 @@ if TYPE_CHECKING:
 RENEWED_BEFORE_SECONDS = 300
 # A new one may be refused until all of GitHub knows it.
 YOUNG_SECONDS = 30
+# After a refusal it may have been mended at GitHub; until then nothing is asked.
+REFUSED_SECONDS = 60
 
 
 class Credential:
-    """A personal access token, or nobody, with its rate limit.
+    """A token, or nobody, with its rate limit.
 
-    Once it was refused for good it fails without asking.
+    Once it was refused it fails without asking, for a minute: GitHub locks out who goes on.
+
+    Attributes:
+        name: what people call it.
+        rate_limiter: None: others count what is asked with it.
+        remedy: what helps after a 401; `needs`: after a 403.
     """
 
     remedy = "Check ACTIONSIGHT_GITHUB_TOKEN: it is wrong or expired"
+    needs: str | None = "The credential needs Metadata and Actions, read-only"
 
-    def __init__(self, rate_limiter: RateLimiter, token: str | None) -> None:
+    def __init__(
+        self, name: str, token: str | None, rate_limiter: RateLimiter | None = None
+    ) -> None:
+        self.name = name
         self.rate_limiter = rate_limiter
         self._fixed = token
-        self._refusal: BadCredentialError | None = None
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return self.rate_limiter.credential
+        self._refusal: tuple[BadCredentialError, float] | None = None
 
     def token(self) -> str | None:
         """What to send.
 
         Raises:
-            GitHubError: there is none; BadCredentialError: for good.
+            GitHubError: there is none.
         """
-        if self._refusal is not None:
-            raise self._refusal
+        self.check()
         return self._fixed
 
-    def renew(self, refused: str | None) -> bool:
-        """After a 401 for a token: whether there is another one to try."""
+    def check(self) -> None:
+        """See that it was not refused a moment ago.
+
+        Raises:
+            BadCredentialError: it was.
+        """
+        if self._refusal is not None and time.monotonic() < self._refusal[1]:
+            raise self._refusal[0]
+
+    def renew(self, refused: str | None, server_time: datetime | None) -> bool:  # noqa: ARG002
+        """After a 401 for a token, at GitHub's time: whether there is another one to try."""
         return self.token() != refused
 
     def is_young(self, token: str | None) -> bool:  # noqa: ARG002
@@ -55,8 +71,8 @@ class Credential:
         return False
 
     def refuse(self, error: BadCredentialError) -> None:
-        """Never ask with it again."""
-        self._refusal = error
+        """Do not ask with it for a while."""
+        self._refusal = error, time.monotonic() + REFUSED_SECONDS
 
 
 class Installation(Credential):
@@ -69,13 +85,14 @@ class Installation(Credential):
 
     def __init__(
         self,
+        name: str,
         rate_limiter: RateLimiter,
         app: "App",
         installation: Mapping[str, Any],
         token_cache: TokenCache,
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(rate_limiter, None)
+        super().__init__(name, None, rate_limiter)
         self.payload = installation
         self._id = int(installation["id"])
         self._app = app
@@ -88,16 +105,16 @@ class Installation(Credential):
         """A token that is good for some minutes at least.
 
         Raises:
-            GitHubError: there is none; BadCredentialError: for good.
+            GitHubError: there is none.
         """
-        super().token()
+        self.check()
         with self._lock:
             now = self._clock()
             if self._held is None or self._held.renew_at <= now:
                 self._held = self._token_cache.get(self._id, now) or self._new()
             return self._held.token
 
-    def renew(self, refused: str | None) -> bool:
+    def renew(self, refused: str | None, server_time: datetime | None) -> bool:  # noqa: ARG002
         """After a 401 for a token: make another one, unless there is one already.
 
         Raises:

@@ -13,7 +13,7 @@ from actionsight.github.pagination import get_object
 from actionsight.github.payloads import parse_json
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
-from actionsight.github.transport import HTTPResponse, TransientError, Transport
+from actionsight.github.transport import HTTPResponse, TransientError, Transport, bearer
 
 NEEDED = ("actions", "metadata")
 # More of them would tell little more, and cost two requests each.
@@ -51,7 +51,9 @@ def _way(transport: Transport) -> Iterator[Finding]:
 
 def _check_token(router: CredentialRouter, token: Credential) -> Finding:
     try:
-        response = router.transport.get(router.transport.url("/rate_limit"), token.token(), None)
+        response = router.transport.send(
+            "GET", router.transport.url("/rate_limit"), headers=bearer(token.token())
+        )
     except (TransientError, GitHubError) as error:
         return _unreachable(router, error)
     if response.status == 401:
@@ -99,9 +101,7 @@ def _check_strangers(router: CredentialRouter, described: Mapping[str, Any]) -> 
     credential, and answers 404 where there is nothing to see.
     """
     try:
-        response = router.transport.get(
-            router.transport.url(f"/apps/{described['slug']}"), None, None
-        )
+        response = router.transport.send("GET", router.transport.url(f"/apps/{described['slug']}"))
     except (TransientError, GitHubError):
         return
     if response.status == 200:

@@ -21,16 +21,20 @@ class RateLimitError(CredentialError):
     """The limit lasts longer than we wait: stop, go on at the next poll."""
 
 
-class ForbiddenError(GitHubError):
-    """403 that is no rate limit: a permission is missing, trying again does not help."""
-
-
-class MissingError(GitHubError):
-    """404, 410 or 451: not there, not any more, or not readable for this credential."""
+class RefusedError(GitHubError):
+    """4xx that is neither a bad credential nor a limit: trying again does not help."""
 
     def __init__(self, message: str, status_code: int) -> None:
         super().__init__(message)
         self.status_code = status_code
+
+
+class ForbiddenError(RefusedError):
+    """403: a permission is missing."""
+
+
+class MissingError(RefusedError):
+    """404, 410 or 451: not there, not any more, or not readable for this credential."""
 
 
 class UnavailableError(GitHubError):

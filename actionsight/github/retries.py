@@ -1,23 +1,29 @@
 """How long to go on after a failure."""
 
+import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from actionsight.github.transport import TIMEOUT, Timeout
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """How long to go on after a failure.
 
-    A fault (5xx, broken connection, unreadable body) is tried `tries` times, with waits from
-    `first_wait_seconds`, doubling, jittered. A rate limit is waited out when that takes at most
+    A fault (5xx, broken connection, unreadable body) is tried `tries` times, each within `timeout`,
+    with waits from `first_wait_seconds`, doubling, jittered. All that is asked is answered or has
+    failed after `total_seconds`. A rate limit is waited out when that takes at most
     `longest_wait_seconds`; one that names no time, for `unnamed_limit_wait_seconds`, doubling.
     A `sleep` that does not really sleep needs a `clock` that goes on by as much; without one, the
     cache server's time holds for limits.
     """
 
     tries: int = 5
+    timeout: Timeout = TIMEOUT
+    total_seconds: float = math.inf
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 900.0
     unnamed_limit_wait_seconds: float = 60.0
@@ -28,7 +34,7 @@ class RetryPolicy:
         """Seconds, by that clock or by this machine's."""
         return self.clock() if self.clock else time.time()
 
-    def wait_before_retry(self, count: int) -> None:
-        """Wait before the next try after so many faults."""
-        doubled = self.first_wait_seconds * 2 ** (count - 1)
-        self.sleep(doubled * random.uniform(0.5, 1.5))  # noqa: S311 jitter
+    def backoff_seconds(self, count: int) -> float:
+        """How long to wait before the next try after so many faults."""
+        doubled: float = self.first_wait_seconds * 2 ** (count - 1)
+        return doubled * random.uniform(0.5, 1.5)  # noqa: S311 jitter

@@ -1,14 +1,13 @@
-"""HTTP to GitHub's API: connections, headers, and what came back or did not."""
+"""HTTP to GitHub: connections, headers, and what came back or did not."""
 
 import socket
 import threading
-import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlencode, urlsplit
 
 import orjson
@@ -21,13 +20,27 @@ from actionsight.github.errors import UnexpectedResponseError
 
 API_VERSION = "2022-11-28"
 USER_AGENT = "actionsight"
-# GitHub itself aborts a request after 10 s; the rest is for the way. What trickles in never times
-# out between two bytes, so the whole answer has its end, too.
-TOTAL_TIMEOUT_SECONDS = 20.0
-TIMEOUT = urllib3.Timeout(connect=10, read=TOTAL_TIMEOUT_SECONDS)
 CONNECTIONS = 100
+_HEADERS = {
+    "Accept": "application/vnd.github+json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": USER_AGENT,
+    "X-GitHub-Api-Version": API_VERSION,
+}
 
 Params = Mapping[str, str | int]
+
+
+class Timeout(NamedTuple):
+    """How long a request may take to connect, and as a whole: what trickles in never times out
+    between two bytes."""
+
+    connect_seconds: float
+    total_seconds: float
+
+
+# GitHub itself aborts a request after 10 s; the rest is for the way.
+TIMEOUT = Timeout(connect_seconds=10.0, total_seconds=20.0)
 
 
 @dataclass(frozen=True)
@@ -56,9 +69,10 @@ class TransientError(Exception):
 
 
 class _TotalTimeout:
-    """A connection that is cut when the answer (its body, too) takes too long as a whole."""
+    """A connection that is cut when the response (its body, too) takes too long as a whole."""
 
     sock: Any
+    timeout: Any
 
     def getresponse(self) -> Any:
         is_over = threading.Event()
@@ -68,17 +82,21 @@ class _TotalTimeout:
             with suppress(OSError, AttributeError):
                 self.sock.shutdown(socket.SHUT_RDWR)
 
-        end = threading.Timer(TOTAL_TIMEOUT_SECONDS, cut)
+        # By now urllib3 has set it to what is left of the whole.
+        end = threading.Timer(self.timeout, cut)
         end.daemon = True
         end.start()
         try:
-            response = super().getresponse()  # type: ignore[misc]
+            return super().getresponse()  # type: ignore[misc]
         finally:
             end.cancel()
-        if is_over.is_set():
-            # What came until then may look like all of it.
-            raise urllib3.exceptions.TimeoutError
-        return response
+            if is_over.is_set():
+                # What came until then may look like all of it, or like a broken connection.
+                raise _TotalTimeoutError
+
+
+class _TotalTimeoutError(urllib3.exceptions.TimeoutError):
+    pass
 
 
 class _Connection(_TotalTimeout, HTTPConnection):
@@ -98,7 +116,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class Transport:
-    """Connections to one API, kept open and shared by all threads.
+    """Connections to one host, kept open and shared by all threads; they read no `~/.netrc`.
 
     Attributes:
         proxy: the address of the proxy by which they go, without its password; None: directly.
@@ -139,40 +157,52 @@ class Transport:
             raise UnexpectedResponseError(f"GitHub links to another host: {urlsplit(url).netloc}")
         return f"{url}?{urlencode(params)}" if params else url
 
-    def get(self, url: str, token: str | None, etag: str | None) -> HTTPResponse:
-        """Send one request.
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        timeout: Timeout = TIMEOUT,
+    ) -> HTTPResponse:
+        """Send one request; a redirect is not followed.
+
+        Args:
+            headers: beside those that every request has, or in their place.
 
         Raises:
-            TransientError: no whole answer came.
+            TransientError: no whole response came.
         """
-        headers = {
-            "Accept": "application/vnd.github+json",
-            "Accept-Encoding": "gzip",
-            "User-Agent": USER_AGENT,
-            "X-GitHub-Api-Version": API_VERSION,
-        }
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if etag:
-            headers["If-None-Match"] = etag
-        began = time.monotonic()
+        connect_seconds, total_seconds = timeout
         try:
             response = self._pools.urlopen(
-                "GET", url, headers=headers, redirect=False, retries=False, timeout=TIMEOUT
+                method,
+                url,
+                body=body,
+                headers={**_HEADERS, **(headers or {})},
+                redirect=False,
+                retries=False,
+                timeout=urllib3.Timeout(connect=connect_seconds, total=total_seconds),
             )
         except urllib3.exceptions.ReadTimeoutError as error:
             raise TransientError(
                 f"no answer in time ({type(error).__name__})", is_slow=True
             ) from None
+        except _TotalTimeoutError:
+            raise TransientError("no whole answer in time", is_slow=True) from None
         except urllib3.exceptions.HTTPError as error:
-            if time.monotonic() - began >= TOTAL_TIMEOUT_SECONDS:
-                raise TransientError("no whole answer in time", is_slow=True) from None
             raise TransientError(f"a broken connection ({type(error).__name__})") from None
         return HTTPResponse(response.status, response.headers, response.data)
 
     def close(self) -> None:
         """Close its connections."""
         self._pools.clear()
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The header by which a token is sent; None: nobody asks."""
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _by_proxy(url: str) -> tuple[str, dict[str, str]]:

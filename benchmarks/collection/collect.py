@@ -94,7 +94,7 @@ def _watches() -> Stopwatches:
     for step in ("extract", "normalize", "load"):
         watches.put_on(dlt.Pipeline, step, f"dlt {step}")
     watches.put_on(Loader, "load_rows", "load_rows")
-    watches.put_on(Transport, "get", "http")
+    watches.put_on(Transport, "send", "http")
     watches.put_on(psycopg.Cursor, "execute", statement)
     watches.put_on(psycopg.Cursor, "executemany", statement)
     return watches
@@ -103,13 +103,13 @@ def _watches() -> Stopwatches:
 def _record(asked: list[str]) -> None:
     from actionsight.github.transport import HTTPResponse, Transport
 
-    get = Transport.get
+    send = Transport.send
 
-    def recorded(self: Transport, url: str, token: str | None, etag: str | None) -> HTTPResponse:
+    def recorded(self: Transport, method: str, url: str, **options: Any) -> HTTPResponse:
         asked.append(url)
-        return get(self, url, token, etag)
+        return send(self, method, url, **options)
 
-    Transport.get = recorded  # type: ignore[method-assign]
+    Transport.send = recorded  # type: ignore[method-assign]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tests.ingestion.collecting import MINUTE, Installation, failing, run, workf
 
 pytestmark = pytest.mark.integration
 
-HEAVY = ("dlt", "pandas", "pyarrow", "dagster", "dbt", "sqlalchemy", "github")
+HEAVY = ("dlt", "pandas", "pyarrow", "dagster", "dbt", "sqlalchemy", "jwt")
 
 
 def look(own: Installation) -> "subprocess.CompletedProcess[str]":

@@ -12,11 +12,12 @@ LONGEST_PAUSE_SECONDS = 3600.0
 class Priority(IntEnum):
     """Who goes first; the smaller, the sooner."""
 
-    HEAD = 0
-    OPEN = 1
-    JOBS = 2
-    SWEEP = 3
-    BACKFILL = 4
+    INTERACTIVE = 0
+    HEAD = 1
+    OPEN = 2
+    JOBS = 3
+    SWEEP = 4
+    BACKFILL = 5
 
     @property
     def reserve(self) -> float:
@@ -25,6 +26,8 @@ class Priority(IntEnum):
 
 
 _RESERVES = {
+    # A person waits for it.
+    Priority.INTERACTIVE: 0.0,
     Priority.HEAD: 0.10,
     Priority.OPEN: 0.15,
     Priority.JOBS: 0.20,

@@ -147,7 +147,7 @@ def test_a_share_of_the_hour_is_left_to_people_and_to_the_more_urgent(
                 break
             limiter.release(given, good(remaining, limit))
             left[priority] = remaining
-    assert list(left.values()) == [limit * share // 100 for share in (10, 15, 20, 30, 40)]
+    assert list(left.values()) == [limit * share // 100 for share in (0, 10, 15, 20, 30, 40)]
 
 
 def test_a_tiny_limit_can_be_used_up(process: Process) -> None:

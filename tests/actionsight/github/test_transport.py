@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from actionsight.github import transport
 from actionsight.github.diagnostics import check
 from actionsight.github.errors import UnavailableError
 from actionsight.github.rate_limit.models import Priority
+from actionsight.github.retries import RetryPolicy
+from actionsight.github.transport import Timeout
 from actionsight.settings import Settings
 from github_standin.server.server import Server
 from github_standin.world.people import Installation
@@ -204,10 +205,11 @@ def test_an_app_goes_the_same_way(
     assert {line.split()[1] for line in proxied} == {WHO.lower().split()[1]}
 
 
+@pytest.mark.parametrize("who", ["token", "app"])
 def test_an_answer_that_trickles_is_given_up(
-    make_router: MakeRouter, asked: Settings, monkeypatch: pytest.MonkeyPatch
+    make_router: MakeRouter, asked: Settings, app: Settings, retry_policy: RetryPolicy, who: str
 ) -> None:
-    monkeypatch.setattr(transport, "TOTAL_TIMEOUT_SECONDS", 0.5)
+    hasty = replace(retry_policy, timeout=Timeout(connect_seconds=5, total_seconds=0.5))
 
     def trickle(connection: socket.socket) -> None:
         connection.recv(65_536)
@@ -217,8 +219,9 @@ def test_an_answer_that_trickles_is_given_up(
             time.sleep(0.02)
 
     with listening(trickle) as port:
-        there = replace(asked, github_api_url=f"http://127.0.0.1:{port}")
+        by = app if who == "app" else asked
+        there = replace(by, github_api_url=f"http://127.0.0.1:{port}")
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="no whole answer in time"):
-            make_router(there).client(REPOSITORY, Priority.HEAD).get(PATH)
+            make_router(there, retry_policy=hasty).client(REPOSITORY, Priority.HEAD).get(PATH)
     assert time.monotonic() - began < 10
