@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from actionsight import migrations
+from actionsight.backlog import anything_is_owed
 from actionsight.database import connect
 from actionsight.installation import environment, storage_url
 from actionsight.migrations import grants
-from actionsight.owed import anything_is_owed
 from actionsight.repositories import add_selections
 from actionsight.settings import COLLECTION, ROOT, Settings
 

@@ -17,7 +17,6 @@ from orchestration.modelling.reconciliation import (
     webhooks_tell_enough,
 )
 from orchestration.polling.assets import collection, github_rest, polled_tables
-from orchestration.polling.newcomers import newcomers
 from orchestration.polling.schedules import (
     backfill,
     collect,
@@ -28,6 +27,7 @@ from orchestration.polling.schedules import (
 )
 from orchestration.purging import purge, purge_requests
 from orchestration.retention import forget, forgetting_schedule
+from orchestration.sensors import newcomers
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 from orchestration.webhooks.sensor import drain_and_build
 

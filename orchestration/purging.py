@@ -14,7 +14,7 @@ from dagster import (
 from actionsight.database import connect
 from actionsight.purging import fulfil, requested
 from actionsight.settings import load
-from orchestration.runs import under_way
+from orchestration.dagster_runs import under_way
 
 
 @op(description="Delete all rows of the repositories that app.purges names, one after the other.")

@@ -9,9 +9,9 @@ from typing import Any
 from dagster import AssetExecutionContext
 from dagster_dbt import DbtProject, dbt_assets
 
-from actionsight.owed import unbuilt_load_count
+from actionsight.backlog import unbuilt_load_count
 from actionsight.settings import ROOT, load
-from orchestration.modelling import in_process
+from orchestration.modelling import dbt_runner
 from orchestration.modelling.translator import ModelTranslator
 
 # No further pass begins after so long: a run is to be looked at, and then forgotten, as one.
@@ -37,7 +37,7 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     needs two seconds, a new run would need ten.
     """
     began = time.monotonic()
-    yield from in_process.build(context, project, translator)
+    yield from dbt_runner.build(context, project, translator)
     database_url = str(load().database_url)
 
     def is_owed() -> bool:
@@ -48,4 +48,4 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
             and unbuilt_load_count(database_url) > 0
         )
 
-    in_process.build_while(is_owed, context, project, translator)
+    dbt_runner.build_while(is_owed, context, project, translator)

@@ -12,10 +12,10 @@ from dagster import (
     define_asset_job,
 )
 
-from actionsight.owed import unbuilt_load_count
+from actionsight.backlog import unbuilt_load_count
+from orchestration.dagster_runs import under_way
 from orchestration.modelling.assets import models
 from orchestration.modelling.reconciliation import webhooks_tell_enough
-from orchestration.runs import under_way
 
 build = define_asset_job(
     "build",

@@ -28,8 +28,8 @@ from actionsight.settings import load
 from ingestion.github import stages
 from ingestion.github.cycle import LOOPS, StageResult, cycle
 from ingestion.github.prepare import prepare
+from orchestration.asset_specs import GITHUB_REST, raw_table
 from orchestration.polling.progress import progress_of
-from orchestration.raw_tables import GITHUB_REST, raw_table
 
 POLLS = AssetKey(["raw", "polls"])
 COLLECTED = "every_repository_was_collected"

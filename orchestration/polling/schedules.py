@@ -14,12 +14,12 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from actionsight import owed
+from actionsight import backlog
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import load
 from ingestion.github.cycle import Loop
+from orchestration.dagster_runs import under_way
 from orchestration.polling.assets import collection, polled_tables
-from orchestration.runs import under_way
 
 MINUTES_A_DAY = 24 * 60
 # History is read in runs of so long, so that what they brought is seen on Dagster's pages.
@@ -106,7 +106,7 @@ def sweep_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     running = under_way(context.instance, [sweep.name])
     if running:
         return SkipReason(f"The sweep {running[0].run_id[:8]} is still under way.")
-    if not owed.sweep_is_due(str(load().database_url)):
+    if not backlog.sweep_is_due(str(load().database_url)):
         return SkipReason("Every repository was swept within the last day.")
     return RunRequest()
 
@@ -125,9 +125,9 @@ def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
     settings = load()
     database_url = str(settings.database_url)
-    if not owed.history_is_owed(database_url, settings.backfill_days):
+    if not backlog.history_is_owed(database_url, settings.backfill_days):
         return SkipReason("All history is stored.")
-    until = owed.waits_until(database_url, Priority.BACKFILL.reserve)
+    until = backlog.waits_until(database_url, Priority.BACKFILL.reserve)
     if until is not None:
         return SkipReason(
             f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."

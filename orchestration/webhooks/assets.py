@@ -19,7 +19,7 @@ from actionsight.event_buffer import DRAIN_TIMEOUT_SECONDS, EventBuffer
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainResult, drain
 from ingestion.webhooks.tables import newest_batch_ids
-from orchestration.raw_tables import GITHUB_WEBHOOKS, raw_table
+from orchestration.asset_specs import GITHUB_WEBHOOKS, raw_table
 
 # What Dagster reads a reported materialisation's version from.
 DATA_VERSION_TAG = "dagster/data_version"

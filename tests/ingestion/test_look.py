@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actionsight.owed import anything_is_owed
+from actionsight.backlog import anything_is_owed
 from actionsight.settings import ROOT
 from ingestion.github import stages
 from ingestion.github.loading import WouldLoadError

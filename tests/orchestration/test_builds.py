@@ -12,8 +12,8 @@ from dagster import (
     SkipReason,
 )
 
+from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
-from actionsight.owed import unbuilt_load_count
 from orchestration.modelling.builds import build, owed_build
 
 pytestmark = pytest.mark.integration

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
-from actionsight.owed import unbuilt_load_count
 from actionsight.settings import ROOT
 from tests.orchestration.test_builds import commit_a_load
 

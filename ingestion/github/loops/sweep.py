@@ -9,9 +9,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 
+from actionsight.backlog import SWEEP_DUE_AFTER
 from actionsight.github.errors import UnexpectedResponseError
 from actionsight.github.pagination import PER_PAGE
-from actionsight.owed import SWEEP_DUE_AFTER
 from ingestion.github import state, stored
 from ingestion.github.cycle import Cycle, Expected, Tally, Turn
 from ingestion.github.loops.attempts import RunIntake

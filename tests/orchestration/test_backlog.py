@@ -8,8 +8,8 @@ import pytest
 from dagster import DagsterInstance, RunRequest, SkipReason, build_schedule_context
 
 from actionsight.database import connect
-from orchestration.polling.newcomers import newest_without_history
 from orchestration.polling.schedules import read_history, sweep_github
+from orchestration.sensors import newest_without_history
 
 pytestmark = pytest.mark.integration
 

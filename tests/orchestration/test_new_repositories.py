@@ -18,7 +18,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.database import connect
 from actionsight.repositories import add_selections
-from orchestration.polling.newcomers import START_KEY, newcomers
+from orchestration.sensors import START_KEY, newcomers
 
 pytestmark = pytest.mark.integration
 

@@ -15,8 +15,8 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.database import connect
 from actionsight.settings import load
+from orchestration.dagster_runs import under_way
 from orchestration.polling.schedules import backfill, collect
-from orchestration.runs import under_way
 
 # The code server imports this module once, when it starts; Dagster takes a key once.
 START_KEY = f"start {datetime.now(UTC).isoformat()}"
