@@ -1,4 +1,4 @@
-"""What is owed beside polls: history that is not read yet, with its jobs, sweeps, and builds."""
+"""What is waiting to be done: first polls, history with its jobs, sweeps, drains and builds."""
 
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from actionsight.settings import Settings
 SWEEP_DUE_AFTER = timedelta(hours=23)
 
 
-def anything_is_owed(settings: Settings) -> bool:
+def has_backlog(settings: Settings) -> bool:
     """Whether there is work that needs no look at GitHub to be known: a drain, a build, history, a
     sweep."""
     database_url = str(settings.database_url)
@@ -21,12 +21,12 @@ def anything_is_owed(settings: Settings) -> bool:
         # In this order: an event leaves the buffer once its rows wait for a build.
         (settings.redis_url is not None and _events_wait(settings.redis_url))
         or unbuilt_load_count(database_url) > 0
-        or history_is_owed(database_url, settings.backfill_days)
+        or history_is_pending(database_url, settings.backfill_days)
         or sweep_is_due(database_url)
     )
 
 
-def history_is_owed(database_url: str, backfill_days: int) -> bool:
+def history_is_pending(database_url: str, backfill_days: int) -> bool:
     """Whether some monitored repository lacks history that can be asked for now."""
     with connect(database_url) as connection:
         row = connection.execute(
@@ -74,7 +74,7 @@ def sweep_is_due(database_url: str) -> bool:
     return row == (True,)
 
 
-def waits_until(database_url: str, share: float) -> datetime | None:
+def exhausted_until(database_url: str, share: float) -> datetime | None:
     """When GitHub's limit comes back, if every credential has less than a share of it left."""
     with connect(database_url) as connection:
         row = connection.execute(
@@ -90,14 +90,52 @@ def waits_until(database_url: str, share: float) -> datetime | None:
     return row[0] if row else None
 
 
+def newest_unpolled(database_url: str) -> datetime | None:
+    """When the newest repository or selection was added that no poll has looked at since (UTC)."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select max(added_at) from (
+                select repositories.added_at
+                from app.repositories
+                where repositories.removed_at is null
+                    and not exists (
+                        select from raw.polls
+                        where polls.repository_id = repositories.repository_id
+                            and polls.started_at >= repositories.added_at
+                    )
+                union all
+                select added_at
+                from app.repository_selections
+                where repository_id is null and removed_at is null and last_error is null
+                    and listed_at is null
+            ) as unpolled
+            """
+        ).fetchone()
+    return row[0] if row else None
+
+
+def newest_without_history(database_url: str) -> datetime | None:
+    """When the newest repository was added whose history no backfill has begun with (UTC)."""
+    with connect(database_url) as connection:
+        row = connection.execute(
+            """
+            select max(added_at) from app.repositories
+            where removed_at is null and head_since is not null and backfill_target is null
+                and unreachable_since is null
+            """
+        ).fetchone()
+    return row[0] if row else None
+
+
 def unbuilt_load_count(database_url: str) -> int:
     """How many committed loads no build has taken in yet."""
     with connect(database_url) as connection:
         built = connection.execute("select to_regclass('marts.built_loads')").fetchone()
         # Where somebody dropped the marts nothing is built, whatever was recorded before.
-        owed = "loads" if built == (None,) else "unbuilt_loads"
+        unbuilt = "loads" if built == (None,) else "unbuilt_loads"
         counted = connection.execute(
-            sql.SQL("select count(*) from raw.{}").format(sql.Identifier(owed))
+            sql.SQL("select count(*) from raw.{}").format(sql.Identifier(unbuilt))
         ).fetchone()
     return int(counted[0]) if counted else 0
 

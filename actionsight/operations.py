@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from actionsight import migrations
-from actionsight.backlog import anything_is_owed
+from actionsight.backlog import has_backlog
 from actionsight.database import connect
 from actionsight.installation import environment, storage_url
 from actionsight.migrations import grants
@@ -78,10 +78,10 @@ def sync(settings: Settings, *, sweeps_all: bool = False) -> None:
 def _finds_nothing_to_do(settings: Settings) -> bool:
     """Poll as long as nothing is new; whether nothing was, and nothing is owed before and after."""
     return (
-        not anything_is_owed(settings)
+        not has_backlog(settings)
         and _start(settings, "ingestion.github", ["look"]).returncode == 0
         # What another poll or a drain brought meanwhile.
-        and not anything_is_owed(settings)
+        and not has_backlog(settings)
     )
 
 

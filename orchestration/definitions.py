@@ -25,11 +25,10 @@ from orchestration.polling.schedules import (
     sweep,
     sweep_github,
 )
-from orchestration.purging import purge, purge_requests
+from orchestration.purging import purge
 from orchestration.retention import forget, forgetting_schedule
-from orchestration.sensors import newcomers
+from orchestration.sensors import drain_and_build, new_repositories, purge_requests
 from orchestration.webhooks.assets import drained_tables, github_webhooks
-from orchestration.webhooks.sensor import drain_and_build
 
 sync = define_asset_job(
     "sync",
@@ -53,7 +52,7 @@ defs = Definitions(
         reconciling_schedule,
         forgetting_schedule,
     ],
-    sensors=[drain_and_build, newcomers, purge_requests],
+    sensors=[drain_and_build, new_repositories, purge_requests],
     executor=live_executor,
     # Nothing is handed from step to step; the default would make a folder for each run.
     resources={"io_manager": mem_io_manager},

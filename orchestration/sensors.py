@@ -1,25 +1,82 @@
-"""What is collected at once, not at the next poll: everything when Actionsight starts, and what was
-just added to what is monitored; then its history."""
+"""All sensors: what is done within seconds, whatever the schedules say.
 
+- `drain_and_build` drains webhooks in its tick; asks for a build of what drains and polls loaded
+- `new_repositories` asks for a poll at the start and after an addition, then for the history
+- `purge_requests` asks for the deletion of data that an operator wants deleted
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dagster import (
+    AssetMaterialization,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
     SensorEvaluationContext,
+    SensorResult,
     SkipReason,
     sensor,
 )
 from dagster._core.storage.tags import RUN_KEY_TAG
 
+from actionsight.backlog import newest_unpolled, newest_without_history
 from actionsight.database import connect
-from actionsight.settings import load
+from actionsight.purging import requested
+from actionsight.settings import Settings, load
+from ingestion.webhooks.drain import DrainError, drain
 from orchestration.dagster_runs import under_way
+from orchestration.modelling.builds import build, build_request
 from orchestration.polling.schedules import backfill, collect
+from orchestration.purging import purge
+from orchestration.webhooks.assets import event_buffer, materialisations
 
+# The daemon waits a minute for a tick.
+DRAIN_SECONDS = 10
 # The code server imports this module once, when it starts; Dagster takes a key once.
 START_KEY = f"start {datetime.now(UTC).isoformat()}"
+
+
+# A drain of a thousand events takes less than a second and can be repeated at any point, while the
+# launch of a run takes many: so it happens in the tick, and only the models run as a run.
+@sensor(
+    job=build,
+    # The daemon comes round every five seconds; a longer interval would skip every other round.
+    minimum_interval_seconds=3,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Drains webhooks into the raw tables; asks for a build while unbuilt loads exist.",
+)
+def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
+    """Drain what is buffered, report it, and request a build of what drains and polls loaded."""
+    settings = load()
+    events = _drain(context, settings)
+    request = build_request(context.instance, str(settings.database_url))
+    if isinstance(request, SkipReason):
+        return SensorResult(skip_reason=request, asset_events=events)
+    return SensorResult(run_requests=[request], asset_events=events)
+
+
+def _drain(context: SensorEvaluationContext, settings: Settings) -> Sequence[AssetMaterialization]:
+    """What the drain has to report; its failure must not keep polled loads from being built."""
+    try:
+        drained = drain(
+            str(settings.database_url),
+            event_buffer(str(settings.redis_url)),
+            seconds=DRAIN_SECONDS,
+        )
+    except DrainError as error:
+        context.log.error("Webhooks wait in the event buffer: %s", error)
+        return []
+    if not drained.event_count:
+        return []
+    context.log.info(
+        "%d deliveries: %d new, %d known, %d unreadable",
+        drained.event_count,
+        drained.new_count,
+        drained.duplicate_count,
+        drained.dead_letter_count,
+    )
+    return materialisations(settings, drained)
 
 
 @sensor(
@@ -29,7 +86,7 @@ START_KEY = f"start {datetime.now(UTC).isoformat()}"
     description="Asks for a poll when Actionsight has started and when a repository was added that "
     "no poll has looked at yet, then for its history.",
 )
-def newcomers(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+def new_repositories(context: SensorEvaluationContext) -> RunRequest | SkipReason:
     """Request the first poll since the start, then one for the newest addition.
 
     What they cannot do is left to the schedule.
@@ -59,39 +116,18 @@ def _history(
     return RunRequest(job_name=backfill.name, run_key=f"history {added_at.isoformat()}")
 
 
-def newest_unpolled(database_url: str) -> datetime | None:
-    """When the newest repository or selection was added that no poll has looked at since (UTC)."""
-    with connect(database_url) as connection:
-        row = connection.execute(
-            """
-            select max(added_at) from (
-                select repositories.added_at
-                from app.repositories
-                where repositories.removed_at is null
-                    and not exists (
-                        select from raw.polls
-                        where polls.repository_id = repositories.repository_id
-                            and polls.started_at >= repositories.added_at
-                    )
-                union all
-                select added_at
-                from app.repository_selections
-                where repository_id is null and removed_at is null and last_error is null
-                    and listed_at is null
-            ) as unpolled
-            """
-        ).fetchone()
-    return row[0] if row else None
-
-
-def newest_without_history(database_url: str) -> datetime | None:
-    """When the newest repository was added whose history no backfill has begun with (UTC)."""
-    with connect(database_url) as connection:
-        row = connection.execute(
-            """
-            select max(added_at) from app.repositories
-            where removed_at is null and head_since is not null and backfill_target is null
-                and unreachable_since is null
-            """
-        ).fetchone()
-    return row[0] if row else None
+@sensor(
+    job_name=purge.name,
+    minimum_interval_seconds=3,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Asks for a purge while one is requested and none is under way.",
+)
+def purge_requests(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    """Request a run; one that was killed is no more under way, and the next goes on."""
+    with connect(str(load().database_url), autocommit=True) as connection:
+        if not requested(connection):
+            return SkipReason("Nothing is to be purged.")
+    running = under_way(context.instance, [purge.name])
+    if running:
+        return SkipReason(f"The purge {running[0].run_id[:8]} is under way.")
+    return RunRequest()

@@ -1,1 +1,1 @@
-"""The dbt models as assets, and when they are owed a build."""
+"""The dbt models as assets, and when they are built."""

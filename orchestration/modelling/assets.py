@@ -40,7 +40,7 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     yield from dbt_runner.build(context, project, translator)
     database_url = str(load().database_url)
 
-    def is_owed() -> bool:
+    def has_unbuilt_loads() -> bool:
         return (
             # A part of the models leaves its loads unbuilt, whatever it does.
             not context.is_subset
@@ -48,4 +48,4 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
             and unbuilt_load_count(database_url) > 0
         )
 
-    dbt_runner.build_while(is_owed, context, project, translator)
+    dbt_runner.build_while(has_unbuilt_loads, context, project, translator)

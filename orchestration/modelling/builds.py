@@ -26,21 +26,21 @@ build = define_asset_job(
 RETRY_SECONDS = 60
 
 
-def owed_build(instance: DagsterInstance, database_url: str) -> RunRequest | SkipReason:
-    """A request for a build when one is owed and none is under way; else why not.
+def build_request(instance: DagsterInstance, database_url: str) -> RunRequest | SkipReason:
+    """A request for a build where loads are unbuilt and none is under way; else why not.
 
-    The question is asked of the database each time, so that no missed event, crash or restart can
-    leave a load unbuilt.
+    `drain_and_build` asks for it every few seconds (`orchestration/sensors.py`). The database is
+    asked each time, so that no missed event, crash or restart can leave a load unbuilt.
     """
     running = under_way(instance, [build.name])
     if running:
         return SkipReason(f"The build {running[0].run_id[:8]} is under way.")
     if _failed_just_now(instance):
         return SkipReason("The last build failed; it is tried again a minute after its end.")
-    owed = unbuilt_load_count(database_url)
-    if owed == 0:
+    unbuilt = unbuilt_load_count(database_url)
+    if unbuilt == 0:
         return SkipReason("Every load is built.")
-    return RunRequest(job_name=build.name, tags={"actionsight/unbuilt_loads": str(owed)})
+    return RunRequest(job_name=build.name, tags={"actionsight/unbuilt_loads": str(unbuilt)})
 
 
 def _failed_just_now(instance: DagsterInstance) -> bool:

@@ -36,7 +36,7 @@ def build(
 
 
 def build_while(
-    is_owed: Callable[[], bool],
+    is_wanted: Callable[[], bool],
     context: AssetExecutionContext,
     project: DbtProject,
     translator: DagsterDbtTranslator,
@@ -50,7 +50,7 @@ def build_while(
     """
     results: list[Any] = []
     try:
-        while is_owed():
+        while is_wanted():
             results.clear()
             results.extend(_results(context, project, translator, is_again=True))
     finally:

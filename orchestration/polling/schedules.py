@@ -125,9 +125,9 @@ def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
         return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
     settings = load()
     database_url = str(settings.database_url)
-    if not backlog.history_is_owed(database_url, settings.backfill_days):
+    if not backlog.history_is_pending(database_url, settings.backfill_days):
         return SkipReason("All history is stored.")
-    until = backlog.waits_until(database_url, Priority.BACKFILL.reserve)
+    until = backlog.exhausted_until(database_url, Priority.BACKFILL.reserve)
     if until is not None:
         return SkipReason(
             f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."

@@ -1,1 +1,1 @@
-"""Collection by webhooks: the event buffer to the raw tables, and then the models."""
+"""Collection by webhooks: the event buffer to the raw tables."""

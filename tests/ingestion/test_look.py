@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from actionsight.backlog import anything_is_owed
+from actionsight.backlog import has_backlog
 from actionsight.settings import ROOT
 from ingestion.github import stages
 from ingestion.github.loading import WouldLoadError
@@ -96,7 +96,7 @@ def test_a_trouble_is_left_to_a_poll_too(own: Installation) -> None:
 def test_what_waits_is_owed(own: Installation) -> None:
     """A load that no build took in, history, a sweep; an event, as far as the buffer says."""
     days = own.settings.backfill_days
-    assert not anything_is_owed(own.settings)
+    assert not has_backlog(own.settings)
     with own.connect() as connection:
         connection.execute(
             """
@@ -106,13 +106,13 @@ def test_what_waits_is_owed(own: Installation) -> None:
             """,
             [days],
         )
-        assert not anything_is_owed(own.settings)
+        assert not has_backlog(own.settings)
         connection.execute("update app.repositories set swept_at = now() - interval '1 day'")
-        assert anything_is_owed(own.settings)
+        assert has_backlog(own.settings)
         connection.execute("update app.repositories set swept_at = now(), backfill_target = null")
-        assert anything_is_owed(own.settings)
+        assert has_backlog(own.settings)
         connection.execute("delete from app.repositories")
-        assert not anything_is_owed(own.settings)
+        assert not has_backlog(own.settings)
         connection.execute(
             """
             insert into raw.webhook_batches (
@@ -120,7 +120,7 @@ def test_what_waits_is_owed(own: Installation) -> None:
             ) values ('a', now(), 1, 1, 0, 0)
             """
         )
-        assert anything_is_owed(own.settings)
+        assert has_backlog(own.settings)
         connection.execute("delete from raw.webhook_batches")
     away = dataclasses.replace(own.settings, redis_url="redis://127.0.0.1:1/0")
-    assert anything_is_owed(away)
+    assert has_backlog(away)

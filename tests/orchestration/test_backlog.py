@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, RunRequest, SkipReason, build_schedule_context
 
+from actionsight.backlog import newest_without_history
 from actionsight.database import connect
 from orchestration.polling.schedules import read_history, sweep_github
-from orchestration.sensors import newest_without_history
 
 pytestmark = pytest.mark.integration
 

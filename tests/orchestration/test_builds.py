@@ -14,7 +14,7 @@ from dagster import (
 
 from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
-from orchestration.modelling.builds import build, owed_build
+from orchestration.modelling.builds import build, build_request
 
 pytestmark = pytest.mark.integration
 
@@ -55,18 +55,18 @@ def record_as_built(database_url: str, load_id: str) -> None:
 def test_nothing_is_asked_for_before_the_first_load(
     instance: DagsterInstance, database_url: str
 ) -> None:
-    assert isinstance(owed_build(instance, database_url), SkipReason)
+    assert isinstance(build_request(instance, database_url), SkipReason)
 
 
 def test_a_build_is_asked_for_at_every_tick_until_the_load_is_built(
     instance: DagsterInstance, database_url: str
 ) -> None:
     commit_a_load(database_url, "1")
-    assert isinstance(owed_build(instance, database_url), RunRequest)
-    assert isinstance(owed_build(instance, database_url), RunRequest)
+    assert isinstance(build_request(instance, database_url), RunRequest)
+    assert isinstance(build_request(instance, database_url), RunRequest)
     record_as_built(database_url, "1")
     assert unbuilt_load_count(database_url) == 0
-    assert isinstance(owed_build(instance, database_url), SkipReason)
+    assert isinstance(build_request(instance, database_url), SkipReason)
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])
@@ -75,7 +75,7 @@ def test_never_more_than_one_build_is_under_way(
 ) -> None:
     commit_a_load(database_url, "1")
     instance.add_run(DagsterRun(job_name=build.name, status=status))
-    skipped = owed_build(instance, database_url)
+    skipped = build_request(instance, database_url)
     assert isinstance(skipped, SkipReason)
     assert "under way" in str(skipped.skip_message)
 
@@ -87,6 +87,6 @@ def test_a_build_that_fails_is_not_asked_for_again_at_once(
     run = DagsterRun(job_name=build.name, status=DagsterRunStatus.STARTED)
     instance.add_run(run)
     instance.report_run_failed(run)
-    skipped = owed_build(instance, database_url)
+    skipped = build_request(instance, database_url)
     assert isinstance(skipped, SkipReason)
     assert "failed" in str(skipped.skip_message)

@@ -18,7 +18,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.database import connect
 from actionsight.repositories import add_selections
-from orchestration.sensors import START_KEY, newcomers
+from orchestration.sensors import START_KEY, new_repositories
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ def poll(database_url: str, started_at: datetime) -> None:
 
 
 def test_nothing_is_asked_for_while_nothing_is_monitored(tick: SensorEvaluationContext) -> None:
-    assert isinstance(newcomers(tick), SkipReason)
+    assert isinstance(new_repositories(tick), SkipReason)
 
 
 def test_a_start_polls_at_once_whatever_was_under_way_before_and_only_once(
@@ -76,11 +76,11 @@ def test_a_start_polls_at_once_whatever_was_under_way_before_and_only_once(
         build_sensor_context(instance) as context,
     ):
         instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.STARTED))
-        asked = newcomers(context)
+        asked = new_repositories(context)
         assert isinstance(asked, RunRequest)
         assert (asked.job_name, asked.run_key) == ("collect", START_KEY)
         instance.add_run(DagsterRun(job_name="collect", tags={RUN_KEY_TAG: START_KEY}))
-        assert isinstance(newcomers(context), SkipReason)
+        assert isinstance(new_repositories(context), SkipReason)
 
 
 def test_a_selected_name_and_a_repository_without_a_poll_ask_for_one(
@@ -88,23 +88,23 @@ def test_a_selected_name_and_a_repository_without_a_poll_ask_for_one(
 ) -> None:
     with connect(database_url) as connection:
         add_selections(connection, ["octo/app"])
-    assert isinstance(newcomers(tick), RunRequest)
+    assert isinstance(new_repositories(tick), RunRequest)
     execute(database_url, "update app.repository_selections set last_error = 'no such thing'")
-    assert isinstance(newcomers(tick), SkipReason)
+    assert isinstance(new_repositories(tick), SkipReason)
     add_repository(database_url)
-    assert isinstance(newcomers(tick), RunRequest)
+    assert isinstance(new_repositories(tick), RunRequest)
 
 
 def test_a_poll_that_failed_is_not_asked_for_again(
     tick: SensorEvaluationContext, database_url: str
 ) -> None:
     add_repository(database_url)
-    first, second = newcomers(tick), newcomers(tick)
+    first, second = new_repositories(tick), new_repositories(tick)
     assert isinstance(first, RunRequest)
     assert isinstance(second, RunRequest)
     assert first.run_key == second.run_key
     poll(database_url, datetime.now(UTC))
-    assert isinstance(newcomers(tick), SkipReason)
+    assert isinstance(new_repositories(tick), SkipReason)
 
 
 def test_a_repository_that_is_added_again_is_polled_again(
@@ -112,7 +112,7 @@ def test_a_repository_that_is_added_again_is_polled_again(
 ) -> None:
     add_repository(database_url)
     poll(database_url, datetime.now(UTC) - timedelta(days=1))
-    assert isinstance(newcomers(tick), RunRequest)
+    assert isinstance(new_repositories(tick), RunRequest)
 
 
 def test_a_poll_that_is_under_way_is_waited_for(
@@ -120,7 +120,7 @@ def test_a_poll_that_is_under_way_is_waited_for(
 ) -> None:
     add_repository(database_url)
     tick.instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.STARTED))
-    skipped = newcomers(tick)
+    skipped = new_repositories(tick)
     assert isinstance(skipped, SkipReason)
     assert "under way" in str(skipped.skip_message)
 
@@ -131,8 +131,8 @@ def test_once_polled_its_history_is_asked_for_at_once(
     add_repository(database_url)
     poll(database_url, datetime.now(UTC))
     execute(database_url, "update app.repositories set head_since = now()")
-    asked = newcomers(tick)
+    asked = new_repositories(tick)
     assert isinstance(asked, RunRequest)
     assert asked.job_name == "backfill"
     execute(database_url, "update app.repositories set backfill_target = now()")
-    assert isinstance(newcomers(tick), SkipReason)
+    assert isinstance(new_repositories(tick), SkipReason)

@@ -16,7 +16,8 @@ from dagster import (
 from psycopg import Connection
 
 from actionsight.database import connect
-from orchestration.purging import purge, purge_requests
+from orchestration.purging import purge
+from orchestration.sensors import purge_requests
 
 pytestmark = pytest.mark.integration
 

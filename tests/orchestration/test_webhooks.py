@@ -18,8 +18,8 @@ from dagster import (
 from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
+from orchestration.sensors import drain_and_build
 from orchestration.webhooks.assets import TABLES, drained_tables
-from orchestration.webhooks.sensor import drain_and_build
 
 pytestmark = pytest.mark.integration
 
