@@ -16,7 +16,7 @@ from orchestration.modelling.reconciliation import (
     reconciling_schedule,
     webhooks_tell_enough,
 )
-from orchestration.polling.assets import collection, github_rest, polled_tables
+from orchestration.polling.assets import github_rest, polled_tables, run_config
 from orchestration.polling.schedules import (
     backfill,
     collect,
@@ -26,7 +26,7 @@ from orchestration.polling.schedules import (
     sweep_github,
 )
 from orchestration.purging import purge
-from orchestration.retention import forget, forgetting_schedule
+from orchestration.retention import old_runs_schedule, purge_old_runs
 from orchestration.sensors import drain_and_build, new_repositories, purge_requests
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 
@@ -35,7 +35,7 @@ sync = define_asset_job(
     selection=AssetSelection.assets(polled_tables, drained_tables, models),
     description="All that is owed by GitHub, one drain, and the build of it: `actionsight sync`.",
     config={
-        **collection(is_watched=True),
+        **run_config(is_watched=True),
         # For the person who watches: progress, without Dagster's own steps.
         "loggers": {"console": {"config": {"log_level": "INFO"}}},
     },
@@ -44,13 +44,13 @@ sync = define_asset_job(
 defs = Definitions(
     assets=[github_rest, github_webhooks, polled_tables, drained_tables, models],
     asset_checks=[webhooks_tell_enough],
-    jobs=[collect, sweep, backfill, build, sync, reconcile, forget, purge],
+    jobs=[collect, sweep, backfill, build, sync, reconcile, purge_old_runs, purge],
     schedules=[
         polling_schedule(load().poll_minutes),
         sweep_github,
         read_history,
         reconciling_schedule,
-        forgetting_schedule,
+        old_runs_schedule,
     ],
     sensors=[drain_and_build, new_repositories, purge_requests],
     executor=live_executor,

@@ -1,4 +1,4 @@
-"""Dagster keeps everything for ever; here old runs are forgotten, with all that they left.
+"""Dagster keeps everything for ever; here old runs are deleted, with all that they left.
 
 A poll every five minutes is 100,000 runs a year. What they found out is in the raw tables and in
 the marts; their events are for looking into what went wrong lately. The tables are Dagster's own,
@@ -32,14 +32,14 @@ _BATCH = 200
 _ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
 
-def forget_runs_before(instance: DagsterInstance, moment: datetime) -> int:
+def delete_runs_before(instance: DagsterInstance, moment: datetime) -> int:
     """Delete runs that have ended and were created before a moment; give how many.
 
     The newest run of each job stays, however old: it is what the pages of the assets show.
     """
     old = RunsFilter(statuses=_ENDED, created_before=moment)
     kept: dict[str, str] = {}
-    forgotten = 0
+    deleted = 0
     while True:
         runs = instance.get_runs(old, limit=_BATCH)
         for run in runs:
@@ -49,12 +49,12 @@ def forget_runs_before(instance: DagsterInstance, moment: datetime) -> int:
         doomed = [run.run_id for run in runs if run.run_id not in kept.values()]
         for run_id in doomed:
             instance.delete_run(run_id)
-        forgotten += len(doomed)
+        deleted += len(doomed)
         if not doomed:
-            return forgotten
+            return deleted
 
 
-def forget_reports_before(instance: DagsterInstance, moment: datetime) -> int:
+def delete_reports_before(instance: DagsterInstance, moment: datetime) -> int:
     """Delete what was reported outside of runs before a moment, such as drains; give how much.
 
     The newest report of each asset stays.
@@ -74,7 +74,7 @@ def forget_reports_before(instance: DagsterInstance, moment: datetime) -> int:
         return int(connection.execute(delete(events).where(events.c.id.in_(old))).rowcount)
 
 
-def forget_checks_before(instance: DagsterInstance, moment: datetime) -> int:
+def delete_checks_before(instance: DagsterInstance, moment: datetime) -> int:
     """Delete the executions of checks before a moment, but for each check's newest; give how many.
 
     Deleting a run leaves them, and a build has hundreds.
@@ -91,40 +91,40 @@ def forget_checks_before(instance: DagsterInstance, moment: datetime) -> int:
         return int(connection.execute(old).rowcount)
 
 
-def forget_files_before(folder: Path, moment: datetime) -> int:
+def delete_files_before(folder: Path, moment: datetime) -> int:
     """Delete files that were written before a moment, then empty folders; give how many files.
 
     Runs leave none today; earlier versions kept the output of each run and each tick.
     """
-    forgotten = 0
+    deleted = 0
     for path in sorted(folder.rglob("*"), reverse=True):  # what lies in a folder before the folder
         if path.is_dir():
             with suppress(OSError):  # it is not empty
                 path.rmdir()
         elif path.lstat().st_mtime < moment.timestamp():
             path.unlink()
-            forgotten += 1
-    return forgotten
+            deleted += 1
+    return deleted
 
 
 @op(description=f"Delete runs that ended more than {KEPT_DAYS} days ago, with all that they left.")
-def forget_old_runs(context: OpExecutionContext) -> None:
+def delete_old_runs(context: OpExecutionContext) -> None:
     moment = datetime.now(UTC) - timedelta(days=KEPT_DAYS)
     files = Path(context.instance.storage_directory())
-    context.log.info("%d runs forgotten", forget_runs_before(context.instance, moment))
-    context.log.info("%d reports forgotten", forget_reports_before(context.instance, moment))
-    context.log.info("%d checks forgotten", forget_checks_before(context.instance, moment))
-    context.log.info("%d files forgotten", forget_files_before(files, moment))
+    context.log.info("%d runs deleted", delete_runs_before(context.instance, moment))
+    context.log.info("%d reports deleted", delete_reports_before(context.instance, moment))
+    context.log.info("%d checks deleted", delete_checks_before(context.instance, moment))
+    context.log.info("%d files deleted", delete_files_before(files, moment))
 
 
 @job(description="Keep Dagster's own database small.")
-def forget() -> None:
-    forget_old_runs()
+def purge_old_runs() -> None:
+    delete_old_runs()
 
 
-forgetting_schedule = ScheduleDefinition(
-    name="forget_old_runs",
-    job=forget,
+old_runs_schedule = ScheduleDefinition(
+    name="purge_old_runs_daily",
+    job=purge_old_runs,
     cron_schedule="17 3 * * *",
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,

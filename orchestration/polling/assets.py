@@ -48,7 +48,7 @@ github_rest = AssetSpec(
 
 # Dagster's own types in place of a pydantic `Config`, whose fields would also take the name of an
 # environment variable: `{"env": "ACTIONSIGHT_SECRET_KEY"}`.
-COLLECTION = {
+CONFIG_SCHEMA = {
     "loops": Field(
         Array(Enum("Loop", [EnumValue(loop) for loop in LOOPS])),
         default_value=list(LOOPS),
@@ -68,8 +68,8 @@ COLLECTION = {
 }
 
 
-def collection(**config: Any) -> dict[str, Any]:
-    """The configuration of a run that collects, from values of `COLLECTION`."""
+def run_config(**config: Any) -> dict[str, Any]:
+    """The configuration of a run that collects, from values of `CONFIG_SCHEMA`."""
     return {"ops": {"github": {"config": config}}}
 
 
@@ -92,7 +92,7 @@ def collection(**config: Any) -> dict[str, Any]:
             description="No repository has had trouble in the last poll; names those that had.",
         )
     ],
-    config_schema=COLLECTION,
+    config_schema=CONFIG_SCHEMA,
     pool=POOL,
 )
 def polled_tables(

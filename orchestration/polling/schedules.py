@@ -19,7 +19,7 @@ from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import load
 from ingestion.github.cycle import Loop
 from orchestration.dagster_runs import under_way
-from orchestration.polling.assets import collection, polled_tables
+from orchestration.polling.assets import polled_tables, run_config
 
 MINUTES_A_DAY = 24 * 60
 # History is read in runs of so long, so that what they brought is seen on Dagster's pages.
@@ -33,7 +33,7 @@ def _job(
         name,
         selection=AssetSelection.assets(polled_tables),
         description=description,
-        config=collection(loops=list(loops), minutes=minutes),
+        config=run_config(loops=list(loops), minutes=minutes),
     )
 
 

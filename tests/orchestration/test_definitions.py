@@ -88,7 +88,7 @@ def test_every_mart_shows_its_dbt_tests_as_checks() -> None:
 
 def test_the_jobs_people_call_by_name_exist() -> None:
     jobs = {job.name for job in defs.resolve_all_job_defs()}
-    assert {"collect", "build", "sync", "forget", "purge"} <= jobs
+    assert {"collect", "build", "sync", "purge_old_runs", "purge"} <= jobs
 
 
 @pytest.mark.parametrize("job", defs.resolve_all_job_defs(), ids=lambda job: job.name)

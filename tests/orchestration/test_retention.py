@@ -16,10 +16,10 @@ from dagster import (
 )
 
 from orchestration.retention import (
-    forget_checks_before,
-    forget_files_before,
-    forget_reports_before,
-    forget_runs_before,
+    delete_checks_before,
+    delete_files_before,
+    delete_reports_before,
+    delete_runs_before,
 )
 
 pytestmark = pytest.mark.unit
@@ -39,16 +39,16 @@ def test_ended_runs_are_forgotten_but_for_the_newest_of_each_job(tmp_path: Path)
             add("collect"),
             add("sync"),
         }
-        assert forget_runs_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 4
+        assert delete_runs_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 4
         assert {run.run_id for run in instance.get_runs()} == kept
-        assert forget_runs_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 0
+        assert delete_runs_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 0
 
 
 def test_runs_since_the_moment_stay(tmp_path: Path) -> None:
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         for _ in range(3):
             instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.SUCCESS))
-        assert forget_runs_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+        assert delete_runs_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
 
 
 def test_old_reports_are_forgotten_but_for_the_newest_of_each_asset(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_old_reports_are_forgotten_but_for_the_newest_of_each_asset(tmp_path: Pa
                 instance.report_runless_asset_event(
                     AssetMaterialization(["raw", table], tags={"number": str(number)})
                 )
-        assert forget_reports_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
-        assert forget_reports_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 3
+        assert delete_reports_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+        assert delete_reports_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 3
         for table, last in (("webhook_events", "2"), ("webhook_jobs", "1")):
             found = instance.fetch_materializations(AssetKey(["raw", table]), limit=10).records
             [materialization] = [record.asset_materialization for record in found]
@@ -79,8 +79,8 @@ def test_old_checks_are_forgotten_but_for_the_newest_of_each(tmp_path: Path) -> 
                     metadata={"number": number},
                 )
             )
-        assert forget_checks_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
-        assert forget_checks_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
+        assert delete_checks_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+        assert delete_checks_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
         [left] = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
     assert left.event is not None
     evaluation = left.event.asset_check_evaluation
@@ -96,6 +96,6 @@ def test_old_files_are_forgotten_with_the_folders_that_they_leave_empty(tmp_path
         path.touch()
         written = (now - timedelta(days=days)).timestamp()
         os.utime(path, (written, written))
-    assert forget_files_before(tmp_path, now - timedelta(days=1)) == 2
+    assert delete_files_before(tmp_path, now - timedelta(days=1)) == 2
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert left == {"both", "both/b.err", "new", "new/c"}
