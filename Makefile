@@ -15,6 +15,9 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export RUNTIME__DLTHUB_TELEMETRY = false
 export DAGSTER_DISABLE_TELEMETRY = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Each try of uv's has an end: pip is there, too.
+export UV_HTTP_TIMEOUT = 20
+export UV_HTTP_RETRIES = 1
 
 help: ## print this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|' 2>/dev/null || \
@@ -58,7 +61,7 @@ bench: setup .venv/development-installed ## measure: the receiver, the API and i
 	$(BIN)/python -m benchmarks.live
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
-	@for name in runtime development; do \
+	@for name in installer runtime development; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --only-binary :all: --no-emit-index-url --no-header --no-annotate \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
@@ -74,15 +77,26 @@ clean: ## remove .venv and caches; data (var/) stays
 	@echo "Making .venv with $$($(PYTHON) --version) …"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 
-.venv/runtime-installed: .venv/bin/python requirements/runtime.txt pyproject.toml
-	@echo "Installing the packages (the first time, about a minute) …"
-	@$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/runtime.txt
+FROM_LOCK := --quiet --require-hashes --only-binary :all: --requirement
+.venv/bin/uv: .venv/bin/python requirements/installer.txt
+	@$(BIN)/pip install $(FROM_LOCK) requirements/installer.txt
+	@touch $@
+
+# Where no process may write what it compiled, all is compiled now: else each would do it again.
+COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+# Where uv finds no way (a mirror or an authority that is set up for pip alone), pip does.
+install = $(BIN)/uv pip install --python $(BIN)/python --system-certs $(COMPILED) $(FROM_LOCK) $(1) || \
+	  { echo "… by pip, which takes some minutes"; $(BIN)/pip install $(FROM_LOCK) $(1); }
+
+.venv/runtime-installed: .venv/bin/uv requirements/runtime.txt pyproject.toml
+	@echo "Installing the packages (the first time, some ten seconds) …"
+	@$(call install,requirements/runtime.txt)
 	@$(BIN)/pip install --quiet --no-build-isolation --no-deps --no-index --editable .
 	@touch $@
 
 .venv/development-installed: .venv/runtime-installed requirements/development.txt
 	@echo "Installing the tools of the gate …"
-	@$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements/development.txt
+	@$(call install,requirements/development.txt)
 	@touch $@
 
 $(MANIFEST): .venv/runtime-installed $(DBT_FILES)
