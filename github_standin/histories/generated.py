@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from github_standin.world.accounts import account
-from github_standin.world.model import Job, Repository, Run, Runner, Step, Workflow
+from github_standin.world.model import Job, Repository, Run, Runner, Step, Workflow, account
 from github_standin.world.world import World
 
 DAY = timedelta(days=1)

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from github_standin.world.accounts import account
-from github_standin.world.model import Account, Job, Run, Runner, Step
+from github_standin.world.model import Account, Job, Run, Runner, Step, account
 from github_standin.world.world import World
 
 FOLDER = Path(__file__).parents[1] / "recordings"

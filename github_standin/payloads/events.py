@@ -14,9 +14,8 @@ from github_standin.payloads.repositories import (
     node_id,
     organization_body,
 )
-from github_standin.world.accounts import account
 from github_standin.world.hooks import HookSettings, hook_body
-from github_standin.world.model import Account, Change, Repository
+from github_standin.world.model import Account, Change, Repository, account
 from github_standin.world.timeline import (
     AppEvent,
     Event,

@@ -11,8 +11,7 @@ from github_standin.payloads.repositories import (
     organization_body,
     timestamp,
 )
-from github_standin.world.accounts import account
-from github_standin.world.model import Repository
+from github_standin.world.model import Repository, account
 from github_standin.world.people import App, AppChange, Installation
 
 _NOBODYS_APP = App("Iv1.standin", "", ())

@@ -9,15 +9,10 @@ from dataclasses import dataclass
 
 from flask import request
 
-from github_standin.world.installation_tokens import (
-    TOKEN_PREFIX,
-    InstallationToken,
-    InvalidAssertionError,
-    check_assertion,
-)
+from github_standin.rest.app_jwt import InvalidAppJWTError, check_app_jwt, is_app_jwt
 from github_standin.world.model import Repository
 from github_standin.world.people import ROLES, People, Role, User
-from github_standin.world.tokens import ACCESS_PREFIX, REFRESH_PREFIX
+from github_standin.world.tokens import PREFIXES, InstallationToken, UserToken
 
 ENVIRONMENT_KEY = "github_standin.viewer"
 
@@ -121,14 +116,9 @@ def viewer_of(
     `SuspendedError`."""
     given = credential(authorization)
     if given is not None and given != token:
-        if given.startswith(TOKEN_PREFIX):
-            return Viewer(people, token=_installation_token(people, given))
-        if given.startswith((ACCESS_PREFIX, REFRESH_PREFIX)):
-            user_id = people.tokens.user_id_of(given)
-            if user_id is None:
-                raise UnauthorizedError("Bad credentials")
-            return Viewer(people, people.users[user_id])
-        if is_assertion(given):
+        if given.startswith(PREFIXES):
+            return _viewer_by_token(people, given)
+        if is_app_jwt(given):
             raise UnauthorizedError("Bad credentials")
     if token is not None:
         if given is None:
@@ -143,28 +133,24 @@ def app_as_viewer(people: People, authorization: str | None) -> Viewer:
     app = people.app
     if app is None:
         raise UnauthorizedError("Integration not found")
-    now = people.installation_tokens.clock()
-    issuers = (str(app.id), app.client_id)
+    given, issuers = credential(authorization) or "", (str(app.id), app.client_id)
     try:
-        check_assertion(credential(authorization) or "", app.public_key, issuers, now)
-    except InvalidAssertionError as reason:
+        check_app_jwt(given, app.public_key, issuers, people.tokens.clock())
+    except InvalidAppJWTError as reason:
         raise UnauthorizedError(str(reason)) from reason
     return Viewer(people)
 
 
-def is_assertion(given: str) -> bool:
-    """Whether a credential is what an App signs, by its look."""
-    return given.startswith("eyJ") and given.count(".") == 2
-
-
-def _installation_token(people: People, given: str) -> InstallationToken:
-    found = people.installation_tokens.of(given)
-    installation = None if found is None else people.installations.get(found.installation_id)
-    if found is None or installation is None:
+def _viewer_by_token(people: People, given: str) -> Viewer:
+    token = people.tokens.find(given)
+    if isinstance(token, UserToken):
+        return Viewer(people, people.users[token.user_id])
+    installation = None if token is None else people.installations.get(token.installation_id)
+    if token is None or installation is None:
         raise UnauthorizedError("Bad credentials")
     if installation.suspended_at is not None:
         raise SuspendedError("This installation has been suspended")
-    return found
+    return Viewer(people, token=token)
 
 
 def current_viewer() -> Viewer:

@@ -19,9 +19,9 @@ from github_standin.responses import (
 from github_standin.rest.access import credential, current_viewer
 from github_standin.rest.queries import Page, last_push
 from github_standin.rest.routing import add_below_repository
-from github_standin.world.installation_tokens import InstallationToken
 from github_standin.world.model import Repository
 from github_standin.world.people import App, Installation
+from github_standin.world.tokens import InstallationToken
 from github_standin.world.world import World
 
 MOST_REPOSITORIES = 500
@@ -110,7 +110,7 @@ class _Routes:
             if not installation.grants(name, access):
                 raise InvalidBodyError("The permissions requested are not granted")
         ids = None if chosen is None else frozenset(of.id for of in chosen)
-        token = self.people.installation_tokens.issue(number, dict(permissions), ids)
+        token = self.people.tokens.issue_to_installation(number, dict(permissions), ids)
         body = _token_body(token, installation)
         if chosen is not None:
             body["repositories"] = [self._repository_body(of) for of in chosen]
@@ -141,7 +141,7 @@ class _Routes:
         given = credential(request.headers.get("Authorization"))
         if current_viewer().token is None or given is None:
             raise ForbiddenError("You must authenticate with an installation access token")
-        self.people.installation_tokens.revoke(given)
+        self.people.tokens.revoke(given)
         return no_content()
 
     def _chosen(self, installation: Installation, asked: dict[str, Any]) -> list[Repository] | None:

@@ -101,7 +101,7 @@ class _Routes:
             return _token_response(_error_body("bad_verification_code"))
         if given.get("redirect_uri", code.redirect_uri) != code.redirect_uri:
             return _token_response(_error_body("redirect_uri_mismatch"))
-        return _token_response(_token_body(self.people.tokens.issue(code.user_id)))
+        return _token_response(_token_body(self.people.tokens.issue_to_user(code.user_id)))
 
     def delete_token(self, client_id: str) -> Response:
         """End one token."""
@@ -112,7 +112,7 @@ class _Routes:
     def delete_grant(self, client_id: str) -> Response:
         """End every token of the token's user."""
         _, user_id = self._own_token(client_id)
-        self.people.tokens.revoke_all(user_id)
+        self.people.tokens.revoke_of_user(user_id)
         return no_content()
 
     def _own_token(self, client_id: str) -> tuple[str, int]:
@@ -124,10 +124,10 @@ class _Routes:
         token = json_body().get("access_token")
         if not isinstance(token, str):
             raise InvalidBodyError("access_token is missing")
-        user_id = self.people.tokens.user_id_of(token)
-        if user_id is None:
+        found = self.people.tokens.find(token)
+        if not isinstance(found, UserToken):
             raise NotFoundError
-        return token, user_id
+        return token, found.user_id
 
     def _is_client(self, client_id: str | None, client_secret: str | None) -> bool:
         app: App | None = self.people.app

@@ -14,8 +14,7 @@ from github_standin.responses import (
 )
 from github_standin.rest.access import current_viewer
 from github_standin.rest.queries import Page, last_push
-from github_standin.world.accounts import account
-from github_standin.world.model import Account
+from github_standin.world.model import Account, account
 from github_standin.world.people import App, Installation, User
 from github_standin.world.world import LONG_AGO, World
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from github_standin.rest.access import credential, is_assertion
+from github_standin.rest.access import credential
+from github_standin.rest.app_jwt import is_app_jwt
 from github_standin.world.people import People
+from github_standin.world.tokens import InstallationToken
 
 PER_REPOSITORY = 50
 MOST = 12_500
@@ -59,10 +61,10 @@ class Quotas:
         """Whose requests are counted together."""
         header = request.headers.get("Authorization", "")
         given = credential(header) or header
-        token = self._people.installation_tokens.of(given)
-        if token is not None:
+        token = self._people.tokens.find(given)
+        if isinstance(token, InstallationToken):
             return f"installation {token.installation_id}"
-        return "app" if is_assertion(given) else given
+        return "app" if is_app_jwt(given) else given
 
     def of(self, request: Request, limit: int, now: datetime) -> Quota:
         """The quota of the request's credential, which begins with its first request of an
@@ -78,8 +80,10 @@ class Quotas:
     def _limit_of(self, request: Request, limit: int) -> int:
         """An installation has more for every repository beyond twenty."""
         given = credential(request.headers.get("Authorization")) or ""
-        token = self._people.installation_tokens.of(given)
-        installation = self._people.installations.get(token.installation_id if token else 0)
+        token = self._people.tokens.find(given)
+        if not isinstance(token, InstallationToken):
+            return limit
+        installation = self._people.installations.get(token.installation_id)
         if installation is None:
             return limit
         covered = len(self._people.repositories_of(installation))

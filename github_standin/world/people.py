@@ -11,18 +11,14 @@ suspended. What happens to installations and authorizations is noted in `changes
 """
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from threading import RLock
+from typing import Literal
 
-from github_standin.world.accounts import account
-from github_standin.world.installation_tokens import InstallationToken, InstallationTokens
-from github_standin.world.model import Account, Repository
-from github_standin.world.tokens import Tokens, UserToken
-
-if TYPE_CHECKING:
-    from github_standin.world.world import World
+from github_standin.world.model import Account, Repository, account
+from github_standin.world.tokens import InstallationToken, Tokens, UserToken
 
 Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
 
@@ -107,17 +103,26 @@ class AppChange:
 
 
 class People:
-    """The people of a world, its App and the App's installations."""
+    """The people of a world, its App and the App's installations.
 
-    def __init__(self, world: "World") -> None:
-        self._world = world
+    They share the world's *lock*, its *repositories* by id, and what it holds for *now*.
+    """
+
+    def __init__(
+        self,
+        repositories: Mapping[int, Repository],
+        now: Callable[[], datetime],
+        lock: RLock,
+        tokens: Tokens,
+    ) -> None:
+        self._repositories = repositories
+        self._now = now
+        self._lock = lock
+        self.tokens = tokens
         self.users: dict[int, User] = {}
         self.app: App | None = None
         self.installations: dict[int, Installation] = {}
         self.changes: list[AppChange] = []
-        # A client reckons by the real time: not by a world's clock that later runs faster.
-        self.tokens = Tokens(world.clock)
-        self.installation_tokens = InstallationTokens()
         self._installation_ids = itertools.count(60_000_001)
 
     # people
@@ -131,7 +136,7 @@ class People:
         name: str | None = None,
     ) -> User:
         """Add a person; *roles* by the repository's name. The id follows from the login."""
-        with self._world.lock:
+        with self._lock:
             of = account(login) if user_id is None else Account(user_id, login)
             user = self.users[of.id] = User(of, name)
             for full_name, role in (roles or {}).items():
@@ -140,7 +145,7 @@ class People:
 
     def set_role(self, user: User, repository: Repository | str, role: Role) -> None:
         """Give *user* a role; GitHub tells no App of it."""
-        with self._world.lock:
+        with self._lock:
             user.roles[self._repository(repository).id] = role
 
     def user_named(self, login: str) -> User | None:
@@ -166,7 +171,7 @@ class People:
         public_key: str | None = None,
     ) -> App:
         """Make the one App: people can sign in to it, and it can ask in its own name."""
-        with self._world.lock:
+        with self._lock:
             redirects = tuple(redirect_uris)
             app = App(client_id, client_secret, redirects, slug=slug, public_key=public_key)
             self.app = app
@@ -174,36 +179,37 @@ class People:
 
     def issue_token(self, user: User) -> UserToken:
         """A pair of tokens, without the pages."""
-        with self._world.lock:
-            return self.tokens.issue(user.account.id)
+        with self._lock:
+            return self.tokens.issue_to_user(user.account.id)
 
     def expire_tokens(self, user: User) -> None:
         """Let the user's access tokens expire now; they can still be refreshed."""
-        with self._world.lock:
-            self.tokens.expire(user.account.id)
+        with self._lock:
+            self.tokens.expire_of_user(user.account.id)
 
     def revoke_authorization(self, user: User) -> None:
         """As the user does in their settings: every token ends, and the App is told."""
-        with self._world.lock:
-            self.tokens.revoke_all(user.account.id)
+        with self._lock:
+            self.tokens.revoke_of_user(user.account.id)
             self._note("github_app_authorization", "revoked", user.account)
 
     def revoke_token(self, token: str) -> None:
         """End this access token, with its refresh token."""
-        with self._world.lock:
+        with self._lock:
             self.tokens.revoke(token)
 
     # installations
 
     def issue_installation_token(self, installation: Installation) -> InstallationToken:
         """A token for all that the installation reaches."""
-        with self._world.lock:
-            return self.installation_tokens.issue(installation.id, dict(installation.permissions))
+        with self._lock:
+            granted = dict(installation.permissions)
+            return self.tokens.issue_to_installation(installation.id, granted)
 
     def expire_installation_tokens(self, installation: Installation) -> None:
         """Let the installation's tokens expire now."""
-        with self._world.lock:
-            self.installation_tokens.expire(installation.id)
+        with self._lock:
+            self.tokens.expire_of_installation(installation.id)
 
     def install(
         self,
@@ -213,10 +219,10 @@ class People:
         permissions: Mapping[str, str] = PERMISSIONS,
     ) -> Installation:
         """Install the App on an account, on *repositories*; None: on all that are the account's."""
-        with self._world.lock:
+        with self._lock:
             on = None if repositories is None else {self._repository(r).id for r in repositories}
             of = self._owner(owner) if isinstance(owner, str) else owner
-            now = self._world.now()
+            now = self._now()
             number = next(self._installation_ids)
             made = Installation(number, of, on, dict(permissions), now, now)
             self.installations[number] = made
@@ -225,21 +231,21 @@ class People:
 
     def suspend(self, installation: Installation) -> None:
         """Take from the App all that the installation reached."""
-        with self._world.lock:
-            installation.suspended_at = installation.updated_at = self._world.now()
+        with self._lock:
+            installation.suspended_at = installation.updated_at = self._now()
             installation.suspended_by = _MANAGER
             self._note("installation", "suspend", _MANAGER, installation)
 
     def unsuspend(self, installation: Installation) -> None:
         """Give it back."""
-        with self._world.lock:
-            installation.updated_at = self._world.now()
+        with self._lock:
+            installation.updated_at = self._now()
             installation.suspended_at = installation.suspended_by = None
             self._note("installation", "unsuspend", _MANAGER, installation)
 
     def uninstall(self, installation: Installation) -> None:
         """End the installation."""
-        with self._world.lock:
+        with self._lock:
             concerned = self.repositories_of(installation)
             del self.installations[installation.id]
             self._note("installation", "deleted", _MANAGER, installation, concerned)
@@ -254,7 +260,7 @@ class People:
 
     def repositories_of(self, installation: Installation) -> list[Repository]:
         """The repositories that the installation covers, by id."""
-        covered = (r for r in self._world.repositories.values() if installation.covers(r))
+        covered = (r for r in self._repositories.values() if installation.covers(r))
         return sorted(covered, key=lambda repository: repository.id)
 
     def installation_on(self, repository: Repository) -> Installation | None:
@@ -273,13 +279,13 @@ class People:
         repository: Repository,
         action: Literal["added", "removed"],
     ) -> None:
-        with self._world.lock:
+        with self._lock:
             before = {of.id for of in self.repositories_of(installation)}
             is_added = action == "added"
             installation.repository_ids = (
                 before | {repository.id} if is_added else before - {repository.id}
             )
-            installation.updated_at = self._world.now()
+            installation.updated_at = self._now()
             self._note("installation_repositories", action, _MANAGER, installation, [repository])
 
     def _note(
@@ -292,17 +298,19 @@ class People:
     ) -> None:
         as_it_is = None if installation is None else replace(installation)
         concerned = tuple(replace(repository) for repository in repositories)
-        number, now = len(self.changes) + 1, self._world.now()
+        number, now = len(self.changes) + 1, self._now()
         self.changes.append(AppChange(number, now, event, action, sender, as_it_is, concerned))
 
     def _repository(self, of: Repository | str) -> Repository:
-        found = self._world.repository_named(of) if isinstance(of, str) else of
-        if found is None:
-            raise KeyError(of)
-        return found
+        if isinstance(of, Repository):
+            return of
+        for repository in self._repositories.values():
+            if repository.full_name.lower() == of.lower():
+                return repository
+        raise KeyError(of)
 
     def _owner(self, login: str) -> Account:
-        owners = (r.owner for r in self._world.repositories.values())
+        owners = (r.owner for r in self._repositories.values())
         return next(
             (owner for owner in owners if owner.login == login), account(login, "Organization")
         )

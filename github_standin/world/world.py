@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from github_standin.world.accounts import account
 from github_standin.world.model import (
     NO_RUNNER,
     Account,
@@ -25,8 +24,10 @@ from github_standin.world.model import (
     Repository,
     Run,
     Workflow,
+    account,
 )
 from github_standin.world.people import People
+from github_standin.world.tokens import Tokens
 
 Clock = Callable[[], datetime]
 
@@ -44,7 +45,8 @@ class World:
         self.workflows: dict[int, Workflow] = {}
         self.runs: dict[int, Run] = {}
         self.changes: list[Change] = []
-        self.people = People(self)
+        # Tokens follow the clock that is given here, by which a client reckons, and none set later.
+        self.people = People(self.repositories, self.now, self.lock, Tokens(clock))
         # By every name that a repository was given here; an old one redirects until it is reused.
         self._numbers: dict[str, int] = {}
         self._ordered: dict[int, list[Run]] = {}

@@ -230,7 +230,6 @@ def test_an_installations_token_that_expires_in_mid_run_is_renewed(
     struck = Struck(own)
     private_key, public_key = keys()
     people = own.world.people
-    people.installation_tokens.clock = own.clock
     app = people.register_app("client", "secret", [], public_key=public_key)
     people.install("octo")
     own.settings = replace(

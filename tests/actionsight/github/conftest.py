@@ -109,7 +109,6 @@ def world(time: Time, key: tuple[str, str]) -> World:
     for name in ("octo/app", "octo/lib", "hub/site"):
         world.add_repository(name, visibility="private")
     world.add_repository("free/tool")
-    world.people.installation_tokens.clock = now
     world.people.register_app("client", "secret", [], public_key=key[1])
     return world
 

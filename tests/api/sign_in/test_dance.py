@@ -18,6 +18,7 @@ from actionsight.settings import Settings
 from api.sign_in.dance import CALLBACK, Dance
 from api.sign_in.views import make_blueprint
 from github_standin.server.server import Server
+from github_standin.world.tokens import UserToken
 from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.visitors import CLIENT_SECRET, ROOT, Visitor, parameters
@@ -146,7 +147,8 @@ def test_no_secret_reaches_a_log_at_any_level(
         back = visitor.consent(begun, "ada")
         caplog.clear()  # what the browser asked for is the browser's
         visitor.get(back)
-        issued = world.people.tokens._tokens[-1]
+        issued = list(world.people.tokens._tokens.values())[-1]
+        assert isinstance(issued, UserToken)
         session_cookie, csrf_cookie = visitor.cookie("session"), visitor.cookie("csrf")
         visitor.get(back)
         visitor.me()

@@ -125,8 +125,9 @@ def test_tokens_live_by_the_real_time_while_history_catches_up(tmp_path: Path) -
     world = World(clock)
     demonstration.prepare(world, tmp_path, speed=100)
     [user, *_] = world.people.users.values()
-    token = world.people.issue_token(user).access_token
+    issued = world.people.issue_token(user)
+    assert issued.user_id == user.account.id
     clock.now += timedelta(hours=7)
-    assert world.people.tokens.user_id_of(token) == user.account.id
+    assert world.people.tokens.find(issued.access_token) == issued
     clock.now += timedelta(hours=1)
-    assert world.people.tokens.user_id_of(token) is None
+    assert world.people.tokens.find(issued.access_token) is None

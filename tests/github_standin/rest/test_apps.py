@@ -38,7 +38,7 @@ class Scene(WorldWithPeople):
     def __init__(self, **server: Any) -> None:
         super().__init__(**server)
         self.now = NOW
-        self.people.installation_tokens.clock = lambda: self.now
+        self.people.tokens.clock = lambda: self.now
         self.people.register_app(**CLIENT, redirect_uris=[], public_key=keys()[1])
 
     def as_app(self, path: str, method: str = "GET", body: Any = None) -> TestResponse:
