@@ -26,7 +26,7 @@ ROLES_LOCK = 0x4153_0007
 # Held by who migrates the database, or makes Dagster's.
 MIGRATION_LOCK = 0x6163_7469_6F6E_7301
 # Held by dbt while models change, shared by models that only write rows: the two names whose hashes
-# are the key, as the macro `lock_key` gives them (transform/macros/turns.sql).
+# are the key, as the macro `lock_key` gives them (transform/macros/locks.sql).
 BUILD_LOCK = ("actionsight dbt", "build")
 
 

@@ -44,7 +44,7 @@ def test_marts_made_by_hand_are_a_part_of_the_real_ones(
 
 
 def test_data_versions_are_the_table_that_a_build_begins_with() -> None:
-    macros = (TRANSFORM / "macros/loads.sql").read_text(encoding="utf-8")
+    macros = (TRANSFORM / "macros/claims.sql").read_text(encoding="utf-8")
     definition = macros.partition("create table if not exists marts.data_versions (")[2]
     columns = definition.partition(");")[0].split(",")
     assert {name: kind for name, kind, *_ in map(str.split, columns)} == VERSIONS

@@ -51,8 +51,8 @@ def test_the_marts_are_those_that_every_part_knows(nodes: dict[str, Any]) -> Non
 def test_who_takes_the_lock_of_builds_names_it_as_the_macro_does() -> None:
     namespace, name = BUILD_LOCK
     macros = {path.name: path.read_text() for path in (ROOT / "transform/macros").glob("*.sql")}
-    assert f"hashtext('{namespace}'), hashtext('{{{{ name }}}}')" in macros["turns.sql"]
-    assert f'lock_key("{name}")' in macros["turns.sql"]
+    assert f"hashtext('{namespace}'), hashtext('{{{{ name }}}}')" in macros["locks.sql"]
+    assert f'lock_key("{name}")' in macros["locks.sql"]
 
 
 def _broken_mart_rules(model: Any) -> list[str]:

@@ -1,6 +1,6 @@
 {#- The newest state of every job of the touched runs, and what its readings are worth. -#}
 with touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 attempts as (

@@ -3,7 +3,7 @@ The touched runs as they are, and runs as they were before a build changed what 
 compared by: whatever stands on one of these is to be computed anew.
 -#}
 with touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 runs as not materialized (

@@ -1,6 +1,6 @@
 {#- The newest state of every known attempt of the touched runs. -#}
 with touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 observations as not materialized (

@@ -36,11 +36,11 @@ with touched_jobs as (
 ),
 
 touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 neighbours as (
-    select run_id from {{ ref('int_github__superseded_neighbours') }}
+    select run_id from {{ ref('int_github__superseded_runs') }}
 ),
 
 all_runs as not materialized (

@@ -15,7 +15,7 @@ workflows as (
 ),
 
 touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 runs as (

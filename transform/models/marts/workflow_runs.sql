@@ -26,7 +26,7 @@
 {{- take_turn() -}}
 
 with touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 attempts as (

@@ -16,7 +16,7 @@ versions as (
 ),
 
 neighbours as (
-    select repository_id, workflow_id, day from {{ ref('int_github__superseded_neighbours') }}
+    select repository_id, workflow_id, day from {{ ref('int_github__superseded_runs') }}
 ),
 
 all_attempts as not materialized (

@@ -19,7 +19,7 @@ runs as not materialized (
 ),
 
 touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 -- One that a ruleset requires runs in many repositories, under the id that it has where it is

@@ -3,7 +3,7 @@ Cancelled runs that this build's loads did not bring, but that a touched run sup
 more of it became known.
 -#}
 with touched_runs as (
-    select run_id from {{ ref('int_github__touched_runs') }}
+    select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 runs as not materialized (
