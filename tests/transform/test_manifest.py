@@ -63,8 +63,8 @@ def _broken_mart_rules(model: Any) -> list[str]:
         problems.append("it has no primary key")
     if not model.config.get("indexes"):
         problems.append("it has no index")
-    if model.config.materialized != "incremental" or "take_turn()" not in model.raw_code:
-        problems.append("it does not take its turn")
+    if model.config.materialized != "incremental" or "lock_model()" not in model.raw_code:
+        problems.append("it does not lock its table")
     if " now()" in model.raw_code or "current_" in model.raw_code:
         problems.append("it looks at the clock")
     return problems
@@ -73,7 +73,7 @@ def _broken_mart_rules(model: Any) -> list[str]:
 def _has_tested_key(model: Any, tests: list[Any]) -> bool:
     return any(
         test.attached_node == model.unique_id
-        and test.test_metadata.name in ("unique", "unique_together")
+        and test.test_metadata.name in ("unique", "unique_combination_of_columns")
         for test in tests
         if hasattr(test, "test_metadata")
     )

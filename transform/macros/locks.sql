@@ -1,7 +1,7 @@
 {#-
 Two builds may run at once (a person's beside the schedule's), and dbt opens a connection per model,
-so no lock can span a build. Instead each model has a turn: the first thing that compiling it does is
-to take two locks on its connection, which dbt closes when the model has ended, however it ended.
+so no lock can span a build. Instead each model locks its table: the first thing that compiling it does
+is to take two locks on its connection, which dbt closes when the model has ended, however it ended.
 
 1. `build`, shared; exclusively where tables are created or swapped, because a swap takes the foreign
    keys of other models' tables along. The hook at the end, which adds those keys, takes it
@@ -17,7 +17,7 @@ Always in this order, and each connection holds one model's lock only: no deadlo
 {%- endmacro %}
 
 {#- Waits for both locks; a list of statements is run in its order. -#}
-{% macro take_locks(relation, swaps) %}
+{% macro wait_for_locks(relation, swaps) %}
     {%- do run_query(
         "select pg_advisory_lock" ~ ("" if swaps else "_shared") ~ "(" ~ lock_key("build") ~ ");"
         ~ "select pg_advisory_lock(" ~ lock_key(relation.schema ~ "." ~ relation.identifier) ~ ")"
@@ -25,9 +25,9 @@ Always in this order, and each connection holds one model's lock only: no deadlo
 {%- endmacro %}
 
 {#- The first line of every incremental model. Renders to nothing. -#}
-{% macro take_turn() %}
+{% macro lock_model() %}
     {%- if execute and flags.WHICH in ('build', 'run', 'seed') and model.resource_type in ('model', 'seed') %}
-        {%- do take_locks(this, should_full_refresh() or not tables_that_exist([this])) %}
+        {%- do wait_for_locks(this, should_full_refresh() or not tables_that_exist([this])) %}
         {%- do correct_cache() %}
     {%- endif %}
 {%- endmacro %}

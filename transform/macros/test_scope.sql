@@ -8,13 +8,13 @@ are not null, by its contract; a polled row's key is raw's own. Small tables are
 -#}
 {% macro get_where_subquery(relation) -%}
     {%- set sets = {
-        "of_touched_runs": "run_id in (" ~ claimed_runs() ~ ")",
+        "of_runs_to_build": "run_id in (" ~ claimed_runs() ~ ")",
         "of_claimed_polls": "(repository_id, day) in (" ~ claimed_poll_days() ~ ")",
-        "of_touched_repository_days": (
+        "of_repository_days_to_build": (
             "(repository_id, day) in (select runs.repository_id, runs.day from marts.workflow_runs as runs"
             ~ " where runs.run_id in (" ~ claimed_runs() ~ ") union " ~ claimed_poll_days() ~ ")"
         ),
-        "of_touched_days": (
+        "of_days_to_build": (
             "(repository_id, workflow_id, day) in ("
             ~ "select runs.repository_id, runs.workflow_id, runs.day from marts.workflow_runs as runs where runs.run_id in (" ~ claimed_runs() ~ "))"
         ),

@@ -2,7 +2,7 @@
 Incremental strategy `upsert_changed`: writes a row only if it is new or differs, so that a build
 that finds nothing new writes nothing. With the model's config `delete_when` (a condition over the
 computed rows), rows that meet it are not written, and removed where they stood. With the config
-`replaces_touched_runs`, rows of touched runs go that were not computed: they are no longer there.
+`replaces_runs_to_build`, rows of runs to build go that were not computed: they are no longer there.
 With `notes_former_runs`, other models learn what a run was before (see `former_runs`).
 -#}
 {% macro get_incremental_upsert_changed_sql(arg_dict) %}
@@ -21,7 +21,7 @@ With `notes_former_runs`, other models learn what a run was before (see `former_
         );
     {%- endif %}
 
-    {%- if config.get("replaces_touched_runs") %}
+    {%- if config.get("replaces_runs_to_build") %}
     delete from {{ target }} as stored
     where
         stored.run_id in ({{ claimed_runs() }})

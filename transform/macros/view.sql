@@ -4,7 +4,7 @@ first with all that depends on it, which breaks another build that runs beside t
 -#}
 {% materialization view, adapter="postgres" %}
     {%- set target_relation = this.incorporate(type="view") -%}
-    {%- do take_locks(this, swaps=false) -%}
+    {%- do wait_for_locks(this, swaps=false) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

@@ -1,5 +1,5 @@
-{#- The newest state of every job of the touched runs, and what its readings are worth. -#}
-with touched_runs as (
+{#- The newest state of every job of the runs to build, and what its readings are worth. -#}
+with runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
@@ -19,7 +19,7 @@ standard_classes as (
 observations as not materialized (
     select jobs.*
     from {{ ref('stg_github__workflow_jobs') }} as jobs
-    inner join touched_runs on jobs.run_id = touched_runs.run_id
+    inner join runs_to_build on jobs.run_id = runs_to_build.run_id
 ),
 
 seen_by_webhook as materialized (

@@ -1,8 +1,8 @@
 {#-
-The touched runs as they are, and runs as they were before a build changed what they are filed under or
+The runs to build as they are, and runs as they were before a build changed what they are filed under or
 compared by: whatever stands on one of these is to be computed anew.
 -#}
-with touched_runs as (
+with runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
@@ -17,7 +17,7 @@ former_runs as (
 versions as (
     select runs.{{ former_columns() | join(', runs.') }}
     from runs
-    inner join touched_runs on runs.run_id = touched_runs.run_id
+    inner join runs_to_build on runs.run_id = runs_to_build.run_id
     union
     select {{ former_columns() | join(', ') }}
     from former_runs

@@ -1,8 +1,8 @@
 {#-
-Cancelled runs that this build's loads did not bring, but that a touched run supersedes, or did before
+Cancelled runs that this build's loads did not bring, but that a run to build supersedes, or did before
 more of it became known.
 -#}
-with touched_runs as (
+with runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
@@ -28,5 +28,5 @@ inner join runs as cancelled
         and {{ supersedes('touched', 'cancelled', 'touched.created_at') }}
 where
     not exists (
-        select from touched_runs where touched_runs.run_id = cancelled.run_id
+        select from runs_to_build where runs_to_build.run_id = cancelled.run_id
     )

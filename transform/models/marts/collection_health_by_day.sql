@@ -5,7 +5,7 @@
         indexes=[{'columns': ['day']}],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
 with repositories as (
     select repository_id from {{ ref('repositories') }}
@@ -27,7 +27,7 @@ all_polls as not materialized (
     select * from {{ ref('stg_github__polls') }}
 ),
 
--- Every day under which a touched run is or was filed, and every day of which
+-- Every day under which a run to build is or was filed, and every day of which
 -- polls became known; all of them for a repository that was not known before.
 touched as (
     select

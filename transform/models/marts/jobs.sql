@@ -2,7 +2,7 @@
 {{
     config(
         unique_key='job_id',
-        replaces_touched_runs=true,
+        replaces_runs_to_build=true,
         indexes=[
             {'columns': ['run_id', 'run_attempt']},
             {'columns': [
@@ -21,7 +21,7 @@
         ],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
 {%- set own_columns = [
     'job_id', 'run_id', 'run_attempt', 'name', 'labels', 'runner_class', 'runner_id', 'runner_name',
@@ -31,11 +31,11 @@
     'head_branch', 'html_url',
 ] %}
 
-with touched_jobs as (
+with jobs_to_build as (
     select {{ own_columns | join(', ') }} from {{ ref('int_github__jobs') }}
 ),
 
-touched_runs as (
+runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
@@ -56,7 +56,7 @@ runner_prices as (
 ),
 
 jobs as (
-    select * from touched_jobs
+    select * from jobs_to_build
     {%- if is_incremental() %}
     union all
     -- Of these only the waste can have changed.
@@ -71,7 +71,7 @@ runs as (
     from all_runs
     where
         run_id in (
-            select touched_runs.run_id from touched_runs
+            select runs_to_build.run_id from runs_to_build
             union
             select neighbours.run_id from neighbours
         )

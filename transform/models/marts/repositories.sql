@@ -4,7 +4,7 @@
         indexes=[{'columns': ['full_name']}],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
 with repositories as not materialized (
     select * from {{ ref('stg_github__repositories') }}
@@ -14,14 +14,14 @@ workflows as (
     select repository_id, load_id from {{ ref('stg_github__workflows') }}
 ),
 
-touched_runs as (
+runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 runs as (
     select runs.repository_id
     from {{ ref('stg_github__workflow_runs') }} as runs
-    inner join touched_runs on runs.run_id = touched_runs.run_id
+    inner join runs_to_build on runs.run_id = runs_to_build.run_id
 ),
 
 touched as (

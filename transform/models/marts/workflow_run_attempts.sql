@@ -13,7 +13,7 @@
         ],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
 with repositories as (
     select repository_id from {{ ref('repositories') }}

@@ -23,16 +23,16 @@
         ],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
-with touched_runs as (
+with runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
 attempts as (
     select attempts.*
     from {{ ref('workflow_run_attempts') }} as attempts
-    inner join touched_runs on attempts.run_id = touched_runs.run_id
+    inner join runs_to_build on attempts.run_id = runs_to_build.run_id
 ),
 
 newest_attempts as (
@@ -42,7 +42,7 @@ newest_attempts as (
 ),
 
 -- The earliest attempt that is known dates the run.
-creations as (
+creation_times as (
     select distinct on (run_id)
         run_id,
         created_at
@@ -92,15 +92,15 @@ select
     newest_attempts.actor_login,
     newest_attempts.triggering_actor_id,
     newest_attempts.triggering_actor_login,
-    (creations.created_at at time zone 'UTC')::date as day,
-    creations.created_at,
+    (creation_times.created_at at time zone 'UTC')::date as day,
+    creation_times.created_at,
     newest_attempts.run_started_at,
     newest_attempts.updated_at,
     newest_attempts.ended_at,
     newest_attempts.duration_seconds,
     newest_attempts.api_duration_seconds,
     newest_attempts.queue_seconds,
-    {{ seconds_between('creations.created_at', 'first_attempts.ended_at') }}
+    {{ seconds_between('creation_times.created_at', 'first_attempts.ended_at') }}
         as time_to_signal_seconds,
     first_attempts.conclusion as first_attempt_conclusion,
     flaky_runs.run_id is not null as is_flaky,
@@ -109,6 +109,6 @@ select
     newest_attempts.html_url,
     newest_attempts.gone_at
 from newest_attempts
-inner join creations on newest_attempts.run_id = creations.run_id
+inner join creation_times on newest_attempts.run_id = creation_times.run_id
 left join first_attempts on newest_attempts.run_id = first_attempts.run_id
 left join flaky_runs on newest_attempts.run_id = flaky_runs.run_id

@@ -5,7 +5,7 @@
         indexes=[{'columns': ['repository_id', 'day']}, {'columns': ['day']}],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
 with workflows as (
     select repository_id, workflow_id from {{ ref('workflows') }}
@@ -31,7 +31,7 @@ all_jobs as (
     select * from {{ ref('jobs') }}
 ),
 
--- Every day under which a touched run is or was filed, so that a day which a run has left is
+-- Every day under which a run to build is or was filed, so that a day which a run has left is
 -- computed too, whatever a build before this one got to do.
 touched as (
     select

@@ -4,7 +4,7 @@
         indexes=[{'columns': ['workflow_id']}, {'columns': ['state']}, {'columns': ['created_at']}],
     )
 }}
-{{- take_turn() -}}
+{{- lock_model() -}}
 
 with repositories as (
     select repository_id from {{ ref('repositories') }}
@@ -18,7 +18,7 @@ runs as not materialized (
     select * from {{ ref('stg_github__workflow_runs') }}
 ),
 
-touched_runs as (
+runs_to_build as (
     select run_id from {{ ref('int_github__runs_to_build') }}
 ),
 
@@ -35,7 +35,7 @@ touched as (
         runs.repository_id,
         runs.workflow_id
     from runs
-    inner join touched_runs on runs.run_id = touched_runs.run_id
+    inner join runs_to_build on runs.run_id = runs_to_build.run_id
 ),
 
 known as (

@@ -2,7 +2,7 @@
 Every key names a row of its parent; `parents`: by columns, which are named alike in both. The real
 foreign keys say the same, but come last: where tables are new, this stops the models that follow.
 -#}
-{% test parents_exist(model, parents) %}
+{% test composite_relationships(model, parents) %}
 with children as not materialized (
     select * from {{ model }}
 )

@@ -1,16 +1,16 @@
 {#- Every condition holds, or is unknown, in every row; a failing row says first which do not. -#}
-{% test holds(model, conditions) %}
+{% test expressions_are_true(model, expressions) %}
 select
     concat_ws(
         ', ',
-        {%- for condition in conditions %}
-        case when not ({{ condition }}) then '{{ condition | replace("'", "''") }}' end{{ "," if not loop.last }}
+        {%- for expression in expressions %}
+        case when not ({{ expression }}) then '{{ expression | replace("'", "''") }}' end{{ "," if not loop.last }}
         {%- endfor %}
     ) as broken,
     *
 from {{ model }}
 where
-    {%- for condition in conditions %}
-    not ({{ condition }}){{ " or" if not loop.last }}
+    {%- for expression in expressions %}
+    not ({{ expression }}){{ " or" if not loop.last }}
     {%- endfor %}
 {% endtest %}

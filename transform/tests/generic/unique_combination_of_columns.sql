@@ -1,7 +1,7 @@
 {#- No two rows agree in all of these columns. -#}
-{% test unique_together(model, columns) %}
-select {{ columns | join(", ") }}, count(*) as row_count
+{% test unique_combination_of_columns(model, combination_of_columns) %}
+select {{ combination_of_columns | join(", ") }}, count(*) as row_count
 from {{ model }}
-group by {{ columns | join(", ") }}
+group by {{ combination_of_columns | join(", ") }}
 having count(*) > 1
 {% endtest %}
