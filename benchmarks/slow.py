@@ -32,7 +32,7 @@ from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from api.auth import rights
 from benchmarks.load import Load, Senders
 from benchmarks.receiver import prepare_requests, read_deliveries, settings_of
-from github_standin.server.secondary_limits import Latency
+from github_standin.server.latency import Latency
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
 from tests.support.granian import served

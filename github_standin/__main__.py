@@ -16,7 +16,8 @@ from github_standin.histories import demonstration, generated
 from github_standin.histories.demonstration import Shown
 from github_standin.histories.generated import Sizes
 from github_standin.server import faults
-from github_standin.server.secondary_limits import Latency, SecondaryLimits
+from github_standin.server.latency import Latency
+from github_standin.server.secondary_limits import SecondaryLimits
 from github_standin.server.server import RATE_LIMIT, Server
 from github_standin.webhooks.deliveries import Hook
 from github_standin.webhooks.sender import Sender

@@ -1,13 +1,16 @@
-"""Answers as GitHub words them, and the errors that become one."""
+"""Responses as GitHub words them, one page of a listing, and the errors that become a response."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import orjson
 from flask import Response, request
 
-from github_standin.rest.queries import Page, link_header
-
 DOCUMENTATION = "https://docs.github.com/rest"
+
+Row = TypeVar("Row")
 
 
 class NotFoundError(LookupError):
@@ -20,6 +23,24 @@ class ForbiddenError(PermissionError):
 
 class InvalidBodyError(ValueError):
     """The body says what GitHub refuses (422)."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing: 1-based *number*, at most *size* rows."""
+
+    number: int
+    size: int
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Page":
+        """From `page` and `per_page`; what makes no sense falls back to the default, above 100 is
+        100."""
+        return cls(_positive(query.get("page"), 1), min(_positive(query.get("per_page"), 30), 100))
+
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """The rows of this page."""
+        return rows[(self.number - 1) * self.size : self.number * self.size]
 
 
 def json_response(body: Any, status: int = 200) -> Response:
@@ -43,12 +64,33 @@ def api_url() -> str:
     return request.host_url.rstrip("/")
 
 
-def with_link(response: Response, url: str, page: Page, reachable: int) -> Response:
-    """*response*, one page of a listing of *reachable* rows at *url*, with its `Link`."""
-    link = link_header(url, request.args, page, reachable)
+def page_response(body: Any, url: str, page: Page, reachable: int) -> Response:
+    """One page of a listing of *reachable* rows at the absolute *url*, with its `Link`."""
+    response = json_response(body)
+    link = _link_header(url, request.args, page, reachable)
     if link is not None:
         response.headers["Link"] = link
     return response
+
+
+def _link_header(url: str, query: Mapping[str, str], page: Page, reachable: int) -> str | None:
+    """The `Link` header of a listing of *reachable* rows at the absolute *url*; None on a single
+    page."""
+    last = max(1, -(-reachable // page.size))
+    targets: dict[str, int] = {}
+    if page.number > 1:
+        targets["prev"] = min(page.number - 1, last)
+    if page.number < last:
+        targets["next"] = page.number + 1
+        targets["last"] = last
+    if page.number > 1:
+        targets["first"] = 1
+    if last == 1 and page.number == 1:
+        return None
+    return ", ".join(
+        f'<{url}?{urlencode({**query, "page": number}, safe=":.,*<>=")}>; rel="{name}"'
+        for name, number in targets.items()
+    )
 
 
 def json_body() -> dict[str, Any]:
@@ -63,3 +105,7 @@ def json_body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise InvalidBodyError("Body should be a JSON object")
     return body
+
+
+def _positive(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() and int(text) > 0 else default

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from github_standin.payloads.actions import job_body, run_body, workflow_body
+from github_standin.payloads.hooks import hook_body
 from github_standin.payloads.people import app_event_body
 from github_standin.payloads.repositories import (
     Body,
@@ -14,7 +15,7 @@ from github_standin.payloads.repositories import (
     node_id,
     organization_body,
 )
-from github_standin.world.hooks import HookSettings, hook_body
+from github_standin.world.hooks import HookSettings
 from github_standin.world.model import Account, Change, Repository, account
 from github_standin.world.timeline import (
     AppEvent,

@@ -7,14 +7,10 @@ reaches what it covers, and what is public.
 
 from dataclasses import dataclass
 
-from flask import request
-
 from github_standin.rest.app_jwt import InvalidAppJWTError, check_app_jwt, is_app_jwt
 from github_standin.world.model import Repository
 from github_standin.world.people import ROLES, People, Role, User
 from github_standin.world.tokens import PREFIXES, InstallationToken, UserToken
-
-ENVIRONMENT_KEY = "github_standin.viewer"
 
 
 class UnauthorizedError(Exception):
@@ -109,7 +105,7 @@ def credential(authorization: str | None) -> str | None:
     return given.strip() if scheme.lower() in ("bearer", "token") else ""
 
 
-def viewer_of(
+def authenticate(
     people: People, authorization: str | None, token: str | None, *, administers_hooks: bool
 ) -> Viewer:
     """Who sent this `Authorization`, if *token* is the collector's. Raises `UnauthorizedError`,
@@ -128,7 +124,7 @@ def viewer_of(
     return Viewer(people, administers_hooks=administers_hooks)
 
 
-def app_as_viewer(people: People, authorization: str | None) -> Viewer:
+def authenticate_app(people: People, authorization: str | None) -> Viewer:
     """The App itself, if it signed this `Authorization`. Raises `UnauthorizedError`."""
     app = people.app
     if app is None:
@@ -151,9 +147,3 @@ def _viewer_by_token(people: People, given: str) -> Viewer:
     if installation.suspended_at is not None:
         raise SuspendedError("This installation has been suspended")
     return Viewer(people, token=token)
-
-
-def current_viewer() -> Viewer:
-    """Who sent the request that is being answered."""
-    viewer: Viewer = request.environ[ENVIRONMENT_KEY]
-    return viewer

@@ -1,13 +1,10 @@
-"""What a client may ask of a listing: `created` ranges, the other filters of runs, and pages."""
+"""What a client may ask of a listing of runs: `created` ranges, and the other filters."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
-from urllib.parse import urlencode
 
-from github_standin.world.model import Repository, Run, attempt_state
+from github_standin.world.model import Run, attempt_state
 from github_standin.world.world import World
 
 SEARCH_LIMIT = 1_000
@@ -23,8 +20,6 @@ STATUSES = frozenset(
 )
 """What the `status` filter accepts: `startup_failure` is not among it."""
 
-Row = TypeVar("Row")
-
 _DATE_ONLY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?")
 _SECOND = timedelta(seconds=1)
@@ -32,44 +27,6 @@ _SECOND = timedelta(seconds=1)
 
 class InvalidQueryError(ValueError):
     """A parameter has a value that GitHub refuses (422)."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a listing: 1-based *number*, at most *size* rows."""
-
-    number: int
-    size: int
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Page":
-        """From `page` and `per_page`; what makes no sense falls back to the default, above 100 is
-        100."""
-        return cls(_positive(query.get("page"), 1), min(_positive(query.get("per_page"), 30), 100))
-
-    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows of this page."""
-        return rows[(self.number - 1) * self.size : self.number * self.size]
-
-
-def link_header(url: str, query: Mapping[str, str], page: Page, reachable: int) -> str | None:
-    """The `Link` header of a listing of *reachable* rows at the absolute *url*; None on a single
-    page."""
-    last = max(1, -(-reachable // page.size))
-    targets: dict[str, int] = {}
-    if page.number > 1:
-        targets["prev"] = min(page.number - 1, last)
-    if page.number < last:
-        targets["next"] = page.number + 1
-        targets["last"] = last
-    if page.number > 1:
-        targets["first"] = 1
-    if last == 1 and page.number == 1:
-        return None
-    return ", ".join(
-        f'<{url}?{urlencode({**query, "page": number}, safe=":.,*<>=")}>; rel="{name}"'
-        for name, number in targets.items()
-    )
 
 
 def created_range(text: str) -> tuple[datetime | None, datetime | None]:
@@ -121,12 +78,6 @@ def matching_runs(
     return runs
 
 
-def last_push(world: World, repository: Repository) -> datetime:
-    """What a repository shows as its last push: its newest run."""
-    newest = world.newest_run(repository.id)
-    return repository.created_at if newest is None else newest.created_at
-
-
 def is_filtered(query: Mapping[str, str]) -> bool:
     """Whether the listing is a search, which stops at `SEARCH_LIMIT`."""
     return any(query.get(name) for name in FILTERS)
@@ -155,7 +106,3 @@ def _first(text: str) -> datetime:
 def _last(text: str) -> datetime:
     moment = _first(text)
     return moment + timedelta(days=1) - _SECOND if _DATE_ONLY.fullmatch(text) else moment
-
-
-def _positive(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdecimal() and int(text) > 0 else default

@@ -1,12 +1,10 @@
-"""What is asked of the stand-in: counts, GitHub's secondary limits, and how long answers take.
+"""What is asked of the stand-in: counts, and GitHub's secondary limits.
 
 server.secondary_limits = SecondaryLimits()
-server.latency = Latency(0.1)
 server.refusals, server.traffic.most_at_once
 """
 
 import math
-import random
 import threading
 import time
 from collections import Counter, deque
@@ -50,24 +48,6 @@ class SecondaryLimits:
         if self.retry_after is not None:
             response.headers["Retry-After"] = str(self.retry_after)
         return response
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Answers take log-normally long around *median_seconds*, always the same times in the same
-    order for a *seed*; *spread* is the logarithm's standard deviation."""
-
-    median_seconds: float
-    spread: float = 0.4
-    seed: int = 0
-    _chance: random.Random = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_chance", random.Random(self.seed))  # noqa: S311
-
-    def seconds(self) -> float:
-        """How long the next answer takes."""
-        return self._chance.lognormvariate(math.log(self.median_seconds), self.spread)
 
 
 @dataclass

@@ -24,16 +24,17 @@ from werkzeug.wrappers import Request, Response
 
 from github_standin.responses import error_response, json_response
 from github_standin.rest.access import (
-    ENVIRONMENT_KEY,
     SuspendedError,
     UnauthorizedError,
     Viewer,
-    app_as_viewer,
-    viewer_of,
+    authenticate,
+    authenticate_app,
 )
 from github_standin.rest.app import create_app
+from github_standin.rest.current import set_viewer, set_world
+from github_standin.server.latency import Latency
 from github_standin.server.primary_limit import Quota, Quotas
-from github_standin.server.secondary_limits import Latency, SecondaryLimits, Traffic
+from github_standin.server.secondary_limits import SecondaryLimits, Traffic
 from github_standin.webhooks.registry import HookRegistry
 from github_standin.world.world import World
 
@@ -125,7 +126,6 @@ class Server:
         self.url = ""
         self._status = status
         self._hooks = HookRegistry(world)
-        self._app = create_app(world, self._hooks)
         self._quotas = Quotas(world.people)
         self._http: ThreadedWSGIServer | None = None
         self._thread: threading.Thread | None = None
@@ -213,9 +213,10 @@ class Server:
     def answer(self, request: Request) -> Response:
         """The usual answer: a fault may take it and send something that differs."""
         with self.world.lock:
+            set_world(request, self.world, self._hooks)
             now = self.world.now()
             if request.path.startswith(PAGES):
-                response = Response.from_app(self._app, request.environ, buffered=True)
+                response = _from_app(request)
             else:
                 response = self._refusal(request, now) or self._limited(request, now)
         return self._stamped(request, response)
@@ -247,7 +248,7 @@ class Server:
                 return error_response(401, str(reason))
             except SuspendedError as reason:
                 return error_response(403, str(reason))
-            request.environ[ENVIRONMENT_KEY] = viewer
+            set_viewer(request, viewer)
         quota = self._quota(request, now)
         if quota is not None and quota.is_used_up and request.path != "/rate_limit":
             self.traffic.count_refusal("primary")
@@ -258,10 +259,10 @@ class Server:
     def _viewer(self, request: Request) -> Viewer:
         people, authorization = self.world.people, request.headers.get("Authorization")
         if OF_THE_APP.fullmatch(request.path):
-            return app_as_viewer(people, authorization)
+            return authenticate_app(people, authorization)
         if request.path.startswith("/apps/") and not authorization:
             return Viewer(people)
-        return viewer_of(
+        return authenticate(
             people, authorization, self.token, administers_hooks=self.administers_hooks
         )
 
@@ -271,7 +272,7 @@ class Server:
             if quota is None:
                 return error_response(404, "Rate limiting is not enabled.")
             return quota.with_headers(json_response(quota.body()))
-        response = Response.from_app(self._app, request.environ, buffered=True)
+        response = _from_app(request)
         if response.status_code == 200 and request.method == "GET":
             _add_etag(request, response)
         if quota is None:
@@ -346,6 +347,10 @@ class _QuietHandler(WSGIRequestHandler):
     def log(self, _type: str, message: str, *args: Any) -> None:
         """Hand messages to this module's logger."""
         log.debug(message, *args)
+
+
+def _from_app(request: Request) -> Response:
+    return Response.from_app(create_app(), request.environ, buffered=True)
 
 
 def _add_etag(request: Request, response: Response) -> None:

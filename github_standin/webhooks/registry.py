@@ -5,11 +5,17 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from github_standin.payloads.hooks import UNUSED
 from github_standin.payloads.repositories import Body
-from github_standin.responses import InvalidBodyError
 from github_standin.webhooks.deliveries import API, Hook, ping
 from github_standin.webhooks.sender import Sender
-from github_standin.world.hooks import UNUSED, HookSettings, changed, made, with_config
+from github_standin.world.hooks import (
+    HookSettings,
+    InvalidHookError,
+    changed_hook,
+    configured_hook,
+    new_hook,
+)
 from github_standin.world.model import Repository
 from github_standin.world.world import World
 
@@ -49,9 +55,9 @@ class HookRegistry:
         return [hook for hook in self._hooks.values() if hook.repository_id == repository.id]
 
     def add(self, repository: Repository, body: Mapping[str, Any]) -> HookSettings:
-        """Make the hook that *body* asks for, and ping it. Raises `InvalidBodyError`."""
+        """Make the hook that *body* asks for, and ping it. Raises `InvalidHookError`."""
         now = self._world.now()
-        hook = made(body, next(self._ids), repository.id, now)
+        hook = new_hook(body, next(self._ids), repository.id, now)
         self._keep(repository, hook)
         self.ping(repository, hook)
         return hook
@@ -59,15 +65,15 @@ class HookRegistry:
     def change(
         self, repository: Repository, hook: HookSettings, body: Mapping[str, Any]
     ) -> HookSettings:
-        """Change *hook* as the body of a PATCH says. Raises `InvalidBodyError`."""
-        return self._keep(repository, changed(hook, body, self._world.now()))
+        """Change *hook* as the body of a PATCH says. Raises `InvalidHookError`."""
+        return self._keep(repository, changed_hook(hook, body, self._world.now()))
 
     def configure(
         self, repository: Repository, hook: HookSettings, config: Mapping[str, Any]
     ) -> HookSettings:
-        """Change those settings that *config* names. Raises `InvalidBodyError`."""
+        """Change those settings that *config* names. Raises `InvalidHookError`."""
         now = self._world.now()
-        return self._keep(repository, with_config(hook, config, now))
+        return self._keep(repository, configured_hook(hook, config, now))
 
     def remove(self, hook: HookSettings) -> None:
         """Delete *hook*."""
@@ -97,9 +103,9 @@ class HookRegistry:
         for event in hook.events:
             same = [other for other in others if other.wants(event) or event == "*"]
             if any(other.url == hook.url for other in same):
-                raise InvalidBodyError("Hook already exists on this repository")
+                raise InvalidHookError("Hook already exists on this repository")
             if len(same) >= MOST:
-                raise InvalidBodyError(f"The {event} event cannot have more than {MOST} hooks")
+                raise InvalidHookError(f"The {event} event cannot have more than {MOST} hooks")
         self._hooks[hook.id] = hook
         self._connect(hook)
         return hook

@@ -355,11 +355,11 @@ class World:
         stop = bisect_right(runs, bound, key=lambda run: run.created_at)
         return runs[start:stop][::-1]
 
-    def newest_run(self, repository_id: int) -> Run | None:
-        """The newest run of a repository that exists now."""
-        runs = self._ordered[repository_id]
+    def last_push(self, repository: Repository) -> datetime:
+        """What a repository shows as its last push: the newest run that exists now."""
+        runs = self._ordered[repository.id]
         stop = bisect_right(runs, self.now(), key=lambda run: run.created_at)
-        return runs[stop - 1] if stop else None
+        return runs[stop - 1].created_at if stop else repository.created_at
 
     def run_of_job(self, job_id: int) -> Run | None:
         """The run to which a job belongs."""

@@ -18,7 +18,8 @@ from actionsight.github.credential_router import CredentialRouter
 from actionsight.github.rate_limit.models import Limits, Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.settings import ROOT, Settings
-from github_standin.server.secondary_limits import Latency, SecondaryLimits, Traffic
+from github_standin.server.latency import Latency
+from github_standin.server.secondary_limits import SecondaryLimits, Traffic
 from github_standin.server.server import Server
 from tests.actionsight.github.factories import PATH, REPOSITORY
 

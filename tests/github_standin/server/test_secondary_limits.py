@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 import requests
 
-from github_standin.server.secondary_limits import Latency, SecondaryLimits, Traffic
+from github_standin.server.latency import Latency
+from github_standin.server.secondary_limits import SecondaryLimits, Traffic
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
 from tests.github_standin.client import MONDAY, Clock, get
