@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from github_standin import SYNTHESISED
-from github_standin.histories import demo_users, recording
+from github_standin.histories import recording
 from github_standin.histories.recording import Recording
 from github_standin.world.clock import Pace, starting_pace
+from github_standin.world.people import PERMISSIONS, Role
 from github_standin.world.world import World
 
 STATE_FILE = "standin.json"
@@ -26,6 +27,27 @@ STATE_FILE = "standin.json"
 WEEK = timedelta(weeks=1)
 
 DEFAULT_LEAD = timedelta(days=1)
+
+PRIVATE = "tenstorrent/tt-forge"
+"""The repository that is private in the demonstration, so that not everybody sees the same."""
+
+_USERS: dict[str, tuple[str, dict[str, Role]]] = {
+    "standin-maintainer": (
+        "Mae Maintainer",
+        {
+            "bitcoin/bitcoin": "admin",
+            "tenstorrent/tt-forge-onnx": "admin",
+            "tenstorrent/tt-mlir": "admin",
+            PRIVATE: "admin",
+        },
+    ),
+    "standin-developer": (
+        "Dee Developer",
+        {"tenstorrent/tt-mlir": "maintain", PRIVATE: "read"},
+    ),
+    "standin-outsider": ("Otto Outsider", {}),
+}
+"""The people of the demonstration, who do not exist, and what each may do in its repositories."""
 
 
 class StateError(Exception):
@@ -71,7 +93,7 @@ def prepare(
     if pace is not None:
         world.clock = lambda: pace.at(real_clock())
     shown = show(world, moved)
-    demo_users.populate(world)
+    _populate(world)
     return shown
 
 
@@ -93,7 +115,7 @@ def status(world: World, shown: list[Shown]) -> dict[str, Any]:
         "now": now.isoformat(),
         "repositories": [of.recording.full_name for of in shown],
         "private": [r.full_name for r in world.repositories.values() if r.visibility == "private"],
-        "people": demo_users.status(world),
+        "people": _people(world),
         "synthesised": list(SYNTHESISED),
         "recordings": [
             {
@@ -114,6 +136,34 @@ def _weeks_to_now(name: str, now: datetime) -> int:
     original = recording.load(World(), name)
     end = max(original.last, original.first + WEEK)
     return -((end - now) // WEEK)
+
+
+def _populate(world: World) -> None:
+    """Add the people, install the App on every account, and make one repository private."""
+    private = world.repository_named(PRIVATE)
+    if private is not None:
+        private.visibility = "private"
+    for login, (name, roles) in _USERS.items():
+        world.people.add_user(login, roles, name=name)
+    for owner in dict.fromkeys(of.owner for of in world.repositories.values()):
+        world.people.install(owner, permissions={**PERMISSIONS, "repository_hooks": "write"})
+
+
+def _people(world: World) -> list[dict[str, Any]]:
+    """What `GET /standin` tells of people: numeric ids, logins, roles by repository."""
+    return [
+        {
+            "id": user.account.id,
+            "login": user.account.login,
+            "name": user.name,
+            "roles": {
+                repository.full_name: user.roles[repository.id]
+                for repository in world.repositories.values()
+                if repository.id in user.roles
+            },
+        }
+        for user in world.people.users.values()
+    ]
 
 
 @dataclass(frozen=True)
