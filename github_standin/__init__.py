@@ -1,5 +1,5 @@
-"""A stand-in for GitHub: its REST API, sign-in and webhooks, from recorded real history or from a
-world that a test builds.
+"""A stand-in for GitHub, a fake: its REST API, sign-in and webhooks, from recorded real history or
+from a world that a test builds.
 
 It knows GitHub only and nothing of Actionsight. See `README.md` beside this file.
 """
