@@ -9,6 +9,7 @@ from api import (
     collector,
     edge,
     errors,
+    github,
     installation,
     limits,
     openapi,
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> Flask:
     cache.init_app(app, settings)
     flights.init_app(app, settings)
     errors.init_app(app)
+    github.init_app(app, settings)
     collector.init_app(app, settings)
     access.init_app(app)
     # What costs more comes later: a count of the address, then who asks, their own count, and then

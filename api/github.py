@@ -1,19 +1,16 @@
-"""GitHub's REST API as somebody reaches it: a person by their token, or the collector by its own.
-
-Nothing of a request or an answer is logged beyond its kind: tokens and private names stand there.
-"""
+"""What GitHub says of repositories and installations to somebody: a person, or the collector."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from typing import Any, Literal, NamedTuple, cast
 
-import requests
+from flask import Flask, current_app
 
+from actionsight.github.client import GitHubClient
+from actionsight.github.errors import RefusedError, UnexpectedResponseError
+from actionsight.github.pagination import get_object, iter_items
 from actionsight.settings import Settings
-from api.auth.github_tokens import USER_AGENT, BearerAuth, GitHubAwayError, TokenRefusedError
-from api.outgoing import send
+from api.auth.github_tokens import OAuthClient
 
 Role = Literal["read", "triage", "write", "maintain", "admin"]
 
@@ -28,22 +25,7 @@ ROLES: Mapping[Role, str] = {
 # Who has one of these decides what is monitored.
 MANAGING: frozenset[Role] = frozenset({"maintain", "admin"})
 
-MOST_REDIRECTS = 3
-PAGE_SIZE = 100
-_HEADERS = {
-    "Accept": "application/vnd.github+json",
-    "User-Agent": USER_AGENT,
-    "X-GitHub-Api-Version": "2022-11-28",
-}
-
-
-class RefusedError(Exception):
-    """GitHub refuses: it shows nothing (404), or does not allow it, or finds it wrong."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"GitHub answers {status}: {message}")
-        self.status = status
-        self.message = message
+_EXTENSION = "oauth"
 
 
 class Repository(NamedTuple):
@@ -66,48 +48,17 @@ class Installed(NamedTuple):
 
 @dataclass(frozen=True)
 class GitHub:
-    """GitHub as one token reaches it; None: as everybody does.
+    """GitHub as one client reaches it; every method raises GitHubError."""
 
-    `deadline`: by `time.monotonic`, until when every answer must be there; None: each in its time.
-
-    Every method raises:
-        TokenRefusedError: 401, the token has ended.
-        RefusedError: any other refusal.
-        GitHubAwayError: it does not answer, or not as it should, or a limit is used up.
-    """
-
-    settings: Settings = field(repr=False)
-    token: str | None = field(repr=False)
-    deadline: float | None = None
-
-    def get(self, path: str) -> Any:
-        """The answer to a GET."""
-        return _body(self._send("GET", path))
-
-    def pages(self, path: str) -> Iterator[Any]:
-        """The answers to a GET of a listing, page by page, as the `Link` headers say."""
-        url: str | None = f"{path}?per_page={PAGE_SIZE}"
-        while url:
-            response = self._send("GET", url)
-            yield _body(response)
-            url = response.links.get("next", {}).get("url")
-
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """The answer to a POST."""
-        return _body(self._send("POST", path, json=body))
-
-    def delete(self, path: str) -> None:
-        """DELETE."""
-        self._send("DELETE", path)
+    client: GitHubClient = field(repr=False)
 
     def repository(self, full_name: str) -> Repository:
         """A repository, by its name; one that was renamed has another name then."""
-        return _repository(self.get(f"/repos/{full_name}"))
+        return _repository(get_object(self.client, f"/repos/{full_name}"))
 
     def installations(self) -> Iterator[Mapping[str, Any]]:
         """The App's installations that GitHub lists for the person, suspended ones too."""
-        for page in self.pages("/user/installations"):
-            yield from _listed(page, "installations")
+        return iter_items(self.client, "/user/installations", "installations")
 
     def installed(self) -> Installed:
         """Every repository that the person was given a role in, of those that the App reaches.
@@ -126,42 +77,25 @@ class GitHub:
     def _repositories_of(self, installation_id: Any) -> list[Repository]:
         path = f"/user/installations/{installation_id}/repositories"
         try:
-            return [
-                _repository(body)
-                for page in self.pages(path)
-                for body in _listed(page, "repositories")
-            ]
+            return list(map(_repository, iter_items(self.client, path, "repositories")))
         except RefusedError:
             return []  # it was suspended or ended since it was listed
 
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
-        url = self._own(path)
-        for _ in range(MOST_REDIRECTS):
-            try:
-                response = send(
-                    method,
-                    url,
-                    headers=_HEADERS,
-                    auth=BearerAuth(self.token) if self.token else None,
-                    ca_file=self.settings.ca_file,
-                    deadline=self.deadline,
-                    **options,
-                )
-            except requests.RequestException as error:
-                # Its text may quote what was sent; its kind is enough.
-                raise GitHubAwayError(type(error).__name__) from None
-            if not response.is_redirect:
-                return _checked(response)
-            url = self._own(urljoin(url, response.headers["Location"]))
-        raise GitHubAwayError("GitHub redirects without an end")
 
-    def _own(self, path: str) -> str:
-        """The whole address of a path, or of a link; the token goes to the API alone."""
-        api_url = self.settings.github_api_url
-        url = path if "://" in path else f"{api_url}{path}"
-        if urlsplit(url)[:2] != urlsplit(api_url)[:2]:
-            raise GitHubAwayError("GitHub links to another host")
-        return url
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give this application its way to GitHub in people's names."""
+    app.extensions[_EXTENSION] = OAuthClient(settings)
+
+
+def oauth_of(app: Flask) -> OAuthClient:
+    """GitHub as that application reaches it in people's names."""
+    extension: Any = app.extensions[_EXTENSION]
+    return cast(OAuthClient, extension)
+
+
+def current_oauth() -> OAuthClient:
+    """GitHub as the application that answers now reaches it in people's names."""
+    return oauth_of(current_app)
 
 
 def owner_of(installation: Mapping[str, Any]) -> str | None:
@@ -172,52 +106,7 @@ def owner_of(installation: Mapping[str, Any]) -> str | None:
     return login.lower() if isinstance(login, str) else None
 
 
-def _checked(response: requests.Response) -> requests.Response:
-    status = response.status_code
-    if status < HTTPStatus.BAD_REQUEST:
-        return response
-    if status == HTTPStatus.UNAUTHORIZED:
-        raise TokenRefusedError
-    message = _message(response)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or _is_limit(response, message):
-        raise GitHubAwayError(f"GitHub answered {status}")
-    raise RefusedError(status, message)
-
-
-def _is_limit(response: requests.Response, message: str) -> bool:
-    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        return True
-    return response.status_code == HTTPStatus.FORBIDDEN and (
-        response.headers.get("x-ratelimit-remaining") == "0"
-        or "retry-after" in response.headers
-        or "rate limit" in message.lower()
-    )
-
-
-def _message(response: requests.Response) -> str:
-    try:
-        body = response.json()
-        errors = [error["message"] for error in body.get("errors", ()) if "message" in error]
-        return "; ".join([str(body["message"]), *map(str, errors)])[:300]
-    except (AttributeError, ValueError, KeyError, TypeError):
-        return response.reason or "no reason given"
-
-
-def _body(response: requests.Response) -> Any:
-    try:
-        return response.json()
-    except ValueError:
-        raise GitHubAwayError("GitHub's answer cannot be read") from None
-
-
-def _listed(page: Any, name: str) -> list[Mapping[str, Any]]:
-    rows = page.get(name) if isinstance(page, Mapping) else None
-    if not isinstance(rows, list):
-        raise GitHubAwayError("GitHub's answer cannot be read")
-    return [row for row in rows if isinstance(row, Mapping)]
-
-
-def _repository(body: Any) -> Repository:
+def _repository(body: Mapping[str, Any]) -> Repository:
     try:
         visibility = body.get("visibility") or ("private" if body["private"] else "public")
         return Repository(
@@ -227,8 +116,8 @@ def _repository(body: Any) -> Repository:
             body.get("html_url"),
             _role(body.get("permissions")),
         )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        raise GitHubAwayError("GitHub's answer cannot be read") from None
+    except (KeyError, TypeError, ValueError):
+        raise UnexpectedResponseError("GitHub's answer is no repository") from None
 
 
 def _role(permissions: Any) -> Role | None:

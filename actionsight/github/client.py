@@ -109,6 +109,11 @@ class GitHubClient:
         self._date = ""
 
     @property
+    def tries(self) -> int:
+        """How often a request that fails in a way that may pass is sent."""
+        return self._retry_policy.tries
+
+    @property
     def token_key(self) -> str:
         """A short hash of the token: ETags hold for that token alone.
 
@@ -141,8 +146,8 @@ class GitHubClient:
         """
         url = self._transport.url(path, params)
         headers = {"If-None-Match": etag} if etag else {}
-        tries = self._retry_policy.tries
-        return self._request(_Request("GET", url, headers), tries=tries, slow_tries=slow_tries)
+        request = _Request("GET", url, headers)
+        return self._request(request, tries=self.tries, slow_tries=slow_tries)
 
     def post(self, path: str, body: Mapping[str, Any], *, is_repeatable: bool = False) -> Response:
         """POST JSON.
@@ -155,7 +160,7 @@ class GitHubClient:
             GitHubError: as `get`.
         """
         request = _Request("POST", self._transport.url(path), {}, orjson.dumps(body))
-        return self._request(request, tries=self._retry_policy.tries if is_repeatable else 1)
+        return self._request(request, tries=self.tries if is_repeatable else 1)
 
     def delete(self, path: str) -> Response:
         """DELETE.

@@ -37,6 +37,10 @@ class MissingError(RefusedError):
     """404, 410 or 451: not there, not any more, or not readable for this credential."""
 
 
+class ClientRefusedError(GitHubError):
+    """GitHub does not know this installation by its client id and secret."""
+
+
 class UnavailableError(GitHubError):
     """Faults of server or network outlasted all tries."""
 

@@ -13,7 +13,8 @@ from actionsight.github.transport import Params
 PER_PAGE = 100
 # Where GitHub is too slow for one, the next; each divides the one before, so that pages align.
 PAGE_SIZES = (PER_PAGE, 25, 5)
-# How often a page that comes too slowly is asked for before a smaller one is.
+# How often a page that comes too slowly is asked for before a smaller one is; who tries no more
+# often than that, since a person waits, gives up.
 SLOW_TRIES = 2
 # A listing of runs that is filtered stops there, whatever `total_count` says.
 LISTING_CAP = 1_000
@@ -89,7 +90,8 @@ def _responses(
     url, query = path, {**params, "per_page": size}
     while True:
         try:
-            slow_tries = SLOW_TRIES if size != PAGE_SIZES[-1] else None
+            can_shrink = size != PAGE_SIZES[-1] and client.tries > SLOW_TRIES
+            slow_tries = SLOW_TRIES if can_shrink else None
             response = client.get(url, query, etag=etag, slow_tries=slow_tries)
         except SlowError:
             before, size = size, next(sizes)

@@ -38,3 +38,13 @@ class RetryPolicy:
         """How long to wait before the next try after so many faults."""
         doubled: float = self.first_wait_seconds * 2 ** (count - 1)
         return doubled * random.uniform(0.5, 1.5)  # noqa: S311 jitter
+
+
+# A person waits.
+INTERACTIVE = RetryPolicy(
+    tries=2,
+    timeout=Timeout(connect_seconds=3.05, total_seconds=10.0),
+    total_seconds=10.0,
+    first_wait_seconds=0.2,
+    longest_wait_seconds=3.0,
+)

@@ -1,40 +1,35 @@
-"""What GitHub is asked about a person's tokens: whose they are, new ones for old, and their end.
+"""What GitHub is asked about people's tokens: whose they are, new ones for old, and their end.
 
-Nothing here is logged beyond a status: tokens stand in requests and in answers.
+Nothing here is logged beyond a status: tokens stand in requests and in responses.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-import requests
-from requests.auth import AuthBase, HTTPBasicAuth
+import orjson
+import urllib3
 
+from actionsight.github.client import GitHubClient
+from actionsight.github.credentials import Credential
+from actionsight.github.errors import (
+    BadCredentialError,
+    ClientRefusedError,
+    UnavailableError,
+    UnexpectedResponseError,
+)
+from actionsight.github.pagination import get_object
+from actionsight.github.payloads import parse_json
+from actionsight.github.rate_limit.models import Priority
+from actionsight.github.retries import INTERACTIVE
+from actionsight.github.transport import HTTPResponse, TransientError, Transport
 from actionsight.settings import Settings
-from api.outgoing import send
 
-USER_AGENT = "actionsight"
-_API_HEADERS = {
-    "Accept": "application/vnd.github+json",
-    "User-Agent": USER_AGENT,
-    "X-GitHub-Api-Version": "2022-11-28",
-}
 # The answer of a client that is not known, or whose secret is wrong.
 CLIENT_ERRORS = frozenset({"incorrect_client_credentials", "redirect_uri_mismatch"})
-
-
-class GitHubAwayError(Exception):
-    """GitHub does not answer, or not as it should; it may do so in a moment."""
-
-
-class TokenRefusedError(Exception):
-    """GitHub does not know the token: used, expired or revoked."""
-
-
-class ClientRefusedError(Exception):
-    """GitHub does not know this installation by its client id and secret."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +47,11 @@ class Tokens:
         """Read GitHub's answer.
 
         Raises:
-            GitHubAwayError: it holds no token.
+            UnexpectedResponseError: it holds no token.
         """
         access_token = answer.get("access_token")
         if not isinstance(access_token, str) or not access_token:
-            raise GitHubAwayError("GitHub's answer holds no token")
+            raise UnexpectedResponseError("GitHub's answer holds no token")
         refresh_token = answer.get("refresh_token")
         return cls(
             access_token,
@@ -76,116 +71,143 @@ class Person:
     avatar_url: str | None
 
 
-class BearerAuth(AuthBase):
-    """A person's token. An auth object also keeps requests from reading ~/.netrc."""
+class UserCredential(Credential):
+    """A person's token; what is asked with it counts against that person's own limit."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    remedy = "The person's token has ended"
+    needs = None
 
 
-def read_person(settings: Settings, access_token: str) -> Person:
-    """Whose token it is.
+class OAuthClient:
+    """GitHub as the App by which people sign in, and as those people; thread-safe.
 
-    Raises:
-        TokenRefusedError, GitHubAwayError.
+    Attributes:
+        pages: the connections to GitHub's pages, where tokens are given out.
     """
-    response = _send(
-        settings,
-        "GET",
-        f"{settings.github_api_url}/user",
-        headers=_API_HEADERS,
-        auth=BearerAuth(access_token),
-    )
-    if response.status_code == HTTPStatus.UNAUTHORIZED:
-        raise TokenRefusedError
-    body = read_object(response)
-    user_id, login = body.get("id"), body.get("login")
-    if not isinstance(user_id, int) or not isinstance(login, str):
-        raise GitHubAwayError("GitHub's answer names nobody")
-    return Person(user_id, login, _text(body.get("name")), _text(body.get("avatar_url")))
 
+    def __init__(self, settings: Settings) -> None:
+        self._id = settings.github_client_id or ""
+        self._secret = settings.github_client_secret or ""
+        self._api = Transport(settings.github_api_url, settings.ca_file)
+        self.pages = Transport(settings.github_url, settings.ca_file)
 
-def refresh(settings: Settings, refresh_token: str) -> Tokens:
-    """A new pair of tokens; the old pair ends.
+    def client_of(self, access_token: str, *, deadline: float = math.inf) -> GitHubClient:
+        """For requests in the name of the person whose token it is.
 
-    Raises:
-        TokenRefusedError, ClientRefusedError, GitHubAwayError.
-    """
-    response = _send(
-        settings,
-        "POST",
-        f"{settings.github_url}/login/oauth/access_token",
-        headers={"Accept": "application/json", "User-Agent": USER_AGENT},
-        auth=_client(settings),
-        data={
-            "client_id": settings.github_client_id,
-            "client_secret": settings.github_client_secret,
+        Args:
+            deadline: by `time.monotonic`, until when every response must be there.
+        """
+        credential = UserCredential("a person's token", access_token)
+        return GitHubClient(
+            self._api, lambda: credential, Priority.INTERACTIVE, INTERACTIVE, deadline=deadline
+        )
+
+    def read_person(self, access_token: str) -> Person:
+        """Whose token it is.
+
+        Raises:
+            GitHubError: it cannot be told; BadCredentialError: the token has ended.
+        """
+        body = get_object(self.client_of(access_token), "/user")
+        user_id, login = body.get("id"), body.get("login")
+        if not isinstance(user_id, int) or not isinstance(login, str):
+            raise UnexpectedResponseError("GitHub's answer names nobody")
+        return Person(user_id, login, _text(body.get("name")), _text(body.get("avatar_url")))
+
+    def refresh(self, refresh_token: str) -> Tokens:
+        """A new pair of tokens; the old pair ends.
+
+        It is asked for once: a refresh token serves once, and a fault does not tell whether it did.
+
+        Raises:
+            BadCredentialError: the token was used before, or has ended; ClientRefusedError.
+            UnavailableError, UnexpectedResponseError: GitHub did not answer, or not as it should.
+        """
+        form = {
+            "client_id": self._id,
+            "client_secret": self._secret,
             "grant_type": "refresh_token",
             "refresh_token": refresh_token,
-        },
-    )
-    # GitHub's refusals are a 200, too.
-    body = read_object(response)
-    if error := body.get("error"):
-        raise ClientRefusedError if error in CLIENT_ERRORS else TokenRefusedError
-    return Tokens.of(body)
+        }
+        response = self._send(
+            self.pages,
+            "POST",
+            "/login/oauth/access_token",
+            {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"},
+            urlencode(form).encode(),
+        )
+        # GitHub's refusals are a 200, too.
+        body = read_object(response.status, response.body)
+        if error := body.get("error"):
+            raise ClientRefusedError if error in CLIENT_ERRORS else _ended()
+        return Tokens.of(body)
+
+    def revoke(self, access_token: str) -> None:
+        """End a token, and the refresh token that came with it.
+
+        Raises:
+            BadCredentialError: it had ended before; ClientRefusedError.
+            UnavailableError: GitHub did not answer, or not as it should.
+        """
+        response = self._send(
+            self._api,
+            "DELETE",
+            f"/applications/{quote(self._id, safe='')}/token",
+            {"Content-Type": "application/json"},
+            orjson.dumps({"access_token": access_token}),
+        )
+        if response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+            raise _ended()
+        if response.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise ClientRefusedError
+        if response.status != HTTPStatus.NO_CONTENT:
+            raise UnavailableError(f"GitHub answered {response.status}")
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._api.close()
+        self.pages.close()
+
+    def _send(
+        self,
+        transport: Transport,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> HTTPResponse:
+        by_client = urllib3.make_headers(basic_auth=f"{self._id}:{self._secret}")
+        try:
+            return transport.send(
+                method,
+                transport.url(path),
+                headers={**headers, **by_client},
+                body=body,
+                timeout=INTERACTIVE.timeout,
+            )
+        except TransientError as error:
+            raise UnavailableError(f"GitHub gave {error}") from None
 
 
-def revoke(settings: Settings, access_token: str) -> None:
-    """End a token, and the refresh token that came with it.
-
-    Raises:
-        TokenRefusedError: it had ended before.
-        ClientRefusedError, GitHubAwayError.
-    """
-    client_id = quote(settings.github_client_id or "", safe="")
-    response = _send(
-        settings,
-        "DELETE",
-        f"{settings.github_api_url}/applications/{client_id}/token",
-        headers=_API_HEADERS,
-        auth=_client(settings),
-        json={"access_token": access_token},
-    )
-    if response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
-        raise TokenRefusedError
-    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise ClientRefusedError
-    if response.status_code != HTTPStatus.NO_CONTENT:
-        raise GitHubAwayError(f"GitHub answered {response.status_code}")
-
-
-def _client(settings: Settings) -> HTTPBasicAuth:
-    return HTTPBasicAuth(settings.github_client_id or "", settings.github_client_secret or "")
-
-
-def _send(settings: Settings, method: str, url: str, **options: Any) -> requests.Response:
-    try:
-        return send(method, url, ca_file=settings.ca_file, **options)
-    except requests.RequestException as error:
-        # Its text may quote what was sent; its kind is enough.
-        raise GitHubAwayError(type(error).__name__) from None
-
-
-def read_object(response: requests.Response) -> dict[str, Any]:
+def read_object(status: int, body: bytes) -> dict[str, Any]:
     """The JSON object of a success.
 
     Raises:
-        GitHubAwayError: it is no success, or no object.
+        UnavailableError: it is no success; UnexpectedResponseError: it is no object.
     """
-    if response.status_code != HTTPStatus.OK:
-        raise GitHubAwayError(f"GitHub answered {response.status_code}")
+    if status != HTTPStatus.OK:
+        raise UnavailableError(f"GitHub answered {status}")
     try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        raise GitHubAwayError("GitHub's answer cannot be read")
-    return body
+        found = parse_json(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise UnexpectedResponseError("GitHub's answer cannot be read")
+    return found
+
+
+def _ended() -> BadCredentialError:
+    return BadCredentialError("GitHub does not know the token: used, expired or revoked")
 
 
 def _seconds(value: Any) -> int | None:

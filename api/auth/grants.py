@@ -17,9 +17,8 @@ from psycopg.rows import class_row, scalar_row
 
 from actionsight import audit
 from actionsight.encryption import Cipher, DecryptionError
-from actionsight.settings import Settings
-from api.auth import github_tokens
-from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError, Tokens
+from actionsight.github.errors import BadCredentialError, GitHubError, UnavailableError
+from api.auth.github_tokens import OAuthClient, Tokens
 from api.auth.sessions import end_sessions_of_grant
 from api.database import Database
 
@@ -72,13 +71,13 @@ def store(connection: Connection[Any], cipher: Cipher, user_id: int, tokens: Tok
     return int(grant_id)
 
 
-def access_token(database: Database, cipher: Cipher, settings: Settings, grant_id: int) -> str:
+def access_token(database: Database, cipher: Cipher, oauth: OAuthClient, grant_id: int) -> str:
     """The person's token, refreshed when it is about to expire.
 
     Raises:
         GrantEndedError: GitHub refused, or the grant had ended; its sessions have ended, too.
-        GitHubAwayError: the token has expired, and GitHub cannot be asked for another.
-        ClientRefusedError: the same, because GitHub does not know this installation.
+        GitHubError: the token has expired, and GitHub cannot be asked for another;
+            ClientRefusedError: because it does not know this installation.
     """
     given_up_at = time.monotonic() + WAIT_SECONDS
     while True:
@@ -99,11 +98,11 @@ def access_token(database: Database, cipher: Cipher, settings: Settings, grant_i
             _end(database, grant_id, grant, _REFUSED)
             raise GrantEndedError
         if not grant.is_refreshing and _begin_refresh(database, grant_id, grant):
-            return _refreshed(database, cipher, settings, grant_id, grant, current, refresh_token)
+            return _refreshed(database, cipher, oauth, grant_id, grant, current, refresh_token)
         if not grant.is_expired:
             return current  # another request refreshes it
         if time.monotonic() > given_up_at:
-            raise GitHubAwayError("another request still waits for a new token")
+            raise UnavailableError("another request still waits for a new token")
         time.sleep(_LOOK_SECONDS)
 
 
@@ -126,7 +125,7 @@ def note_refusal(database: Database, cipher: Cipher, grant_id: int, token: str) 
 
 
 def revoke(
-    database: Database, cipher: Cipher, settings: Settings, grant_id: int, *, reason: str
+    database: Database, cipher: Cipher, oauth: OAuthClient, grant_id: int, *, reason: str
 ) -> None:
     """End a grant here, and then end its token at GitHub.
 
@@ -140,7 +139,7 @@ def revoke(
             return
         _forget_tokens(connection, grant_id)
         end_sessions_of_grant(connection, grant_id)
-    is_revoked = _revoke_at_github(cipher, settings, grant_id, grant)
+    is_revoked = _revoke_at_github(cipher, oauth, grant_id, grant)
     with database.writing() as connection:
         audit.record(
             connection,
@@ -151,28 +150,28 @@ def revoke(
         )
 
 
-def _revoke_at_github(cipher: Cipher, settings: Settings, grant_id: int, grant: _Grant) -> bool:
+def _revoke_at_github(cipher: Cipher, oauth: OAuthClient, grant_id: int, grant: _Grant) -> bool:
     try:
         token = cipher.decrypt(grant.access_token)
         if grant.is_expired and grant.is_refreshable and grant.refresh_token:
             # An expired token cannot be revoked, and its refresh token would live on for months.
             refresh_token = cipher.decrypt(grant.refresh_token)
-            token = github_tokens.refresh(settings, refresh_token).access_token
-    except TokenRefusedError:
+            token = oauth.refresh(refresh_token).access_token
+    except BadCredentialError:
         return True  # it had ended before
-    except (GitHubAwayError, ClientRefusedError, DecryptionError) as error:
+    except (GitHubError, DecryptionError) as error:
         logger.warning("grant %d: its token is not revoked at GitHub: %r", grant_id, error)
         return False
-    return end_at_github(settings, token)
+    return end_at_github(oauth, token)
 
 
-def end_at_github(settings: Settings, token: str) -> bool:
+def end_at_github(oauth: OAuthClient, token: str) -> bool:
     """End a token at GitHub; False, and a line in the log, where that fails."""
     try:
-        github_tokens.revoke(settings, token)
-    except TokenRefusedError:
+        oauth.revoke(token)
+    except BadCredentialError:
         return True  # it had ended before
-    except (GitHubAwayError, ClientRefusedError) as error:
+    except GitHubError as error:
         logger.warning("a token is not revoked at GitHub: %r", error)
         return False
     return True
@@ -197,19 +196,19 @@ def _begin_refresh(database: Database, grant_id: int, grant: _Grant) -> bool:
 def _refreshed(
     database: Database,
     cipher: Cipher,
-    settings: Settings,
+    oauth: OAuthClient,
     grant_id: int,
     grant: _Grant,
     current: str,
     refresh_token: str,
 ) -> str:
     try:
-        tokens = github_tokens.refresh(settings, refresh_token)
-    except TokenRefusedError:
+        tokens = oauth.refresh(refresh_token)
+    except BadCredentialError:
         if _end(database, grant_id, grant, _REFUSED):
             raise GrantEndedError from None
-        raise GitHubAwayError("another request has refreshed the token") from None
-    except (GitHubAwayError, ClientRefusedError):
+        raise UnavailableError("another request has refreshed the token") from None
+    except GitHubError:
         _give_up_refresh(database, grant_id)
         if grant.is_expired:
             raise
@@ -231,8 +230,8 @@ def _refreshed(
         )
     if cursor.rowcount == 0:
         # The person signed out meanwhile: what GitHub gave belongs to nobody.
-        end_at_github(settings, tokens.access_token)
-        return access_token(database, cipher, settings, grant_id)
+        end_at_github(oauth, tokens.access_token)
+        return access_token(database, cipher, oauth, grant_id)
     return tokens.access_token
 
 

@@ -10,6 +10,7 @@ and a reading is as old as the moment before GitHub was asked.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,13 +25,14 @@ from flask import Flask, current_app
 from redis.lock import Lock
 
 from actionsight.encryption import Cipher, DecryptionError
+from actionsight.github.errors import BadCredentialError, GitHubError, UnavailableError
 from actionsight.settings import Settings
 from api.auth import grants
-from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
+from api.auth.github_tokens import OAuthClient
 from api.auth.grants import GrantEndedError
 from api.cache.server import Outage, connect
 from api.database import Database
-from api.github import ROLES, GitHub, Installed, RefusedError, Repository, Role
+from api.github import ROLES, GitHub, Installed, Repository, Role, oauth_of
 from api.seals import Seal, seal_of
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,6 @@ TURN_SECONDS = 60
 
 PREFIX = "actionsight:rights"
 _EXTENSION = "rights"
-_FAILURES = (GitHubAwayError, ClientRefusedError, RefusedError)
 
 Roles = Mapping[int, Role]
 T = TypeVar("T")
@@ -84,8 +85,11 @@ class Known(NamedTuple):
 class Rights:
     """The rights of people; safe to share between threads and to make before a fork."""
 
-    def __init__(self, settings: Settings, database: Database, seal: Seal) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, oauth: OAuthClient, seal: Seal
+    ) -> None:
         self._settings = settings
+        self._oauth = oauth
         self._database = database
         self._cache = connect(settings.cache_url) if settings.cache_url else None
         self._outage = Outage("GitHub is asked for rights each time")
@@ -115,7 +119,7 @@ class Rights:
         return Known(person.now, {})
 
     def as_person(
-        self, grant_id: int, ask: Callable[[GitHub], T], *, deadline: float | None = None
+        self, grant_id: int, ask: Callable[[GitHub], T], *, deadline: float = math.inf
     ) -> T:
         """Ask GitHub something, now, as the person of a grant; no connection is held meanwhile.
 
@@ -124,24 +128,24 @@ class Rights:
 
         Raises:
             GrantEndedError: GitHub ended the grant; so have its sessions.
-            RefusedError, GitHubAwayError, ClientRefusedError.
+            GitHubError: GitHub refuses, or cannot be asked.
         """
         cipher = Cipher(self._settings.secret_key or "")
         for _ in range(2):
-            token = grants.access_token(self._database, cipher, self._settings, grant_id)
+            token = grants.access_token(self._database, cipher, self._oauth, grant_id)
             try:
-                return ask(GitHub(self._settings, token, deadline))
-            except TokenRefusedError:
+                return ask(GitHub(self._oauth.client_of(token, deadline=deadline)))
+            except BadCredentialError:
                 # Returns if another request has refreshed the token meanwhile.
                 grants.note_refusal(self._database, cipher, grant_id, token)
-        raise GitHubAwayError("GitHub refuses tokens that it gave a moment ago")
+        raise UnavailableError("GitHub refuses tokens that it gave a moment ago")
 
     def installed(self, user_id: int, grant_id: int) -> Installed:
         """What a person reaches of the App's installations, by name, at most five minutes old; kept
         encrypted, since the names of private repositories stand in it.
 
         Raises:
-            GrantEndedError, RefusedError, GitHubAwayError, ClientRefusedError: as `as_person`.
+            GrantEndedError, GitHubError: as `as_person`.
         """
         key = f"{PREFIX}:{user_id}:{grant_id}:listing"
         cipher = Cipher(self._settings.secret_key or "")
@@ -170,7 +174,7 @@ class Rights:
                 return known
             try:
                 return self._ask(key, person)
-            except _FAILURES as error:
+            except GitHubError as error:
                 logger.warning("the rights of user %d are not known: %r", person.user_id, error)
                 return known
 
@@ -183,7 +187,7 @@ class Rights:
         def ask() -> None:
             try:
                 self._ask(key, person)
-            except _FAILURES as error:
+            except GitHubError as error:
                 logger.warning("the rights of user %d are not renewed: %r", person.user_id, error)
             except GrantEndedError:
                 logger.info("the sign-in of user %d has ended", person.user_id)
@@ -200,13 +204,13 @@ class Rights:
     def _ask(self, key: str, person: Person) -> Known:
         pause = f"{key}:pause"
         if self._call(lambda cache: cache.get(pause)) is not None:
-            raise GitHubAwayError("it failed a moment ago")
+            raise UnavailableError("it failed a moment ago")
         try:
             deadline = time.monotonic() + ASKING_SECONDS
             installed = self.as_person(
                 person.grant_id, lambda github: github.installed(), deadline=deadline
             )
-        except _FAILURES:
+        except GitHubError:
             self._call(lambda cache: cache.set(pause, b"1", ex=PAUSE_SECONDS))
             raise
         roles = {each.repository_id: each.role for each in installed.repositories if each.role}
@@ -268,7 +272,7 @@ class Rights:
 def init_app(app: Flask) -> None:
     """Give this application, which has its settings and its database, its knowledge of rights."""
     app.extensions[_EXTENSION] = Rights(
-        app.extensions["settings"], app.extensions["database"], seal_of(app)
+        app.extensions["settings"], app.extensions["database"], oauth_of(app), seal_of(app)
     )
 
 

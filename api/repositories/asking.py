@@ -5,14 +5,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TypeVar
 
+from actionsight.github.errors import BadCredentialError, GitHubError, RefusedError
 from api.auth.access import Viewer
-from api.auth.github_tokens import ClientRefusedError, GitHubAwayError, TokenRefusedError
 from api.auth.grants import GrantEndedError
 from api.auth.rights import current_rights
 from api.auth.visitors import signed_out
 from api.collector import current_collector
 from api.errors import RETRY_SECONDS, Problem
-from api.github import GitHub, Installed, RefusedError, Repository, owner_of
+from api.github import GitHub, Installed, Repository, owner_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,9 @@ def _as_person(viewer: Viewer, ask: Callable[[int], T]) -> T:
         return ask(viewer.grant_id)
     except GrantEndedError:
         raise signed_out(viewer.token_id) from None
-    except (GitHubAwayError, ClientRefusedError) as error:
+    except RefusedError:
+        raise
+    except GitHubError as error:
         raise _away(error) from None
 
 
@@ -61,10 +63,10 @@ def ask_as_collector(full_name: str) -> Repository | None:
         return current_collector().ask(full_name, lambda github: github.repository(full_name))
     except RefusedError:
         return None
-    except TokenRefusedError as error:
+    except BadCredentialError as error:
         logger.error("GitHub refuses the collector's credential")
         raise _away(error) from None
-    except GitHubAwayError as error:
+    except GitHubError as error:
         raise _away(error) from None
 
 
@@ -97,7 +99,7 @@ def is_installed_owner(viewer: Viewer, owner: str) -> bool:
         )
     except RefusedError:
         return False
-    except (GitHubAwayError, TokenRefusedError) as error:
+    except GitHubError as error:
         raise _away(error) from None
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from actionsight.github.errors import BadCredentialError, GitHubError, RefusedError
+from actionsight.github.pagination import iter_items
 from actionsight.settings import Settings
 from actionsight.webhook_events import REPOSITORY_EVENTS
-from api.auth.github_tokens import GitHubAwayError, TokenRefusedError
 from api.collector import Collector
-from api.github import GitHub, RefusedError
+from api.github import GitHub
 
 PATH = "/webhooks/github"
 
@@ -44,11 +45,11 @@ def ensure_hook(settings: Settings, collector: Collector, full_name: str) -> Hoo
         return Hook(
             "not_created",
             "The collector's credential may not administer webhooks there: GitHub answers "
-            f"{error.status}.",
+            f"{error.status_code}.",
         )
-    except TokenRefusedError:
+    except BadCredentialError:
         return Hook("not_created", "GitHub refuses the collector's credential.")
-    except (GitHubAwayError, KeyError, TypeError, ValueError) as error:
+    except (GitHubError, KeyError, TypeError, ValueError) as error:
         logger.warning("no webhook in %s: %r", full_name, error)
         return Hook("not_created", "GitHub could not be asked.")
 
@@ -68,11 +69,11 @@ def remove_hooks(
     def remove(github: GitHub) -> None:
         for number, url in _hooks(github, full_name):
             if number == hook_id or url == settings.public_root + PATH:
-                github.delete(f"/repos/{full_name}/hooks/{number}")
+                github.client.delete(f"/repos/{full_name}/hooks/{number}")
 
     try:
         collector.ask(full_name, remove)
-    except (RefusedError, GitHubAwayError, TokenRefusedError) as error:
+    except GitHubError as error:
         if hook_id is not None:
             logger.warning("the webhook %d stays in %s: %r", hook_id, full_name, error)
         return False
@@ -101,7 +102,7 @@ def _found_or_made(github: GitHub, settings: Settings, full_name: str) -> Hook:
         },
     }
     try:
-        made = github.post(f"/repos/{full_name}/hooks", body)
+        made = github.client.post(f"/repos/{full_name}/hooks", body).body
     except RefusedError:
         if hook := found():  # another request made it meanwhile
             return hook
@@ -113,11 +114,8 @@ def _hooks(github: GitHub, full_name: str) -> list[tuple[int, Any]]:
     """The ids of a repository's webhooks, and where they send."""
     return [
         (each["id"], each["config"].get("url"))
-        for page in github.pages(f"/repos/{full_name}/hooks")
-        for each in (page if isinstance(page, list) else ())
-        if isinstance(each, Mapping)
-        and isinstance(each.get("id"), int)
-        and isinstance(each.get("config"), Mapping)
+        for each in iter_items(github.client, f"/repos/{full_name}/hooks")
+        if isinstance(each.get("id"), int) and isinstance(each.get("config"), Mapping)
     ]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from actionsight.github.errors import RefusedError
 from actionsight.repositories import save_hook
 from api.answers import json_response
 from api.auth.access import Viewer, current_viewer
@@ -12,7 +13,7 @@ from api.collector import current_collector
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
-from api.github import MANAGING, Installed, RefusedError, Repository
+from api.github import MANAGING, Installed, Repository
 from api.installation import current_settings
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
 from api.parameters import Arguments, Parameter, choice

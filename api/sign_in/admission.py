@@ -2,22 +2,25 @@
 
 from http import HTTPStatus
 
+from actionsight.github.errors import RefusedError
 from actionsight.settings import Settings
-from api.auth.github_tokens import Person
+from api.auth.github_tokens import OAuthClient, Person
 from api.errors import Problem
-from api.github import GitHub, RefusedError
+from api.github import GitHub
 
 
-def check_admission(settings: Settings, person: Person, access_token: str) -> None:
+def check_admission(
+    settings: Settings, oauth: OAuthClient, person: Person, access_token: str
+) -> None:
     """Let a person in who comes back from GitHub.
 
     Raises:
         Problem: 403, the installation is not for them.
-        TokenRefusedError, GitHubAwayError.
+        GitHubError: it cannot be told.
     """
     if settings.sign_in == "everyone" or person.user_id in settings.operators:
         return
-    if not _is_listed_any(GitHub(settings, access_token)):
+    if not _is_listed_any(GitHub(oauth.client_of(access_token))):
         raise Problem(
             HTTPStatus.FORBIDDEN,
             "You cannot sign in here: GitHub lists no account for you on which the GitHub App of "

@@ -11,6 +11,7 @@ log begins at INFO.
 import logging
 import os
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, cast
 
 from flask import Flask, Request, g, request
@@ -20,19 +21,21 @@ from flask_dance.consumer import OAuth2ConsumerBlueprint
 from flask_dance.consumer.requests import OAuth2Session
 from flask_dance.consumer.storage import BaseStorage
 from oauthlib.oauth2 import OAuth2Error
-from requests import RequestException, Response
+from requests import PreparedRequest, RequestException, Response
+from requests.adapters import BaseAdapter
 
-from actionsight.settings import Settings
-from api.auth import github_tokens
-from api.auth.github_tokens import (
-    CLIENT_ERRORS,
-    USER_AGENT,
+from actionsight.github.errors import (
+    BadCredentialError,
     ClientRefusedError,
-    GitHubAwayError,
-    TokenRefusedError,
-    Tokens,
+    GitHubError,
+    UnavailableError,
+    UnexpectedResponseError,
 )
-from api.outgoing import CONNECT_SECONDS, READ_SECONDS, guard
+from actionsight.github.retries import INTERACTIVE
+from actionsight.github.transport import USER_AGENT, TransientError
+from actionsight.settings import Settings
+from api.auth.github_tokens import CLIENT_ERRORS, Tokens, read_object
+from api.github import current_oauth
 
 NAME = "github"
 CALLBACK = "/login/github/authorized"
@@ -61,7 +64,6 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
 
     def __init__(self, settings: Settings) -> None:
         self.callback_url = settings.public_root + CALLBACK
-        self.ca_file = settings.ca_file
         super().__init__(
             NAME,
             __name__,
@@ -99,8 +101,8 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
             state, verifier: what `begin` gave for this sign-in.
 
         Raises:
-            TokenRefusedError: the code is used or expired, or belongs to another verifier.
-            ClientRefusedError, GitHubAwayError.
+            BadCredentialError: the code is used or expired, or belongs to another verifier.
+            ClientRefusedError, UnavailableError, UnexpectedResponseError.
         """
         request_session.update({_STATE: state, _VERIFIER: verifier})
         try:
@@ -108,7 +110,7 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
         except OAuth2Error as error:
             raise _meaning_of(error) from None  # its text and traceback hold what was sent
         except RequestException as error:
-            raise GitHubAwayError(type(error).__name__) from None
+            raise UnavailableError(type(error).__name__) from None
         return Tokens.of(g.pop(f"{NAME}_token", None) or {})
 
     # What Flask-Dance keeps on the blueprint lives as long as a request.
@@ -156,7 +158,7 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
 
 
 class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships no types
-    """A connection that waits a limited time, goes to GitHub alone, and returns people to the one
+    """A connection that goes to GitHub alone, as all of ours do, and returns people to the one
     address."""
 
     @property
@@ -169,20 +171,51 @@ class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships 
         """Flask-Dance's own guess is not used."""
 
     def fetch_token(self, token_url: str, **options: Any) -> Any:
-        """As Flask-Dance asks for it, but for the address, the timeout and our name.
+        """As Flask-Dance asks for it, but for the address, our name and the way to GitHub.
 
         Raises:
-            GitHubAwayError: the answer is not in the form of GitHub's.
+            GitHubError: the answer is not in the form of GitHub's.
         """
         self.register_compliance_hook("access_token_response", _readable)
         # Behind a proxy the request's own address may begin with http://.
         query = request.query_string.decode("latin-1")
         options["authorization_response"] = f"{self.redirect_uri}?{query}"
-        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
-        guard(self, token_url, self.blueprint.ca_file)
+        self.trust_env = False  # it would read ~/.netrc
+        self.mount(token_url, _TransportAdapter())
         self.max_redirects = 0
-        timeout = (CONNECT_SECONDS, READ_SECONDS)
-        return super().fetch_token(token_url, timeout=timeout, headers=headers, **options)
+        headers = {"Accept": "application/json", "User-Agent": USER_AGENT}
+        return super().fetch_token(token_url, headers=headers, **options)
+
+
+class _TransportAdapter(BaseAdapter):
+    """Sends what Flask-Dance asks by the transport of all requests to GitHub."""
+
+    def send(self, request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override]
+        """Send one request.
+
+        Raises:
+            requests.RequestException: no whole response came in time.
+        """
+        body = request.body
+        try:
+            sent = current_oauth().pages.send(
+                str(request.method),
+                str(request.url),
+                headers=request.headers,
+                body=body.encode() if isinstance(body, str) else body,
+                timeout=INTERACTIVE.timeout,
+            )
+        except TransientError as error:
+            raise RequestException(str(error)) from None
+        response = Response()
+        response.request, response.url = request, str(request.url)
+        response.status_code = sent.status
+        response.headers.update(sent.headers)
+        response.raw = BytesIO(sent.body)
+        return response
+
+    def close(self) -> None:
+        """Nothing: the connections are the application's."""
 
 
 class _RequestStorage(BaseStorage):  # type: ignore[misc]  # Flask-Dance ships no types
@@ -215,7 +248,7 @@ class _RequestSessions(SessionInterface):
 
 
 def _readable(response: Response) -> Response:
-    github_tokens.read_object(response)
+    read_object(response.status_code, response.content)
     return response
 
 
@@ -223,9 +256,9 @@ def _says_no_secret(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.INFO
 
 
-def _meaning_of(error: OAuth2Error) -> Exception:
+def _meaning_of(error: OAuth2Error) -> GitHubError:
     if error.error in CLIENT_ERRORS:
         return ClientRefusedError()
     if error.error == "bad_verification_code":
-        return TokenRefusedError()
-    return GitHubAwayError(f"GitHub's answer means {error.error}")
+        return BadCredentialError("the code is used or expired")
+    return UnexpectedResponseError(f"GitHub's answer means {error.error}")

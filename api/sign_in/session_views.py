@@ -11,6 +11,7 @@ from api.auth.sessions import Session
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
+from api.github import current_oauth
 from api.installation import current_settings
 from api.parameters import Arguments
 from api.schemas import BOOLEAN, ID, TEXT, TIME, URL, described, nullable, record
@@ -86,7 +87,7 @@ def post_logout(_: Arguments) -> Response:
     with database.writing() as connection:
         session = _session(connection, sign_in)
     csrf.check(request, session, settings)
-    grants.revoke(database, sign_in.cipher, settings, session.grant_id, reason="signed out")
+    grants.revoke(database, sign_in.cipher, current_oauth(), session.grant_id, reason="signed out")
     response = Response(status=HTTPStatus.NO_CONTENT)
     for name in (sign_in.cookies.session, sign_in.cookies.csrf):
         sign_in.cookies.clear(response, name)

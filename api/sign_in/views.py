@@ -5,19 +5,15 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
+from actionsight.github.errors import BadCredentialError, ClientRefusedError, GitHubError
 from actionsight.settings import Settings
-from api.auth import csrf, github_tokens, grants, sessions
-from api.auth.github_tokens import (
-    ClientRefusedError,
-    GitHubAwayError,
-    Person,
-    TokenRefusedError,
-    Tokens,
-)
+from api.auth import csrf, grants, sessions
+from api.auth.github_tokens import Person, Tokens
 from api.bodies import read_form
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem, bad_request
+from api.github import current_oauth
 from api.installation import current_settings
 from api.origins import check_origin
 from api.parameters import TEXT_SCHEMA, Arguments, Parameter, text, text_for_answer
@@ -132,7 +128,7 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
     try:
         tokens = sign_in.dance.complete(state, verifier)
         person = _admitted(settings, tokens)
-    except TokenRefusedError:
+    except BadCredentialError:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"GitHub does not take the code: used or too old. {AGAIN}"
         ) from None
@@ -144,7 +140,7 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
             "ACTIONSIGHT_GITHUB_CLIENT_ID, ACTIONSIGHT_GITHUB_CLIENT_SECRET and "
             "ACTIONSIGHT_PUBLIC_URL with the App at GitHub.",
         ) from None
-    except GitHubAwayError as error:
+    except GitHubError as error:
         logger.warning("sign-in failed: %s", error)
         raise github_away() from None
     with current_database().writing() as connection:
@@ -155,11 +151,12 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
 
 def _admitted(settings: Settings, tokens: Tokens) -> Person:
     """Whose tokens they are; those of somebody who may not sign in are ended at GitHub."""
-    person = github_tokens.read_person(settings, tokens.access_token)
+    oauth = current_oauth()
+    person = oauth.read_person(tokens.access_token)
     try:
-        check_admission(settings, person, tokens.access_token)
+        check_admission(settings, oauth, person, tokens.access_token)
     except Problem:
-        grants.end_at_github(settings, tokens.access_token)
+        grants.end_at_github(oauth, tokens.access_token)
         raise
     return person
 
@@ -172,7 +169,7 @@ def _end_older_session(sign_in: SignIn) -> None:
         session = sessions.find_session(connection, older)
     if session is not None:
         grants.revoke(
-            database, sign_in.cipher, sign_in.settings, session.grant_id, reason="signed in again"
+            database, sign_in.cipher, current_oauth(), session.grant_id, reason="signed in again"
         )
 
 

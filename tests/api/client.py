@@ -44,6 +44,8 @@ def app_of(settings: Settings) -> Iterator[Flask]:
     yield app
     rights.rights_of(app).close()
     app.extensions["database"].close()
+    app.extensions["oauth"].close()
+    app.extensions["collector"].close()
     if buffer := app.extensions["event_buffer"]:
         buffer.close()
     flights.flights_of(app).close()

@@ -80,7 +80,7 @@ class RateLimiter:
                 )
             except redis.RedisError as error:
                 self._note_outage(error)
-        return self._local.acquire(priority, permit_id)
+        return self._local.acquire(priority, permit_id, longest_wait_seconds)
 
     def release(self, permit: Permit, outcome: ResponseOutcome) -> None:
         """Note that the request of a permit is over, and what its response told."""

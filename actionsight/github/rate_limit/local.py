@@ -26,16 +26,20 @@ class LocalRateLimiter:
         self._clock = clock
         self._lock = threading.Lock()
         self._one_at_a_time = threading.Lock()
-        self._most_a_minute = limits.most_a_minute
+        self._limits = limits
         self._points: deque[tuple[str, float]] = deque()
         self._headers: RateLimitHeaders | None = None
         self._resets_at = 0.0
         self._paused_until = 0.0
         self._backoff_count = 0
 
-    def acquire(self, priority: Priority, permit_id: str) -> Permit | Wait:
+    def acquire(
+        self, priority: Priority, permit_id: str, longest_wait_seconds: float
+    ) -> Permit | Wait:
         """Leave to send the only request of this process, once those under way are over."""
-        self._one_at_a_time.acquire()
+        timeout = min(max(longest_wait_seconds, 0), threading.TIMEOUT_MAX)
+        if not self._one_at_a_time.acquire(timeout=timeout):
+            return Wait(timeout + 1)
         with self._lock:
             now = self._clock()
             wait = self._wait(priority, now)
@@ -77,8 +81,9 @@ class LocalRateLimiter:
             if spare < 0:
                 return Wait(self._resets_at - now, is_hourly=True)
         self._forget(now)
-        if 0 < self._most_a_minute <= len(self._points):
-            return Wait(self._points[-self._most_a_minute][1] + MINUTE - now)
+        most = self._limits.most_a_minute(priority)
+        if 0 < most <= len(self._points):
+            return Wait(self._points[-most][1] + MINUTE - now)
         return None
 
     def _pause(self, outcome: ResponseOutcome, now: float) -> None:

@@ -38,7 +38,8 @@ _RESERVES = {
 
 @dataclass(frozen=True)
 class Limits:
-    """GitHub's secondary limits, which no header tells; `margin` is how far we stay below.
+    """GitHub's secondary limits, which no header tells; `margin` is how far we stay below, but for
+    people, who would wait for a minute behind a backfill.
 
     `points_per_minute` 0: we keep to neither of them.
     """
@@ -47,17 +48,19 @@ class Limits:
     points_per_minute: int = 900
     margin: float = 0.02
 
-    @property
-    def most_at_once(self) -> int:
+    def most_at_once(self, priority: Priority) -> int:
         """How many requests may be under way."""
-        return max(1, int(self.concurrent * (1 - self.margin)))
+        return max(1, int(self.concurrent * self._share(priority)))
 
-    @property
-    def most_a_minute(self) -> int:
-        """How many requests may fall into any minute, 0: any number; each is a GET, one point."""
+    def most_a_minute(self, priority: Priority) -> int:
+        """How many requests may fall into any minute, 0: any number; each counts as a GET, one
+        point."""
         if self.points_per_minute == 0:
             return 0
-        return max(1, int(self.points_per_minute * (1 - self.margin)))
+        return max(1, int(self.points_per_minute * self._share(priority)))
+
+    def _share(self, priority: Priority) -> float:
+        return 1.0 if priority is Priority.INTERACTIVE else 1 - self.margin
 
 
 GITHUB_LIMITS = Limits()

@@ -99,6 +99,17 @@ def test_no_minute_holds_more_points_than_allowed(process: Process, time: Time) 
     assert refused(other).seconds == pytest.approx(1, abs=0.02)
 
 
+def test_people_go_first_in_the_margin_that_collection_keeps(process: Process) -> None:
+    limiter = process(Limits(concurrent=100, points_per_minute=20, margin=0.2))
+    for number in range(16):
+        asked(limiter, good(4000 - number))
+    assert refused(limiter).seconds == pytest.approx(60)
+    for number in range(4):
+        asked(limiter, good(3980 - number), Priority.INTERACTIVE)
+    assert refused(limiter, Priority.INTERACTIVE).seconds == pytest.approx(60)
+    assert refused(limiter).seconds == pytest.approx(60)
+
+
 def test_who_is_more_urgent_goes_first(process: Process, time: Time) -> None:
     one, other = process(), process()
     for number in range(10):
@@ -288,3 +299,13 @@ def test_without_the_cache_server_requests_go_on_one_at_a_time(
     time.now += 61
     asked(limiter, good(0))
     assert refused(limiter).is_hourly
+
+
+def test_without_the_cache_server_nobody_waits_longer_than_they_would(time: Time) -> None:
+    limiter = RateLimiter("token", "octo", None, limits=FEW, clock=time.clock)
+    under_way = acquired(limiter)
+    given = limiter.acquire(Priority.INTERACTIVE, "of a person", 0.05)
+    assert isinstance(given, Wait)
+    assert given.seconds > 0.05
+    limiter.release(under_way, good(3000))
+    assert isinstance(limiter.acquire(Priority.INTERACTIVE, "again", 0.05), Permit)

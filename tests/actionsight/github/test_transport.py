@@ -5,7 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from actionsight.github.diagnostics import check
-from actionsight.github.errors import UnavailableError
+from actionsight.github.errors import BadCredentialError, UnavailableError
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
-from actionsight.github.transport import Timeout
+from actionsight.github.transport import Timeout, Transport
 from actionsight.settings import Settings
+from api.auth.github_tokens import OAuthClient
 from github_standin.server.server import Server
-from github_standin.world.people import Installation
 from github_standin.world.world import World
 from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import PATH, REPOSITORY
@@ -188,32 +188,96 @@ def test_a_proxy_is_given_its_password_and_doctor_names_it(
     assert "p%40ss" not in str(found)
 
 
-def test_an_app_goes_the_same_way(
+def as_app(settings: Settings, make_router: MakeRouter, world: World) -> None:
+    world.people.install("octo")
+    client = make_router(settings).client("octo/app", Priority.HEAD)
+    assert client.get("/repos/octo/app").body["full_name"] == "octo/app"
+
+
+def as_person(settings: Settings, _: MakeRouter, world: World) -> None:
+    user = world.people.add_user("ada")
+    token = world.people.issue_token(user).access_token
+    with closing(OAuthClient(settings)) as oauth:
+        assert oauth.read_person(token).login == "ada"
+
+
+def as_oauth_client(settings: Settings, _: MakeRouter, __: World) -> None:
+    with closing(OAuthClient(settings)) as oauth, pytest.raises(BadCredentialError):
+        oauth.refresh("of nobody")
+
+
+@pytest.mark.parametrize("ask", [as_app, as_person, as_oauth_client])
+def test_everybody_goes_the_same_way(
     make_router: MakeRouter,
     app: Settings,
     app_server: Server,
     world: World,
     authority: Path,
     proxied: list[str],
+    ask: Callable[[Settings, MakeRouter, World], None],
 ) -> None:
-    of_octo: Installation = world.people.install("octo")
     with serving_securely(app_server, authority) as port:
-        there = replace(app, github_api_url=f"https://localhost:{port}", ca_file=authority)
-        client = make_router(there).client("octo/app", Priority.HEAD)
-        assert client.get("/repos/octo/app").body["full_name"] == "octo/app"
-    assert of_octo.id in [each.id for each in world.people.installations.values()]
+        url = f"https://localhost:{port}"
+        by_client = replace(app, github_client_id="client", github_client_secret="secret")
+        there = replace(by_client, github_api_url=url, github_url=url, ca_file=authority)
+        ask(there, make_router, world)
     assert {line.split()[1] for line in proxied} == {WHO.lower().split()[1]}
 
 
+def test_netrc_is_not_read_and_a_proxy_serves_plain_http(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine github.example login someone password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    heads: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        heads.append(connection.recv(65_536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with listening(serve) as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        transport = Transport("http://github.example")
+        assert transport.send("GET", transport.url("/x")).status == 200
+        transport.close()
+    (head,) = heads
+    assert head.startswith(b"GET http://github.example/x ")
+    assert b"authorization" not in head.lower()
+
+
+def test_a_redirect_is_the_client_s_to_follow() -> None:
+    asked: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65_536))
+        connection.sendall(
+            b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+        )
+
+    with listening(serve) as port:
+        transport = Transport(f"http://127.0.0.1:{port}")
+        assert transport.send("GET", transport.url("/x")).status == 307
+        transport.close()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 1000\r\n"])
 @pytest.mark.parametrize("who", ["token", "app"])
 def test_an_answer_that_trickles_is_given_up(
-    make_router: MakeRouter, asked: Settings, app: Settings, retry_policy: RetryPolicy, who: str
+    make_router: MakeRouter,
+    asked: Settings,
+    app: Settings,
+    retry_policy: RetryPolicy,
+    who: str,
+    length: bytes,
 ) -> None:
     hasty = replace(retry_policy, timeout=Timeout(connect_seconds=5, total_seconds=0.5))
 
     def trickle(connection: socket.socket) -> None:
         connection.recv(65_536)
-        answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + b" " * 1_000
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + length + b"\r\n"
+        answer = head + b" " * 1_000
         for byte in answer:
             connection.sendall(bytes([byte]))
             time.sleep(0.02)
@@ -225,3 +289,21 @@ def test_an_answer_that_trickles_is_given_up(
         with pytest.raises(UnavailableError, match="no whole answer in time"):
             make_router(there, retry_policy=hasty).client(REPOSITORY, Priority.HEAD).get(PATH)
     assert time.monotonic() - began < 10
+
+
+def test_a_deadline_ends_what_trickles_and_what_is_tried_again(app: Settings) -> None:
+    asked: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        asked.append(connection.recv(65_536))
+        for _ in range(100):
+            connection.sendall(b" ")
+            time.sleep(0.05)
+
+    with listening(serve) as port:
+        there = replace(app, github_api_url=f"http://127.0.0.1:{port}")
+        began = time.monotonic()
+        with closing(OAuthClient(there)) as oauth, pytest.raises(UnavailableError):
+            oauth.client_of("ghu_of_a_person", deadline=began + 0.5).get("/user")
+        assert time.monotonic() - began < 5
+    assert len(asked) == 1

@@ -86,7 +86,7 @@ def test_what_the_app_does_not_reach_is_not_added(
     assert operator.add("octo/spare").status_code == 404
     assert caller.add("octo/spare").status_code == 404
     house.world.people.uninstall(house.organisation)
-    house.app.extensions["collector"]._believed_until = float("-inf")
+    house.app.extensions["collector"]._router._cached_until = float("-inf")
     assert operator.add("octo/open").status_code == 404, "nobody could collect it"
 
 

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from werkzeug.wrappers import Request, Response
 
+from actionsight.github.retries import INTERACTIVE
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
 from github_standin.server.server import Break, Fault
@@ -63,7 +64,7 @@ def test_a_github_that_fails_is_not_asked_by_every_request(
     house.github.fault = fails
     for _ in range(5):
         assert browser.visible() == {open_id}
-    assert house.asked() == 1
+    assert house.asked() == INTERACTIVE.tries
 
 
 @pytest.fixture

@@ -12,16 +12,13 @@ from psycopg import Connection
 from werkzeug.wrappers import Request, Response
 
 from actionsight.encryption import Cipher
+from actionsight.github.errors import BadCredentialError, ClientRefusedError, UnavailableError
 from actionsight.settings import Settings
 from api.auth import grants
-from api.auth.github_tokens import (
-    ClientRefusedError,
-    GitHubAwayError,
-    TokenRefusedError,
-    read_person,
-)
+from api.auth.github_tokens import OAuthClient
 from api.auth.grants import GrantEndedError
 from api.database import Database
+from api.github import oauth_of
 from github_standin.server.server import Break, Server
 from github_standin.world.world import World
 from tests.api.sign_in.visitors import CLIENT_ID, SECRET_KEY, Visitor
@@ -35,13 +32,13 @@ TOKENS = "/login/oauth/access_token"
 class Asking:
     """Asks for the token of the one grant."""
 
-    settings: Settings
+    oauth: OAuthClient
     database: Database
     grant_id: int
     cipher: Cipher
 
     def token(self) -> str:
-        return grants.access_token(self.database, self.cipher, self.settings, self.grant_id)
+        return grants.access_token(self.database, self.cipher, self.oauth, self.grant_id)
 
     def refused(self, token: str) -> None:
         grants.note_refusal(self.database, self.cipher, self.grant_id, token)
@@ -52,7 +49,7 @@ def asking(visitor: Visitor, settings: Settings, connection: Connection[Any], ap
     visitor.sign_in("ada")
     row = connection.execute("select grant_id from app.sign_in_grants").fetchone()
     assert row is not None
-    return Asking(settings, app.extensions["database"], row[0], Cipher(SECRET_KEY))
+    return Asking(oauth_of(app), app.extensions["database"], row[0], Cipher(SECRET_KEY))
 
 
 def age(connection: Connection[Any], seconds_left: int) -> None:
@@ -70,7 +67,7 @@ def test_a_token_that_lives_is_given_without_asking_github(
     token = asking.token()
     assert token == asking.token()
     assert len(github.requests) == asked
-    assert read_person(settings, token).user_id == 1001
+    assert asking.oauth.read_person(token).user_id == 1001
 
 
 def test_a_token_about_to_expire_is_refreshed(
@@ -80,7 +77,7 @@ def test_a_token_about_to_expire_is_refreshed(
     age(connection, 299)
     new = asking.token()
     assert new != old
-    assert read_person(settings, new).user_id == 1001
+    assert asking.oauth.read_person(new).user_id == 1001
     assert asking.token() == new, "eight hours are left again"
 
 
@@ -134,8 +131,8 @@ def test_nothing_is_held_in_the_database_while_github_is_asked(
         asking.token()
     assert held == []
     (new,) = given
-    with pytest.raises(TokenRefusedError):
-        read_person(settings, new)
+    with pytest.raises(BadCredentialError):
+        asking.oauth.read_person(new)
 
 
 def test_while_somebody_refreshes_a_token_that_lives_serves(
@@ -191,7 +188,7 @@ def test_a_token_that_was_refreshed_meanwhile_is_worth_another_try(
     asking.token()
     asking.refused(old)
     assert visitor.me() is not None
-    assert read_person(settings, asking.token()).user_id == 1001
+    assert asking.oauth.read_person(asking.token()).user_id == 1001
 
 
 def test_while_github_is_away_a_token_serves_until_it_expires(
@@ -202,7 +199,7 @@ def test_while_github_is_away_a_token_serves_until_it_expires(
     age(connection, 60)
     assert asking.token() == token
     age(connection, 0)
-    with pytest.raises(GitHubAwayError):
+    with pytest.raises(UnavailableError):
         asking.token()
     github.fault = None
     assert visitor.me() is not None, "nobody is signed out because GitHub is away"
