@@ -8,9 +8,9 @@ from flask import Flask, current_app
 
 from actionsight.github.client import GitHubClient
 from actionsight.github.errors import RefusedError, UnexpectedResponseError
+from actionsight.github.oauth import OAuthClient
 from actionsight.github.pagination import get_object, iter_items
 from actionsight.settings import Settings
-from api.auth.github_tokens import OAuthClient
 
 Role = Literal["read", "triage", "write", "maintain", "admin"]
 

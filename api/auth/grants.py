@@ -18,7 +18,7 @@ from psycopg.rows import class_row, scalar_row
 from actionsight import audit
 from actionsight.encryption import Cipher, DecryptionError
 from actionsight.github.errors import BadCredentialError, GitHubError, UnavailableError
-from api.auth.github_tokens import OAuthClient, Tokens
+from actionsight.github.oauth import OAuthClient, Tokens
 from api.auth.sessions import end_sessions_of_grant
 from api.database import Database
 

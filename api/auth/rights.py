@@ -26,9 +26,9 @@ from redis.lock import Lock
 
 from actionsight.encryption import Cipher, DecryptionError
 from actionsight.github.errors import BadCredentialError, GitHubError, UnavailableError
+from actionsight.github.oauth import OAuthClient
 from actionsight.settings import Settings
 from api.auth import grants
-from api.auth.github_tokens import OAuthClient
 from api.auth.grants import GrantEndedError
 from api.cache.server import Outage, connect
 from api.database import Database

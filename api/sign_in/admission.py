@@ -3,8 +3,8 @@
 from http import HTTPStatus
 
 from actionsight.github.errors import RefusedError
+from actionsight.github.oauth import OAuthClient, Person
 from actionsight.settings import Settings
-from api.auth.github_tokens import OAuthClient, Person
 from api.errors import Problem
 from api.github import GitHub
 

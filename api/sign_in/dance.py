@@ -31,10 +31,10 @@ from actionsight.github.errors import (
     UnavailableError,
     UnexpectedResponseError,
 )
+from actionsight.github.oauth import CLIENT_ERRORS, Tokens, read_object
 from actionsight.github.retries import INTERACTIVE
 from actionsight.github.transport import USER_AGENT, TransientError
 from actionsight.settings import Settings
-from api.auth.github_tokens import CLIENT_ERRORS, Tokens, read_object
 from api.github import current_oauth
 
 NAME = "github"

@@ -9,8 +9,8 @@ from psycopg.rows import class_row
 
 from actionsight import audit
 from actionsight.encryption import Cipher
+from actionsight.github.oauth import Person, Tokens
 from api.auth import grants
-from api.auth.github_tokens import Person, Tokens
 from api.auth.sessions import create_session
 
 

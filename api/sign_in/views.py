@@ -6,9 +6,9 @@ from http import HTTPStatus
 from flask import Blueprint, Response, request
 
 from actionsight.github.errors import BadCredentialError, ClientRefusedError, GitHubError
+from actionsight.github.oauth import Person, Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
-from api.auth.github_tokens import Person, Tokens
 from api.bodies import read_form
 from api.database import current_database
 from api.endpoints import endpoint

@@ -18,11 +18,11 @@ from cryptography.x509.oid import NameOID
 
 from actionsight.github.diagnostics import check
 from actionsight.github.errors import BadCredentialError, UnavailableError
+from actionsight.github.oauth import OAuthClient
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.github.transport import Timeout, Transport
 from actionsight.settings import Settings
-from api.auth.github_tokens import OAuthClient
 from github_standin.server.server import Server
 from github_standin.world.world import World
 from tests.actionsight.github.conftest import MakeRouter

@@ -16,9 +16,9 @@ from werkzeug.wrappers import Request, Response
 from actionsight.api_tokens import Scope, create_token
 from actionsight.encryption import Cipher
 from actionsight.event_buffer import EventBuffer
+from actionsight.github.oauth import Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
-from api.auth.github_tokens import Tokens
 from api.auth.rights import PREFIX, rights_of
 from api.seals import seal_of
 from github_standin.server.server import Fault, Server

@@ -13,9 +13,9 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.encryption import Cipher
 from actionsight.github.errors import BadCredentialError, ClientRefusedError, UnavailableError
+from actionsight.github.oauth import OAuthClient
 from actionsight.settings import Settings
 from api.auth import grants
-from api.auth.github_tokens import OAuthClient
 from api.auth.grants import GrantEndedError
 from api.database import Database
 from api.github import oauth_of
