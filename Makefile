@@ -52,7 +52,7 @@ check-types:
 	$(BIN)/mypy
 
 check-sql:
-	$(BIN)/sqlfluff lint --disable-progress-bar transform
+	$(BIN)/sqlfluff lint --disable-progress-bar transform actionsight/migrations/sql
 
 bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, collection, how long until a webhook shows
 	$(BIN)/python -m benchmarks.receiver

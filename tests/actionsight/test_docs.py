@@ -32,6 +32,14 @@ def test_every_command_has_help() -> None:
         assert command.help, name
 
 
+def test_the_map_of_triggers_has_every_trigger_and_no_other() -> None:
+    triggers = read("actionsight/migrations/sql/triggers.sql")
+    map_of_triggers = read("docs/contributors.md").partition("## The map of triggers")[2]
+    rows = re.findall(r"^\| (`\w+`[^|]*) \|", map_of_triggers.partition("\n## ")[0], re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(re.findall(r"create or replace trigger (\w+)", triggers))
+
+
 def test_every_link_between_documents_leads_somewhere() -> None:
     documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     for document in documents:

@@ -1,7 +1,7 @@
--- What the triggers call, and what advances how far statistics can be trusted. "The map of triggers" in
--- docs/contributors.md says who fills and who reads what.
+-- What the triggers call, and what advances how far statistics can be trusted. "The map of
+-- triggers" in docs/contributors.md says who fills and who reads what.
 
--- Notes the attempts of runs whose jobs are to be listed, and forgets those that GitHub has no more.
+-- Notes the attempts of runs whose jobs are to be listed, and forgets those that GitHub deleted.
 create or replace function raw.owe_job_listings() returns trigger language plpgsql as $body$
 begin
     insert into raw.owed_job_listings as owed (
@@ -69,9 +69,9 @@ begin
 end
 $body$;
 
--- A statistic can be trusted up to the start of the newest cycle that looked for new runs, open ones and
--- all their jobs, ended well, and whose loads, and all earlier ones of that repository, are built
--- (definition: as_of).
+-- A statistic can be trusted up to the start of the newest cycle that looked for new runs, open
+-- ones and all their jobs, ended well, and whose loads, and all earlier ones of that repository,
+-- are built (definition: as_of).
 create or replace function app.advance_observed_until() returns void language plpgsql as $body$
 begin
     if to_regclass('marts.built_loads') is null then

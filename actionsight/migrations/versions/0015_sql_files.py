@@ -4,7 +4,7 @@ from alembic import op
 
 revision = "0015"
 down_revision = "0014"
-SQL_DIGEST = "b0699a097acef54d"
+SQL_DIGEST = "79b9ddd0f0aa89c9"
 
 
 def upgrade() -> None:
