@@ -4,6 +4,7 @@ import pytest
 
 from actionsight import purging
 from actionsight.database import connect
+from actionsight.locks import LOADING_LOCK, WEBHOOK_LOCK
 from github_standin.world.people import User
 from tests.api.rights.house import OPERATOR_ID, Caller, House, told
 
@@ -115,15 +116,15 @@ def test_what_was_removed_before_can_still_be_purged(house: House, operator: Cal
     assert "app.repositories" not in house.tables_with(closed_id)
 
 
-@pytest.mark.parametrize("lock", ["0x41530001", "0x41530002"])
+@pytest.mark.parametrize("lock", [LOADING_LOCK, WEBHOOK_LOCK])
 def test_while_rows_could_still_come_a_purge_waits(
-    house: House, operator: Caller, monkeypatch: pytest.MonkeyPatch, lock: str
+    house: House, operator: Caller, monkeypatch: pytest.MonkeyPatch, lock: int
 ) -> None:
     """A collection has its rows in hand; a drain is waited for, but not for long."""
     monkeypatch.setattr(purging, "WAIT_SECONDS", 0.1)
     closed_id = house.monitor("octo/closed")
     with connect(str(house.settings.database_url)) as collection:
-        collection.execute("select pg_advisory_lock(%s)", [int(lock, 16)])
+        collection.execute("select pg_advisory_lock(%s)", [lock])
         assert operator.delete(closed_id, "?purge=true").status_code == 202
         assert operator.visible() == set()
         with pytest.raises(purging.BusyError):
