@@ -58,7 +58,7 @@ bench: setup .venv/development-installed ## measure: the receiver, the API and i
 	$(BIN)/python -m benchmarks.receiver
 	$(BIN)/python -m benchmarks.api
 	$(BIN)/python -m benchmarks.collection
-	$(BIN)/python -m benchmarks.live
+	$(BIN)/python -m benchmarks.freshness
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
 	@for name in installer runtime development; do \

@@ -25,8 +25,8 @@ from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.settings import ROOT, Settings
 from actionsight.settings import load as load_settings
 from api.webhooks.signature import sign
+from benchmarks.breakdown import print_parts
 from benchmarks.load import Load, Senders
-from benchmarks.parts import print_parts
 from tests.support.granian import served
 
 PAYLOADS = ROOT / "tests/data/webhooks/octokit-webhooks/payloads.jsonl.gz"

@@ -9,8 +9,8 @@ import argparse
 import os
 import sys
 
-from benchmarks.collection import first_load, latency, memory, own_cost, steady
-from benchmarks.collection.surroundings import Machine, machine
+from benchmarks.collection import first_load, incremental_poll, latency, memory, overhead
+from benchmarks.collection.environment import Machine, machine
 
 PARTS = ("requests", "latency", "limits", "cost", "memory", "steady")
 # So many attempts need some 2,650 requests: two whole minutes of GitHub's limit.
@@ -46,11 +46,11 @@ def _measure(part: str, on: Machine, arguments: argparse.Namespace) -> None:
     elif part == "limits":
         latency.measure_limited(on, attempts if arguments.full else FEWER)
     elif part == "cost":
-        own_cost.measure(on, attempts, rounds)
+        overhead.measure(on, attempts, rounds)
     elif part == "memory":
         memory.measure(on, attempts)
     else:
-        steady.measure(on, rounds)
+        incremental_poll.measure(on, rounds)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.collection.stopwatches import Stopwatches
+from benchmarks.collection.timing import Stopwatches
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from actionsight.database import connect
 from actionsight.settings import Settings
-from benchmarks.collection.surroundings import Machine, Standin, in_a_process, standin
+from benchmarks.collection.environment import Machine, Standin, in_a_process, standin
 
 POLL = ("--lifted", "--loop", "head", "--loop", "open")
 PAGE = 100

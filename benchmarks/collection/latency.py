@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import httpx
 
+from benchmarks.collection.environment import TOKEN, Machine, standin
 from benchmarks.collection.first_load import load_first
-from benchmarks.collection.surroundings import TOKEN, Machine, standin
 
 MEDIAN_SECONDS = 0.1
 SAMPLE = 300

@@ -1,7 +1,7 @@
 """The most memory that the collecting process has, for a history and for one ten times as long."""
 
+from benchmarks.collection.environment import Machine, standin
 from benchmarks.collection.first_load import load_first
-from benchmarks.collection.surroundings import Machine, standin
 
 
 def measure(on: Machine, attempts: int) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 from actionsight.database import connect
 from actionsight.settings import Settings
 from benchmarks.collection import history
-from benchmarks.collection.first_load import POLL, load_first
-from benchmarks.collection.surroundings import (
+from benchmarks.collection.environment import (
     ATTEMPTS_PER_RUN,
     Machine,
     Standin,
     in_a_process,
     standin,
 )
+from benchmarks.collection.first_load import POLL, load_first
 
 SIZES = (10_000, 100_000)
 CHANGED_RUNS = 100

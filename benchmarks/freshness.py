@@ -1,6 +1,6 @@
 """How long until a webhook shows: from its 202 to `GET /workflows/{id}`, under all of `make up`.
 
-    .venv/bin/python -m benchmarks.live [--events 50]
+    .venv/bin/python -m benchmarks.freshness [--events 50]
 
 Starts the demonstration in a folder of its own, waits for its first numbers, then delivers signed
 events one by one at random moments (real `workflow_run` payloads, each with a workflow of its own),

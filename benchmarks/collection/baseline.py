@@ -1,6 +1,6 @@
 """The yardstick: the same requests in a plain loop with httpx, rows in by COPY.
 
-    python -m benchmarks.collection.plain REQUESTS
+    python -m benchmarks.collection.baseline REQUESTS
 
 One request after another, as simple as it can be written: no limits kept, nothing tried again,
 nothing compared, no cursor, no second load possible. The tables have the raw tables' columns and

@@ -4,8 +4,8 @@ import os
 import statistics
 from typing import Any
 
+from benchmarks.collection.environment import Machine, in_a_process, standin
 from benchmarks.collection.first_load import load_first
-from benchmarks.collection.surroundings import Machine, in_a_process, standin
 
 SLOWEST = 12
 
@@ -22,10 +22,10 @@ def measure(on: Machine, attempts: int, rounds: int) -> None:
             with on.installation(github) as settings:
                 # Each is the first in every other round.
                 if number % 2:
-                    plain.append(in_a_process("plain", [str(record)], settings))
+                    plain.append(in_a_process("baseline", [str(record)], settings))
                 ours.append(load_first(settings, github))
                 if not number % 2:
-                    plain.append(in_a_process("plain", [str(record)], settings))
+                    plain.append(in_a_process("baseline", [str(record)], settings))
     ratios = [our["seconds"] / its["seconds"] for our, its in zip(ours, plain, strict=True)]
     print(f"own cost, no latency, {rounds} rounds in turns (load {os.getloadavg()[0]:.1f}):")
     _line("collection", ours)
