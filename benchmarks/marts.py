@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
-from tests.transform.building import Project
+from tests.transform.building import Project, environment_of_dbt
 
 REPOSITORIES = 20
 WORKFLOWS = 200
@@ -121,10 +120,7 @@ _STATEMENTS = (
 
 def build(url: str, folder: Path) -> None:
     """Let dbt make the marts of a migrated database, empty but with all their keys and indexes."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ACTIONSIGHT_DATABASE_URL", url)
-        environment.setenv("DBT_TARGET_PATH", str(folder / "target"))
-        environment.setenv("DBT_LOG_PATH", str(folder / "logs"))
+    with environment_of_dbt(url, folder):
         Project().run()
 
 

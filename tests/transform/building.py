@@ -1,5 +1,6 @@
 """Runs dbt: in this process where only the result counts, else as a child that can be killed."""
 
+import os
 import subprocess
 import sys
 import warnings
@@ -7,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import pytest
+from unittest.mock import patch
 
 from actionsight.settings import ROOT
 from tests.support.services import Databases
@@ -26,11 +26,20 @@ def database_to_build_in(server: Databases, folder: Path) -> Iterator[str]:
     It has the same name each time, and dbt keeps in the same folder what it has parsed: for another
     address it would parse the whole project again.
     """
-    with server.migrated("dbt") as url, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("ACTIONSIGHT_DATABASE_URL", url)
-        environment.setenv("DBT_TARGET_PATH", str(folder / "dbt" / "target"))
-        environment.setenv("DBT_LOG_PATH", str(folder / "dbt" / "logs"))
+    with server.migrated("dbt") as url, environment_of_dbt(url, folder / "dbt"):
         yield url
+
+
+@contextmanager
+def environment_of_dbt(database_url: str, folder: Path) -> Iterator[None]:
+    """Let the environment name a database and a folder to dbt, for the length of the context."""
+    variables = {
+        "ACTIONSIGHT_DATABASE_URL": database_url,
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+    }
+    with patch.dict(os.environ, variables):
+        yield
 
 
 class Project:
