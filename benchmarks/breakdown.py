@@ -22,7 +22,7 @@ from benchmarks import bare
 SECONDS = 0.5
 
 
-def print_parts(bodies: Sequence[bytes], settings: Settings, folder: Path) -> None:
+def print_breakdown(bodies: Sequence[bytes], settings: Settings, folder: Path) -> None:
     """Print the median of each part over these bodies.
 
     Args:

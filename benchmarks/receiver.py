@@ -25,7 +25,7 @@ from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.settings import ROOT, Settings
 from actionsight.settings import load as load_settings
 from api.webhooks.signature import sign
-from benchmarks.breakdown import print_parts
+from benchmarks.breakdown import print_breakdown
 from benchmarks.load import Load, Senders
 from tests.support.granian import served
 
@@ -68,7 +68,7 @@ def main() -> None:
         )
         print_load(f"receiver at {PACE} a second", paced)
         print("\nby itself, the median of one call after the other:")
-        print_parts([body for _, body in deliveries], settings, folder)
+        print_breakdown([body for _, body in deliveries], settings, folder)
 
 
 def read_deliveries() -> list[tuple[str, bytes]]:

@@ -34,7 +34,7 @@ def main() -> None:
     from ingestion.github import stages
     from ingestion.github.cycle import LOOPS, cycle
 
-    told: dict[str, Any] = {"import_seconds": time.perf_counter() - began}
+    result: dict[str, Any] = {"import_seconds": time.perf_counter() - began}
     watches = _watches()
     asked: list[str] = []
     if arguments.record:
@@ -51,9 +51,9 @@ def main() -> None:
         for stage in (stages.collect_repositories, stages.collect_runs, stages.collect_jobs):
             moment = time.perf_counter()
             results.append(stage(under_way))
-            told[f"{stage.__name__}_seconds"] = time.perf_counter() - moment
-            told[f"{stage.__name__}_peak_bytes"] = peak_bytes()
-    told |= {
+            result[f"{stage.__name__}_seconds"] = time.perf_counter() - moment
+            result[f"{stage.__name__}_peak_bytes"] = peak_bytes()
+    result |= {
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu,
         "requests": sum(result.request_count for result in results),
@@ -66,7 +66,7 @@ def main() -> None:
     }
     if arguments.record:
         arguments.record.write_text("\n".join(asked))
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 def peak_bytes() -> int:

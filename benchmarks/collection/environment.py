@@ -147,5 +147,5 @@ def in_a_process(module: str, arguments: Sequence[str], settings: Settings) -> d
     )
     if done.returncode:
         raise SystemExit(f"{module} failed:\n{done.stdout}\n{done.stderr}")
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result

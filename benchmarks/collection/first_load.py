@@ -78,32 +78,32 @@ def load_first(
     """
     before = of.request_count()
     recording = ("--record", str(record)) if record else ()
-    told = in_a_process("collect", ["--watched", *recording, *arguments], settings)
-    told["counted"] = of.request_count() - before
+    result = in_a_process("collect", ["--watched", *recording, *arguments], settings)
+    result["counted"] = of.request_count() - before
     made = of.status()["generated"]
     wanted = {name: made[name] for name in ("runs", "attempts", "jobs")}
-    if (found := stored(settings)) != wanted or told["troubles"]:
-        raise SystemExit(f"stored {found}, not {wanted}: {told['troubles']}")
-    return told
+    if (found := stored(settings)) != wanted or result["troubles"]:
+        raise SystemExit(f"stored {found}, not {wanted}: {result['troubles']}")
+    return result
 
 
 def measure(on: Machine, attempts: int) -> None:
     """Print requests of a first load by kind, and of idle polls."""
     record = on.folder / "requests"
     with standin(attempts, rate_limit=100_000) as github, on.installation(github) as settings:
-        told = load_first(settings, github, "--lifted", record=record)
-        _report(told, bound(settings), record.read_text().splitlines(), settings)
+        result = load_first(settings, github, "--lifted", record=record)
+        _report(result, bound(settings), record.read_text().splitlines(), settings)
         _idle(settings, github)
 
 
-def _report(told: dict[str, Any], least: Bound, urls: list[str], settings: Settings) -> None:
+def _report(result: dict[str, Any], least: Bound, urls: list[str], settings: Settings) -> None:
     kinds = Counter(_kind(url) for url in urls)
     probes = kinds["runs, first page"] + kinds["runs, later pages"] - least.window_pages
     sizes = stored(settings)
     print(
         f"first load: {sizes['runs']:,} runs, {sizes['attempts']:,} attempts, "
-        f"{sizes['jobs']:,} jobs: {told['counted']:,} requests counted at the stand-in "
-        f"({told['requests']:,} by ourselves)"
+        f"{sizes['jobs']:,} jobs: {result['counted']:,} requests counted at the stand-in "
+        f"({result['requests']:,} by ourselves)"
     )
     for kind, count in sorted(kinds.items()):
         print(f"  {count:6,}  {kind}")
@@ -114,9 +114,9 @@ def _report(told: dict[str, Any], least: Bound, urls: list[str], settings: Setti
     print(f"  of the bisection and the head, apart: {probes:,} probes")
     known = least.total + probes
     print(
-        f"  requests ÷ (bound + probes): {told['counted'] / known:.4f}; counting one listing for "
+        f"  requests ÷ (bound + probes): {result['counted'] / known:.4f}; counting one listing for "
         f"each of the {least.runs_without_jobs:,} runs that turn out to have no jobs: "
-        f"{told['counted'] / (known + least.runs_without_jobs):.4f}"
+        f"{result['counted'] / (known + least.runs_without_jobs):.4f}"
     )
 
 
@@ -137,12 +137,12 @@ def _idle(settings: Settings, github: Standin) -> None:
             if not has_etags:
                 connection.execute("delete from raw.etags")
         before, spent = github.request_count(), github.spent()
-        told = in_a_process("collect", POLL, settings)
+        result = in_a_process("collect", POLL, settings)
         # One of them is the question for what is spent.
         count, cost = github.request_count() - before - 1, github.spent() - spent
         print(
-            f"  {label}: {count} requests, {told['unchanged']} answered as unchanged, "
-            f"{cost} of the hourly limit, {told['seconds'] * 1e3:,.0f} ms"
+            f"  {label}: {count} requests, {result['unchanged']} answered as unchanged, "
+            f"{cost} of the hourly limit, {result['seconds'] * 1e3:,.0f} ms"
         )
 
 

@@ -21,18 +21,18 @@ def measure_lifted(on: Machine, attempts: int) -> None:
         standin(attempts, latency=MEDIAN_SECONDS) as github,
         on.installation(github) as settings,
     ):
-        told = load_first(settings, github, record=record)
+        result = load_first(settings, github, record=record)
         urls = record.read_text().splitlines()
         sample = urls[:: max(1, len(urls) // SAMPLE)]
         times = _one_after_another(sample)
         serial = statistics.mean(times) * len(urls)
         most = github.status()["requests"]["most_at_once"]
     print(
-        f"latency of {MEDIAN_SECONDS * 1e3:.0f} ms, limits lifted: {told['counted']:,} requests in "
-        f"{told['seconds']:.1f} s, at most {most} at once\n"
+        f"latency of {MEDIAN_SECONDS * 1e3:.0f} ms, limits lifted: {result['counted']:,} requests "
+        f"in {result['seconds']:.1f} s, at most {most} at once\n"
         f"  one after another: {serial:,.0f} s (from {len(times)} of them, "
         f"{statistics.mean(times) * 1e3:.0f} ms each)\n"
-        f"  {serial / told['seconds']:.1f} times faster"
+        f"  {serial / result['seconds']:.1f} times faster"
     )
 
 
@@ -44,9 +44,9 @@ def measure_limited(on: Machine, attempts: int) -> None:
         ) as github,
         on.installation(github) as settings,
     ):
-        told = load_first(settings, github)
+        result = load_first(settings, github)
         requests = github.status()["requests"]
-    count, seconds = told["counted"], told["seconds"]
+    count, seconds = result["counted"], result["seconds"]
     dictated = max(0, count - POINTS_A_MINUTE) / POINTS_A_MINUTE * 60
     # Whoever asks all that is allowed at once waits whole minutes.
     stepwise = (count - 1) // POINTS_A_MINUTE * 60

@@ -9,11 +9,11 @@ def measure(on: Machine, attempts: int) -> None:
     peaks = []
     for size in (attempts, 10 * attempts):
         with standin(size) as github, on.installation(github) as settings:
-            told = load_first(settings, github)
-        peaks.append(told["peak_bytes"])
+            result = load_first(settings, github)
+        peaks.append(result["peak_bytes"])
         print(
-            f"memory: {size:,} attempts, peak {told['peak_bytes'] / 2**20:,.0f} MB, "
-            f"after the runs {told['collect_runs_peak_bytes'] / 2**20:,.0f} MB, "
-            f"{told['counted']:,} requests in {told['seconds']:.0f} s, {told['loads']} loads"
+            f"memory: {size:,} attempts, peak {result['peak_bytes'] / 2**20:,.0f} MB, "
+            f"after the runs {result['collect_runs_peak_bytes'] / 2**20:,.0f} MB, "
+            f"{result['counted']:,} requests in {result['seconds']:.0f} s, {result['loads']} loads"
         )
     print(f"  growth {peaks[1] / peaks[0] - 1:+.1%}")

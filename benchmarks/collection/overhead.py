@@ -14,7 +14,7 @@ def measure(on: Machine, attempts: int, rounds: int) -> None:
     """Both in turns, round after round; the order changes."""
     record = on.folder / "requests"
     ours: list[dict[str, Any]] = []
-    plain: list[dict[str, Any]] = []
+    baseline: list[dict[str, Any]] = []
     with standin(attempts) as github:
         with on.installation(github) as settings:
             load_first(settings, github, record=record)
@@ -22,19 +22,19 @@ def measure(on: Machine, attempts: int, rounds: int) -> None:
             with on.installation(github) as settings:
                 # Each is the first in every other round.
                 if number % 2:
-                    plain.append(in_a_process("baseline", [str(record)], settings))
+                    baseline.append(in_a_process("baseline", [str(record)], settings))
                 ours.append(load_first(settings, github))
                 if not number % 2:
-                    plain.append(in_a_process("baseline", [str(record)], settings))
-    ratios = [our["seconds"] / its["seconds"] for our, its in zip(ours, plain, strict=True)]
+                    baseline.append(in_a_process("baseline", [str(record)], settings))
+    ratios = [our["seconds"] / its["seconds"] for our, its in zip(ours, baseline, strict=True)]
     print(f"own cost, no latency, {rounds} rounds in turns (load {os.getloadavg()[0]:.1f}):")
     _line("collection", ours)
-    _line("plain httpx + COPY", plain)
+    _line("plain httpx + COPY", baseline)
     print(
         f"  ratio {statistics.median(ratios):.2f} "
         f"(rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})"
     )
-    middle = sorted(ours, key=lambda told: told["seconds"])[len(ours) // 2]
+    middle = sorted(ours, key=lambda result: result["seconds"])[len(ours) // 2]
     print(
         f"  imports before that: {middle['import_seconds']:.1f} s; stages: repositories "
         f"{middle['collect_repositories_seconds']:.1f} s, runs "
@@ -46,17 +46,17 @@ def measure(on: Machine, attempts: int, rounds: int) -> None:
         print(f"    {seconds:7.2f} {calls:7,}  {label}")
 
 
-def _watched(told: dict[str, Any]) -> str:
+def _watched(result: dict[str, Any]) -> str:
     return ", ".join(
-        f"{step} {told['watches'][f'dlt {step}'][0]:.1f} s"
+        f"{step} {result['watches'][f'dlt {step}'][0]:.1f} s"
         for step in ("extract", "normalize", "load")
     )
 
 
-def _line(label: str, told: list[dict[str, Any]]) -> None:
-    seconds = [each["seconds"] for each in told]
-    cpu = statistics.median(each["cpu_seconds"] for each in told)
+def _line(label: str, result: list[dict[str, Any]]) -> None:
+    seconds = [each["seconds"] for each in result]
+    cpu = statistics.median(each["cpu_seconds"] for each in result)
     print(
-        f"  {label:<20} {statistics.median(seconds):7.1f} s for {told[0]['requests']:,} requests, "
-        f"{cpu:.1f} s of CPU (rounds: {', '.join(f'{each:.1f}' for each in seconds)})"
+        f"  {label:<20} {statistics.median(seconds):7.1f} s for {result[0]['requests']:,} requests,"
+        f" {cpu:.1f} s of CPU (rounds: {', '.join(f'{each:.1f}' for each in seconds)})"
     )
