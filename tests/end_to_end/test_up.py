@@ -35,7 +35,7 @@ def eventually(check: Callable[[], bool]) -> None:
                 return
         except urllib.error.HTTPError as error:
             assert error.code == 503, error  # the marts are not built yet
-        time.sleep(0.1)
+        time.sleep(0.5)  # what is asked all the time is slow to come true
     pytest.fail("it did not come true")
 
 
