@@ -15,7 +15,7 @@ from github_standin.server.server import Server, serving
 from github_standin.world.people import PERMISSIONS, User
 from github_standin.world.world import World
 from tests.api.marts import Marts
-from tests.api.rights.house import (
+from tests.api.rights.installation import (
     COLLECTOR,
     FIRST_ID,
     HOOK_SECRET,

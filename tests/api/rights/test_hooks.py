@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from tests.api.client import app_of
-from tests.api.rights.house import Caller, House, told
+from tests.api.rights.installation import Caller, House, told
 
 pytestmark = pytest.mark.integration
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.house import Caller, House, fails
+from tests.api.rights.installation import Caller, House, fails
 
 pytestmark = pytest.mark.integration
 

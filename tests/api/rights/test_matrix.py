@@ -5,7 +5,7 @@ from flask import Flask
 
 from api import openapi
 from api.auth.access import Access, access_of
-from tests.api.rights.house import Caller
+from tests.api.rights.installation import Caller
 from tests.api.rights.matrix import (
     AFTER,
     BEFORE,

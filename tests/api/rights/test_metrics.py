@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api.metrics.exposition import Exposition, parse
-from tests.api.rights.house import Caller
+from tests.api.rights.installation import Caller
 from tests.api.rights.matrix import AFTER, BEFORE, UNCONFIRMED, Matrix
 
 pytestmark = pytest.mark.integration

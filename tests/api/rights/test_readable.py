@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 from actionsight.settings import Settings
 from api.auth import rights
 from github_standin.world.people import User
-from tests.api.rights.house import (
+from tests.api.rights.installation import (
     ODD_INSTALLATIONS,
     OPERATOR_ID,
     Caller,

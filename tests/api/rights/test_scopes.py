@@ -3,7 +3,7 @@
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.house import Caller, House
+from tests.api.rights.installation import Caller, House
 
 pytestmark = pytest.mark.integration
 

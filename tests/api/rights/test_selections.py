@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.rights.house import Caller, House
+from tests.api.rights.installation import Caller, House
 
 pytestmark = pytest.mark.integration
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.house import OPERATOR_ID, Caller, House
+from tests.api.rights.installation import OPERATOR_ID, Caller, House
 
 pytestmark = pytest.mark.integration
 
