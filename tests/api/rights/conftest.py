@@ -22,7 +22,7 @@ from tests.api.rights.installation import (
     OPERATOR_ID,
     ROOT,
     Caller,
-    House,
+    Installation,
 )
 from tests.api.rights.matrix import MONITORED, ROLES, RULED, SOURCE, Matrix
 
@@ -79,27 +79,27 @@ def settings(
 
 
 @pytest.fixture
-def house(
+def installation(
     app: Flask,
     settings: Settings,
     connection: Connection[Any],
     world: World,
     github: Server,
     marts: Marts,
-) -> Iterator[House]:
+) -> Iterator[Installation]:
     assert settings.redis_url is not None
     buffer = EventBuffer(settings.redis_url)
     organisation = world.people.install(
         "octo", permissions={**PERMISSIONS, "repository_hooks": "write"}
     )
-    yield House(app, settings, connection, world, github, buffer, marts, organisation)
+    yield Installation(app, settings, connection, world, github, buffer, marts, organisation)
     buffer.close()
 
 
 @pytest.fixture
-def ada(house: House) -> User:
+def ada(installation: Installation) -> User:
     """A person with another role in each repository."""
-    return house.person(
+    return installation.person(
         "ada",
         {
             "octo/open": "maintain",
@@ -111,61 +111,64 @@ def ada(house: House) -> User:
 
 
 @pytest.fixture
-def caller(house: House, ada: User) -> Caller:
+def caller(installation: Installation, ada: User) -> Caller:
     """Ada, signed in."""
-    return house.signed_in(ada)
+    return installation.signed_in(ada)
 
 
 @pytest.fixture
-def operator(house: House) -> Caller:
+def operator(installation: Installation) -> Caller:
     """A token of the command line."""
-    return house.with_token(None)
+    return installation.with_token(None)
 
 
 @pytest.fixture
-def open_id(house: House) -> int:
+def open_id(installation: Installation) -> int:
     """octo/open, monitored."""
-    return house.monitor("octo/open")
+    return installation.monitor("octo/open")
 
 
 @pytest.fixture
-def closed_id(house: House) -> int:
+def closed_id(installation: Installation) -> int:
     """octo/closed, monitored."""
-    return house.monitor("octo/closed")
+    return installation.monitor("octo/closed")
 
 
 @pytest.fixture
-def reader(house: House, open_id: int, closed_id: int) -> User:
+def reader(installation: Installation, open_id: int, closed_id: int) -> User:
     """A person who reads octo/closed; it and octo/open are monitored."""
-    return house.person("reader", {"octo/closed": "read"})
+    return installation.person("reader", {"octo/closed": "read"})
 
 
 @pytest.fixture
-def browser(house: House, reader: User) -> Caller:
+def browser(installation: Installation, reader: User) -> Caller:
     """The reader, signed in."""
-    return house.signed_in(reader)
+    return installation.signed_in(reader)
 
 
 @pytest.fixture
-def matrix(house: House) -> Matrix:
+def matrix(installation: Installation) -> Matrix:
     """Everybody, over what is monitored."""
     # Thousands of answers: that each is what the document says is seen elsewhere.
-    house.app.test_client_class = FlaskClient
-    source = house.identity(SOURCE)
+    installation.app.test_client_class = FlaskClient
+    source = installation.identity(SOURCE)
     ids = {
-        name: house.monitor(name, source=source if name == RULED else None) for name in MONITORED
+        name: installation.monitor(name, source=source if name == RULED else None)
+        for name in MONITORED
     }
-    ids["octo/spare"] = house.identity("octo/spare")
-    callers = {"anonymous": house.anonymous()}
+    ids["octo/spare"] = installation.identity("octo/spare")
+    callers = {"anonymous": installation.anonymous()}
     for name in ("outsider", "reader", "maintainer", "revoked"):
-        user = house.person(name, ROLES.get(name))
-        callers[name] = house.signed_in(user)
+        user = installation.person(name, ROLES.get(name))
+        callers[name] = installation.signed_in(user)
         possessive = "revoked one's" if name == "revoked" else f"{name}'s"
-        callers[f"{possessive} token"] = house.with_token(user)
-    operator = house.person("operator", user_id=OPERATOR_ID)
-    callers["operator"] = house.signed_in(operator)
-    callers["operator's token"] = house.with_token(operator)
-    callers["revoked token"] = house.with_token(None)
-    house.connection.execute("update app.api_tokens set revoked_at = now() where user_id is null")
-    callers["token of the command line"] = house.with_token(None)
-    return Matrix(house, ids, callers)
+        callers[f"{possessive} token"] = installation.with_token(user)
+    operator = installation.person("operator", user_id=OPERATOR_ID)
+    callers["operator"] = installation.signed_in(operator)
+    callers["operator's token"] = installation.with_token(operator)
+    callers["revoked token"] = installation.with_token(None)
+    installation.connection.execute(
+        "update app.api_tokens set revoked_at = now() where user_id is null"
+    )
+    callers["token of the command line"] = installation.with_token(None)
+    return Matrix(installation, ids, callers)

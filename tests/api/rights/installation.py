@@ -22,7 +22,8 @@ from api.auth import csrf, grants, sessions
 from api.auth.rights import PREFIX, rights_of
 from api.seals import seal_of
 from github_standin.server.server import Fault, Server
-from github_standin.world.people import Installation, User
+from github_standin.world import people
+from github_standin.world.people import User
 from github_standin.world.world import World
 from ingestion.webhooks.drain import drain
 from tests.api.client import bearer
@@ -74,7 +75,7 @@ class Caller:
 
 
 @dataclass
-class House:
+class Installation:
     """All of it. `organisation` is the App's installation on octo."""
 
     app: Flask
@@ -84,7 +85,7 @@ class House:
     github: Server
     buffer: EventBuffer
     marts: Marts
-    organisation: Installation
+    organisation: people.Installation
 
     def caller(self, headers: Mapping[str, str], protection: Mapping[str, str] = {}) -> Caller:
         return Caller(self.app.test_client(use_cookies=False), headers, protection)
@@ -276,13 +277,13 @@ class House:
         ).fetchall()
 
 
-def answering(house: House, path: str, change: Callable[[Any], None]) -> Fault:
+def answering(installation: Installation, path: str, change: Callable[[Any], None]) -> Fault:
     """A fault of GitHub's stand-in: its answers to a path are changed."""
 
     def answer(request: Request) -> Response | None:
         if request.path != path:
             return None
-        response = house.github.answer(request)
+        response = installation.github.answer(request)
         body = json.loads(response.get_data())
         change(body)
         response.set_data(json.dumps(body))

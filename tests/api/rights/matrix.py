@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.api.rights.installation import FIRST_ID, Caller, House
+from tests.api.rights.installation import FIRST_ID, Caller, Installation
 
 MONITORED = ("octo/open", "octo/turned", "octo/gone", "octo/closed", "octo/removed", "octo/ruled")
 # A ruleset requires the workflow of the first, which is public, in the second, which is private.
@@ -107,7 +107,7 @@ OF_SHARED_IN_ONE = (
 class Matrix:
     """Repositories by name, and everybody who asks."""
 
-    house: House
+    installation: Installation
     ids: dict[str, int]
     callers: dict[str, Caller]
     _expected: dict[tuple[str, frozenset[str]], Any] = field(default_factory=dict)
@@ -144,16 +144,18 @@ class Matrix:
         """One is made private, one is deleted at GitHub, one is not monitored any more, and one
         person takes back the consent."""
         self._expected.clear()
-        house = self.house
-        house.privatize(self.ids["octo/turned"])
+        installation = self.installation
+        installation.privatize(self.ids["octo/turned"])
         gone = self.ids["octo/gone"]
-        house.world.delete_repository(house.world.repositories[gone])
-        house.hear("repository", action="deleted", repository={"id": gone})
+        installation.world.delete_repository(installation.world.repositories[gone])
+        installation.hear("repository", action="deleted", repository={"id": gone})
         assert self.callers["operator"].delete(self.ids["octo/removed"]).status_code == 204
-        user_id = house.world.people.user_named("revoked")
+        user_id = installation.world.people.user_named("revoked")
         assert user_id is not None
-        house.world.people.revoke_authorization(user_id)
-        house.hear("github_app_authorization", action="revoked", sender={"id": user_id.account.id})
+        installation.world.people.revoke_authorization(user_id)
+        installation.hear(
+            "github_app_authorization", action="revoked", sender={"id": user_id.account.id}
+        )
 
 
 def without_names(body: str, matrix: Matrix) -> str:
@@ -169,13 +171,13 @@ def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
         bodies = set()
         others = ("/repositories/available", "/repositories/selections", "/stats?nonsense=1")
         for path in (*matrix.lists(), *every, *others):
-            matrix.house.forget_counts()
+            matrix.installation.forget_counts()
             response = caller.get(path)
             assert response.status_code == rights, (who, path)
             bodies.add(response.text)
         assert len(bodies) == 1, "nothing of what was asked is in it"
         return
-    matrix.house.forget_counts()
+    matrix.installation.forget_counts()
     hidden = [word for name in matrix.ids.keys() - rights for word in (name, str(matrix.ids[name]))]
     for path in matrix.lists():
         told = caller.get(path)

@@ -11,26 +11,29 @@ from actionsight.repositories import list_monitored
 from actionsight.settings import Settings
 from github_standin.world.people import User
 from tests.api.client import app_of
-from tests.api.rights.installation import COLLECTOR, OPERATOR_ID, Caller, House, told
+from tests.api.rights.installation import COLLECTOR, OPERATOR_ID, Caller, Installation, told
 from tests.support.services import Databases
 
 pytestmark = pytest.mark.integration
 
 
 def test_available_is_what_the_person_maintains_and_nobody_monitors(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
-    house.monitor("octo/open")
+    installation.monitor("octo/open")
     answer = caller.read("/repositories/available")
     assert [(row["full_name"], row["role"], row["visibility"]) for row in answer["data"]] == [
         ("octo/closed", "admin", "private"),
         ("octo/spare", "admin", "private"),
     ]
     assert answer["next"] is None
-    assert answer["install_url"] == f"{house.github.url}/apps/actionsight-octo/installations/new"
+    assert (
+        answer["install_url"]
+        == f"{installation.github.url}/apps/actionsight-octo/installations/new"
+    )
 
 
-def test_available_comes_in_pages(house: House, caller: Caller) -> None:
+def test_available_comes_in_pages(installation: Installation, caller: Caller) -> None:
     names, after = [], ""
     while True:
         page = caller.read(f"/repositories/available?limit=1{after}")
@@ -40,35 +43,37 @@ def test_available_comes_in_pages(house: House, caller: Caller) -> None:
         after = f"&next={page['next']}"
     assert names == ["octo/closed", "octo/open", "octo/spare"]
     # Once for the rights, once for all pages of this.
-    assert house.asked() == 2
-    with redis.Redis.from_url(str(house.settings.cache_url)) as cache:
+    assert installation.asked() == 2
+    with redis.Redis.from_url(str(installation.settings.cache_url)) as cache:
         (key,) = cache.keys("actionsight:rights:*:listing")
         assert "octo" not in str(cache.get(key))
         assert 290 < cache.ttl(key) <= 300
 
 
 def test_without_an_installation_nothing_is_available_but_the_place_to_install_it(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
-    house.world.people.uninstall(house.organisation)
+    installation.world.people.uninstall(installation.organisation)
     assert caller.read("/repositories/available") == {
         "data": [],
         "next": None,
-        "install_url": f"{house.github.url}/settings/installations",
+        "install_url": f"{installation.github.url}/settings/installations",
     }
 
 
-def test_an_operator_may_add_whatever_is_listed(house: House, operator: Caller) -> None:
-    root = house.person("root", {"octo/closed": "read"}, user_id=OPERATOR_ID)
-    rows = house.signed_in(root).read("/repositories/available")["data"]
+def test_an_operator_may_add_whatever_is_listed(
+    installation: Installation, operator: Caller
+) -> None:
+    root = installation.person("root", {"octo/closed": "read"}, user_id=OPERATOR_ID)
+    rows = installation.signed_in(root).read("/repositories/available")["data"]
     assert [row["full_name"] for row in rows] == ["octo/closed"]
     assert operator.read("/repositories/available")["data"] == []
 
 
-def test_github_away_is_a_503(house: House, caller: Caller) -> None:
-    identity_of_open = house.monitor("octo/open")
+def test_github_away_is_a_503(installation: Installation, caller: Caller) -> None:
+    identity_of_open = installation.monitor("octo/open")
     caller.read("/stats")
-    house.github.fault = lambda _: Response("", 502)
+    installation.github.fault = lambda _: Response("", 502)
     for response in (
         caller.get("/repositories/available"),
         caller.add("octo/spare"),
@@ -77,17 +82,17 @@ def test_github_away_is_a_503(house: House, caller: Caller) -> None:
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "5"
         assert "GitHub" in response.text
-    house.github.fault = None
+    installation.github.fault = None
     assert caller.visible() == {identity_of_open}
 
 
 def test_an_added_repository_waits_for_its_first_collection(
-    house: House, caller: Caller, ada: User
+    installation: Installation, caller: Caller, ada: User
 ) -> None:
     response = caller.add("Octo/SPARE")
     assert response.status_code == 201
     body: Any = response.json
-    spare_id = house.identity("octo/spare")
+    spare_id = installation.identity("octo/spare")
     assert body["data"] | {"added_at": None} == {
         "repository_id": spare_id,
         "full_name": "octo/spare",
@@ -118,17 +123,17 @@ def test_an_added_repository_waits_for_its_first_collection(
         },
     }
     assert caller.read("/repositories")["data"] == [body["data"]]
-    assert house.selections() == {"octo/spare": True}
-    assert house.audit() == [("repository.added", ada.account.id, False, spare_id)]
+    assert installation.selections() == {"octo/spare": True}
+    assert installation.audit() == [("repository.added", ada.account.id, False, spare_id)]
     again = caller.add("octo/spare")
     assert (again.status_code, told(again)["data"]) == (200, body["data"])
-    assert len(house.audit()) == 1
+    assert len(installation.audit()) == 1
 
 
-def test_the_state_says_how_collection_does(house: House, operator: Caller) -> None:
+def test_the_state_says_how_collection_does(installation: Installation, operator: Caller) -> None:
     def state(**columns: Any) -> str:
         for name, value in columns.items():
-            house.connection.execute(f"update app.repositories set {name} = %s", [value])  # noqa: S608 names of ours
+            installation.connection.execute(f"update app.repositories set {name} = %s", [value])  # noqa: S608 names of ours
         (row,) = operator.read("/repositories")["data"]
         return str(row["state"])
 
@@ -144,27 +149,27 @@ def test_the_state_says_how_collection_does(house: House, operator: Caller) -> N
 
 
 def test_adding_again_what_fails_changes_nothing_of_what_its_collection_says(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
-    spare_id = house.monitor("octo/spare", failure_count=9, next_try_at="2036-01-01Z")
+    spare_id = installation.monitor("octo/spare", failure_count=9, next_try_at="2036-01-01Z")
     assert caller.add("octo/spare").status_code == 200
     (row,) = caller.read(f"/repositories?repository={spare_id}")["data"]
     assert (row["failure_count"], row["next_try_at"]) == (9, "2036-01-01T00:00:00Z")
 
 
 def test_what_was_followed_and_is_added_by_its_own_name_is_listed_once(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
-    house.monitor("octo/spare", removed_at="2026-01-01Z", selected_by="octo/*")
+    installation.monitor("octo/spare", removed_at="2026-01-01Z", selected_by="octo/*")
     assert operator.add("octo/spare").status_code == 201
-    names = [repository.name for repository in list_monitored(house.connection)]
+    names = [repository.name for repository in list_monitored(installation.connection)]
     assert names.count("octo/spare") == 1
 
 
 def test_what_was_removed_while_it_failed_is_added_without_its_failures(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
-    house.monitor(
+    installation.monitor(
         "octo/spare",
         removed_at="2026-01-01Z",
         unreachable_since="2026-01-01Z",
@@ -177,85 +182,89 @@ def test_what_was_removed_while_it_failed_is_added_without_its_failures(
 
 
 def test_before_the_first_build_repositories_are_added_and_listed(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
-    house.connection.execute("drop schema marts cascade")
+    installation.connection.execute("drop schema marts cascade")
     added: Any = caller.add("octo/spare").json
     assert caller.read("/repositories")["data"] == [added["data"]]
     assert caller.get("/stats").status_code == 503
 
 
 def test_what_was_just_added_is_answered_although_a_replica_does_not_have_it_yet(
-    house: House, settings: Settings, postgres_server: Databases
+    installation: Installation, settings: Settings, postgres_server: Databases
 ) -> None:
     with (
         postgres_server.migrated() as behind,
         app_of(replace(settings, read_database_url=behind)) as app,
     ):
-        added = replace(house, app=app).with_token(None).add("octo/spare")
+        added = replace(installation, app=app).with_token(None).add("octo/spare")
         assert (added.status_code, told(added)["data"]["state"]) == (201, "waiting")
 
 
 def test_what_somebody_just_added_is_theirs_to_see_whatever_was_read_of_their_rights(
-    house: House, caller: Caller, ada: User
+    installation: Installation, caller: Caller, ada: User
 ) -> None:
     assert caller.visible() == set()
-    fresh = house.world.add_repository("octo/fresh", visibility="private")
-    house.world.people.set_role(ada, "octo/fresh", "maintain")
+    fresh = installation.world.add_repository("octo/fresh", visibility="private")
+    installation.world.people.set_role(ada, "octo/fresh", "maintain")
     assert caller.add("octo/fresh").status_code == 201
     assert caller.visible() == {fresh.id}
 
 
 @pytest.mark.parametrize("name", ["octo/removed", "octo/never", "never/spare"])
 def test_what_the_person_does_not_maintain_or_see_is_not_added(
-    house: House, caller: Caller, name: str
+    installation: Installation, caller: Caller, name: str
 ) -> None:
     response = caller.add(name)
     assert response.status_code == (403 if name == "octo/removed" else 404)
-    assert house.selections() == {}
-    assert house.audit() == []
+    assert installation.selections() == {}
+    assert installation.audit() == []
 
 
 def test_what_belongs_to_a_stranger_is_added_by_operators_alone_until_it_is_followed(
-    house: House, caller: Caller, ada: User, operator: Caller
+    installation: Installation, caller: Caller, ada: User, operator: Caller
 ) -> None:
     """Anybody has repositories of their own, which a token reads and the installation pays for."""
     for name in ("ada/huge", "ada/other"):
-        house.world.add_repository(name, visibility="public")
-        house.world.people.set_role(ada, name, "admin")
+        installation.world.add_repository(name, visibility="public")
+        installation.world.people.set_role(ada, name, "admin")
     refused = caller.add("ada/huge")
     assert refused.status_code == 403
     assert "ask an operator" in refused.text
-    assert house.selections() == {}
+    assert installation.selections() == {}
     assert operator.add("ada/huge").status_code == 201
     assert caller.add("ada/other").status_code == 201
-    installed = house.world.add_repository("bea/mine", visibility="public")
-    house.world.people.install(installed.owner)
-    house.world.people.set_role(ada, "bea/mine", "maintain")
+    installed = installation.world.add_repository("bea/mine", visibility="public")
+    installation.world.people.install(installed.owner)
+    installation.world.people.set_role(ada, "bea/mine", "maintain")
     assert caller.add("bea/mine").status_code == 201
 
 
-def test_what_the_collector_cannot_read_is_not_added(house: House, caller: Caller) -> None:
+def test_what_the_collector_cannot_read_is_not_added(
+    installation: Installation, caller: Caller
+) -> None:
     def hidden(request: Request) -> Response | None:
         is_collector = request.headers["Authorization"] == f"Bearer {COLLECTOR}"
         return Response('{"message": "Not Found"}', 404) if is_collector else None
 
-    house.github.fault = hidden
+    installation.github.fault = hidden
     response = caller.add("octo/spare")
     assert response.status_code == 409
     assert "collector" in response.text
-    assert house.selections() == {}
-    assert house.with_token(None).add("octo/spare").status_code == 404
+    assert installation.selections() == {}
+    assert installation.with_token(None).add("octo/spare").status_code == 404
 
 
-def test_one_that_was_removed_can_be_added_again(house: House, caller: Caller) -> None:
-    closed_id = house.monitor("octo/closed")
+def test_one_that_was_removed_can_be_added_again(
+    installation: Installation, caller: Caller
+) -> None:
+    closed_id = installation.monitor("octo/closed")
     assert caller.delete(closed_id).status_code == 204
     assert caller.visible() == set()
     response = caller.add("octo/closed")
     assert (response.status_code, told(response)["data"]["run_count"]) == (201, 16)
     assert caller.visible() == {closed_id}
-    assert house.selections() == {"octo/closed": True}
+    assert installation.selections() == {"octo/closed": True}
 
 
 @pytest.mark.parametrize(
@@ -281,11 +290,11 @@ def test_one_that_was_removed_can_be_added_again(house: House, caller: Caller) -
     ],
 )
 def test_a_body_that_names_no_repository_is_refused_before_github_is_asked(
-    house: House, operator: Caller, body: Any
+    installation: Installation, operator: Caller, body: Any
 ) -> None:
     response = operator.post(body)
     assert response.status_code == 400, response.text
-    assert house.github.requests == []
+    assert installation.github.requests == []
 
 
 def test_a_body_that_is_too_large_or_of_another_kind_is_refused(operator: Caller) -> None:
@@ -302,9 +311,9 @@ def test_a_body_that_is_too_large_or_of_another_kind_is_refused(operator: Caller
 
 
 def test_a_write_by_cookie_needs_the_csrf_token_and_the_origin(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
-    spare_id = house.monitor("octo/spare")
+    spare_id = installation.monitor("octo/spare")
     for missing in ("X-CSRF-Token", "Origin"):
         kept = {name: text for name, text in caller.protection.items() if name != missing}
         for given in (kept, {**kept, missing: "https://elsewhere.example"}):
@@ -312,4 +321,4 @@ def test_a_write_by_cookie_needs_the_csrf_token_and_the_origin(
             assert other.add("octo/closed").status_code == 403
             assert other.delete(spare_id).status_code == 403
     assert caller.visible() == {spare_id}
-    assert house.selections() == {}
+    assert installation.selections() == {}

@@ -14,7 +14,7 @@ from tests.api.rights.installation import (
     OPERATOR_ID,
     ROOT,
     Caller,
-    House,
+    Installation,
     answering,
     told,
 )
@@ -47,90 +47,95 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture(params=["maintainer", "maintainer's token", "operator", "command line"])
-def who(request: pytest.FixtureRequest, house: House) -> Caller:
+def who(request: pytest.FixtureRequest, installation: Installation) -> Caller:
     if request.param == "command line":
-        return house.with_token(None)
+        return installation.with_token(None)
     roles = {"octo/spare": "maintain", "octo/open": "admin"}
     is_operator = request.param == "operator"
-    user = house.person("who", {} if is_operator else roles, OPERATOR_ID if is_operator else None)
-    caller = house.signed_in(user)
-    return house.with_token(user) if request.param.endswith("token") else caller
+    user = installation.person(
+        "who", {} if is_operator else roles, OPERATOR_ID if is_operator else None
+    )
+    caller = installation.signed_in(user)
+    return installation.with_token(user) if request.param.endswith("token") else caller
 
 
 def test_who_may_adds_and_removes_what_is_private_and_public_with_a_webhook(
-    house: House, who: Caller
+    installation: Installation, who: Caller
 ) -> None:
     for name in ("octo/spare", "octo/open"):
         added = who.add(name)
         assert added.status_code == 201, added.text
         assert told(added)["webhook"] == CREATED
-        repository_id = house.identity(name)
+        repository_id = installation.identity(name)
         assert who.visible() == {repository_id}
         assert who.delete(repository_id).status_code == 204
-        assert house.github._hooks.of(house.world.repositories[repository_id]) == []
+        assert installation.github._hooks.of(installation.world.repositories[repository_id]) == []
 
 
 def test_an_operator_adds_a_public_repository_where_the_app_is_not_installed(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
     added = operator.add("acme/library")
     assert (added.status_code, told(added)["webhook"]["status"]) == (201, "not_created")
 
 
 def test_what_the_app_does_not_reach_is_not_added(
-    house: House, operator: Caller, caller: Caller
+    installation: Installation, operator: Caller, caller: Caller
 ) -> None:
-    house.world.people.unchoose(
-        house.organisation, house.world.repositories[house.identity("octo/spare")]
+    installation.world.people.unchoose(
+        installation.organisation,
+        installation.world.repositories[installation.identity("octo/spare")],
     )
     assert operator.add("octo/spare").status_code == 404
     assert caller.add("octo/spare").status_code == 404
-    house.world.people.uninstall(house.organisation)
-    house.app.extensions["collector"]._router._cached_until = float("-inf")
+    installation.world.people.uninstall(installation.organisation)
+    installation.app.extensions["collector"]._router._cached_until = float("-inf")
     assert operator.add("octo/open").status_code == 404, "nobody could collect it"
 
 
-def test_an_installation_without_an_owner_is_passed_over(house: House, operator: Caller) -> None:
-    house.github.fault = answering(
-        house, INSTALLATIONS, lambda body: body.extend(ODD_INSTALLATIONS)
+def test_an_installation_without_an_owner_is_passed_over(
+    installation: Installation, operator: Caller
+) -> None:
+    installation.github.fault = answering(
+        installation, INSTALLATIONS, lambda body: body.extend(ODD_INSTALLATIONS)
     )
     assert operator.add("octo/spare").status_code == 201
 
 
 def test_a_token_that_ended_early_is_renewed_and_one_that_lives_is_kept(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
-    made = f"{INSTALLATIONS}/{house.organisation.id}/access_tokens"
+    made = f"{INSTALLATIONS}/{installation.organisation.id}/access_tokens"
     assert operator.add("octo/spare").status_code == 201
     assert operator.add("octo/open").status_code == 201
-    assert (house.asked(made), house.asked(INSTALLATIONS)) == (1, 1)
-    house.world.people.expire_installation_tokens(house.organisation)
+    assert (installation.asked(made), installation.asked(INSTALLATIONS)) == (1, 1)
+    installation.world.people.expire_installation_tokens(installation.organisation)
     assert operator.add("octo/closed").status_code == 201
-    assert house.asked(made) == 2
+    assert installation.asked(made) == 2
 
 
 def test_where_the_app_delivers_itself_no_webhook_is_made_and_the_answer_says_so(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
-    app = house.world.people.app
+    app = installation.world.people.app
     assert app is not None
-    house.world.people.app = replace(app, webhook_url=f"{ROOT}/webhooks/github")
+    installation.world.people.app = replace(app, webhook_url=f"{ROOT}/webhooks/github")
     webhook = told(operator.add("octo/spare"))["webhook"]
     assert webhook == {"status": "exists", "reason": "The GitHub App delivers by its own webhook."}
-    assert house.hooks() == []
+    assert installation.hooks() == []
     elsewhere = told(operator.add("acme/library"))["webhook"]
     assert elsewhere["status"] == "not_created", "the App is not installed there"
 
 
 @pytest.mark.parametrize("status", [401, 500])
 def test_an_app_that_github_refuses_or_that_cannot_be_asked_is_a_503(
-    house: House, caller: Caller, ada: User, status: int
+    installation: Installation, caller: Caller, ada: User, status: int
 ) -> None:
     def refuses(request: Request) -> Response | None:
         is_app = request.path.startswith("/app/")
         return Response('{"message": "no"}', status) if is_app else None
 
-    house.github.fault = refuses
+    installation.github.fault = refuses
     answer: Any = caller.add("octo/spare")
     assert answer.status_code == 503
-    assert house.selections() == {}
+    assert installation.selections() == {}

@@ -12,7 +12,7 @@ from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import INTERACTIVE
 from actionsight.settings import Settings
 from github_standin.world.people import User
-from tests.api.rights.installation import COLLECTOR, Caller, House, told
+from tests.api.rights.installation import COLLECTOR, Caller, Installation, told
 
 pytestmark = pytest.mark.integration
 
@@ -20,54 +20,54 @@ pytestmark = pytest.mark.integration
 SOON_SECONDS = INTERACTIVE.total_seconds
 
 
-def asked_as_collector(house: House) -> int:
+def asked_as_collector(installation: Installation) -> int:
     """How many requests GitHub got from the collector."""
-    tokens = [each.headers.get("authorization") for each in house.github.requests]
+    tokens = [each.headers.get("authorization") for each in installation.github.requests]
     return tokens.count(f"Bearer {COLLECTOR}")
 
 
-def use_up(house: House, settings: Settings, priority: Priority) -> int:
+def use_up(installation: Installation, settings: Settings, priority: Priority) -> int:
     """Ask as collection does until its share is used up; gives how often."""
-    before = asked_as_collector(house)
+    before = asked_as_collector(installation)
     router = CredentialRouter(settings, retry_policy=INTERACTIVE)
     client = router.client("octo/open", priority)
     with suppress(RateLimitError):
         while True:
             client.get("/repos/octo/open")
     router.close()
-    return asked_as_collector(house) - before
+    return asked_as_collector(installation) - before
 
 
 def test_a_limit_that_is_used_up_is_a_503_at_once_and_nothing_is_asked(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
-    house.github.rate_limit = 1
+    installation.github.rate_limit = 1
     added = operator.add("octo/spare")
     assert (added.status_code, told(added)["webhook"]["status"]) == (201, "not_created")
     assert told(added)["webhook"]["reason"] == "GitHub could not be asked."
-    asked, began = asked_as_collector(house), time.monotonic()
+    asked, began = asked_as_collector(installation), time.monotonic()
     refused = operator.add("octo/open")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"]
     assert told(refused)["detail"] == "GitHub could not be asked. Try again in a moment."
     assert time.monotonic() - began < SOON_SECONDS
-    assert asked_as_collector(house) == asked == 1
+    assert asked_as_collector(installation) == asked == 1
 
 
 def test_what_collection_leaves_is_for_people(
-    house: House, operator: Caller, settings: Settings
+    installation: Installation, operator: Caller, settings: Settings
 ) -> None:
-    house.github.rate_limit = 50
-    assert use_up(house, settings, Priority.HEAD) == 45
+    installation.github.rate_limit = 50
+    assert use_up(installation, settings, Priority.HEAD) == 45
     assert operator.add("octo/spare").status_code == 201
-    assert use_up(house, settings, Priority.HEAD) == 0, "what is left is not collection's"
+    assert use_up(installation, settings, Priority.HEAD) == 0, "what is left is not collection's"
 
 
 def test_a_person_s_own_requests_are_not_the_collector_s(
-    house: House, reader: User, open_id: int, closed_id: int
+    installation: Installation, reader: User, open_id: int, closed_id: int
 ) -> None:
-    house.github.rate_limit = 50
-    browser = house.signed_in(reader)
+    installation.github.rate_limit = 50
+    browser = installation.signed_in(reader)
     assert browser.visible() == {open_id, closed_id}
-    assert house.asked() == 1
-    assert asked_as_collector(house) == 0
+    assert installation.asked() == 1
+    assert asked_as_collector(installation) == 0

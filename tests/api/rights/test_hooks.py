@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from tests.api.client import app_of
-from tests.api.rights.installation import Caller, House, told
+from tests.api.rights.installation import Caller, Installation, told
 
 pytestmark = pytest.mark.integration
 
@@ -16,11 +16,11 @@ HOOKS = "/repos/octo/spare/hooks"
 
 
 def test_a_webhook_is_made_once_and_removed_with_the_repository(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
     added: Any = caller.add("octo/spare").json
     assert added["webhook"] == {"status": "created", "reason": None}
-    (hook,) = house.hooks()
+    (hook,) = installation.hooks()
     assert hook.url == "http://127.0.0.1:8000/webhooks/github"
     assert (hook.events, hook.content_type, hook.active) == (
         ("workflow_run", "workflow_job", "repository"),
@@ -28,45 +28,47 @@ def test_a_webhook_is_made_once_and_removed_with_the_repository(
         True,
     )
     assert hook.secret == "of the webhooks"
-    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [
+    assert installation.connection.execute("select hook_id from app.repositories").fetchall() == [
         (hook.id,)
     ]
     again: Any = caller.add("octo/spare").json
     assert again["webhook"] == {"status": "exists", "reason": None}
-    assert len(house.hooks()) == 1
+    assert len(installation.hooks()) == 1
     assert caller.delete(added["data"]["repository_id"]).status_code == 204
-    assert house.hooks() == []
-    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [(None,)]
+    assert installation.hooks() == []
+    assert installation.connection.execute("select hook_id from app.repositories").fetchall() == [
+        (None,)
+    ]
 
 
 def test_a_webhook_to_us_that_we_do_not_know_is_adopted_and_no_other(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
     """We may have ended between GitHub's 201 and our noting it."""
-    repository = house.world.repository_named("octo/spare")
+    repository = installation.world.repository_named("octo/spare")
     assert repository is not None
     mine, other = (
-        house.github._hooks.add(
+        installation.github._hooks.add(
             repository, {"config": {"url": url, "content_type": "json"}, "events": ["push"]}
         )
         for url in ("http://127.0.0.1:8000/webhooks/github", "http://127.0.0.1:9/other")
     )
     added: Any = operator.add("octo/spare").json
     assert added["webhook"] == {"status": "exists", "reason": None}
-    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [
+    assert installation.connection.execute("select hook_id from app.repositories").fetchall() == [
         (mine.id,)
     ]
     assert operator.delete(added["data"]["repository_id"]).status_code == 204
-    assert [hook.id for hook in house.hooks()] == [other.id]
+    assert [hook.id for hook in installation.hooks()] == [other.id]
 
 
 def test_a_webhook_to_us_that_nobody_noted_is_removed_with_the_repository(
-    house: House, operator: Caller
+    installation: Installation, operator: Caller
 ) -> None:
     added: Any = operator.add("octo/spare").json
-    house.connection.execute("update app.repositories set hook_id = null")
+    installation.connection.execute("update app.repositories set hook_id = null")
     assert operator.delete(added["data"]["repository_id"]).status_code == 204
-    assert house.hooks() == []
+    assert installation.hooks() == []
 
 
 @pytest.mark.parametrize(
@@ -77,10 +79,10 @@ def test_a_webhook_to_us_that_nobody_noted_is_removed_with_the_repository(
     ],
 )
 def test_without_what_a_webhook_takes_there_is_none_and_a_reason(
-    house: House, settings: Settings, changes: dict[str, Any], reason: str
+    installation: Installation, settings: Settings, changes: dict[str, Any], reason: str
 ) -> None:
     with app_of(replace(settings, **changes)) as app:
-        operator = replace(house, app=app).with_token(None)
+        operator = replace(installation, app=app).with_token(None)
         response = operator.client.post(
             "/repositories",
             json={"full_name": "octo/spare"},
@@ -90,18 +92,18 @@ def test_without_what_a_webhook_takes_there_is_none_and_a_reason(
     assert response.status_code == 201, response.text
     assert told(response)["webhook"]["status"] == "not_created"
     assert reason in told(response)["webhook"]["reason"]
-    assert HOOKS not in house.github.paths()
+    assert HOOKS not in installation.github.paths()
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
 def test_where_the_credential_may_not_administer_webhooks_there_is_none_and_a_reason(
-    house: House, caller: Caller, status: int
+    installation: Installation, caller: Caller, status: int
 ) -> None:
     def refuses(request: Request) -> Response | None:
         is_hook = request.path == HOOKS
         return Response('{"message": "no"}', status) if is_hook else None
 
-    house.github.fault = refuses
+    installation.github.fault = refuses
     response = caller.add("octo/spare")
     assert response.status_code == 201
     assert told(response)["webhook"]["status"] == "not_created"
@@ -111,7 +113,7 @@ def test_where_the_credential_may_not_administer_webhooks_there_is_none_and_a_re
 @pytest.mark.parametrize("status", [403, 404, 500])
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_a_webhook_that_cannot_be_removed_is_kept_in_mind_and_keeps_nobody_from_removing(
-    house: House, caller: Caller, status: int, method: str
+    installation: Installation, caller: Caller, status: int, method: str
 ) -> None:
     """A 404 says that it is gone, or that the credential may not see it any more."""
     added: Any = caller.add("octo/spare").json
@@ -120,18 +122,20 @@ def test_a_webhook_that_cannot_be_removed_is_kept_in_mind_and_keeps_nobody_from_
         is_hook = request.path.startswith(HOOKS) and request.method == method
         return Response('{"message": "no"}', status) if is_hook else None
 
-    house.github.fault = refuses
+    installation.github.fault = refuses
     assert caller.delete(added["data"]["repository_id"]).status_code == 204
     assert caller.visible() == set()
-    (kept,) = house.connection.execute("select hook_id is not null from app.repositories")
+    (kept,) = installation.connection.execute("select hook_id is not null from app.repositories")
     assert kept == (True,)
 
 
 def test_a_webhook_that_a_person_removed_at_github_is_forgotten(
-    house: House, caller: Caller
+    installation: Installation, caller: Caller
 ) -> None:
     added: Any = caller.add("octo/spare").json
-    (hook,) = house.hooks()
-    house.github._hooks.remove(hook)
+    (hook,) = installation.hooks()
+    installation.github._hooks.remove(hook)
     assert caller.delete(added["data"]["repository_id"]).status_code == 204
-    assert house.connection.execute("select hook_id from app.repositories").fetchall() == [(None,)]
+    assert installation.connection.execute("select hook_id from app.repositories").fetchall() == [
+        (None,)
+    ]

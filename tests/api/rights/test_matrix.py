@@ -53,10 +53,10 @@ def test_everybody_reads_exactly_what_they_may_before_and_after_it_changes(
     for _ in range(rounds):
         for who, rights in AFTER.items():
             check(matrix, who, rights)
-    matrix.house.age(5)
+    matrix.installation.age(5)
     maintainer = matrix.callers["maintainer"]
     maintainer.read("/stats")
-    matrix.house.settle()
+    matrix.installation.settle()
     assert matrix.ids["octo/turned"] in maintainer.visible()
 
 
@@ -66,7 +66,7 @@ def test_what_is_public_is_closed_when_github_has_not_confirmed_it_for_an_hour(
     callers = ("outsider", "reader's token")  # everybody asks /metrics, in test_metrics
     for who in callers:  # what was answered before is warm
         check(matrix, who, BEFORE[who])
-    matrix.house.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
+    matrix.installation.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
     for who in callers:
         check(matrix, who, UNCONFIRMED[who])
 
@@ -97,8 +97,8 @@ def test_a_stranger_learns_nothing_of_runs_that_a_ruleset_of_a_public_source_sta
         )
         assert workflow["latest_run_id"] // 1_000 == repository_id
 
-    matrix.house.marts.run(1, shared, "2026-01-03 00:00", repository_id=ruled)
-    matrix.house.marts.raise_version(ruled)
+    matrix.installation.marts.run(1, shared, "2026-01-03 00:00", repository_id=ruled)
+    matrix.installation.marts.raise_version(ruled)
 
     assert tags(outsider) == strange
     assert tags(reader) != known

@@ -44,8 +44,8 @@ def check(matrix: Matrix, rights: dict[str, set[str] | int]) -> None:
 
 def test_everybody_is_told_of_the_repositories_that_they_may_see(matrix: Matrix) -> None:
     check(matrix, BEFORE)
-    matrix.house.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
+    matrix.installation.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
     check(matrix, UNCONFIRMED)
-    matrix.house.refuse_collector(minutes=0)
+    matrix.installation.refuse_collector(minutes=0)
     matrix.change()
     check(matrix, AFTER)

@@ -13,7 +13,7 @@ from actionsight.settings import Settings
 from github_standin.server.server import Break, Fault
 from github_standin.world.people import User
 from tests.api.client import app_of
-from tests.api.rights.installation import Caller, House, fails
+from tests.api.rights.installation import Caller, Installation, fails
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -36,39 +36,39 @@ FAULTS = [fails, is_away, is_limited, is_nonsense]
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_while_github_cannot_be_asked_rights_serve_for_fifteen_minutes_and_then_are_closed(
-    house: House, browser: Caller, open_id: int, closed_id: int, fault: Fault
+    installation: Installation, browser: Caller, open_id: int, closed_id: int, fault: Fault
 ) -> None:
     assert browser.visible() == {open_id, closed_id}
-    house.github.fault = fault
-    house.age(14.8)
+    installation.github.fault = fault
+    installation.age(14.8)
     assert browser.visible() == {open_id, closed_id}
-    house.settle()
-    house.age(0.3)
+    installation.settle()
+    installation.age(0.3)
     assert browser.visible() == {open_id}
-    house.github.fault = None
-    house.forget_pauses()
+    installation.github.fault = None
+    installation.forget_pauses()
     assert browser.visible() == {open_id, closed_id}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_without_known_rights_and_without_github_only_what_is_public_is_there(
-    house: House, browser: Caller, open_id: int, fault: Fault
+    installation: Installation, browser: Caller, open_id: int, fault: Fault
 ) -> None:
-    house.github.fault = fault
+    installation.github.fault = fault
     assert browser.visible() == {open_id}
 
 
 def test_a_github_that_fails_is_not_asked_by_every_request(
-    house: House, browser: Caller, open_id: int
+    installation: Installation, browser: Caller, open_id: int
 ) -> None:
-    house.github.fault = fails
+    installation.github.fault = fails
     for _ in range(5):
         assert browser.visible() == {open_id}
-    assert house.asked() == INTERACTIVE.tries
+    assert installation.asked() == INTERACTIVE.tries
 
 
 @pytest.fixture
-def without_cache(settings: Settings, house: House) -> Any:
+def without_cache(settings: Settings, installation: Installation) -> Any:
     """The same, its cache server away."""
     address = f"redis://{HOST}:{free_port()}/0"
     with app_of(replace(settings, cache_url=address)) as app:
@@ -76,11 +76,11 @@ def without_cache(settings: Settings, house: House) -> Any:
 
 
 def test_without_the_cache_server_github_is_asked_each_time_and_fails_closed(
-    house: House, reader: User, without_cache: Flask, open_id: int, closed_id: int
+    installation: Installation, reader: User, without_cache: Flask, open_id: int, closed_id: int
 ) -> None:
-    browser = replace(house, app=without_cache).signed_in(reader)
+    browser = replace(installation, app=without_cache).signed_in(reader)
     for count in (1, 2):
         assert browser.visible() == {open_id, closed_id}
-        assert house.asked() == count
-    house.github.fault = fails
+        assert installation.asked() == count
+    installation.github.fault = fails
     assert browser.visible() == {open_id}

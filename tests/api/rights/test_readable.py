@@ -17,7 +17,7 @@ from tests.api.rights.installation import (
     ODD_INSTALLATIONS,
     OPERATOR_ID,
     Caller,
-    House,
+    Installation,
     answering,
     fails,
 )
@@ -26,82 +26,88 @@ pytestmark = pytest.mark.integration
 
 
 def test_a_person_sees_what_is_public_and_what_github_lists(
-    house: House, browser: Caller, open_id: int, closed_id: int
+    installation: Installation, browser: Caller, open_id: int, closed_id: int
 ) -> None:
     assert browser.visible() == {open_id, closed_id}
-    outsider = house.signed_in(house.person("eve"))
+    outsider = installation.signed_in(installation.person("eve"))
     assert outsider.visible() == {open_id}
 
 
 def test_what_is_public_counts_so_for_fifteen_minutes_and_one_poll(
-    house: House, open_id: int, settings: Settings
+    installation: Installation, open_id: int, settings: Settings
 ) -> None:
-    outsider = house.signed_in(house.person("eve"))
-    house.refuse_collector(14.9 + settings.poll_minutes)
+    outsider = installation.signed_in(installation.person("eve"))
+    installation.refuse_collector(14.9 + settings.poll_minutes)
     assert outsider.visible() == {open_id}
-    house.refuse_collector(15.1 + settings.poll_minutes)
+    installation.refuse_collector(15.1 + settings.poll_minutes)
     assert outsider.visible() == set()
-    house.connection.execute("update app.repositories set visibility_seen_at = null")
+    installation.connection.execute("update app.repositories set visibility_seen_at = null")
     assert outsider.visible() == set()
 
 
 def test_what_github_lists_and_nobody_monitors_is_not_there(
-    house: House, browser: Caller, reader: User, open_id: int, closed_id: int
+    installation: Installation, browser: Caller, reader: User, open_id: int, closed_id: int
 ) -> None:
-    house.world.people.set_role(reader, "octo/spare", "admin")
+    installation.world.people.set_role(reader, "octo/spare", "admin")
     assert browser.visible() == {open_id, closed_id}
 
 
 def test_what_is_internal_is_visible_to_whom_github_lists_it_alone(
-    house: House, reader: User, browser: Caller, open_id: int, closed_id: int
+    installation: Installation, reader: User, browser: Caller, open_id: int, closed_id: int
 ) -> None:
-    house.connection.execute("update app.repositories set visibility = 'internal'")
+    installation.connection.execute("update app.repositories set visibility = 'internal'")
     assert browser.visible() == {closed_id}
-    assert house.signed_in(house.person("eve")).visible() == set()
+    assert installation.signed_in(installation.person("eve")).visible() == set()
 
 
 def test_github_is_asked_once_in_five_minutes_and_by_session(
-    house: House, reader: User, browser: Caller
+    installation: Installation, reader: User, browser: Caller
 ) -> None:
     for path in ("/repositories", "/stats", "/workflows"):
         browser.read(path)
-    house.age(4.9)
+    installation.age(4.9)
     browser.read("/stats")
-    assert house.asked() == 1
-    house.age(0.2)
+    assert installation.asked() == 1
+    installation.age(0.2)
     browser.read("/stats")
-    house.settle()
-    assert house.asked() == 2
-    house.signed_in(reader).read("/stats")
-    assert house.asked() == 3
+    installation.settle()
+    assert installation.asked() == 2
+    installation.signed_in(reader).read("/stats")
+    assert installation.asked() == 3
 
 
-def test_an_operator_s_rights_need_no_github(house: House, open_id: int, closed_id: int) -> None:
-    house.github.fault = fails
-    operator = house.signed_in(house.person("root", user_id=OPERATOR_ID))
+def test_an_operator_s_rights_need_no_github(
+    installation: Installation, open_id: int, closed_id: int
+) -> None:
+    installation.github.fault = fails
+    operator = installation.signed_in(installation.person("root", user_id=OPERATOR_ID))
     assert operator.visible() == {open_id, closed_id}
-    assert house.github.requests == []
+    assert installation.github.requests == []
 
 
-def test_all_pages_are_read_and_of_every_installation(house: House, closed_id: int) -> None:
+def test_all_pages_are_read_and_of_every_installation(
+    installation: Installation, closed_id: int
+) -> None:
     roles = {}
     for number in range(250):
-        last = house.world.add_repository(f"acme/r{number}", visibility="private").id
+        last = installation.world.add_repository(f"acme/r{number}", visibility="private").id
         roles[f"acme/r{number}"] = "read"
-    house.world.people.install("acme")
-    house.connection.execute(
+    installation.world.people.install("acme")
+    installation.connection.execute(
         "insert into app.repositories (repository_id, full_name) values (%s, 'acme/last')", [last]
     )
-    browser = house.signed_in(house.person("reader", {**roles, "octo/closed": "triage"}))
+    browser = installation.signed_in(
+        installation.person("reader", {**roles, "octo/closed": "triage"})
+    )
     assert browser.visible() == {closed_id, last}
-    assert sum("/repositories" in path for path in house.github.paths()) == 3 + 1
+    assert sum("/repositories" in path for path in installation.github.paths()) == 3 + 1
 
 
 def test_an_installation_without_an_owner_is_passed_over(
-    house: House, browser: Caller, open_id: int, closed_id: int
+    installation: Installation, browser: Caller, open_id: int, closed_id: int
 ) -> None:
-    house.github.fault = answering(
-        house,
+    installation.github.fault = answering(
+        installation,
         "/user/installations",
         lambda body: body["installations"].extend([*ODD_INSTALLATIONS, None]),
     )
@@ -109,70 +115,70 @@ def test_an_installation_without_an_owner_is_passed_over(
 
 
 def test_a_suspended_or_removed_installation_lists_nothing(
-    house: House, reader: User, open_id: int, closed_id: int
+    installation: Installation, reader: User, open_id: int, closed_id: int
 ) -> None:
-    house.world.people.suspend(house.organisation)
-    browser = house.signed_in(reader)
+    installation.world.people.suspend(installation.organisation)
+    browser = installation.signed_in(reader)
     assert browser.visible() == {open_id}
-    house.world.people.unsuspend(house.organisation)
+    installation.world.people.unsuspend(installation.organisation)
     assert browser.visible() == {open_id}  # for five minutes
-    house.age(5)
-    assert renewed(house, browser) == {open_id, closed_id}
-    house.world.people.uninstall(house.organisation)
-    house.age(5)
-    assert renewed(house, browser) == {open_id}
+    installation.age(5)
+    assert renewed(installation, browser) == {open_id, closed_id}
+    installation.world.people.uninstall(installation.organisation)
+    installation.age(5)
+    assert renewed(installation, browser) == {open_id}
 
 
 def test_an_installation_that_ends_while_its_repositories_are_listed_lists_nothing(
-    house: House, browser: Caller, open_id: int
+    installation: Installation, browser: Caller, open_id: int
 ) -> None:
     def ends(request: Request) -> Response | None:
         return Response("{}", 404) if request.path.endswith("/repositories") else None
 
-    house.github.fault = ends
+    installation.github.fault = ends
     assert browser.visible() == {open_id}
 
 
 def test_a_role_that_was_lost_shows_nothing_after_five_minutes(
-    house: House, browser: Caller, reader: User, open_id: int, closed_id: int
+    installation: Installation, browser: Caller, reader: User, open_id: int, closed_id: int
 ) -> None:
     assert browser.visible() == {open_id, closed_id}
-    house.world.people.set_role(reader, "octo/closed", "none")
-    house.age(5)
-    assert renewed(house, browser) == {open_id}
+    installation.world.people.set_role(reader, "octo/closed", "none")
+    installation.age(5)
+    assert renewed(installation, browser) == {open_id}
 
 
-def renewed(house: House, browser: Caller) -> set[int]:
+def renewed(installation: Installation, browser: Caller) -> set[int]:
     """What somebody sees who asked a moment before."""
     browser.read("/stats")
-    house.settle()
+    installation.settle()
     return browser.visible()
 
 
 def test_rights_of_five_to_fifteen_minutes_serve_at_once_while_one_request_asks_github(
-    house: House, browser: Caller, reader: User, open_id: int, closed_id: int
+    installation: Installation, browser: Caller, reader: User, open_id: int, closed_id: int
 ) -> None:
     assert browser.visible() == {open_id, closed_id}
-    house.world.people.set_role(reader, "octo/closed", "none")
+    installation.world.people.set_role(reader, "octo/closed", "none")
     answered = Event()
 
     def slow(_: Request) -> None:
         answered.wait(timeout=60)
 
-    house.github.fault = slow
-    house.age(14)
+    installation.github.fault = slow
+    installation.age(14)
     with ThreadPoolExecutor(8) as threads:
         assert (
             list(threads.map(lambda _: browser.visible(), range(8))) == [{open_id, closed_id}] * 8
         )
     answered.set()
-    house.settle()
-    assert house.asked() == 2
+    installation.settle()
+    assert installation.asked() == 2
     assert browser.visible() == {open_id}
 
 
 def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
-    house: House,
+    installation: Installation,
     browser: Caller,
     open_id: int,
     closed_id: int,
@@ -184,7 +190,7 @@ def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
     def slow(_: Request) -> None:
         answered.wait(timeout=60)
 
-    house.github.fault = slow
+    installation.github.fault = slow
     with ThreadPoolExecutor(4) as threads:
         first = [threads.submit(browser.visible) for _ in range(4)]
         waited = list(islice(as_completed(first, timeout=60), 3))
@@ -194,24 +200,24 @@ def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
             frozenset({open_id}),
             frozenset({open_id, closed_id}),
         }
-    assert house.asked() == 1
+    assert installation.asked() == 1
 
 
 def test_all_pages_together_have_one_deadline(
-    house: House, browser: Caller, open_id: int, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, browser: Caller, open_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rights, "ASKING_SECONDS", 0.5)
-    house.github.fault = lambda _: time.sleep(0.3)
+    installation.github.fault = lambda _: time.sleep(0.3)
     assert browser.visible() == {open_id}
 
 
 def test_what_is_kept_are_ids_and_roles_without_a_token_or_a_name(
-    house: House, browser: Caller, closed_id: int, settings: Settings
+    installation: Installation, browser: Caller, closed_id: int, settings: Settings
 ) -> None:
     browser.read("/stats")
     with redis.Redis.from_url(str(settings.cache_url)) as cache:
-        (key,) = house.rights_keys(cache)
-        entry = house.entry(cache, key)
+        (key,) = installation.rights_keys(cache)
+        entry = installation.entry(cache, key)
         lasts: Any = cache.ttl(key)
         everything: Any = [cache.get(each) for each in cache.scan_iter("actionsight:rights*")]
     assert entry["roles"] == {str(closed_id): "read"}
@@ -235,7 +241,7 @@ def test_what_is_kept_are_ids_and_roles_without_a_token_or_a_name(
     ],
 )
 def test_an_entry_that_cannot_be_read_is_none(
-    house: House,
+    installation: Installation,
     browser: Caller,
     open_id: int,
     closed_id: int,
@@ -244,22 +250,22 @@ def test_an_entry_that_cannot_be_read_is_none(
 ) -> None:
     browser.read("/stats")
     with redis.Redis.from_url(str(settings.cache_url)) as cache:
-        (key,) = house.rights_keys(cache)
-        cache.set(key, house.sealed(key, value))
+        (key,) = installation.rights_keys(cache)
+        cache.set(key, installation.sealed(key, value))
     assert browser.visible() == {open_id, closed_id}
-    assert house.asked() == 2
+    assert installation.asked() == 2
 
 
 def test_whoever_writes_to_the_cache_server_grants_nothing(
-    house: House, browser: Caller, open_id: int, closed_id: int, settings: Settings
+    installation: Installation, browser: Caller, open_id: int, closed_id: int, settings: Settings
 ) -> None:
     """Neither by an entry of their own nor by one that was sealed for somebody else."""
     browser.read("/stats")
-    stranger = house.signed_in(house.person("eve"))
+    stranger = installation.signed_in(installation.person("eve"))
     assert stranger.visible() == {open_id}
     with redis.Redis.from_url(str(settings.cache_url)) as cache:
-        keys = house.rights_keys(cache)
-        entries = [house.entry(cache, key) for key in keys]
+        keys = installation.rights_keys(cache)
+        entries = [installation.entry(cache, key) for key in keys]
         (of_stranger,) = [
             key for key, entry in zip(keys, entries, strict=True) if not entry["roles"]
         ]
@@ -270,8 +276,8 @@ def test_whoever_writes_to_the_cache_server_grants_nothing(
             assert stranger.visible() == {open_id}
 
 
-def test_many_requests_at_once_ask_github_once(house: House, browser: Caller) -> None:
+def test_many_requests_at_once_ask_github_once(installation: Installation, browser: Caller) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: browser.visible(), range(8)))
     assert all(answer == answers[0] for answer in answers)
-    assert house.asked() == 1
+    assert installation.asked() == 1

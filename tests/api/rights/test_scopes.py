@@ -3,19 +3,21 @@
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.installation import Caller, House
+from tests.api.rights.installation import Caller, Installation
 
 pytestmark = pytest.mark.integration
 
 
-def test_each_scope_opens_what_the_ones_before_it_open(house: House, open_id: int) -> None:
+def test_each_scope_opens_what_the_ones_before_it_open(
+    installation: Installation, open_id: int
+) -> None:
     opened = {
         "metrics": (200, 403, 403, 403),
         "read": (200, 200, 403, 403),
         "manage": (200, 200, 200, 204),
     }
     for scope in ("metrics", "read", "manage"):
-        caller = house.with_token(None, scope)
+        caller = installation.with_token(None, scope)
         answers = [
             caller.get("/metrics"),
             caller.get("/stats"),
@@ -33,19 +35,19 @@ def test_each_scope_opens_what_the_ones_before_it_open(house: House, open_id: in
 
 
 def test_a_token_of_a_person_reads_what_they_may_and_changes_nothing(
-    house: House, reader: User, browser: Caller, open_id: int, closed_id: int
+    installation: Installation, reader: User, browser: Caller, open_id: int, closed_id: int
 ) -> None:
-    house.monitor("octo/removed")
-    caller = house.with_token(reader, "read")
+    installation.monitor("octo/removed")
+    caller = installation.with_token(reader, "read")
     assert caller.visible() == browser.visible() == {open_id, closed_id}
     assert caller.add("octo/open").status_code == 403
 
 
 def test_tokens_that_were_made_before_there_were_scopes_go_on_reading(
-    house: House, open_id: int
+    installation: Installation, open_id: int
 ) -> None:
-    caller = house.with_token(None)
-    house.connection.execute("update app.api_tokens set scopes = '{read,metrics}'")
+    caller = installation.with_token(None)
+    installation.connection.execute("update app.api_tokens set scopes = '{read,metrics}'")
     assert caller.visible() == {open_id}
     assert caller.get("/metrics").status_code == 200
     assert caller.delete(open_id).status_code == 403

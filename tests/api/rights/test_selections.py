@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.api.rights.installation import Caller, House
+from tests.api.rights.installation import Caller, Installation
 
 pytestmark = pytest.mark.integration
 
 
-def select(house: House, name: str, **columns: Any) -> None:
+def select(installation: Installation, name: str, **columns: Any) -> None:
     """Select a name, by the settings or the command line."""
-    house.connection.execute(
+    installation.connection.execute(
         """
         insert into app.repository_selections
             (name, repository_id, listed_at, last_error, removed_at)
@@ -26,15 +26,17 @@ def select(house: House, name: str, **columns: Any) -> None:
 
 
 def test_operators_see_what_was_selected_and_what_github_says_to_it(
-    house: House, operator: Caller, open_id: int
+    installation: Installation, operator: Caller, open_id: int
 ) -> None:
     for name in ("octo/closed", "octo/turned"):
-        house.monitor(name, selected_by="octo/*")
-    select(house, "octo/open", repository_id=open_id)
-    select(house, "octo/*", listed_at="2026-01-02Z")
-    select(house, "octo/opne", last_error="404 Not Found: the name is wrong, or not readable")
-    select(house, "nobody/*")
-    select(house, "octo/old", removed_at="2026-01-01Z")
+        installation.monitor(name, selected_by="octo/*")
+    select(installation, "octo/open", repository_id=open_id)
+    select(installation, "octo/*", listed_at="2026-01-02Z")
+    select(
+        installation, "octo/opne", last_error="404 Not Found: the name is wrong, or not readable"
+    )
+    select(installation, "nobody/*")
+    select(installation, "octo/old", removed_at="2026-01-01Z")
     body = operator.read("/repositories/selections")
     rows = {row["name"]: row for row in body["data"]}
     assert list(rows) == sorted(rows) == ["nobody/*", "octo/*", "octo/open", "octo/opne"]
@@ -50,10 +52,10 @@ def test_operators_see_what_was_selected_and_what_github_says_to_it(
     assert body["next"] is None
 
 
-def test_selections_come_in_pages(house: House, operator: Caller) -> None:
+def test_selections_come_in_pages(installation: Installation, operator: Caller) -> None:
     names = [f"octo/r{number}" for number in range(5)]
     for name in names:
-        select(house, name)
+        select(installation, name)
     found, after = [], ""
     while True:
         page = operator.read(f"/repositories/selections?limit=2{after}")
@@ -64,21 +66,21 @@ def test_selections_come_in_pages(house: House, operator: Caller) -> None:
     assert found == names
 
 
-def test_nobody_else_sees_selections(house: House, caller: Caller) -> None:
-    select(house, "octo/secret-plans", last_error="404 Not Found")
+def test_nobody_else_sees_selections(installation: Installation, caller: Caller) -> None:
+    select(installation, "octo/secret-plans", last_error="404 Not Found")
     response = caller.get("/repositories/selections")
     assert (response.status_code, "secret-plans" in response.text) == (403, False)
-    assert house.anonymous().get("/repositories/selections").status_code == 401
+    assert installation.anonymous().get("/repositories/selections").status_code == 401
 
 
 def test_what_github_denies_is_for_operators_alone(
-    house: House, browser: Caller, operator: Caller, open_id: int, closed_id: int
+    installation: Installation, browser: Caller, operator: Caller, open_id: int, closed_id: int
 ) -> None:
     """Also where its row still says public, and where a person's rights were read before."""
     assert browser.visible() == {open_id, closed_id}
-    house.connection.execute("update app.repositories set unreachable_since = now()")
+    installation.connection.execute("update app.repositories set unreachable_since = now()")
     assert browser.visible() == set()
     assert browser.get(f"/stats?repository={closed_id}").status_code == 404
     assert operator.visible() == {open_id, closed_id}
-    house.connection.execute("update app.repositories set unreachable_since = null")
+    installation.connection.execute("update app.repositories set unreachable_since = null")
     assert browser.visible() == {open_id, closed_id}, "and it heals by itself"

@@ -48,7 +48,9 @@ def test_everybody_adds_and_removes_what_they_may_and_nothing_else(
             if removing == 204:
                 assert number not in caller.visible()
                 assert caller.delete(number).status_code == 404
-                matrix.house.connection.execute("update app.repositories set removed_at = null")
+                matrix.installation.connection.execute(
+                    "update app.repositories set removed_at = null"
+                )
     bodies = set()
     for name, (adding, _) in WRITES[who].items():
         response = caller.add(name)
