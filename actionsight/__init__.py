@@ -1,1 +1,1 @@
-"""What more than one part of Actionsight needs: settings, database, services, commands."""
+"""What more than one part of Actionsight needs: settings, GitHub's client, services, commands."""

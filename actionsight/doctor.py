@@ -3,12 +3,10 @@
 Looks only: it starts no server and changes nothing.
 """
 
-import json
-import os
+import logging
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +21,9 @@ from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
 from actionsight.installation import DEMONSTRATION, shows_demonstration
-from actionsight.loopback import without_proxy
 from actionsight.repositories import list_monitored
 from actionsight.settings import (
-    COLLECTION,
     LONG_ENOUGH_WEBHOOK_SECRET,
-    ROOT,
     Settings,
     files_of_secrets,
 )
@@ -36,7 +31,6 @@ from actionsight.settings import (
 OLDEST_POSTGRESQL = 15
 # A drain comes round every five seconds.
 LATE_SECONDS = 60
-CHECK_SECONDS = 90
 NOT_RUNNING = "embedded, not running now: `make up` starts it"
 
 
@@ -94,7 +88,7 @@ def address_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
-    """What the part that asks GitHub says; a process, since the core imports no part."""
+    """What each credential reads, by the client with which it is collected."""
     if demonstration:
         yield Finding(
             "GitHub",
@@ -104,30 +98,14 @@ def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
             is_warning=True,
         )
         return
-    names = _monitored_names(settings)
-    try:
-        asked = subprocess.run(
-            [sys.executable, "-m", "ingestion.github", "--quiet", "check", *names],
-            cwd=ROOT,
-            env={
-                **os.environ,
-                **settings.environment(COLLECTION),
-                **without_proxy(dict(os.environ)),
-            },
-            capture_output=True,
-            text=True,
-            timeout=CHECK_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        yield Finding("GitHub", f"took more than {CHECK_SECONDS} seconds to answer", is_wrong=True)
-        return
-    for line in asked.stdout.splitlines():
-        yield Finding(**json.loads(line))
-    if asked.returncode:
-        yield Finding(
-            "GitHub", f"could not be looked at: {asked.stderr.strip()[-300:]}", is_wrong=True
-        )
+    # The other commands do not pay for importing it.
+    from actionsight.github import diagnostics
+    from actionsight.github.credential_router import CredentialRouter
+
+    for name in ("actionsight.github", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # findings say it
+    with closing(CredentialRouter(settings, retry_policy=diagnostics.RETRY_POLICY)) as router:
+        yield from diagnostics.check(router, _monitored_names(settings) or settings.repositories)
 
 
 def _monitored_names(settings: Settings) -> list[str]:

@@ -1,6 +1,8 @@
 """HTTP to servers of this machine: never by way of a proxy, whatever the environment says."""
 
+import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 
@@ -30,6 +32,15 @@ def without_proxy(environment: dict[str, str]) -> dict[str, str]:
     listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     names = ",".join(filter(None, [listed, HOST, "localhost"]))
     return {"no_proxy": names, "NO_PROXY": names}
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is on this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _request(method: str, url: str, **options: Any) -> requests.Response:

@@ -1,5 +1,6 @@
 """As whom GitHub is asked, what that may read, what is left of each limit, and what to do."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +21,20 @@ NEEDED = ("actions", "metadata")
 MOST_REPOSITORIES = 20
 SOON_DAYS = 14
 _UNLIMITED = "its limits are off"
-# A person waits for it.
-RETRY_POLICY = RetryPolicy(tries=2, longest_wait_seconds=5.0)
+# A person waits for it: for each answer, and for all of them.
+RETRY_POLICY = RetryPolicy(tries=2, longest_wait_seconds=5.0, total_seconds=30.0)
+MOST_SECONDS = 90
 
 
 def check(router: CredentialRouter, names: Sequence[str]) -> Iterator[Finding]:
     """Look at every credential, and at what they read of the repositories with these names."""
+    try:
+        yield from _findings(router, names, time.monotonic() + MOST_SECONDS)
+    except GitHubError as error:
+        yield Finding("GitHub", f"could not be looked at: {error}", is_wrong=True)
+
+
+def _findings(router: CredentialRouter, names: Sequence[str], ends: float) -> Iterator[Finding]:
     yield from _way(router.transport)
     can_ask = True
     token = router.token()
@@ -38,7 +47,7 @@ def check(router: CredentialRouter, names: Sequence[str]) -> Iterator[Finding]:
             can_ask = can_ask and not (found.is_wrong and found.subject == "GitHub App")
             yield found
     if can_ask:
-        yield from _check_reach(router, names)
+        yield from _check_reach(router, names, ends)
 
 
 def _way(transport: Transport) -> Iterator[Finding]:
@@ -131,10 +140,15 @@ def _check_installation(
     )
 
 
-def _check_reach(router: CredentialRouter, names: Sequence[str]) -> Iterator[Finding]:
+def _check_reach(router: CredentialRouter, names: Sequence[str], ends: float) -> Iterator[Finding]:
     looked_at = [name for name in names if not name.endswith("/*")][:MOST_REPOSITORIES]
     well = 0
     for name in looked_at:
+        if time.monotonic() > ends:
+            yield Finding(
+                "GitHub", f"took more than {MOST_SECONDS} seconds to answer", is_wrong=True
+            )
+            break
         try:
             client = router.client(name, Priority.HEAD)
             get_object(client, f"/repos/{name}")

@@ -17,6 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from actionsight.authorities import ssl_context
 from actionsight.github.errors import UnexpectedResponseError
+from actionsight.loopback import is_loopback
 
 API_VERSION = "2022-11-28"
 USER_AGENT = "actionsight"
@@ -129,7 +130,7 @@ class Transport:
         parts = urlsplit(self.api_url)
         self._host = parts[:2]
         proxy = urllib.request.getproxies().get(parts.scheme)
-        if proxy and urllib.request.proxy_bypass(parts.netloc):
+        if proxy and (is_loopback(self.api_url) or urllib.request.proxy_bypass(parts.netloc)):
             proxy = None
         trust = ssl_context(ca_file)
         self.proxy: str | None = None

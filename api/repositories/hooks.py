@@ -1,14 +1,13 @@
 """Our webhooks in repositories: found by their address, made and removed as the collector may."""
 
-import ipaddress
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from actionsight.github.errors import BadCredentialError, GitHubError, RefusedError
 from actionsight.github.pagination import iter_items
+from actionsight.loopback import is_loopback
 from actionsight.settings import Settings
 from actionsight.webhook_events import REPOSITORY_EVENTS
 from api.collector import Collector
@@ -124,16 +123,8 @@ def _obstacle(settings: Settings) -> str | None:
         return "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET is not set."
     root = settings.public_root
     is_reached = root.startswith("https://") or (
-        _is_loopback(root) and _is_loopback(settings.github_api_url)
+        is_loopback(root) and is_loopback(settings.github_api_url)
     )
     if not is_reached:
         return f"ACTIONSIGHT_PUBLIC_URL is no https address, so GitHub cannot reach {root}."
     return None
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

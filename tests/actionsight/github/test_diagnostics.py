@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from werkzeug.wrappers import Response
 
 from actionsight.findings import Finding
+from actionsight.github import diagnostics
 from actionsight.github.diagnostics import check
 from actionsight.settings import Settings
 from github_standin.server.server import Server
@@ -110,3 +111,12 @@ def test_the_command_prints_a_line_of_json_for_each_finding(
     found = [Finding(**json.loads(line)) for line in printed.output.splitlines()]
     assert [finding.subject for finding in found] == ["GitHub", "GitHub reads"]
     assert TOKEN not in printed.output
+
+
+def test_a_github_that_takes_its_time_is_not_asked_for_ever(
+    make_router: MakeRouter, asked: Settings, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diagnostics, "MOST_SECONDS", -1)
+    found = check(make_router(asked), [REPOSITORY])
+    assert "took more than" in next(finding.says for finding in found if finding.is_wrong)
+    assert server.paths() == ["/rate_limit"]

@@ -31,11 +31,13 @@ from tests.actionsight.github.factories import PATH, REPOSITORY
 pytestmark = pytest.mark.integration
 
 WHO = "Basic dXNlcjpwQHNz"  # user:p@ss
+# Known to the proxy alone; what is on this machine is asked directly.
+HOST = "github.example"
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost that signs itself, with its key behind it."""
+    """A certificate for two names that signs itself, with its key behind it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A private authority")])
     now = datetime.now(UTC)
@@ -47,7 +49,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName(HOST)]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -150,7 +155,8 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             return
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         host, port = first.split()[1].split(":")
-        join(connection, socket.create_connection((host, int(port))))
+        assert host == HOST
+        join(connection, socket.create_connection(("127.0.0.1", int(port))))
 
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -173,13 +179,13 @@ def test_a_private_authority_is_trusted_beside_the_systems(
 def test_a_proxy_is_given_its_password_and_doctor_names_it(
     make_router: MakeRouter, asked: Settings, secure_port: int, authority: Path, proxied: list[str]
 ) -> None:
-    there = replace(asked, github_api_url=f"https://localhost:{secure_port}", ca_file=authority)
+    there = replace(asked, github_api_url=f"https://{HOST}:{secure_port}", ca_file=authority)
     assert (
         make_router(there).client(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"]
         == REPOSITORY
     )
     assert [line.rpartition(" ")[0] for line in proxied] == [
-        f"{WHO.lower()} CONNECT localhost:{secure_port}"
+        f"{WHO.lower()} CONNECT {HOST}:{secure_port}"
     ]
     found = {finding.subject: finding.says for finding in check(make_router(there), [])}
     assert "is asked by http://127.0.0.1:" in found["GitHub's proxy"]
@@ -217,11 +223,21 @@ def test_everybody_goes_the_same_way(
     ask: Callable[[Settings, MakeRouter, World], None],
 ) -> None:
     with serving_securely(app_server, authority) as port:
-        url = f"https://localhost:{port}"
+        url = f"https://{HOST}:{port}"
         by_client = replace(app, github_client_id="client", github_client_secret="secret")
         there = replace(by_client, github_api_url=url, github_url=url, ca_file=authority)
         ask(there, make_router, world)
     assert {line.split()[1] for line in proxied} == {WHO.lower().split()[1]}
+
+
+def test_what_is_on_this_machine_is_never_asked_by_a_proxy(
+    make_router: MakeRouter, asked: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert make_router().client(REPOSITORY, Priority.HEAD).get(PATH).body["full_name"] == REPOSITORY
 
 
 def test_netrc_is_not_read_and_a_proxy_serves_plain_http(
