@@ -77,7 +77,6 @@ _REFUSED_PAGE = _FRAME.format(
 
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
-
 routes = Routes("oauth", __name__)
 
 
