@@ -2,16 +2,19 @@
 
 import dataclasses
 import logging
+import time as time_of_machine
 
 import pytest
 from werkzeug.wrappers import Response
 
+from actionsight.github import credentials
 from actionsight.github.client import GitHubClient
 from actionsight.github.errors import (
     BadCredentialError,
     ForbiddenError,
     MissingError,
     RateLimitError,
+    RefusedError,
     UnavailableError,
     UnexpectedResponseError,
 )
@@ -266,3 +269,50 @@ def test_without_a_token_it_asks_unauthenticated(
     assert client.get(PATH).body["full_name"] == REPOSITORY
     assert "authorization" not in server.requests[-1].headers
     assert client.token_key == "anonymous"
+
+
+@pytest.mark.parametrize(("is_repeatable", "count"), [(False, 1), (True, 3)])
+def test_what_changes_something_is_sent_again_only_where_that_does_no_harm(
+    client: GitHubClient, server: Server, faults: Faults, is_repeatable: bool, count: int
+) -> None:
+    faults.answers = [Response("down", status=502) for _ in range(5)]
+    with pytest.raises(UnavailableError):
+        client.post(f"{PATH}/hooks", {"name": "web"}, is_repeatable=is_repeatable)
+    assert len(server.requests) == count
+    with pytest.raises(UnavailableError):
+        client.delete(f"{PATH}/hooks/1")
+    assert len(server.requests) == count + 1
+
+
+def test_what_is_deleted_has_no_body(client: GitHubClient, faults: Faults) -> None:
+    faults.answers = [Response(status=204)]
+    assert client.delete(f"{PATH}/hooks/1").body is None
+
+
+def test_another_refusal_tells_its_status(client: GitHubClient, faults: Faults) -> None:
+    faults.answers = [Response('{"message": "Validation Failed"}', status=422)]
+    with pytest.raises(RefusedError, match="Validation Failed") as raised:
+        client.post(f"{PATH}/hooks", {})
+    assert raised.value.status_code == 422
+
+
+def test_what_was_refused_is_asked_again_after_a_minute(
+    asked: Settings, make_router: MakeRouter, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.token = "ghp_another"
+    router = make_router(asked)
+    monkeypatch.setattr(credentials, "REFUSED_SECONDS", 0.2)
+    for _ in range(2):
+        with pytest.raises(BadCredentialError):
+            router.client(REPOSITORY, Priority.HEAD).get(PATH)
+    assert len(server.requests) == 1
+    server.token = TOKEN
+    deadline = time_of_machine.monotonic() + 30
+    while True:
+        try:
+            body = router.client(REPOSITORY, Priority.HEAD).get(PATH).body
+        except BadCredentialError:
+            assert time_of_machine.monotonic() < deadline
+        else:
+            assert body["full_name"] == REPOSITORY
+            return

@@ -206,6 +206,17 @@ def test_while_github_is_away_a_token_serves_until_it_expires(
     assert asking.token() != token
 
 
+def test_a_refresh_token_is_sent_once_although_the_answer_is_lost(
+    asking: Asking, github: Server, connection: Connection[Any]
+) -> None:
+    """It serves once, and whether it did cannot be told."""
+    age(connection, 0)
+    github.fault = lambda _: Response("down", status=502)
+    with pytest.raises(UnavailableError):
+        asking.token()
+    assert github.paths().count(TOKENS) == 2, "the sign-in's and one refresh"
+
+
 def test_a_wrong_client_secret_signs_nobody_out(
     asking: Asking, world: World, connection: Connection[Any], visitor: Visitor
 ) -> None:
