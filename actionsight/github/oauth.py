@@ -62,7 +62,7 @@ class Tokens:
 
 
 @dataclass(frozen=True)
-class Person:
+class GitHubAccount:
     """A GitHub account; only the id lasts."""
 
     user_id: int
@@ -102,7 +102,7 @@ class OAuthClient:
             self._api, lambda: credential, Priority.INTERACTIVE, INTERACTIVE, deadline=deadline
         )
 
-    def read_person(self, access_token: str) -> Person:
+    def read_account(self, access_token: str) -> GitHubAccount:
         """Whose token it is.
 
         Raises:
@@ -112,7 +112,7 @@ class OAuthClient:
         user_id, login = body.get("id"), body.get("login")
         if not isinstance(user_id, int) or not isinstance(login, str):
             raise UnexpectedResponseError("GitHub's answer names nobody")
-        return Person(user_id, login, _text(body.get("name")), _text(body.get("avatar_url")))
+        return GitHubAccount(user_id, login, _text(body.get("name")), _text(body.get("avatar_url")))
 
     def refresh(self, refresh_token: str) -> Tokens:
         """A new pair of tokens; the old pair ends.

@@ -3,14 +3,14 @@
 from http import HTTPStatus
 
 from actionsight.github.errors import RefusedError
-from actionsight.github.oauth import OAuthClient, Person
+from actionsight.github.oauth import GitHubAccount, OAuthClient
 from actionsight.settings import Settings
 from api.errors import Problem
 from api.github import GitHub
 
 
 def check_admission(
-    settings: Settings, oauth: OAuthClient, person: Person, access_token: str
+    settings: Settings, oauth: OAuthClient, person: GitHubAccount, access_token: str
 ) -> None:
     """Let a person in who comes back from GitHub.
 

@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from actionsight import audit
 from actionsight.encryption import Cipher
-from actionsight.github.oauth import Person, Tokens
+from actionsight.github.oauth import GitHubAccount, Tokens
 from api.auth import grants
 from api.auth.sessions import create_session
 
@@ -25,7 +25,9 @@ class Account:
     last_seen_at: datetime
 
 
-def sign_in(connection: Connection[Any], cipher: Cipher, person: Person, tokens: Tokens) -> str:
+def sign_in(
+    connection: Connection[Any], cipher: Cipher, person: GitHubAccount, tokens: Tokens
+) -> str:
     """Keep the person and what GitHub gave, and open a session; gives its cookie's value."""
     connection.execute(
         """

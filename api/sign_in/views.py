@@ -6,7 +6,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, request
 
 from actionsight.github.errors import BadCredentialError, ClientRefusedError, GitHubError
-from actionsight.github.oauth import Person, Tokens
+from actionsight.github.oauth import GitHubAccount, Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
 from api.bodies import read_form
@@ -149,10 +149,10 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
     return cookie_value
 
 
-def _admitted(settings: Settings, tokens: Tokens) -> Person:
+def _admitted(settings: Settings, tokens: Tokens) -> GitHubAccount:
     """Whose tokens they are; those of somebody who may not sign in are ended at GitHub."""
     oauth = current_oauth()
-    person = oauth.read_person(tokens.access_token)
+    person = oauth.read_account(tokens.access_token)
     try:
         check_admission(settings, oauth, person, tokens.access_token)
     except Problem:

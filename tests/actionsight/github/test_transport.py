@@ -204,7 +204,7 @@ def as_person(settings: Settings, _: MakeRouter, world: World) -> None:
     user = world.people.add_user("ada")
     token = world.people.issue_token(user).access_token
     with closing(OAuthClient(settings)) as oauth:
-        assert oauth.read_person(token).login == "ada"
+        assert oauth.read_account(token).login == "ada"
 
 
 def as_oauth_client(settings: Settings, _: MakeRouter, __: World) -> None:

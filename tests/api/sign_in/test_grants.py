@@ -67,7 +67,7 @@ def test_a_token_that_lives_is_given_without_asking_github(
     token = asking.token()
     assert token == asking.token()
     assert len(github.requests) == asked
-    assert asking.oauth.read_person(token).user_id == 1001
+    assert asking.oauth.read_account(token).user_id == 1001
 
 
 def test_a_token_about_to_expire_is_refreshed(
@@ -77,7 +77,7 @@ def test_a_token_about_to_expire_is_refreshed(
     age(connection, 299)
     new = asking.token()
     assert new != old
-    assert asking.oauth.read_person(new).user_id == 1001
+    assert asking.oauth.read_account(new).user_id == 1001
     assert asking.token() == new, "eight hours are left again"
 
 
@@ -132,7 +132,7 @@ def test_nothing_is_held_in_the_database_while_github_is_asked(
     assert held == []
     (new,) = given
     with pytest.raises(BadCredentialError):
-        asking.oauth.read_person(new)
+        asking.oauth.read_account(new)
 
 
 def test_while_somebody_refreshes_a_token_that_lives_serves(
@@ -188,7 +188,7 @@ def test_a_token_that_was_refreshed_meanwhile_is_worth_another_try(
     asking.token()
     asking.refused(old)
     assert visitor.me() is not None
-    assert asking.oauth.read_person(asking.token()).user_id == 1001
+    assert asking.oauth.read_account(asking.token()).user_id == 1001
 
 
 def test_while_github_is_away_a_token_serves_until_it_expires(
