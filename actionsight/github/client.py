@@ -1,4 +1,4 @@
-"""GitHub's REST API: requests that page, wait out limits and tell failures apart."""
+"""GitHub's REST API: requests that wait out limits and tell failures apart."""
 
 import itertools
 import logging
@@ -6,7 +6,7 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -159,7 +159,8 @@ class GitHubClient:
         Raises:
             GitHubError: as `get`.
         """
-        request = _Request("POST", self._transport.url(path), {}, orjson.dumps(body))
+        headers = {"Content-Type": "application/json"}
+        request = _Request("POST", self._transport.url(path), headers, orjson.dumps(body))
         return self._request(request, tries=self.tries if is_repeatable else 1)
 
     def delete(self, path: str) -> Response:
@@ -169,23 +170,6 @@ class GitHubClient:
             GitHubError: as `get`.
         """
         return self._request(_Request("DELETE", self._transport.url(path), {}), tries=1)
-
-    def pages(
-        self, path: str, params: Params | None = None, *, etag: str | None = None
-    ) -> Iterator[Response]:
-        """All pages of a listing, each as it comes, by the `Link` headers as GitHub gives them.
-
-        Args:
-            etag: of the first page; if that is unchanged it is the only one.
-
-        Raises:
-            GitHubError: as `get`.
-        """
-        response = self.get(path, params, etag=etag)
-        yield response
-        while response.next_url:
-            response = self.get(response.next_url)
-            yield response
 
     def _request(
         self, request: "_Request", *, tries: int, slow_tries: int | None = None

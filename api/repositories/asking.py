@@ -104,7 +104,8 @@ def is_installed_owner(viewer: Viewer, owner: str) -> bool:
 
 
 def _away(error: Exception) -> Problem:
-    logger.warning("GitHub could not be asked: %r", error)
+    # Its text names what was asked for, which may be private; its kind is enough.
+    logger.warning("GitHub could not be asked: %s", type(error).__name__)
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "GitHub could not be asked. Try again in a moment.",

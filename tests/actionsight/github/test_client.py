@@ -18,7 +18,7 @@ from actionsight.github.errors import (
     UnavailableError,
     UnexpectedResponseError,
 )
-from actionsight.github.pagination import get_object, iter_pages
+from actionsight.github.pagination import get_object, iter_items, iter_pages
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import Settings
 from github_standin.server import faults as ready_made
@@ -48,8 +48,8 @@ def test_requests_are_counted_and_github_tells_the_time(client: GitHubClient) ->
 
 
 def test_pages_follow_the_links_to_their_end(client: GitHubClient, server: Server) -> None:
-    pages = list(client.pages(f"{PATH}/actions/workflows", {"per_page": 50}))
-    assert [len(page.body["workflows"]) for page in pages] == [50, 50, 10]
+    pages = list(iter_pages(client, f"{PATH}/actions/workflows", "workflows"))
+    assert [len(page.payloads) for page in pages] == [100, 10]
     assert server.paths()[-1].startswith("/repositories/")
 
 
@@ -91,12 +91,14 @@ def test_an_enterprise_servers_address_has_a_path(
 ) -> None:
     link = f'<{server.url}/api/v3/repositories/1/x?page=2>; rel="next"'
     faults.answers = [
-        Response("[1]", status=200, headers={"Link": link}, content_type="application/json"),
-        Response("[2]", status=200, content_type="application/json"),
+        Response(
+            '[{"id": 1}]', status=200, headers={"Link": link}, content_type="application/json"
+        ),
+        Response('[{"id": 2}]', status=200, content_type="application/json"),
     ]
     root = dataclasses.replace(asked, github_api_url=f"{server.url}/api/v3")
-    pages = make_router(root).client(REPOSITORY, Priority.HEAD).pages(PATH)
-    assert [page.body for page in pages] == [[1], [2]]
+    items = iter_items(make_router(root).client(REPOSITORY, Priority.HEAD), PATH)
+    assert [item["id"] for item in items] == [1, 2]
     assert server.paths() == [f"/api/v3{PATH}", "/api/v3/repositories/1/x"]
 
 
@@ -279,6 +281,7 @@ def test_what_changes_something_is_sent_again_only_where_that_does_no_harm(
     with pytest.raises(UnavailableError):
         client.post(f"{PATH}/hooks", {"name": "web"}, is_repeatable=is_repeatable)
     assert len(server.requests) == count
+    assert server.requests[-1].headers["content-type"] == "application/json"
     with pytest.raises(UnavailableError):
         client.delete(f"{PATH}/hooks/1")
     assert len(server.requests) == count + 1
