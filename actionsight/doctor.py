@@ -16,11 +16,11 @@ import psycopg
 import redis
 
 from actionsight.database import connect, stands_behind_pooler
-from actionsight.embedded import PostgresqlServer, ValkeyServer
-from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
-from actionsight.installation import DEMONSTRATION, shows_demonstration
+from actionsight.local import PostgresqlServer, ValkeyServer
+from actionsight.local.installation import DEMONSTRATION, shows_demonstration
+from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.repositories import list_monitored
 from actionsight.settings import (
     LONG_ENOUGH_WEBHOOK_SECRET,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from actionsight import migrations
 from actionsight.backlog import has_backlog
 from actionsight.database import connect
-from actionsight.installation import environment, storage_url
+from actionsight.local.installation import environment, storage_url
 from actionsight.migrations import grants
 from actionsight.repositories import add_selections
 from actionsight.settings import COLLECTION, ROOT, Settings

@@ -21,8 +21,8 @@ import requests
 
 from actionsight.api_tokens import create_token
 from actionsight.database import connect, with_database
-from actionsight.embedded import PostgresqlServer, ValkeyServer, hold
-from actionsight.embedded.valkey import CACHE
+from actionsight.local import PostgresqlServer, ValkeyServer, hold
+from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
 from actionsight.settings import load as load_settings
 from benchmarks import marts

@@ -36,7 +36,7 @@ from typing import Any
 import psycopg
 
 from actionsight.database import connect
-from actionsight.embedded import PostgresqlServer
+from actionsight.local import PostgresqlServer
 from actionsight.migrations import with_dagster_database
 from actionsight.settings import ROOT
 from benchmarks.receiver import read_deliveries

@@ -20,8 +20,8 @@ from pathlib import Path
 import orjson
 import redis
 
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.settings import ROOT, Settings
 from actionsight.settings import load as load_settings
 from api.webhooks.signature import sign

@@ -27,8 +27,8 @@ import redis
 import requests
 
 from actionsight.api_server import APPLICATION, RECEIVER
-from actionsight.embedded import ValkeyServer, free_port, hold
-from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.local import ValkeyServer, free_port, hold
+from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from api.auth import rights
 from benchmarks.load import Load, Senders
 from benchmarks.receiver import prepare_requests, read_deliveries, settings_of

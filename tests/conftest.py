@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.settings import Settings, load
 from tests.support.services import Databases, databases
 from tests.transform.building import database_to_build_in

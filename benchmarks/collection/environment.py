@@ -15,8 +15,8 @@ import redis
 import requests
 
 from actionsight.database import connect
-from actionsight.embedded import PostgresqlServer, ValkeyServer, hold, standin_status
-from actionsight.embedded.valkey import CACHE
+from actionsight.local import PostgresqlServer, ValkeyServer, hold, standin_status
+from actionsight.local.valkey import CACHE
 from actionsight.repositories import add_selections
 from actionsight.settings import ROOT, Settings
 from actionsight.settings import load as load_settings

@@ -5,7 +5,7 @@ import re
 import pytest
 from click import Group
 
-from actionsight.cli import main
+from actionsight.cli.main import main
 from actionsight.settings import ROOT, SETTINGS
 
 pytestmark = pytest.mark.unit

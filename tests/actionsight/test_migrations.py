@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 
 from actionsight import migrations
 from actionsight.database import connect
-from actionsight.embedded.postgresql import WHEEL
+from actionsight.local.postgresql import WHEEL
 from actionsight.settings import load
 from ingestion.github.prepare import prepare
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from actionsight import api_tokens, audit
-from actionsight.cli import main
+from actionsight.cli.main import main
 from actionsight.database import connect
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.event_buffer import EventBuffer
 from actionsight.github.rate_limit import limiter
 from actionsight.github.rate_limit.models import GITHUB_LIMITS, Permit, Priority, Wait
 from actionsight.github.rate_limit.shared import SharedRateLimiter
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.valkey import EVENT_BUFFER
 from api.cache import server as cache_server
 from api.limits import PassingStorage
 

@@ -15,8 +15,8 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from graphql import OperationDefinitionNode, OperationType, parse, validate
 
 from actionsight import loopback
-from actionsight.dagster_pages import DagsterPages
-from actionsight.embedded import free_port
+from actionsight.local import free_port
+from actionsight.local.dagster_client import DagsterPages
 from actionsight.settings import ROOT
 from orchestration.webserver import Webserver
 from tests.security.dagster_requests import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 
 from actionsight import api_server, loopback
-from actionsight.processes import Process
+from actionsight.local.processes import Process
 from tests.support.ports import free_port
 
 

@@ -11,8 +11,8 @@ from psycopg import sql
 
 from actionsight import migrations
 from actionsight.database import connect, with_database
-from actionsight.embedded import PostgresqlServer, hold
-from actionsight.embedded.postgresql import NAME
+from actionsight.local import PostgresqlServer, hold
+from actionsight.local.postgresql import NAME
 from actionsight.settings import load
 from ingestion.github.prepare import prepare
 

@@ -14,7 +14,7 @@ from psycopg import Connection
 from werkzeug.test import TestResponse
 
 from actionsight.api_tokens import create_token
-from actionsight.embedded import free_port
+from actionsight.local import free_port
 from actionsight.settings import Settings
 from api.cache import flights
 from api.stats import views

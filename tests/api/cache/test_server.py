@@ -14,8 +14,8 @@ import redis
 from flask import Flask
 from psycopg import Connection
 
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.valkey import CACHE
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
 from api.cache import backend
 from api.cache import server as cache_server

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from actionsight.api_server import RECEIVER
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.loopback import HOST
 from actionsight.settings import Settings, load
 from api.bodies import OF_RECEIVER

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from actionsight.embedded import PostgresqlServer, ValkeyServer
+from actionsight.local import PostgresqlServer, ValkeyServer
 from actionsight.settings import ROOT
 from tests.ingestion.webhooks.receiving import Installation
 from tests.support.signals import as_in_the_background

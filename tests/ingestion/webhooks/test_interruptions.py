@@ -21,9 +21,9 @@ from psycopg import Connection
 
 from actionsight import migrations
 from actionsight.database import connect
-from actionsight.embedded import PostgresqlServer, ValkeyServer
-from actionsight.embedded.valkey import EVENT_BUFFER
 from actionsight.event_buffer import GROUP, STREAM, EventBuffer
+from actionsight.local import PostgresqlServer, ValkeyServer
+from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainError
 from tests.ingestion.webhooks.interrupting import (

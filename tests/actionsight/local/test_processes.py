@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from actionsight import processes
-from actionsight.processes import Process, ProcessError, Watch
+from actionsight.local import processes
+from actionsight.local.processes import Process, ProcessError, Watch
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ import click
 import psycopg
 
 from actionsight import audit, operations
-from actionsight.commands.installation import database
+from actionsight.cli.context import database
 from actionsight.purging import BusyError, purge_repository
 from actionsight.repositories import (
     add_selections,

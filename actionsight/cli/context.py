@@ -8,7 +8,7 @@ import psycopg
 
 from actionsight import migrations
 from actionsight.database import connect
-from actionsight.installation import check_github, services, shows_demonstration
+from actionsight.local.installation import check_github, services, shows_demonstration
 from actionsight.settings import Settings, load
 
 

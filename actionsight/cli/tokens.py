@@ -8,7 +8,7 @@ import psycopg
 
 from actionsight import api_tokens, audit, people
 from actionsight.api_tokens import LONGEST_DAYS, SCOPES, Scope
-from actionsight.commands.installation import database
+from actionsight.cli.context import database
 
 
 @click.group()

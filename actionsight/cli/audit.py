@@ -3,7 +3,7 @@
 import click
 
 from actionsight import audit
-from actionsight.commands.installation import database
+from actionsight.cli.context import database
 
 
 @click.command("audit")

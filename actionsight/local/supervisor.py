@@ -22,11 +22,11 @@ import requests
 import yaml
 
 from actionsight import api_server, loopback
-from actionsight.dagster_pages import LOCATION, DagsterPages
-from actionsight.embedded import EmbeddedServer, free_port
-from actionsight.installation import environment
+from actionsight.local import EmbeddedServer, free_port
+from actionsight.local.dagster_client import LOCATION, DagsterPages
+from actionsight.local.installation import environment
+from actionsight.local.processes import Process, ProcessError, Watch
 from actionsight.loopback import HOST
-from actionsight.processes import Process, ProcessError, Watch
 from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, Settings
 
 WATCH_SECONDS = 0.5

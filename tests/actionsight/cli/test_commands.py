@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from actionsight.cli import main
+from actionsight.cli.main import main
 from actionsight.database import connect
 from actionsight.settings import Settings
 

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from actionsight.database import connect
-from actionsight.embedded.server import (
+from actionsight.local.server import (
     SERVES,
     SILENT,
     Condition,

@@ -5,7 +5,7 @@ import sys
 import click
 
 from actionsight import operations
-from actionsight.commands.installation import database
+from actionsight.cli.context import database
 
 
 @click.group("dead-letters")

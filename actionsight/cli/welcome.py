@@ -2,8 +2,8 @@
 
 from actionsight import api_tokens
 from actionsight.database import connect
-from actionsight.embedded import standin_status
-from actionsight.embedded.server import write_atomically
+from actionsight.local import standin_status
+from actionsight.local.server import write_atomically
 from actionsight.settings import Settings
 
 _TOKEN_NAME = "demonstration"  # noqa: S105 its name, not its value

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actionsight import migrations
-from actionsight.embedded import (
+from actionsight.local import (
     Demonstrated,
     EmbeddedServer,
     PostgresqlServer,
@@ -20,8 +20,8 @@ from actionsight.embedded import (
     hold,
     standin_status,
 )
-from actionsight.embedded.server import secret_in
-from actionsight.embedded.valkey import CACHE, EVENT_BUFFER
+from actionsight.local.server import secret_in
+from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.loopback import HOST, without_proxy
 from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE
 from actionsight.settings import API, COLLECTION, DAGSTER, ROOT, SETTINGS, Settings

@@ -11,14 +11,15 @@ import click
 import psycopg
 
 from actionsight import doctor, operations
-from actionsight.commands.audit import audit_command
-from actionsight.commands.dead_letters import dead_letters
-from actionsight.commands.installation import database, servers
-from actionsight.commands.people import people
-from actionsight.commands.repositories import repositories
-from actionsight.commands.tokens import tokens
-from actionsight.embedded import EmbeddedServerError
-from actionsight.installation import (
+from actionsight.cli.audit import audit_command
+from actionsight.cli.context import database, servers
+from actionsight.cli.dead_letters import dead_letters
+from actionsight.cli.people import people
+from actionsight.cli.repositories import repositories
+from actionsight.cli.tokens import tokens
+from actionsight.cli.welcome import welcome
+from actionsight.local import EmbeddedServerError
+from actionsight.local.installation import (
     AlreadyRunningError,
     CredentialError,
     check_github,
@@ -26,16 +27,15 @@ from actionsight.installation import (
     services,
     shows_demonstration,
 )
-from actionsight.migrations import SchemaError
-from actionsight.processes import ProcessError
-from actionsight.settings import SettingsError, load
-from actionsight.supervisor import (
+from actionsight.local.processes import ProcessError
+from actionsight.local.supervisor import (
     PortTakenError,
     Supervisor,
     check_ports,
     with_receiver_port,
 )
-from actionsight.welcome import welcome
+from actionsight.migrations import SchemaError
+from actionsight.settings import SettingsError, load
 
 EXPECTED = (
     AlreadyRunningError,

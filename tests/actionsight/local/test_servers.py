@@ -17,10 +17,10 @@ import pytest
 import redis
 
 from actionsight.database import connect
-from actionsight.embedded import EmbeddedServerError, PostgresqlServer, ValkeyServer, hold
-from actionsight.embedded import server as embedded
-from actionsight.embedded.server import SERVES, SILENT, Condition
-from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.local import EmbeddedServerError, PostgresqlServer, ValkeyServer, hold
+from actionsight.local import server as embedded
+from actionsight.local.server import SERVES, SILENT, Condition
+from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.settings import ROOT
 from tests.support.services import FAST
 
@@ -29,9 +29,9 @@ pytestmark = pytest.mark.integration
 HOLD_UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.server import SERVES, SILENT, Condition
-from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.server import SERVES, SILENT, Condition
+from actionsight.local.valkey import EVENT_BUFFER
 with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as url:
     print(url, flush=True)
     time.sleep(600)
@@ -44,9 +44,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from actionsight.embedded import ValkeyServer, hold
-from actionsight.embedded.server import SERVES, SILENT, Condition
-from actionsight.embedded.valkey import EVENT_BUFFER
+from actionsight.local import ValkeyServer, hold
+from actionsight.local.server import SERVES, SILENT, Condition
+from actionsight.local.valkey import EVENT_BUFFER
 with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as url:
     print(url, flush=True)
     sys.stdin.readline()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from actionsight.embedded.server import EmbeddedServer, EmbeddedServerError, say_on_stderr
+from actionsight.local.server import EmbeddedServer, EmbeddedServerError, say_on_stderr
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actionsight import loopback
-from actionsight.installation import (
+from actionsight.local.installation import (
     AlreadyRunningError,
     CredentialError,
     check_github,

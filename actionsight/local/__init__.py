@@ -5,11 +5,11 @@ several commands may share one, the last to leave ends it, and one that outlived
 is adopted by the next.
 """
 
-from actionsight.embedded.holding import hold
-from actionsight.embedded.postgresql import PostgresqlServer
-from actionsight.embedded.server import EmbeddedServer, EmbeddedServerError, free_port
-from actionsight.embedded.standin import Demonstrated, StandinServer, standin_status
-from actionsight.embedded.valkey import ValkeyServer
+from actionsight.local.postgresql import PostgresqlServer
+from actionsight.local.server import EmbeddedServer, EmbeddedServerError, free_port
+from actionsight.local.sharing import hold
+from actionsight.local.standin import Demonstrated, StandinServer, standin_status
+from actionsight.local.valkey import ValkeyServer
 
 __all__ = [
     "Demonstrated",

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 from actionsight import loopback
-from actionsight.embedded.server import SERVES, SILENT, Condition, EmbeddedServer
+from actionsight.local.server import SERVES, SILENT, Condition, EmbeddedServer
 from actionsight.settings import ROOT
 
 

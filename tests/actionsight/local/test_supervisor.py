@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from actionsight.supervisor import LONGEST_SOCKET_PATH_BYTES, private_socket
+from actionsight.local.supervisor import LONGEST_SOCKET_PATH_BYTES, private_socket
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import click
 
 from actionsight import audit
 from actionsight import people as known_people
-from actionsight.commands.installation import database
+from actionsight.cli.context import database
 
 
 @click.group()
