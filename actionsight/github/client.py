@@ -56,8 +56,6 @@ SLOW = (502, 504)
 MOST_HOPS = 5
 # Whoever waits longer than this should be able to read why.
 LOGGED_WAIT_SECONDS = 5.0
-# GitHub knows a new token of an installation everywhere only after some seconds.
-YOUNG_TOKEN_WAITS = (1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -204,11 +202,10 @@ class GitHubClient:
                 limits += 1
             elif (
                 response.status in (401, 403)
-                and young < len(YOUNG_TOKEN_WAITS)
+                and young < len(self._retry_policy.young_token_waits)
                 and self._routed().is_young(token)
-                and time.monotonic() + YOUNG_TOKEN_WAITS[young] < ends
             ):
-                self._retry_policy.sleep(YOUNG_TOKEN_WAITS[young])
+                self._retry_policy.sleep(self._retry_policy.young_token_waits[young])
                 young += 1
             elif (
                 response.status == 401

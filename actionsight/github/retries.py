@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from actionsight.github.transport import TIMEOUT, Timeout
@@ -17,8 +17,9 @@ class RetryPolicy:
     with waits from `first_wait_seconds`, doubling, jittered. All that is asked is answered or has
     failed after `total_seconds`. A rate limit is waited out when that takes at most
     `longest_wait_seconds`; one that names no time, for `unnamed_limit_wait_seconds`, doubling.
-    A `sleep` that does not really sleep needs a `clock` that goes on by as much; without one, the
-    cache server's time holds for limits.
+    GitHub knows a new token of an installation everywhere only after some seconds: what it refuses
+    is asked again after each of `young_token_waits`. A `sleep` that does not really sleep needs a
+    `clock` that goes on by as much; without one, the cache server's time holds for limits.
     """
 
     tries: int = 5
@@ -27,6 +28,7 @@ class RetryPolicy:
     first_wait_seconds: float = 1.0
     longest_wait_seconds: float = 900.0
     unnamed_limit_wait_seconds: float = 60.0
+    young_token_waits: Sequence[float] = (1.0, 2.0, 4.0)
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] | None = None
 
@@ -47,4 +49,5 @@ INTERACTIVE = RetryPolicy(
     total_seconds=10.0,
     first_wait_seconds=0.2,
     longest_wait_seconds=3.0,
+    young_token_waits=(1.0,),
 )
