@@ -15,7 +15,7 @@ from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.settings import Settings, load
 from tests.support.services import Databases, databases
-from tests.transform.building import database_to_build_in
+from tests.transform.building import built_database, unbuilt_database
 
 MEMORY = Path("/dev/shm")  # noqa: S108 what is made there is made by tempfile
 MEMORY_BYTES = 6 * 2**30
@@ -75,8 +75,15 @@ def database_url(postgres_server: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def dbt_database_url(postgres_server: Databases, services_folder: Path) -> Iterator[str]:
-    """A migrated database of the test's own, in which dbt builds."""
-    with database_to_build_in(postgres_server, services_folder) as url:
+    """A database of the test's own, in which dbt has built nothing yet but empty tables."""
+    with built_database(postgres_server, services_folder) as url:
+        yield url
+
+
+@pytest.fixture
+def unbuilt_database_url(postgres_server: Databases, services_folder: Path) -> Iterator[str]:
+    """The same before dbt's first build."""
+    with unbuilt_database(postgres_server, services_folder) as url:
         yield url
 
 

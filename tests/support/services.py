@@ -28,7 +28,7 @@ class Databases:
         self.server = server
         self.server_url = server_url
         self._scratch = scratch
-        self._has_template = False
+        self._templates: set[str] = set()
 
     @contextmanager
     def fresh(self, name: str | None = None, *, template: str = "template1") -> Iterator[str]:
@@ -43,12 +43,21 @@ class Databases:
     @contextmanager
     def migrated(self, name: str | None = None) -> Iterator[str]:
         """As `fresh`, with all that `actionsight migrate` makes."""
-        if not self._has_template:
+        if TEMPLATE not in self._templates:
             self._execute("create database {} owner {}", TEMPLATE, NAME)
             migrate(with_database(self.server_url, TEMPLATE), self._scratch)
-            self._has_template = True
+            self._templates.add(TEMPLATE)
         with self.fresh(name, template=TEMPLATE) as url:
             yield url
+
+    def has_template(self, template: str) -> bool:
+        """Whether `keep` was called for it."""
+        return template in self._templates
+
+    def keep(self, name: str, template: str) -> None:
+        """Make what a database holds now a template for `fresh`."""
+        self._execute("create database {} template {} owner {}", template, name, NAME)
+        self._templates.add(template)
 
     def as_superuser(self, url: str) -> str:
         """The address of the same database for the server's superuser."""

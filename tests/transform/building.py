@@ -19,14 +19,29 @@ QUIETLY = ("--log-level", "none", "--log-level-file", "none", "--no-write-json")
 WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
+NAME = "dbt"
+BUILT = "built"
+
+
 @contextmanager
-def database_to_build_in(server: Databases, folder: Path) -> Iterator[str]:
+def unbuilt_database(server: Databases, folder: Path) -> Iterator[str]:
     """A migrated database that the environment names to dbt, for the length of the context.
 
     It has the same name each time, and dbt keeps in the same folder what it has parsed: for another
     address it would parse the whole project again.
     """
-    with server.migrated("dbt") as url, environment_of_dbt(url, folder / "dbt"):
+    with server.migrated(NAME) as url, environment_of_dbt(url, folder / "dbt"):
+        yield url
+
+
+@contextmanager
+def built_database(server: Databases, folder: Path) -> Iterator[str]:
+    """The same after a build of nothing: to make every table takes as long as a build."""
+    if not server.has_template(BUILT):
+        with unbuilt_database(server, folder):
+            Project().run()
+            server.keep(NAME, BUILT)
+    with server.fresh(NAME, template=BUILT) as url, environment_of_dbt(url, folder / "dbt"):
         yield url
 
 

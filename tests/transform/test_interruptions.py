@@ -16,7 +16,14 @@ from tests.transform.test_recording import owed
 
 pytestmark = pytest.mark.integration
 
+
 PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def database_url(unbuilt_database_url: str) -> str:
+    """The first build of all is the one that is killed."""
+    return unbuilt_database_url
 
 
 def _wait_until_blocked(database: psycopg.Connection[Any], build: "subprocess.Popen[str]") -> None:

@@ -18,7 +18,7 @@ import pytest
 from actionsight.database import connect
 from tests.support.services import Databases
 from tests.transform import marts
-from tests.transform.building import Project, database_to_build_in
+from tests.transform.building import Project, built_database
 from tests.transform.histories import job_row, repository, run_row, workflow
 from tests.transform.raw_rows import Row, deliver, load
 from tests.transform.timelines import Case
@@ -44,7 +44,7 @@ def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(
     }
     project = Project()
     with (
-        database_to_build_in(postgres_server, services_folder) as url,
+        built_database(postgres_server, services_folder) as url,
         connect(url, autocommit=True) as database,
     ):
         for step in range(STEP_COUNT):
@@ -52,7 +52,7 @@ def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(
         project.run()
         alone = _by_case(database)
     with (
-        database_to_build_in(postgres_server, services_folder) as url,
+        built_database(postgres_server, services_folder) as url,
         connect(url, autocommit=True) as database,
     ):
         for step in range(STEP_COUNT):
