@@ -5,14 +5,14 @@ from flask import Flask, Response
 from actionsight.settings import Settings
 from api import (
     bodies,
-    buffer,
     collector,
-    edge,
+    current,
     errors,
+    event_buffer,
     github,
-    installation,
-    limits,
+    hosts_and_cors,
     openapi,
+    rate_limits,
     request_ids,
     seals,
     sign_in,
@@ -21,12 +21,12 @@ from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
 from api.cache import flights
+from api.current import current_settings
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
-from api.installation import current_settings
-from api.metrics import counters
-from api.metrics import views as metrics
+from api.prometheus import counters
+from api.prometheus import views as metrics
 from api.repositories import management, purges, selections
 from api.repositories import views as repositories
 from api.stats import views as stats
@@ -62,10 +62,10 @@ def create_app(settings: Settings) -> Flask:
     request_ids.init_app(app)
     app.after_request(_add_headers)
     counters.init_app(app)
-    installation.init_app(app, settings)
+    current.init_app(app, settings)
     bodies.init_app(app, bodies.OF_API)
-    edge.init_app(app, settings)
-    buffer.init_app(app, settings)
+    hosts_and_cors.init_app(app, settings)
+    event_buffer.init_app(app, settings)
     seals.init_app(app, settings)
     cache.init_app(app, settings)
     flights.init_app(app, settings)
@@ -75,9 +75,9 @@ def create_app(settings: Settings) -> Flask:
     access.init_app(app)
     # What costs more comes later: a count of the address, then who asks, their own count, and then
     # what they may see, for which GitHub may be asked.
-    app.before_request(limits.count_address)
+    app.before_request(rate_limits.count_address)
     app.before_request(access.find_visitor)
-    limits.init_app(app, settings)
+    rate_limits.init_app(app, settings)
     app.before_request(access.find_viewer)
     webhooks.init_app(app, settings)
     health.init_app(app)
@@ -106,10 +106,10 @@ def create_receiver(settings: Settings) -> Flask:
     request_ids.init_app(app)
     app.after_request(_add_headers)
     counters.init_app(app)
-    installation.init_app(app, settings)
+    current.init_app(app, settings)
     bodies.init_app(app, bodies.OF_RECEIVER)
-    edge.init_app(app, settings)
-    buffer.init_app(app, settings)
+    hosts_and_cors.init_app(app, settings)
+    event_buffer.init_app(app, settings)
     errors.init_app(app)
     webhooks.init_app(app, settings)
     app.register_blueprint(health.blueprint)

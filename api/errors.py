@@ -14,7 +14,7 @@ import psycopg
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from api.answers import json_response
+from api.responses import json_response
 
 PROBLEM_JSON = "application/problem+json"
 RETRY_SECONDS = "5"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from api import request_ids
-from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN
-from api.limits import LIMIT_HEADER, POLICY_HEADER
 from api.parameters import Schema
+from api.rate_limits import LIMIT_HEADER, POLICY_HEADER
+from api.responses import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN
 from api.schemas import TEXT, TIME
 
 Headers = Mapping[str, Mapping[str, object]]

@@ -10,15 +10,15 @@ from flask import Blueprint, Flask, Response, current_app
 from werkzeug.routing import Rule
 
 from actionsight.settings import Settings
-from api.answers import json_response
 from api.auth.access import Access, access_of
 from api.auth.cookies import Cookies
 from api.auth.csrf import HEADER
 from api.endpoints import Endpoint, endpoint
 from api.errors import PROBLEM_JSON
 from api.headers import CONDITIONAL, LIMITS, REQUEST, RETRY_AFTER, Headers
-from api.limits import is_limited
 from api.parameters import Arguments, Parameter
+from api.rate_limits import is_limited
+from api.responses import json_response
 from api.schemas import PROBLEM
 from api.webhooks.signature import SIGNATURE_HEADER
 

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from api.answers import to_json
 from api.errors import bad_request
 from api.parameters import Arguments, Parameter, Schema, whole_number
+from api.responses import to_json
 from api.seals import MAC_BYTES, current_seal
 
 MOST_ROWS = 500

@@ -29,7 +29,7 @@ import requests
 from actionsight.api_server import APPLICATION, RECEIVER
 from actionsight.local import ValkeyServer, free_port, hold
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
-from api.auth import rights
+from api.auth import permissions
 from benchmarks.load import Load, Senders
 from benchmarks.receiver import prepare_requests, read_deliveries, settings_of
 from github_standin.server.latency import Latency
@@ -149,7 +149,7 @@ def _slow_github(
     def forget() -> None:
         with redis.Redis.from_url(cache_url) as client:
             while not over.wait(PAUSE_SECONDS):
-                for key in client.scan_iter(f"{rights.PREFIX}:*"):
+                for key in client.scan_iter(f"{permissions.PREFIX}:*"):
                     client.delete(key)
 
     def ask(person: requests.Session, number: int) -> None:

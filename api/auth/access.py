@@ -11,18 +11,18 @@ from flask import Blueprint, Flask, current_app, g, request
 
 from actionsight.api_tokens import Scope
 from actionsight.settings import Settings
-from api.auth import rights
-from api.auth.grants import GrantEndedError
-from api.auth.rights import Known
-from api.auth.visitors import (
+from api.auth import permissions
+from api.auth.authentication import (
     SAFE_METHODS,
     Visitor,
     read_visitor,
     sends_credentials,
     signed_out,
 )
+from api.auth.grants import GrantEndedError
+from api.auth.permissions import Known
+from api.current import current_settings
 from api.database import Connection, current_database
-from api.installation import current_settings
 
 _EXTENSION = "access"
 
@@ -70,7 +70,7 @@ def init_app(app: Flask) -> None:
     `find_visitor` and `find_viewer` are to run, in this order, before the view of every request.
     """
     app.extensions[_EXTENSION] = {}
-    rights.init_app(app)
+    permissions.init_app(app)
 
 
 def register(app: Flask, blueprint: Blueprint, access: Access) -> None:
@@ -179,7 +179,7 @@ def _readable(visitor: Visitor) -> Known | None:
     if visitor.is_operator or visitor.person is None:
         return None
     try:
-        return rights.current_rights().readable(visitor.person)
+        return permissions.current_rights().readable(visitor.person)
     except GrantEndedError:
         raise signed_out(visitor.token_id) from None
 
@@ -187,7 +187,7 @@ def _readable(visitor: Visitor) -> Known | None:
 def public_for(settings: Settings) -> timedelta:
     """How long a repository counts as public after GitHub last said so: as long as a person's own
     rights, and the poll that is due may take its time."""
-    return rights.HARD_LIMIT + timedelta(minutes=settings.poll_minutes)
+    return permissions.HARD_LIMIT + timedelta(minutes=settings.poll_minutes)
 
 
 def _visible(

@@ -6,9 +6,9 @@ from http import HTTPStatus
 from flask import Request
 
 from actionsight.settings import Settings
+from api.auth.origins import check_origin
 from api.auth.sessions import Session
 from api.errors import Problem
-from api.origins import check_origin
 
 HEADER = "X-CSRF-Token"
 _PURPOSE = b"actionsight csrf "

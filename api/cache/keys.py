@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from api.answers import to_json
 from api.pagination import Page
+from api.responses import to_json
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 import psycopg
 from flask import Blueprint, Flask, Response, current_app
 
-from api.answers import json_response
-from api.buffer import read_waiting
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem
+from api.event_buffer import read_waiting
 from api.freshness import read_freshness
 from api.health.queries import find_missing
 from api.health.schemas import READINESS
 from api.parameters import Arguments
+from api.responses import json_response
 from api.schemas import record
 
 blueprint = Blueprint("health", __name__)

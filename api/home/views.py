@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, render_template
 
+from api.current import current_settings
 from api.endpoints import endpoint
-from api.installation import current_settings
 from api.parameters import Arguments
 
 blueprint = Blueprint("home", __name__, template_folder="templates")

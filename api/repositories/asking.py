@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from actionsight.github.errors import BadCredentialError, GitHubError, RefusedError
 from api.auth.access import Viewer
+from api.auth.authentication import signed_out
 from api.auth.grants import GrantEndedError
-from api.auth.rights import current_rights
-from api.auth.visitors import signed_out
+from api.auth.permissions import current_rights
 from api.collector import current_collector
 from api.errors import RETRY_SECONDS, Problem
 from api.github import GitHub, Installed, Repository, owner_of

@@ -7,14 +7,13 @@ from flask import Blueprint, Response, request
 
 from actionsight.github.errors import RefusedError
 from actionsight.repositories import save_hook
-from api.answers import json_response
 from api.auth.access import Viewer, current_viewer
 from api.collector import current_collector
+from api.current import current_settings
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
 from api.github import MANAGING, Installed, Repository
-from api.installation import current_settings
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
 from api.parameters import Arguments, Parameter, choice
 from api.repositories import monitoring
@@ -30,6 +29,7 @@ from api.repositories.purges import PURGE, REPOSITORY_ID, check_operator, reques
 from api.repositories.queries import list_repositories, read_as_built
 from api.repositories.requests import JSON, read_full_name
 from api.repositories.schemas import ADDED, AVAILABLE, NAME
+from api.responses import json_response
 
 blueprint = Blueprint("management", __name__)
 

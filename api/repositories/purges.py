@@ -10,7 +10,6 @@ from typing import Any
 from flask import Blueprint, Response
 from psycopg import sql
 
-from api.answers import json_response
 from api.auth.access import Viewer, current_viewer
 from api.database import current_database
 from api.endpoints import endpoint
@@ -18,6 +17,7 @@ from api.errors import Problem, not_found
 from api.parameters import ID_SCHEMA, Arguments, Parameter, identifier
 from api.repositories import monitoring
 from api.repositories.monitoring import Known
+from api.responses import json_response
 from api.schemas import ID, TEXT, TIME, described, nullable, record
 
 blueprint = Blueprint("purges", __name__)

@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 import orjson
 from psycopg import errors, sql
 
-from api.answers import to_json
-from api.cache.answers import part
 from api.cache.keys import Question
+from api.cache.responses import part
 from api.database import Connection, current_database
 from api.pagination import Page
+from api.responses import to_json
 
 T = TypeVar("T")
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import json_response
 from api.auth.access import current_viewer
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
 from api.pagination import NEXT_SCHEMA, PAGE_PARAMETERS, TEXT, Page, read_page
 from api.parameters import Arguments
+from api.responses import json_response
 from api.schemas import COUNT, ID, TIME, described, nullable, record
 from api.schemas import TEXT as TEXT_SCHEMA
 

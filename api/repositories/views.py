@@ -4,7 +4,6 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import data_body, tag_of, tagged_response
 from api.auth.access import current_viewer
 from api.database import Connection
 from api.endpoints import endpoint
@@ -14,6 +13,7 @@ from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, read_page
 from api.parameters import Arguments
 from api.repositories.queries import list_repositories, read_as_built
 from api.repositories.schemas import REPOSITORIES
+from api.responses import data_body, tag_of, tagged_response
 
 blueprint = Blueprint("repositories", __name__)
 

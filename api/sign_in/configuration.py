@@ -10,7 +10,7 @@ from actionsight.encryption import Cipher
 from actionsight.settings import PREFIX, Settings
 from api.auth.cookies import Cookies
 from api.errors import Problem
-from api.sign_in.dance import Dance
+from api.sign_in.oauth import Dance
 
 _EXTENSION = "sign_in"
 _NEEDED = ("github_client_id", "github_client_secret", "secret_key")

@@ -4,18 +4,18 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
-from api import limits
-from api.answers import json_response
+from api import rate_limits
 from api.auth import csrf, grants, sessions
 from api.auth.sessions import Session
+from api.current import current_settings
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
 from api.github import current_oauth
-from api.installation import current_settings
 from api.parameters import Arguments
+from api.responses import json_response
 from api.schemas import BOOLEAN, ID, TEXT, TIME, URL, described, nullable, record
-from api.sign_in import people
+from api.sign_in import users
 from api.sign_in.configuration import SignIn, current_sign_in
 
 blueprint = Blueprint("sessions", __name__)
@@ -48,7 +48,7 @@ def get_me(_: Arguments) -> Response:
     sign_in = current_sign_in(current_settings())
     with current_database().writing() as connection:
         session = _session(connection, sign_in)
-        account = people.find_account(connection, session.user_id)
+        account = users.find_account(connection, session.user_id)
     if account is None:
         raise _nobody()
     return json_response(
@@ -99,7 +99,7 @@ def _session(connection: Connection, sign_in: SignIn) -> Session:
     session = sessions.find_session(connection, cookie_value) if cookie_value else None
     if session is None:
         raise _nobody()
-    limits.count_as(session.user_id)
+    rate_limits.count_as(session.user_id)
     return session
 
 

@@ -9,20 +9,20 @@ from actionsight.github.errors import BadCredentialError, ClientRefusedError, Gi
 from actionsight.github.oauth import GitHubAccount, Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
+from api.auth.origins import check_origin
 from api.bodies import read_form
+from api.current import current_settings
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Problem, bad_request
 from api.github import current_oauth
-from api.installation import current_settings
-from api.origins import check_origin
 from api.parameters import TEXT_SCHEMA, Arguments, Parameter, text, text_for_answer
-from api.sign_in import attempts, people
+from api.sign_in import pending, users
 from api.sign_in.admission import check_admission
-from api.sign_in.attempts import AGAIN
 from api.sign_in.configuration import SignIn, current_sign_in
-from api.sign_in.dance import CALLBACK, Dance
 from api.sign_in.next_path import NEXT_SCHEMA, next_path
+from api.sign_in.oauth import CALLBACK, Dance
+from api.sign_in.pending import AGAIN
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def post_login(arguments: Arguments) -> Response:
     path = _next_of_form() or arguments["next"]
     begun = sign_in.dance.begin()
     with current_database().writing() as connection:
-        browser = attempts.begin(
+        browser = pending.begin(
             connection,
             sign_in.cipher,
             state=begun.state,
@@ -83,7 +83,7 @@ def post_login(arguments: Arguments) -> Response:
         )
     response = _see_other(begun.url)
     name = sign_in.cookies.sign_in(sessions.hash_of(begun.state))
-    sign_in.cookies.set(response, name, browser, attempts.LIFETIME)
+    sign_in.cookies.set(response, name, browser, pending.LIFETIME)
     return response
 
 
@@ -113,7 +113,7 @@ def get_authorized(arguments: Arguments) -> Response:
         raise Problem(HTTPStatus.BAD_REQUEST, f"No sign-in comes back: state is missing. {AGAIN}")
     cookie = sign_in.cookies.sign_in(sessions.hash_of(state))
     with current_database().writing() as connection:
-        attempt = attempts.take(connection, sign_in.cipher, state, request.cookies.get(cookie))
+        attempt = pending.take(connection, sign_in.cipher, state, request.cookies.get(cookie))
     if arguments["error"] or not arguments["code"]:
         raise _no_code(arguments["error"])
     cookie_value = _open_session(sign_in, state, attempt.verifier)
@@ -144,7 +144,7 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
         logger.warning("sign-in failed: %s", error)
         raise github_away() from None
     with current_database().writing() as connection:
-        cookie_value = people.sign_in(connection, cipher, person, tokens)
+        cookie_value = users.sign_in(connection, cipher, person, tokens)
     _end_older_session(sign_in)
     return cookie_value
 

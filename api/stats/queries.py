@@ -13,7 +13,7 @@ from psycopg import sql
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import DAY, TEXT, WHOLE_NUMBER, Key, KeyKind
-from api.stats.terms import (
+from api.stats.metrics import (
     COMMIT_TERMS,
     JOB_PERCENTILES,
     JOB_TERMS,

@@ -5,15 +5,15 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import data_body
 from api.auth.access import current_viewer
-from api.cache.answers import answer
 from api.cache.keys import Question
+from api.cache.responses import answer
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.filters import FILTER_PARAMETERS, RunFilter, read_filter
 from api.pagination import PAGE_PARAMETERS, Page, read_page
 from api.parameters import Arguments, Parameter, choice
+from api.responses import data_body
 from api.schemas import one, record
 from api.stats.queries import GROUPINGS, group_key, keys_of, read_groups, read_statistics
 from api.stats.schemas import GROUPED, STATISTICS

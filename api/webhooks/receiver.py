@@ -18,7 +18,7 @@ from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
 from api.logs import Throttle
 from api.parameters import LONGEST_TEXT, TEXT_SCHEMA, Parameter, ascii_text, read_headers
-from api.webhooks.counts import Counts, Reason
+from api.prometheus.webhook_counters import Counts, Reason
 from api.webhooks.signature import SIGNATURE_HEADER, is_signature, is_signed
 
 # GitHub sends nothing that is larger.

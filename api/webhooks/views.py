@@ -7,13 +7,13 @@ from typing import Any, cast
 from flask import Blueprint, Flask, Response, current_app, request
 
 from actionsight.settings import Settings
-from api.answers import json_response
 from api.bodies import reading_of
-from api.buffer import current_buffer
 from api.endpoints import endpoint
+from api.event_buffer import current_buffer
 from api.logs import Throttle
-from api.metrics.counters import counters_of
 from api.parameters import Arguments, Schema
+from api.prometheus.counters import counters_of
+from api.responses import json_response
 from api.schemas import record
 from api.webhooks.receiver import CONTENT_TYPES, HEADERS, Receiver, Refusal
 

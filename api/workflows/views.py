@@ -5,10 +5,9 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import data_body
 from api.auth.access import current_viewer
-from api.cache.answers import answer
 from api.cache.keys import Question
+from api.cache.responses import answer
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import not_found
@@ -21,6 +20,7 @@ from api.filters import (
 )
 from api.pagination import PAGE_PARAMETERS, WHOLE_NUMBER, Page, read_page
 from api.parameters import ID_SCHEMA, TEXT_SCHEMA, Arguments, Parameter, identifier, text
+from api.responses import data_body
 from api.stats.queries import read_statistics
 from api.workflows.queries import find_workflow, list_workflows
 from api.workflows.schemas import WORKFLOW, WORKFLOWS

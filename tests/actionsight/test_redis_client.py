@@ -18,7 +18,7 @@ from actionsight.github.rate_limit.shared import SharedRateLimiter
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import EVENT_BUFFER
 from api.cache import server as cache_server
-from api.limits import PassingStorage
+from api.rate_limits import PassingStorage
 
 pytestmark = pytest.mark.integration
 

@@ -12,9 +12,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from actionsight.settings import Settings
-from api import limits, openapi
+from api import openapi, rate_limits
 from api.app import create_app
-from api.auth import rights
+from api.auth import permissions
 from api.cache import backend as cache
 from api.cache import flights
 
@@ -42,14 +42,14 @@ def app_of(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.test_client_class = ValidatingClient
     yield app
-    rights.rights_of(app).close()
+    permissions.rights_of(app).close()
     app.extensions["database"].close()
     app.extensions["oauth"].close()
     app.extensions["collector"].close()
     if buffer := app.extensions["event_buffer"]:
         buffer.close()
     flights.flights_of(app).close()
-    for of_cache_server in (cache.store_of(app), limits.storage_of(app)):
+    for of_cache_server in (cache.store_of(app), rate_limits.storage_of(app)):
         if of_cache_server:
             of_cache_server.close()
 

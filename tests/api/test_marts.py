@@ -7,7 +7,7 @@ import pytest
 import yaml
 from psycopg import Connection
 
-from api.stats.terms import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
+from api.stats.metrics import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
 from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration

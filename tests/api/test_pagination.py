@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from api import pagination
-from api.answers import to_json
+from api.responses import to_json
 from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import Marts
 

@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 
 from actionsight.api_tokens import create_token
 from actionsight.database import connect
-from api.stats.terms import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
+from api.stats.metrics import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
 from tests.api.client import ValidatingClient
 from tests.transform.building import Project
 from tests.transform.histories import WORKFLOWS, History

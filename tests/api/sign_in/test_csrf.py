@@ -8,8 +8,8 @@ from flask import Flask
 
 from actionsight.settings import Settings
 from api.auth import csrf
+from api.auth.origins import origin_of
 from api.auth.sessions import hash_of
-from api.origins import origin_of
 from tests.api.client import app_of
 from tests.api.sign_in.visitors import ROOT, SECRET_KEY, Visitor
 

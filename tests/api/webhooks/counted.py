@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from api.metrics.counters import counters_of
-from tests.api.metrics.exposition import Exposition
+from api.prometheus.counters import counters_of
+from tests.api.prometheus.exposition import Exposition
 
 Counted = Callable[[], dict[str, dict[str, float]]]
 

@@ -12,7 +12,7 @@ from actionsight.event_buffer import READING_SECONDS
 from actionsight.settings import Settings
 from tests.api.client import ValidatingClient, client_of
 from tests.api.marts import Marts
-from tests.api.metrics.exposition import scrape
+from tests.api.prometheus.exposition import scrape
 from tests.api.webhooks.counted import Counted
 from tests.api.webhooks.deliveries import BODY, PATH, buffered, headers
 

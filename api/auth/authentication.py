@@ -11,7 +11,7 @@ from actionsight.api_tokens import Bearer, Scope, find_token
 from actionsight.settings import Settings
 from api.auth import csrf
 from api.auth.cookies import Cookies
-from api.auth.rights import Person
+from api.auth.permissions import Person
 from api.auth.sessions import find_session
 from api.database import Connection
 from api.errors import Problem

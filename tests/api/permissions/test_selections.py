@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.rights.installation import Caller, Installation
+from tests.api.permissions.installation import Caller, Installation
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request, Response
 from actionsight.settings import Settings
 from github_standin.world.people import APP_ID, User
 from github_standin.world.world import World
-from tests.api.rights.installation import (
+from tests.api.permissions.installation import (
     ODD_INSTALLATIONS,
     OPERATOR_ID,
     ROOT,

@@ -12,7 +12,7 @@ import pytest
 from actionsight import api_server
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
-from tests.api.metrics.exposition import Exposition, parse
+from tests.api.prometheus.exposition import Exposition, parse
 from tests.api.webhooks.counted import counts_in
 from tests.api.webhooks.deliveries import BODY, PATH, SECRET, headers
 from tests.support.granian import served

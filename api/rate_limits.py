@@ -31,11 +31,11 @@ from limits.storage import RedisStorage
 
 from actionsight.settings import Settings
 from api.auth.access import Access, access_of
+from api.auth.authentication import Visitor
 from api.auth.cookies import Cookies
-from api.auth.visitors import Visitor
 from api.cache.server import Outage, connect
+from api.current import current_settings
 from api.errors import problem_response
-from api.installation import current_settings
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.installation import Caller, Installation
+from tests.api.permissions.installation import Caller, Installation
 
 pytestmark = pytest.mark.integration
 

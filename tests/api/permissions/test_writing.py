@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.rights.matrix import MONITORED, NEVER_ID, PUBLIC, Matrix
+from tests.api.permissions.matrix import MONITORED, NEVER_ID, PUBLIC, Matrix
 
 pytestmark = pytest.mark.integration
 

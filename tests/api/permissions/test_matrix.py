@@ -5,8 +5,8 @@ from flask import Flask
 
 from api import openapi
 from api.auth.access import Access, access_of
-from tests.api.rights.installation import Caller
-from tests.api.rights.matrix import (
+from tests.api.permissions.installation import Caller
+from tests.api.permissions.matrix import (
     AFTER,
     BEFORE,
     PUBLIC,

@@ -12,7 +12,7 @@ from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import INTERACTIVE
 from actionsight.settings import Settings
 from github_standin.world.people import User
-from tests.api.rights.installation import COLLECTOR, Caller, Installation, told
+from tests.api.permissions.installation import COLLECTOR, Caller, Installation, told
 
 pytestmark = pytest.mark.integration
 

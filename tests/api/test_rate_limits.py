@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from actionsight.api_tokens import create_token
 from actionsight.settings import Settings
-from api import limits, openapi
+from api import openapi, rate_limits
 from api.auth import access
 from api.cache import server as cache_server
 from api.database import Database
@@ -44,11 +44,11 @@ def server(cache_url: str) -> Iterator["redis.Redis"]:
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """Limits that are reached soon: of viewers this, of strangers 3, at sign-in 2."""
     for name, policy, quota in (
-        ("VIEWER", limits.VIEWER, 5),
-        ("STRANGER", limits.STRANGER, 3),
-        ("SIGN_IN", limits.SIGN_IN, 2),
+        ("VIEWER", rate_limits.VIEWER, 5),
+        ("STRANGER", rate_limits.STRANGER, 3),
+        ("SIGN_IN", rate_limits.SIGN_IN, 2),
     ):
-        monkeypatch.setattr(limits, name, replace(policy, quota=quota))
+        monkeypatch.setattr(rate_limits, name, replace(policy, quota=quota))
     return 5
 
 
@@ -76,13 +76,17 @@ def remaining(response: TestResponse) -> int:
 
 def counters(server: "redis.Redis") -> list[str]:
     """The keys under which callers are counted, beside those of addresses."""
-    found: Any = server.keys(f"{limits.PREFIX}*/all/*")
+    found: Any = server.keys(f"{rate_limits.PREFIX}*/all/*")
     return sorted(key.decode() for key in found)
 
 
 def test_the_numbers_are_those_of_the_documentation() -> None:
-    assert (limits.VIEWER.quota, limits.STRANGER.quota, limits.SIGN_IN.quota) == (1200, 300, 30)
-    assert limits.WINDOW_SECONDS == 60
+    assert (rate_limits.VIEWER.quota, rate_limits.STRANGER.quota, rate_limits.SIGN_IN.quota) == (
+        1200,
+        300,
+        30,
+    )
+    assert rate_limits.WINDOW_SECONDS == 60
 
 
 def test_a_token_may_ask_1200_times_a_minute_and_a_stranger_300(
@@ -229,9 +233,9 @@ def test_who_is_over_the_limit_is_known_again_once_the_quota_is_back(
     assert response.status_code == 429
     (key,) = counters(server)
     server.pexpire(key, 1)
-    app.extensions[limits._EXHAUSTED].note(b"another", "user 1", 0)
-    for credential, (caller, _) in app.extensions[limits._EXHAUSTED]._callers.items():
-        app.extensions[limits._EXHAUSTED].note(credential, caller, time.time() - 1)
+    app.extensions[rate_limits._EXHAUSTED].note(b"another", "user 1", 0)
+    for credential, (caller, _) in app.extensions[rate_limits._EXHAUSTED]._callers.items():
+        app.extensions[rate_limits._EXHAUSTED].note(credential, caller, time.time() - 1)
     assert ask(client, "/stats", token).status_code == 200
 
 
@@ -243,7 +247,7 @@ def test_an_address_that_sends_too_much_is_refused_before_anything_is_looked_up(
     transactions: list[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "ADDRESS", replace(limits.ADDRESS, quota=4))
+    monkeypatch.setattr(rate_limits, "ADDRESS", replace(rate_limits.ADDRESS, quota=4))
     client = make_client(app)
     for number in range(4):
         ask(client, "/stats", f"as_{number}")
@@ -351,7 +355,7 @@ def test_what_the_document_says_of_limits_is_about_the_routes_that_have_one(app:
     for path, methods in document["paths"].items():
         for operation in methods.values():
             declared = operation["responses"].get("429")
-            assert (declared is not None) is (path not in limits.EXEMPT_ROUTES), path
+            assert (declared is not None) is (path not in rate_limits.EXEMPT_ROUTES), path
             if declared:
                 assert set(declared["headers"]) >= {"RateLimit", "RateLimit-Policy", "Retry-After"}
 
@@ -374,7 +378,7 @@ def test_while_the_server_is_away_requests_pass_and_are_counted_and_logged_once(
                 assert response.status_code == status
                 assert "RateLimit" not in response.headers
                 assert "Retry-After" not in response.headers
-        storage = limits.storage_of(app)
+        storage = rate_limits.storage_of(app)
         assert storage is not None
         assert storage.outage.failure_count >= 20
     told = [record.getMessage() for record in caplog.records if "limit" in record.getMessage()]
@@ -386,7 +390,7 @@ def test_a_server_that_comes_back_counts_again(
     marts: Marts, app: Flask, token: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client(app)
-    storage = limits.storage_of(app)
+    storage = rate_limits.storage_of(app)
     assert storage is not None
     storage.outage.note(redis.ConnectionError("gone"))
     assert "RateLimit" not in ask(client, "/stats", token).headers, "it is left alone for a moment"

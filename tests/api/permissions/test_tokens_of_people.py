@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.installation import OPERATOR_ID, Caller, Installation
+from tests.api.permissions.installation import OPERATOR_ID, Caller, Installation
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,7 @@ from actionsight.event_buffer import EventBuffer
 from actionsight.github.oauth import Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
-from api.auth.rights import PREFIX, rights_of
+from api.auth.permissions import PREFIX, rights_of
 from api.seals import seal_of
 from github_standin.server.server import Fault, Server
 from github_standin.world import people

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.metrics.exposition import Exposition, parse
-from tests.api.rights.installation import Caller
-from tests.api.rights.matrix import AFTER, BEFORE, UNCONFIRMED, Matrix
+from tests.api.permissions.installation import Caller
+from tests.api.permissions.matrix import AFTER, BEFORE, UNCONFIRMED, Matrix
+from tests.api.prometheus.exposition import Exposition, parse
 
 pytestmark = pytest.mark.integration
 

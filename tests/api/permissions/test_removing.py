@@ -6,7 +6,7 @@ from actionsight import purging
 from actionsight.database import connect
 from actionsight.locks import LOADING_LOCK, WEBHOOK_LOCK
 from github_standin.world.people import User
-from tests.api.rights.installation import OPERATOR_ID, Caller, Installation, told
+from tests.api.permissions.installation import OPERATOR_ID, Caller, Installation, told
 
 pytestmark = pytest.mark.integration
 

@@ -11,14 +11,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from api.auth.access import viewer_if_any
-from api.buffer import read_waiting
 from api.cache.backend import store_of
 from api.database import current_database
 from api.endpoints import endpoint
-from api.metrics import families
-from api.metrics.counters import counters_of
-from api.metrics.queries import Figures, read_figures
+from api.event_buffer import read_waiting
 from api.parameters import Arguments
+from api.prometheus import families
+from api.prometheus.counters import counters_of
+from api.prometheus.queries import Figures, read_figures
 
 blueprint = Blueprint("metrics", __name__)
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.api.rights.installation import FIRST_ID, Caller, Installation
+from tests.api.permissions.installation import FIRST_ID, Caller, Installation
 
 MONITORED = ("octo/open", "octo/turned", "octo/gone", "octo/closed", "octo/removed", "octo/ruled")
 # A ruleset requires the workflow of the first, which is public, in the second, which is private.

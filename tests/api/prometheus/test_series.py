@@ -17,7 +17,7 @@ from actionsight.settings import Settings
 from api import database
 from tests.api.client import ValidatingClient, bearer, client_of
 from tests.api.marts import Marts
-from tests.api.metrics.exposition import scrape
+from tests.api.prometheus.exposition import scrape
 from tests.api.webhooks.counted import counts_in
 from tests.api.webhooks.deliveries import BODY, PATH, SECRET
 from tests.api.webhooks.deliveries import headers as signed

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from api.buffer import Status, Waiting
-from api.metrics.queries import Figures
+from api.event_buffer import Status, Waiting
+from api.prometheus.queries import Figures
 
 
 class Series(NamedTuple):

@@ -15,7 +15,7 @@ from psycopg import Connection
 from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
-from api.sign_in.dance import CALLBACK, Dance
+from api.sign_in.oauth import CALLBACK, Dance
 from api.sign_in.views import make_blueprint
 from github_standin.server.server import Server
 from github_standin.world.tokens import UserToken

@@ -12,11 +12,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from actionsight.settings import Settings
 from api import request_ids
-from api.answers import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
 from api.auth import csrf
+from api.auth.origins import frontends
+from api.current import current_settings
 from api.errors import problem_response
-from api.installation import current_settings
-from api.origins import frontends
+from api.responses import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 PREFLIGHT_LASTS = timedelta(minutes=10)

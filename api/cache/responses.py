@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 from flask import Response
 
-from api.answers import tagged_response
 from api.cache.backend import cache
+from api.cache.data_version import read_state
 from api.cache.flights import current_flights
 from api.cache.keys import Question, answer_key
-from api.cache.state import read_state
 from api.database import Connection
+from api.responses import tagged_response
 
 
 def answer(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from github_standin.world.people import User
-from tests.api.rights.installation import Caller, Installation, fails
+from tests.api.permissions.installation import Caller, Installation, fails
 
 pytestmark = pytest.mark.integration
 

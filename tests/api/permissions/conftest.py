@@ -15,7 +15,7 @@ from github_standin.server.server import Server, serving
 from github_standin.world.people import PERMISSIONS, User
 from github_standin.world.world import World
 from tests.api.marts import Marts
-from tests.api.rights.installation import (
+from tests.api.permissions.installation import (
     COLLECTOR,
     FIRST_ID,
     HOOK_SECRET,
@@ -24,7 +24,7 @@ from tests.api.rights.installation import (
     Caller,
     Installation,
 )
-from tests.api.rights.matrix import MONITORED, ROLES, RULED, SOURCE, Matrix
+from tests.api.permissions.matrix import MONITORED, ROLES, RULED, SOURCE, Matrix
 
 
 @pytest.fixture

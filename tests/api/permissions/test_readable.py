@@ -11,9 +11,9 @@ import redis
 from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
-from api.auth import rights
+from api.auth import permissions
 from github_standin.world.people import User
-from tests.api.rights.installation import (
+from tests.api.permissions.installation import (
     ODD_INSTALLATIONS,
     OPERATOR_ID,
     Caller,
@@ -184,7 +184,7 @@ def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
     closed_id: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rights, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(permissions, "WAIT_SECONDS", 0.2)
     answered = Event()
 
     def slow(_: Request) -> None:
@@ -206,7 +206,7 @@ def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
 def test_all_pages_together_have_one_deadline(
     installation: Installation, browser: Caller, open_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rights, "ASKING_SECONDS", 0.5)
+    monkeypatch.setattr(permissions, "ASKING_SECONDS", 0.5)
     installation.github.fault = lambda _: time.sleep(0.3)
     assert browser.visible() == {open_id}
 

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
 from tests.api.client import app_of
-from tests.api.rights.installation import Caller, Installation, told
+from tests.api.permissions.installation import Caller, Installation, told
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from actionsight.repositories import list_monitored
 from actionsight.settings import Settings
 from github_standin.world.people import User
 from tests.api.client import app_of
-from tests.api.rights.installation import COLLECTOR, OPERATOR_ID, Caller, Installation, told
+from tests.api.permissions.installation import COLLECTOR, OPERATOR_ID, Caller, Installation, told
 from tests.support.services import Databases
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ from actionsight.settings import Settings
 from github_standin.server.server import Break, Fault
 from github_standin.world.people import User
 from tests.api.client import app_of
-from tests.api.rights.installation import Caller, Installation, fails
+from tests.api.permissions.installation import Caller, Installation, fails
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
