@@ -32,7 +32,7 @@ def main() -> None:
     from actionsight.github.rate_limit.models import Limits
     from actionsight.settings import load
     from ingestion.github import stages
-    from ingestion.github.cycle import LOOPS, cycle
+    from ingestion.github.sync import LOOPS, cycle
 
     result: dict[str, Any] = {"import_seconds": time.perf_counter() - began}
     watches = _watches()
@@ -84,7 +84,7 @@ def _watches() -> Stopwatches:
     from psycopg import sql
 
     from actionsight.github.transport import Transport
-    from ingestion.github.loading import Loader
+    from ingestion.github.loader import Loader
 
     def statement(cursor: Any, query: Any, *_: object, **__: object) -> str:
         text = query.as_string(cursor) if isinstance(query, sql.Composable) else str(query)

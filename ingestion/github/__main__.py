@@ -14,9 +14,9 @@ from actionsight.database import connect
 from actionsight.github.errors import GitHubError
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
-from ingestion.command_line import TROUBLE, log_to_stderr, run
+from ingestion.cli import TROUBLE, log_to_stderr, run
 from ingestion.database_errors import LoadError
-from ingestion.github.prepare import prepare
+from ingestion.github.raw_tables import prepare
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ def prepare_command() -> None:
 @click.argument("names", nargs=-1, required=True, metavar="OWNER/NAME...")
 def resolve_command(names: Sequence[str]) -> None:
     """Monitor repositories and look each up at GitHub at once."""
-    from ingestion.github.cycle import cycle
     from ingestion.github.loops.repositories import resolve
+    from ingestion.github.sync import cycle
 
     with cycle(load(), loops=()) as under_way:
         add_selections(under_way.connection, names, again=True)
@@ -66,8 +66,8 @@ def look_command() -> None:
     What is new is left to a poll, with all that this leads to.
     """
     from ingestion.github import stages
-    from ingestion.github.cycle import cycle
-    from ingestion.github.loading import WouldLoadError
+    from ingestion.github.loader import WouldLoadError
+    from ingestion.github.sync import cycle
 
     try:
         with cycle(load(), loops=("head", "open"), is_watched=True, only_looks=True) as under_way:
@@ -119,8 +119,8 @@ def _collect(
     settings: Settings, names: Sequence[str], since: datetime | None, loops: Sequence[str]
 ) -> None:
     from ingestion.github import stages
-    from ingestion.github.cycle import LOOPS, cycle
     from ingestion.github.progress import bars
+    from ingestion.github.sync import LOOPS, cycle
 
     if settings.database_url is None:
         raise click.ClickException("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")

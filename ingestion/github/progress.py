@@ -8,9 +8,9 @@ from typing import TextIO
 
 import click
 
-from ingestion.github import windows
 from ingestion.github.stages import NOBODY, Watching
-from ingestion.github.state import Repository
+from ingestion.github.state import backfill_windows as windows
+from ingestion.github.state.repositories import Repository
 
 _STEPS = 1_000
 

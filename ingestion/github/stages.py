@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingestion.github import state
-from ingestion.github.cycle import Cycle, StageResult, Tally
 from ingestion.github.loops import backfill, jobs, repositories, sweep
 from ingestion.github.loops.head import Headed, head
 from ingestion.github.loops.open import open_runs
+from ingestion.github.state import repositories as state
+from ingestion.github.sync import Cycle, StageResult, Tally
 
 
 @dataclass(frozen=True)

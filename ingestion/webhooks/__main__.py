@@ -13,7 +13,7 @@ from psycopg import Connection
 from actionsight.database import connect
 from actionsight.event_buffer import DRAIN_TIMEOUT_SECONDS, EventBuffer
 from actionsight.settings import Settings, SettingsError, load
-from ingestion.command_line import TROUBLE, log_to_stderr, run
+from ingestion.cli import TROUBLE, log_to_stderr, run
 from ingestion.webhooks.dead_letters import (
     DeadLetter,
     discard,

@@ -26,8 +26,8 @@ from dagster import (
 
 from actionsight.settings import load
 from ingestion.github import stages
-from ingestion.github.cycle import LOOPS, StageResult, cycle
-from ingestion.github.prepare import prepare
+from ingestion.github.raw_tables import prepare
+from ingestion.github.sync import LOOPS, StageResult, cycle
 from orchestration.asset_specs import GITHUB_REST, raw_table
 from orchestration.polling.progress import progress_of
 

@@ -17,7 +17,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from actionsight import backlog
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import load
-from ingestion.github.cycle import Loop
+from ingestion.github.sync import Loop
 from orchestration.dagster_runs import under_way
 from orchestration.polling.assets import polled_tables, run_config
 

@@ -17,7 +17,7 @@ from actionsight import migrations
 from actionsight.database import connect
 from actionsight.local.postgresql import WHEEL
 from actionsight.settings import load
-from ingestion.github.prepare import prepare
+from ingestion.github.raw_tables import prepare
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,9 @@ from unittest import mock
 from actionsight.github import pagination
 from ingestion.github import __main__ as command
 from ingestion.github import concurrency
-from ingestion.github.loops import backfill, jobs, listing, loading
+from ingestion.github.loops import backfill, jobs
+from ingestion.github.runs import listing
+from ingestion.github.runs import writer as loading
 
 # What the command imports on its way: once, not by each process.
 for _name in (

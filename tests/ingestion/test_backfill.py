@@ -10,10 +10,11 @@ from werkzeug.wrappers import Request
 from github_standin.server.server import Fault
 from github_standin.world.model import Workflow
 from ingestion.github import stages
-from ingestion.github.cycle import Loop, StageResult
-from ingestion.github.loops import backfill, jobs, loading
-from ingestion.github.state import Repository
-from ingestion.github.windows import SECOND, Progress, save_progress
+from ingestion.github.loops import backfill, jobs
+from ingestion.github.runs import writer as loading
+from ingestion.github.state.backfill_windows import SECOND, Progress, save_progress
+from ingestion.github.state.repositories import Repository
+from ingestion.github.sync import Loop, StageResult
 from tests.ingestion.collecting import MINUTE, START, Installation, run, workflow
 from tests.ingestion.truth import assert_exact
 

@@ -16,7 +16,7 @@ import pytest
 from werkzeug.wrappers import Request
 
 from github_standin.histories.generated import Sizes, generate
-from ingestion.github.loops.listing import created_between
+from ingestion.github.runs.listing import created_between
 from tests.ingestion import small
 from tests.ingestion.collecting import Installation
 from tests.ingestion.truth import assert_exact

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actionsight.database import connect
 from actionsight.settings import Settings
-from ingestion.github.loading import Batch, Loader
+from ingestion.github.loader import Batch, Loader
 from ingestion.github.rows import workflow_job_row, workflow_run_row
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS, Row
 from tests.transform.truth_of_newest import newest_attempts, newest_jobs

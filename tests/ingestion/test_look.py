@@ -11,7 +11,7 @@ import pytest
 from actionsight.backlog import has_backlog
 from actionsight.settings import ROOT
 from ingestion.github import stages
-from ingestion.github.loading import WouldLoadError
+from ingestion.github.loader import WouldLoadError
 from tests.ingestion.collecting import MINUTE, Installation, failing, run, workflow
 
 pytestmark = pytest.mark.integration

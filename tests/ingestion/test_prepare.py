@@ -11,7 +11,7 @@ import pytest
 from actionsight import migrations
 from actionsight.database import connect
 from actionsight.settings import Settings, load
-from ingestion.github.prepare import prepare
+from ingestion.github.raw_tables import prepare
 from ingestion.github.schema import TABLES
 
 pytestmark = pytest.mark.integration

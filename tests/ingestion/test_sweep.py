@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ingestion.github.loops import sweep
-from ingestion.github.state import Repository, monitored
+from ingestion.github.state.repositories import Repository, monitored
 from tests.ingestion.collecting import MINUTE, START, Installation, failing, job, run, workflow
 from tests.ingestion.truth import assert_exact
 

@@ -11,7 +11,7 @@ import pytest
 from actionsight.event_buffer import EventBuffer
 from github_standin.webhooks.deliveries import Delivery, deliveries_between
 from github_standin.world.model import Run
-from ingestion.github.loops.told import is_sampled
+from ingestion.github.loops.webhook_coverage import is_sampled
 from ingestion.webhooks.drain import drain
 from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
 

@@ -14,7 +14,7 @@ from actionsight.database import connect, with_database
 from actionsight.local import PostgresqlServer, hold
 from actionsight.local.postgresql import NAME
 from actionsight.settings import load
-from ingestion.github.prepare import prepare
+from ingestion.github.raw_tables import prepare
 
 # A crash of the machine may lose these databases; a crash of a process may not.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

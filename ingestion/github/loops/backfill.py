@@ -12,15 +12,17 @@ from functools import partial
 from typing import Protocol
 
 from actionsight.github.errors import MissingError, RateLimitError, UnexpectedResponseError
-from ingestion.github import state, stored, windows
 from ingestion.github.concurrency import BoundedPool
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loops.attempts import RunIntake
-from ingestion.github.loops.listing import ReadWindow, count_runs, read_whole, runs_listed
-from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import has_no_runs, settle
-from ingestion.github.state import Repository
-from ingestion.github.windows import Window
+from ingestion.github.loops.failures import has_no_runs, settle
+from ingestion.github.runs.attempts import RunIntake
+from ingestion.github.runs.listing import ReadWindow, count_runs, read_whole, runs_listed
+from ingestion.github.runs.writer import RunLoad
+from ingestion.github.state import backfill_windows as windows
+from ingestion.github.state import repositories as state
+from ingestion.github.state import runs as stored
+from ingestion.github.state.backfill_windows import Window
+from ingestion.github.state.repositories import Repository
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from ingestion.github import state, stored, windows
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loops.attempts import AnotherRepositoryError, RunIntake
-from ingestion.github.loops.listing import ReadWindow, read_newest, read_through
-from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import has_no_runs, settle
-from ingestion.github.state import Repository
-from ingestion.github.windows import SECOND, Window
+from ingestion.github.loops.failures import has_no_runs, settle
+from ingestion.github.runs.attempts import AnotherRepositoryError, RunIntake
+from ingestion.github.runs.listing import ReadWindow, read_newest, read_through
+from ingestion.github.runs.writer import RunLoad
+from ingestion.github.state import backfill_windows as windows
+from ingestion.github.state import repositories as state
+from ingestion.github.state import runs as stored
+from ingestion.github.state.backfill_windows import SECOND, Window
+from ingestion.github.state.repositories import Repository
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 OVERLAP = timedelta(hours=1)
 # Clocks differ; a window that ends a little in the future still holds every run there is.

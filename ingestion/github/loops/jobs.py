@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 
 from actionsight.github.errors import CredentialError, MissingError, RateLimitError
 from actionsight.github.rate_limit.models import Priority
-from ingestion.github import state, stored
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loading import Batch
-from ingestion.github.loops.attempts import confirm_readable
-from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_jobs, read_jobs
+from ingestion.github.loader import Batch
+from ingestion.github.loops.failures import settle
 from ingestion.github.loops.open_jobs import list_open_jobs
-from ingestion.github.loops.told import ToldJobs, is_sampled
-from ingestion.github.loops.troubles import settle
+from ingestion.github.loops.webhook_coverage import ToldJobs, is_sampled
+from ingestion.github.runs.attempts import confirm_readable
+from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import WORKFLOW_JOBS, Row
-from ingestion.github.stored import JobListing, OwedAttempt, Queue
+from ingestion.github.state import repositories as state
+from ingestion.github.state import runs as stored
+from ingestion.github.state.runs import JobListing, OwedAttempt, Queue
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
 

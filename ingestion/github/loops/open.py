@@ -10,15 +10,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from actionsight.github.errors import MissingError
-from ingestion.github import stored
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loops.attempts import ReadRuns, RunIntake, ask_run
-from ingestion.github.loops.gone import note_gone
-from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import settle
-from ingestion.github.state import Repository
-from ingestion.github.stored import OpenRun
+from ingestion.github.loops.failures import settle
+from ingestion.github.runs.attempts import ReadRuns, RunIntake, ask_run
+from ingestion.github.runs.deleted import note_gone
+from ingestion.github.runs.writer import RunLoad
+from ingestion.github.state import runs as stored
+from ingestion.github.state.repositories import Repository
+from ingestion.github.state.runs import OpenRun
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 # A run that is missing so soon may just not have arrived everywhere at GitHub.
 SETTLED_AFTER = timedelta(days=1)

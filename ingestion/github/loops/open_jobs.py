@@ -11,16 +11,16 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from actionsight.github.errors import MissingError, RateLimitError
-from ingestion.github import stored
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loading import Batch
-from ingestion.github.loops.job_listings import ReadJobs, WholeListing, gone_jobs, read_jobs
+from ingestion.github.loader import Batch
+from ingestion.github.loops.failures import settle
 from ingestion.github.loops.open import LONGEST_RUN
-from ingestion.github.loops.told import ToldJobs, is_sampled
-from ingestion.github.loops.troubles import settle
+from ingestion.github.loops.webhook_coverage import ToldJobs, is_sampled
+from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, Row
-from ingestion.github.stored import OpenAttempt, OpenJobListing
+from ingestion.github.state import runs as stored
+from ingestion.github.state.runs import OpenAttempt, OpenJobListing
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from actionsight.repositories import (
     unresolved_selections,
     update_repository,
 )
-from ingestion.github import state
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loading import Batch
+from ingestion.github.loader import Batch
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
-from ingestion.github.state import Repository
+from ingestion.github.state import repositories as state
+from ingestion.github.state.repositories import Repository
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
 

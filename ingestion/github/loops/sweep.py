@@ -12,22 +12,23 @@ from functools import partial
 from actionsight.backlog import SWEEP_DUE_AFTER
 from actionsight.github.errors import UnexpectedResponseError
 from actionsight.github.pagination import PER_PAGE
-from ingestion.github import state, stored
-from ingestion.github.cycle import Cycle, Expected, Tally, Turn
-from ingestion.github.loops.attempts import RunIntake
-from ingestion.github.loops.gone import check_unlisted
+from ingestion.github.loops.failures import has_no_runs, settle
 from ingestion.github.loops.head import CLOCK_MARGIN
-from ingestion.github.loops.listing import (
+from ingestion.github.runs.attempts import RunIntake
+from ingestion.github.runs.deleted import check_unlisted
+from ingestion.github.runs.listing import (
     count_created,
     count_runs,
     created_between,
     read_through,
     read_window,
 )
-from ingestion.github.loops.loading import RunLoad
-from ingestion.github.loops.troubles import has_no_runs, settle
-from ingestion.github.state import Repository
-from ingestion.github.windows import SECOND, Window
+from ingestion.github.runs.writer import RunLoad
+from ingestion.github.state import repositories as state
+from ingestion.github.state import runs as stored
+from ingestion.github.state.backfill_windows import SECOND, Window
+from ingestion.github.state.repositories import Repository
+from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from typing import Any
 from psycopg import Connection
 
 from actionsight.github.pagination import iter_pages
-from ingestion.github import stored
-from ingestion.github.cycle import Turn
-from ingestion.github.loading import Batch
+from ingestion.github.loader import Batch
 from ingestion.github.rows import UnreadablePayloadError, gone_row, workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
-from ingestion.github.stored import Attempt
+from ingestion.github.state import runs as stored
+from ingestion.github.state.runs import Attempt
+from ingestion.github.sync import Turn
 
 
 @dataclass

@@ -10,14 +10,14 @@ from actionsight.github.errors import (
     UnexpectedResponseError,
 )
 from actionsight.github.pagination import Payload, get_object
-from ingestion.github import stored as history
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Expected, Turn
-from ingestion.github.loops.loading import RunLoad
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
+from ingestion.github.runs.writer import RunLoad
 from ingestion.github.schema import CONTENT_HASH, Row
-from ingestion.github.state import Repository
-from ingestion.github.stored import Attempt
+from ingestion.github.state import runs as history
+from ingestion.github.state.repositories import Repository
+from ingestion.github.state.runs import Attempt
+from ingestion.github.sync import Cycle, Expected, Turn
 
 logger = logging.getLogger(__name__)
 

@@ -28,12 +28,13 @@ from actionsight.github.rate_limit.models import Limits, Priority, RateLimitStat
 from actionsight.github.retries import RetryPolicy
 from actionsight.locks import LOOP_LOCKS
 from actionsight.settings import Settings
-from ingestion.github import state, stored
-from ingestion.github.loading import Batch, Loader
+from ingestion.github.loader import Batch, Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.rows import UnreadablePayloadError
 from ingestion.github.schema import PIPELINES, TABLES
-from ingestion.github.state import Poll, Repository
+from ingestion.github.state import repositories as state
+from ingestion.github.state import runs as stored
+from ingestion.github.state.repositories import Poll, Repository
 
 logger = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from actionsight.locks import LOADING_LOCK
-from ingestion.github import stored
 from ingestion.github.schema import CONTENT_HASH, PIPELINES, Row, Table
+from ingestion.github.state import runs as stored
 
 if TYPE_CHECKING:
-    from ingestion.github.pipelines import Pipelines
+    from ingestion.github.pipeline import Pipelines
 
 # Where dlt keeps what it has extracted and not normalised, and normalised and not loaded.
 _PENDING_FOLDERS = ("normalize/extracted", "load/normalized")
@@ -165,7 +165,7 @@ class Loader:
         if self._only_looks:
             raise WouldLoadError
         # dlt takes a second to import, and many polls find nothing to load.
-        from ingestion.github.pipelines import Pipelines
+        from ingestion.github.pipeline import Pipelines
 
         return Pipelines(self._database_url, self._folder, self._families)
 

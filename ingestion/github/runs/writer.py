@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from ingestion.github.cycle import Cycle, Tally, Turn
-from ingestion.github.loading import Batch
+from ingestion.github.loader import Batch
 from ingestion.github.schema import WORKFLOW_RUNS, Row
+from ingestion.github.sync import Cycle, Tally, Turn
 
 # A load costs some 0.2 s and a transaction; what it holds is in memory, and lost to a kill.
 ROWS_PER_LOAD = 5_000

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from psycopg import Connection
 
-from ingestion.github.stored import Attempt, OpenAttempt
+from ingestion.github.state.runs import Attempt, OpenAttempt
 
 # One in so many is listed although it was told.
 SAMPLE = 20

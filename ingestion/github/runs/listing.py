@@ -14,9 +14,9 @@ from actionsight.github.pagination import (
     iter_pages,
     timestamp,
 )
-from ingestion.github.cycle import Turn
-from ingestion.github.loops.attempts import ReadRuns
-from ingestion.github.windows import SECOND, Window
+from ingestion.github.runs.attempts import ReadRuns
+from ingestion.github.state.backfill_windows import SECOND, Window
+from ingestion.github.sync import Turn
 
 logger = logging.getLogger(__name__)
 

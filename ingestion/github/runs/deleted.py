@@ -3,12 +3,12 @@
 from collections.abc import Collection
 
 from actionsight.github.errors import MissingError
-from ingestion.github import stored
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.cycle import Cycle, Turn
-from ingestion.github.loops.attempts import RunIntake, ask_run, confirm_readable
-from ingestion.github.loops.loading import RunLoad
 from ingestion.github.rows import gone_row
+from ingestion.github.runs.attempts import RunIntake, ask_run, confirm_readable
+from ingestion.github.runs.writer import RunLoad
+from ingestion.github.state import runs as stored
+from ingestion.github.sync import Cycle, Turn
 
 
 def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int]) -> bool:

@@ -4,9 +4,9 @@ import logging
 
 from actionsight.github.errors import GitHubError, MissingError
 from actionsight.repositories import hide_repository
-from ingestion.github import stored
-from ingestion.github.cycle import Cycle, Turn
-from ingestion.github.loops.attempts import confirm_readable
+from ingestion.github.runs.attempts import confirm_readable
+from ingestion.github.state import runs as stored
+from ingestion.github.sync import Cycle, Turn
 
 logger = logging.getLogger(__name__)
 

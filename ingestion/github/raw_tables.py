@@ -14,7 +14,7 @@ from actionsight.database import connect
 from actionsight.locks import LOADING_LOCK
 from actionsight.migrations import apply_sql_files
 from actionsight.settings import Settings
-from ingestion.github.loading import Loader
+from ingestion.github.loader import Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
 
