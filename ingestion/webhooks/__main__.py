@@ -22,7 +22,7 @@ from ingestion.webhooks.dead_letters import (
     replay,
 )
 from ingestion.webhooks.drain import DrainError, drain
-from ingestion.webhooks.unpacking import UnreadableEventError, parse_body, raw_body
+from ingestion.webhooks.parse import UnreadableEventError, parse_body, raw_body
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 from ingestion.webhooks.delivery import Delivery
 from ingestion.webhooks.locking import wait_for_lock
-from ingestion.webhooks.storing import store
+from ingestion.webhooks.store import store
 
 # Their bodies are held in memory together.
 REPLAYED_TOGETHER = 50

@@ -26,7 +26,7 @@ from actionsight.event_buffer import Event, EventBuffer
 from ingestion.database_errors import explained, first_line
 from ingestion.webhooks.delivery import from_event
 from ingestion.webhooks.locking import try_lock, wait_for_lock
-from ingestion.webhooks.storing import Stored, refuse, store
+from ingestion.webhooks.store import Stored, refuse, store
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, WORKFLOW_RUNS, Table
 from ingestion.webhooks.delivery import Delivery
-from ingestion.webhooks.unpacking import Unpacked
+from ingestion.webhooks.parse import Unpacked
 
 OBSERVED_IN = {WORKFLOW_RUNS: "webhook_runs", WORKFLOW_JOBS: "webhook_jobs"}
 

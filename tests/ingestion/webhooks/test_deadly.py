@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
-from ingestion.webhooks import storing
+from ingestion.webhooks import store as storing
 from ingestion.webhooks.delivery import Delivery
 from ingestion.webhooks.drain import DEADLY_CLAIMS, DrainError
-from ingestion.webhooks.unpacking import raw_body, unpack
+from ingestion.webhooks.parse import raw_body, unpack
 from tests.ingestion.webhooks.receiving import Installation, run_payload
 
 pytestmark = pytest.mark.integration

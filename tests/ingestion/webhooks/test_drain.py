@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from actionsight.event_buffer import STREAM
-from ingestion.webhooks import storing
+from ingestion.webhooks import store as storing
 from ingestion.webhooks.drain import DrainError
 from tests.ingestion.webhooks.receiving import (
     REPOSITORY_ID,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from actionsight.event_buffer import Event
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks.delivery import Delivery, from_event
-from ingestion.webhooks.unpacking import Closing, Effect, Unpacked, UnreadableEventError, unpack
+from ingestion.webhooks.parse import Closing, Effect, Unpacked, UnreadableEventError, unpack
 from tests.ingestion.webhooks.receiving import REPOSITORY_ID, job_payload, run_payload
 
 pytestmark = pytest.mark.unit

@@ -19,9 +19,9 @@ from ingestion.database_errors import first_line
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks import tables
 from ingestion.webhooks.delivery import Delivery
-from ingestion.webhooks.rights import take_rights
+from ingestion.webhooks.parse import UnreadableEventError, unpack
+from ingestion.webhooks.revocations import take_rights
 from ingestion.webhooks.tables import Failure, Read
-from ingestion.webhooks.unpacking import UnreadableEventError, unpack
 
 LONGEST_REASON = 300
 

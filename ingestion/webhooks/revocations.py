@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from actionsight.repositories import invalidate_rights
-from ingestion.webhooks.unpacking import Effect
+from ingestion.webhooks.parse import Effect
 
 
 def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
