@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from actionsight.settings import Settings
-from tests.ingestion.collecting import Installation, installation
+from tests.ingestion.factories import Installation, installation
 
 
 @pytest.fixture

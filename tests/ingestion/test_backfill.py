@@ -15,8 +15,8 @@ from ingestion.github.runs import writer as loading
 from ingestion.github.state.backfill_windows import SECOND, Progress, save_progress
 from ingestion.github.state.repositories import Repository
 from ingestion.github.sync import Loop, StageResult
-from tests.ingestion.collecting import MINUTE, START, Installation, run, workflow
-from tests.ingestion.truth import assert_exact
+from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
+from tests.ingestion.reference import assert_exact
 
 pytestmark = pytest.mark.integration
 

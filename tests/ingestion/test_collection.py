@@ -7,7 +7,7 @@ import pytest
 
 from actionsight.repositories import remove_selection
 from ingestion.github import stages
-from tests.ingestion.collecting import (
+from tests.ingestion.factories import (
     MINUTE,
     START,
     Installation,

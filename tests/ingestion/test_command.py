@@ -3,7 +3,7 @@
 import pytest
 
 from ingestion.github.__main__ import main
-from tests.ingestion.collecting import Installation, failing, run, workflow
+from tests.ingestion.factories import Installation, failing, run, workflow
 
 pytestmark = pytest.mark.integration
 

@@ -17,9 +17,9 @@ from werkzeug.wrappers import Request
 
 from github_standin.histories.generated import Sizes, generate
 from ingestion.github.runs.listing import created_between
-from tests.ingestion import small
-from tests.ingestion.collecting import Installation
-from tests.ingestion.truth import assert_exact
+from tests.ingestion import killable_commands as small
+from tests.ingestion.factories import Installation
+from tests.ingestion.reference import assert_exact
 from tests.support.services import Databases
 
 logger = logging.getLogger(__name__)

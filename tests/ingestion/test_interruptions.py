@@ -20,8 +20,8 @@ from werkzeug.wrappers import Request
 
 from actionsight.settings import ROOT
 from github_standin.world.model import Run
-from tests.ingestion import small
-from tests.ingestion.collecting import (
+from tests.ingestion import killable_commands as small
+from tests.ingestion.factories import (
     MINUTE,
     Installation,
     attempts_of,

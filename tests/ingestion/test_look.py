@@ -12,7 +12,7 @@ from actionsight.backlog import has_backlog
 from actionsight.settings import ROOT
 from ingestion.github import stages
 from ingestion.github.loader import WouldLoadError
-from tests.ingestion.collecting import MINUTE, Installation, failing, run, workflow
+from tests.ingestion.factories import MINUTE, Installation, failing, run, workflow
 
 pytestmark = pytest.mark.integration
 

@@ -6,9 +6,9 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from github_standin.world.model import Job, Run, make_job
-from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
-from tests.ingestion.test_told_jobs import run_ids, tell
-from tests.ingestion.truth import assert_exact
+from tests.ingestion.factories import MINUTE, START, Installation, job, run, workflow
+from tests.ingestion.reference import assert_exact
+from tests.ingestion.test_webhook_coverage import run_ids, tell
 
 pytestmark = pytest.mark.integration
 

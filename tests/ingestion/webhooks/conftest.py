@@ -6,7 +6,7 @@ import pytest
 
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
-from tests.ingestion.webhooks.receiving import REPOSITORY_ID, Installation
+from tests.ingestion.webhooks.factories import REPOSITORY_ID, Installation
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from actionsight.database import connect
 from actionsight.locks import WEBHOOK_LOCK
 from actionsight.settings import ROOT
 from ingestion.webhooks.__main__ import main
-from tests.ingestion.webhooks.interrupting import drain_process
-from tests.ingestion.webhooks.receiving import (
+from tests.ingestion.webhooks.factories import (
     PATIENCE_SECONDS,
     Installation,
     run_payload,
     wait_until,
 )
+from tests.ingestion.webhooks.kill_process import drain_process
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from actionsight.database import connect
 from actionsight.event_buffer import STREAM
 from ingestion.webhooks.__main__ import main
 from ingestion.webhooks.dead_letters import discard, find_dead_letter, list_dead_letters, replay
-from tests.ingestion.webhooks.receiving import REPOSITORY_ID, Installation, run_payload
+from tests.ingestion.webhooks.factories import REPOSITORY_ID, Installation, run_payload
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ from ingestion.webhooks import store as storing
 from ingestion.webhooks.delivery import Delivery
 from ingestion.webhooks.drain import DEADLY_CLAIMS, DrainError
 from ingestion.webhooks.parse import raw_body, unpack
-from tests.ingestion.webhooks.receiving import Installation, run_payload
+from tests.ingestion.webhooks.factories import Installation, run_payload
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,7 @@ import redis
 from actionsight.event_buffer import STREAM
 from ingestion.webhooks import store as storing
 from ingestion.webhooks.drain import DrainError
-from tests.ingestion.webhooks.receiving import (
+from tests.ingestion.webhooks.factories import (
     REPOSITORY_ID,
     Installation,
     counts,

@@ -26,19 +26,19 @@ from actionsight.local import PostgresqlServer, ValkeyServer
 from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainError
-from tests.ingestion.webhooks.interrupting import (
-    assert_account,
-    drain_process,
-    kill_server,
-    stalled,
-)
-from tests.ingestion.webhooks.receiving import (
+from tests.ingestion.webhooks.factories import (
     PATIENCE_SECONDS,
     REPOSITORY_ID,
     Installation,
     job_payload,
     run_payload,
     wait_until,
+)
+from tests.ingestion.webhooks.kill_process import (
+    assert_account,
+    drain_process,
+    kill_server,
+    stalled,
 )
 
 pytestmark = pytest.mark.integration

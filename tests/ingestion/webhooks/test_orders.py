@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.ingestion.webhooks.receiving import Installation, job_payload, recorded, run_payload
-from tests.ingestion.webhooks.signed_in import NEVER, sign_in, sign_ins
+from tests.ingestion.webhooks.factories import Installation, job_payload, recorded, run_payload
+from tests.ingestion.webhooks.sign_ins import NEVER, sign_in, sign_ins
 from tests.ingestion.webhooks.test_recorded import EXPECTED, MONITORED
 
 pytestmark = pytest.mark.integration

@@ -9,7 +9,7 @@ from zlib import decompress
 
 import pytest
 
-from tests.ingestion.webhooks.receiving import Installation, Recorded, recorded
+from tests.ingestion.webhooks.factories import Installation, Recorded, recorded
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
 from actionsight.locks import WEBHOOK_LOCK
 from ingestion.webhooks.drain import DrainError, drain
-from tests.ingestion.webhooks.receiving import (
+from tests.ingestion.webhooks.factories import (
     PATIENCE_SECONDS,
     REPOSITORY_ID,
     Installation,

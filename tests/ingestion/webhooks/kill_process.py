@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from actionsight.local import PostgresqlServer, ValkeyServer
 from actionsight.settings import ROOT
-from tests.ingestion.webhooks.receiving import Installation
+from tests.ingestion.webhooks.factories import Installation
 from tests.support.signals import as_in_the_background
 
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import add_selections, remove_selection
 from github_standin.server.server import Fault
-from tests.ingestion.collecting import (
+from tests.ingestion.factories import (
     MINUTE,
     START,
     Installation,
@@ -19,8 +19,8 @@ from tests.ingestion.collecting import (
     run,
     workflow,
 )
+from tests.ingestion.reference import assert_exact
 from tests.ingestion.test_open_jobs import later
-from tests.ingestion.truth import assert_exact
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from github_standin.webhooks.deliveries import Delivery, deliveries_between
 from github_standin.world.model import Run
 from ingestion.github.loops.webhook_coverage import is_sampled
 from ingestion.webhooks.drain import drain
-from tests.ingestion.collecting import MINUTE, START, Installation, job, run, workflow
+from tests.ingestion.factories import MINUTE, START, Installation, job, run, workflow
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,7 @@ from github_standin.world.model import (
     jobs_at,
 )
 from github_standin.world.world import World
-from tests.ingestion.collecting import Installation
+from tests.ingestion.factories import Installation
 
 Truth = tuple[Any, ...]
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.ingestion.webhooks.receiving import Installation
+from tests.ingestion.webhooks.factories import Installation
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ import pytest
 
 from actionsight.database import connect
 from ingestion.webhooks.drain import DrainError
-from tests.ingestion.webhooks.receiving import REPOSITORY_ID, Installation
-from tests.ingestion.webhooks.signed_in import NEVER, sign_in, sign_ins
+from tests.ingestion.webhooks.factories import REPOSITORY_ID, Installation
+from tests.ingestion.webhooks.sign_ins import NEVER, sign_in, sign_ins
 
 pytestmark = pytest.mark.integration
 

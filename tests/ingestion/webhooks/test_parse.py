@@ -14,7 +14,7 @@ from actionsight.event_buffer import Event
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks.delivery import Delivery, from_event
 from ingestion.webhooks.parse import Closing, Effect, Unpacked, UnreadableEventError, unpack
-from tests.ingestion.webhooks.receiving import REPOSITORY_ID, job_payload, run_payload
+from tests.ingestion.webhooks.factories import REPOSITORY_ID, job_payload, run_payload
 
 pytestmark = pytest.mark.unit
 
