@@ -26,8 +26,8 @@ LONGEST_DAYS = 365
 
 
 @dataclass(frozen=True)
-class ApiToken:
-    """A token as it is kept; times are UTC. The token itself is not known any more."""
+class ListedToken:
+    """A token as an operator lists it; times are UTC. The token itself is not known any more."""
 
     token_id: int
     name: str
@@ -40,8 +40,8 @@ class ApiToken:
     scopes: list[str]
 
 
-class Bearer(NamedTuple):
-    """Whom a token stands for: a person (GitHub's id), or with None an operator; and for what."""
+class ApiToken(NamedTuple):
+    """A token that is open now: whose it is (GitHub's id; None: an operator's), and for what."""
 
     token_id: int
     user_id: int | None
@@ -88,9 +88,9 @@ def create_token(
     return token_id, token
 
 
-def list_tokens(connection: Connection[Any]) -> list[ApiToken]:
+def list_tokens(connection: Connection[Any]) -> list[ListedToken]:
     """All tokens, revoked and expired ones too, oldest first."""
-    with connection.cursor(row_factory=class_row(ApiToken)) as cursor:
+    with connection.cursor(row_factory=class_row(ListedToken)) as cursor:
         cursor.execute(
             """
             select
@@ -113,8 +113,8 @@ def revoke_token(connection: Connection[Any], token_id: int) -> bool:
     return cursor.rowcount == 1
 
 
-def find_token(connection: Connection[Any], token: str) -> Bearer | None:
-    """Whom a token opens the API for now; None for an unknown, expired or revoked one.
+def find_token(connection: Connection[Any], token: str) -> ApiToken | None:
+    """The token that opens the API now; None for an unknown, expired or revoked one.
 
     Its last use is noted at most once a minute, so that a busy client does not write at each call.
     """
@@ -144,7 +144,7 @@ def find_token(connection: Connection[Any], token: str) -> Bearer | None:
             """,
             [token_id],
         )
-    return Bearer(token_id, user_id, frozenset(scopes))
+    return ApiToken(token_id, user_id, frozenset(scopes))
 
 
 def _hash(token: str) -> bytes:

@@ -1,1 +1,1 @@
-"""The HTTP API: answers from the marts, within what the viewer may see."""
+"""The HTTP API: answers from the marts, within what the principal may see."""

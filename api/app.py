@@ -76,9 +76,9 @@ def create_app(settings: Settings) -> Flask:
     # What costs more comes later: a count of the address, then who asks, their own count, and then
     # what they may see, for which GitHub may be asked.
     app.before_request(rate_limits.count_address)
-    app.before_request(access.find_visitor)
+    app.before_request(access.authenticate)
     rate_limits.init_app(app, settings)
-    app.before_request(access.find_viewer)
+    app.before_request(access.authorize)
     webhooks.init_app(app, settings)
     health.init_app(app)
     register(app, health.blueprint, Access.PUBLIC)
@@ -87,12 +87,12 @@ def create_app(settings: Settings) -> Flask:
     register(app, openapi.blueprint, Access.PUBLIC)
     register(app, home.blueprint, Access.PUBLIC)
     register(app, webhooks.blueprint, Access.SIGNED)
-    register(app, stats.blueprint, Access.VIEWER)
-    register(app, workflows.blueprint, Access.VIEWER)
-    register(app, repositories.blueprint, Access.VIEWER)
-    register(app, management.blueprint, Access.VIEWER)
-    register(app, purges.blueprint, Access.VIEWER)
-    register(app, selections.blueprint, Access.VIEWER)
+    register(app, stats.blueprint, Access.AUTHENTICATED)
+    register(app, workflows.blueprint, Access.AUTHENTICATED)
+    register(app, repositories.blueprint, Access.AUTHENTICATED)
+    register(app, management.blueprint, Access.AUTHENTICATED)
+    register(app, purges.blueprint, Access.AUTHENTICATED)
+    register(app, selections.blueprint, Access.AUTHENTICATED)
     sign_in.init_app(app, settings)
     return app
 

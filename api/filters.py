@@ -1,7 +1,7 @@
-"""Filters over runs: declared, resolved within what the viewer may see, and rendered as SQL.
+"""Filters over runs: declared, resolved within what the principal may see, and rendered as SQL.
 
-A filter never widens what is visible: it is resolved to a set of repositories inside the viewer's,
-and that set is a condition of every query.
+A filter never widens what is visible: it is resolved to a set of repositories inside the
+principal's, and that set is a condition of every query.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
-from api.auth.access import Viewer
+from api.auth.authentication import Principal
 from api.database import Connection
 from api.errors import bad_request, not_found
 from api.parameters import (
@@ -124,7 +124,7 @@ class RunFilter:
     """A resolved filter.
 
     Attributes:
-        repository_ids: where the runs must lie, inside what the viewer may see.
+        repository_ids: where the runs must lie, inside what the principal may see.
         values: of the other conditions that were asked for, as SQL parameters.
         applied: the same as the answer echoes it.
     """
@@ -152,21 +152,21 @@ class RunFilter:
         return sql.SQL(" and ").join(sql.SQL(template).format(**columns) for template in templates)
 
 
-def read_filter(connection: Connection, viewer: Viewer, arguments: Arguments) -> RunFilter:
-    """Resolve a filter within what the viewer may see.
+def read_filter(connection: Connection, principal: Principal, arguments: Arguments) -> RunFilter:
+    """Resolve a filter within what the principal may see.
 
     Raises:
         Problem: 400 for a range that holds nothing, 404 for a repository or workflow that is not
             there or not visible.
     """
-    repository_ids = visible_repositories(connection, viewer, arguments.get("repository", ()))
+    repository_ids = visible_repositories(connection, principal, arguments.get("repository", ()))
     applied: dict[str, Any] = {}
     values: dict[str, Any] = {}
     _read_range(arguments, values, applied)
     if arguments.get("repository"):
         applied["repository"] = list(repository_ids)
     if workflow_ids := arguments.get("workflow"):
-        having = _repositories_of_workflows(connection, viewer, workflow_ids)
+        having = _repositories_of_workflows(connection, principal, workflow_ids)
         repository_ids = tuple(sorted(having.intersection(repository_ids)))
     for name in ("workflow", "branch", "event", "status", "conclusion", "actor"):
         if given := arguments.get(name):
@@ -176,7 +176,7 @@ def read_filter(connection: Connection, viewer: Viewer, arguments: Arguments) ->
 
 
 def visible_repositories(
-    connection: Connection, viewer: Viewer, asked: tuple[int | str, ...]
+    connection: Connection, principal: Principal, asked: tuple[int | str, ...]
 ) -> tuple[int, ...]:
     """The ids of the repositories that were asked for (of all that are visible, if none was).
 
@@ -190,7 +190,7 @@ def visible_repositories(
         where repository_id = any(%s) and removed_at is null
         order by repository_id
         """,
-        [list(viewer.repository_ids)],
+        [list(principal.repository_ids)],
     ).fetchall()
     if not asked:
         return tuple(row["repository_id"] for row in rows)
@@ -218,7 +218,7 @@ def _read_range(arguments: Arguments, values: dict[str, Any], applied: dict[str,
 
 
 def _repositories_of_workflows(
-    connection: Connection, viewer: Viewer, workflow_ids: tuple[int, ...]
+    connection: Connection, principal: Principal, workflow_ids: tuple[int, ...]
 ) -> set[int]:
     rows = connection.execute(
         """
@@ -227,7 +227,7 @@ def _repositories_of_workflows(
         inner join app.repositories using (repository_id)
         where workflow_id = any(%s) and repository_id = any(%s) and removed_at is null
         """,
-        [list(workflow_ids), list(viewer.repository_ids)],
+        [list(workflow_ids), list(principal.repository_ids)],
     ).fetchall()
     found = {row["workflow_id"] for row in rows}
     for workflow_id in workflow_ids:

@@ -1,13 +1,13 @@
-"""Limits: how many requests a minute one caller may send.
+"""Rate limits: how many requests a minute one client may send.
 
-The window is fixed and begins with its caller's first request. One counter per caller is all that
+The window is fixed and begins with its client's first request. One counter per client is all that
 it costs, however high the limit, and `Retry-After` is true: the whole quota is back by then. A
 moving window would keep every request's time; that up to twice the quota can pass around a border
 does no harm here, since the limits protect capacity.
 
 A request is counted twice: by its address, generously, before anything is looked up; and by its
-caller, once that is known, before anything is done for them. A caller over the limit is remembered
-by what they sent, so that their next requests cost no look at the database.
+principal, once that is known, before anything is done for them. A principal over the limit is
+remembered by what they sent, so that their next requests cost no look at the database.
 
 Keys are made of our own ids and of addresses, never of what a client sent: a token is counted by
 its id once it is known, and every attempt with an unknown one counts against the address.
@@ -31,7 +31,7 @@ from limits.storage import RedisStorage
 
 from actionsight.settings import Settings
 from api.auth.access import Access, access_of
-from api.auth.authentication import Visitor
+from api.auth.authentication import Principal
 from api.auth.cookies import Cookies
 from api.cache.server import Outage, connect
 from api.current import current_settings
@@ -48,8 +48,8 @@ _EXTENSION = "limits"
 _EXHAUSTED = "limits.exhausted"
 _SCOPE = "all"
 _EARLY_SCOPE = "early"
-_LOOKED_UP = frozenset({Access.OPTIONAL, Access.SESSION, Access.VIEWER})
-_SCHEME = "passing+"
+_LOOKED_UP = frozenset({Access.OPTIONAL, Access.SESSION, Access.AUTHENTICATED})
+_SCHEME = "fail-open+"
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Policy:
 # Before anybody is known: what no office behind one address sends, and what PostgreSQL bears.
 ADDRESS = Policy("address", 6000)
 # A page of charts asks for dozens of answers at once, and an office shares one address.
-VIEWER = Policy("viewer", 1200)
-STRANGER = Policy("stranger", 300)
+AUTHENTICATED = Policy("viewer", 1200)
+ANONYMOUS = Policy("stranger", 300)
 SIGN_IN = Policy("sign-in", 30)
 
 # Each of these begins or ends a conversation with GitHub, for somebody who is not known yet.
@@ -85,7 +85,7 @@ def is_limited(rule: str) -> bool:
     return rule not in EXEMPT_ROUTES
 
 
-class PassingStorage(RedisStorage):
+class FailOpenStorage(RedisStorage):
     """Counters on the cache server; while it is away nothing is counted, and every request passes.
 
     Attributes:
@@ -134,7 +134,7 @@ class PassingStorage(RedisStorage):
         self.storage.close()
 
 
-class _CallerLimiter(Limiter):
+class _ClientLimiter(Limiter):
     """Flask-Limiter, which would do most of its work before it lets an exempt request pass: the
     receiver of webhooks would have to bear that with each delivery."""
 
@@ -146,28 +146,30 @@ class _CallerLimiter(Limiter):
 
 
 class _Exhausted:
-    """Callers over their limit, by a digest of the credential that they were known by, until their
-    quota is back. Of this process alone; safe to share between threads."""
+    """Principals over their limit, by a digest of the credential that they were known by, until
+    their quota is back. Of this process alone; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._callers: dict[bytes, tuple[str, float]] = {}
+        self._principals: dict[bytes, tuple[str, float]] = {}
 
-    def note(self, credential: bytes, caller: str, reset_time: float) -> None:
-        """Remember a caller until their quota is back (seconds of the epoch)."""
+    def note(self, credential: bytes, principal: str, reset_time: float) -> None:
+        """Remember a principal until their quota is back (seconds of the epoch)."""
         now = time.time()
         with self._lock:
-            self._callers = {key: kept for key, kept in self._callers.items() if kept[1] > now}
-            self._callers[credential] = (caller, reset_time)
+            self._principals = {
+                key: kept for key, kept in self._principals.items() if kept[1] > now
+            }
+            self._principals[credential] = (principal, reset_time)
 
     def find(self, credential: bytes) -> str | None:
-        """The caller; None: nobody who is over the limit, as far as this process knows."""
-        caller, reset_time = self._callers.get(credential, (None, 0.0))
-        return caller if time.time() < reset_time else None
+        """The principal; None: nobody who is over the limit, as far as this process knows."""
+        principal, reset_time = self._principals.get(credential, (None, 0.0))
+        return principal if time.time() < reset_time else None
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Limit this application's callers; without a cache server there is nowhere to count them.
+    """Limit this application's clients; without a cache server there is nowhere to count them.
 
     To be called after what finds out who asks, and after what adds to every answer: what this
     refuses is such an answer, too. `count_address` is to run before both.
@@ -175,9 +177,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     if settings.cache_url is None:
         logger.warning("ACTIONSIGHT_CACHE_URL is not set: nobody is limited")
         return
-    limiter = _CallerLimiter(
-        _caller_key,
-        default_limits=[Limit(lambda: str(_policy().item), _caller_key, scope=_SCOPE, shared=True)],
+    limiter = _ClientLimiter(
+        _client_key,
+        default_limits=[Limit(lambda: str(_policy().item), _client_key, scope=_SCOPE, shared=True)],
         storage_uri=f"{_SCHEME}{settings.cache_url}",
         strategy="fixed-window",
         # An address that no route has is limited, too.
@@ -192,7 +194,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 def count_address() -> Response | None:
     """Refuse, before anything is looked up, what comes from an address that sends too much, or of a
-    caller that is known to be over the limit."""
+    principal that is known to be over the limit."""
     limiter: Limiter | None = current_app.extensions.get(_EXTENSION)
     if limiter is None or _is_exempt():
         return None
@@ -201,18 +203,18 @@ def count_address() -> Response | None:
         return _too_many(ADDRESS)
     is_looked_up = access_of(current_app, request.blueprint) in _LOOKED_UP
     credential = _credential() if is_looked_up else None
-    if credential and (caller := current_app.extensions[_EXHAUSTED].find(credential)):
-        g.exhausted_caller = caller
-        return _too_many(VIEWER)
+    if credential and (principal := current_app.extensions[_EXHAUSTED].find(credential)):
+        g.exhausted_principal = principal
+        return _too_many(AUTHENTICATED)
     return None
 
 
 def count_as(user_id: int) -> None:
     """Count this request for a person, where the view itself finds out who asks."""
-    g.limited_user_id = user_id
+    g.counted_user_id = user_id
 
 
-def storage_of(app: Flask) -> PassingStorage | None:
+def storage_of(app: Flask) -> FailOpenStorage | None:
     """The application's counters; None: there are none."""
     limiter = app.extensions.get(_EXTENSION)
     return limiter.storage if limiter else None
@@ -237,24 +239,24 @@ def _policy() -> Policy:
         return ADDRESS
     if _rule() in SIGN_IN_ROUTES:
         return SIGN_IN
-    return STRANGER if _caller() is None else VIEWER
+    return ANONYMOUS if _principal() is None else AUTHENTICATED
 
 
-def _caller() -> str | None:
-    """The token or the person that is known to ask."""
-    if exhausted := g.get("exhausted_caller"):
+def _principal() -> str | None:
+    """The token or the user that is known to ask."""
+    if exhausted := g.get("exhausted_principal"):
         return str(exhausted)
-    visitor: Visitor | None = g.get("visitor")
-    if visitor is not None and visitor.token_id is not None:
-        return f"token {visitor.token_id}"
-    user_id = g.get("limited_user_id") if visitor is None else visitor.user_id
+    principal: Principal | None = g.get("principal")
+    if principal is not None and principal.token_id is not None:
+        return f"token {principal.token_id}"
+    user_id = g.get("counted_user_id") if principal is None else principal.user_id
     return None if user_id is None else f"user {user_id}"
 
 
-def _caller_key() -> str:
+def _client_key() -> str:
     if _policy() is SIGN_IN:
         return f"{_rule()} {_address()}"
-    return _caller() or _address_key()
+    return _principal() or _address_key()
 
 
 def _address_key() -> str:
@@ -270,7 +272,7 @@ def _credential() -> bytes | None:
 
 
 def _address() -> str:
-    """The caller's address; of IPv6 the network that one customer gets, for he has all of it."""
+    """The client's address; of IPv6 the network that one customer gets, for he has all of it."""
     text = request.remote_addr or ""
     try:
         address = ipaddress.ip_address(text)
@@ -296,7 +298,7 @@ def _finish(response: Response) -> Response:
     limiter: Limiter = current_app.extensions[_EXTENSION]
     policy, limit = _policy(), limiter.current_limit
     if limit is None:
-        key = [_caller_key(), _EARLY_SCOPE if policy is ADDRESS else _SCOPE]
+        key = [_client_key(), _EARLY_SCOPE if policy is ADDRESS else _SCOPE]
         is_exceeded = not limiter.limiter.hit(policy.item, *key)
         limit = RequestLimit(limiter, policy.item, key, is_exceeded, shared=True)
         response = _too_many(policy) if is_exceeded else response
@@ -314,5 +316,5 @@ def _finish(response: Response) -> Response:
 
 def _remember_exhausted(reset_time: float) -> None:
     credential = _credential()
-    if credential and (caller := _caller()):
-        current_app.extensions[_EXHAUSTED].note(credential, caller, reset_time)
+    if credential and (principal := _principal()):
+        current_app.extensions[_EXHAUSTED].note(credential, principal, reset_time)

@@ -1,7 +1,7 @@
-"""Access: what a blueprint asks of its visitors, and which repositories a viewer may see."""
+"""Access: what a blueprint asks of who comes, and which repositories they may see."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any, cast
@@ -14,13 +14,13 @@ from actionsight.settings import Settings
 from api.auth import permissions
 from api.auth.authentication import (
     SAFE_METHODS,
-    Visitor,
-    read_visitor,
+    Principal,
+    read_principal,
     sends_credentials,
     signed_out,
 )
 from api.auth.grants import GrantEndedError
-from api.auth.permissions import Known
+from api.auth.permissions import RepositoryRoles
 from api.current import current_settings
 from api.database import Connection, current_database
 
@@ -28,53 +28,32 @@ _EXTENSION = "access"
 
 
 class Access(Enum):
-    """What a visitor needs: nothing, a signature over the body, a session, or a session or token.
+    """What a request needs: nothing, a signature over the body, a session, or a session or token.
 
-    OPTIONAL is for what tells everybody something, and a viewer more: who sends nothing is nobody,
-    who sends something that opens nothing is refused. SESSION is for what concerns the session
-    itself: its view finds it, and asks GitHub for no rights, so that a person can sign out while
-    GitHub is away.
+    OPTIONAL is for what tells everybody something, and who is known more: who sends nothing is
+    nobody, who sends something that opens nothing is refused. SESSION is for what concerns the
+    session itself: its view finds it, and asks GitHub for no rights, so that a person can sign out
+    while GitHub is away.
     """
 
     PUBLIC = "public"
     OPTIONAL = "optional"
     SIGNED = "signed"
     SESSION = "session"
-    VIEWER = "viewer"
-
-
-@dataclass(frozen=True)
-class Viewer:
-    """Who asks. Every query takes `repository_ids`: what is not in it does not exist for them.
-
-    Attributes:
-        user_id: the person, by GitHub's id; None: a token of the operator's command line.
-        token_id: by which API token; None: by a session.
-        login: as GitHub last told it, for people to read.
-        is_operator: sees and manages all that is monitored.
-        repository_ids: what they may see of what is monitored.
-        grant_id: by which GitHub is asked on their behalf; None: it cannot be.
-    """
-
-    user_id: int | None
-    token_id: int | None
-    login: str | None
-    is_operator: bool
-    repository_ids: tuple[int, ...]
-    grant_id: int | None = None
+    AUTHENTICATED = "authenticated"
 
 
 def init_app(app: Flask) -> None:
-    """Give this application, which has its settings and its database, its knowledge of people.
+    """Give this application, which has its settings and its database, its knowledge of who asks.
 
-    `find_visitor` and `find_viewer` are to run, in this order, before the view of every request.
+    `authenticate` and `authorize` are to run, in this order, before the view of every request.
     """
     app.extensions[_EXTENSION] = {}
     permissions.init_app(app)
 
 
 def register(app: Flask, blueprint: Blueprint, access: Access) -> None:
-    """Register a blueprint together with what it asks of its visitors."""
+    """Register a blueprint together with what it asks of who comes."""
     app.extensions[_EXTENSION][blueprint.name] = access
     app.register_blueprint(blueprint)
 
@@ -85,22 +64,22 @@ def access_of(app: Flask, blueprint_name: str | None) -> Access | None:
     return declared.get(blueprint_name)
 
 
-def current_viewer() -> Viewer:
-    """Who sent the request that is answered now; behind `Access.VIEWER` there always is one."""
-    viewer: Any = g.viewer
-    return cast(Viewer, viewer)
+def current_principal() -> Principal:
+    """Who sent the request that is answered now; `Access.AUTHENTICATED` says that somebody did."""
+    principal: Any = g.principal
+    return cast(Principal, principal)
 
 
-def viewer_if_any() -> Viewer | None:
+def principal_if_any() -> Principal | None:
     """Behind `Access.OPTIONAL`: who sent the request; None: nobody in particular.
 
     Raises:
         psycopg.Error: somebody did, and the database could not say who.
     """
-    if error := g.get("viewer_error"):
+    if error := g.get("principal_error"):
         raise error
-    viewer: Any = g.get("viewer")
-    return cast(Viewer | None, viewer)
+    principal: Any = g.get("principal")
+    return cast(Principal | None, principal)
 
 
 # Whether a body is signed well is known only once it is read: its view checks that, as the views of
@@ -108,8 +87,8 @@ def viewer_if_any() -> Viewer | None:
 _CHECKED_BY_VIEW = frozenset({Access.PUBLIC, Access.SIGNED, Access.SESSION})
 
 
-def find_visitor() -> None:
-    """Find out who sends the request, as far as its route wants to know: `g.visitor`.
+def authenticate() -> None:
+    """Find out who sends the request, as far as its route wants to know: `g.principal`.
 
     Raises:
         Problem: 401, 403.
@@ -119,37 +98,37 @@ def find_visitor() -> None:
     access = access_of(current_app, request.blueprint)
     if access is Access.OPTIONAL:
         if sends_credentials(request, current_settings()):
-            _note_error(_find_visitor)
+            _note_error(_authenticate)
     # A route that nobody declared is closed, not open.
     elif access not in _CHECKED_BY_VIEW:
-        _find_visitor()
+        _authenticate()
 
 
-def find_viewer() -> None:
-    """Find out what the visitor may see: `g.viewer`. GitHub may be asked for that.
+def authorize() -> None:
+    """Find out what the principal may see; GitHub may be asked for that.
 
     Raises:
         Problem: 401, 403, GitHub ended the sign-in.
     """
-    visitor: Visitor | None = g.get("visitor")
-    if visitor is None:
+    principal: Principal | None = g.get("principal")
+    if principal is None:
         return
     if access_of(current_app, request.blueprint) is Access.OPTIONAL:
-        _note_error(lambda: _find_viewer(visitor))
+        _note_error(lambda: _authorize(principal))
     else:
-        _find_viewer(visitor)
+        _authorize(principal)
 
 
 def _note_error(find: Callable[[], None]) -> None:
     try:
         find()
     except psycopg.Error as error:
-        g.viewer_error = error
+        g.principal_error = error
 
 
-def _find_visitor() -> None:
+def _authenticate() -> None:
     with current_database().writing() as connection:
-        g.visitor = read_visitor(connection, request, current_settings(), _needed_scope())
+        g.principal = read_principal(connection, request, current_settings(), _needed_scope())
 
 
 def _needed_scope() -> Scope:
@@ -159,29 +138,22 @@ def _needed_scope() -> Scope:
     return "read" if request.method in SAFE_METHODS else "manage"
 
 
-def _find_viewer(visitor: Visitor) -> None:
+def _authorize(principal: Principal) -> None:
     # No connection is held while GitHub is asked.
-    readable = _readable(visitor)
+    readable = _readable(principal)
     with current_database().writing() as connection:
         repository_ids = _visible(connection, readable, public_for(current_settings()))
-    g.viewer = Viewer(
-        visitor.user_id,
-        visitor.token_id,
-        visitor.login,
-        visitor.is_operator,
-        repository_ids,
-        visitor.person.grant_id if visitor.person else None,
-    )
+    g.principal = replace(principal, repository_ids=repository_ids)
 
 
-def _readable(visitor: Visitor) -> Known | None:
-    """What GitHub lists for the visitor; None: they see everything."""
-    if visitor.is_operator or visitor.person is None:
+def _readable(principal: Principal) -> RepositoryRoles | None:
+    """What GitHub lists for the principal; None: they see everything."""
+    if principal.is_operator or principal.grant is None:
         return None
     try:
-        return permissions.current_rights().readable(visitor.person)
+        return permissions.current_permissions().readable(principal.grant)
     except GrantEndedError:
-        raise signed_out(visitor.token_id) from None
+        raise signed_out(principal.token_id) from None
 
 
 def public_for(settings: Settings) -> timedelta:
@@ -191,7 +163,7 @@ def public_for(settings: Settings) -> timedelta:
 
 
 def _visible(
-    connection: Connection, readable: Known | None, public_for: timedelta
+    connection: Connection, readable: RepositoryRoles | None, public_for: timedelta
 ) -> tuple[int, ...]:
     """What is monitored, as far as it is public or readable.
 

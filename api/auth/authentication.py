@@ -1,4 +1,4 @@
-"""Visitors: who sends a request, by an API token or by the cookie of a session."""
+"""Authentication: who sends a request, by an API token or by the cookie of a session."""
 
 import re
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from http import HTTPStatus
 
 from flask import Request
 
-from actionsight.api_tokens import Bearer, Scope, find_token
+from actionsight.api_tokens import ApiToken, Scope, find_token
 from actionsight.settings import Settings
 from api.auth import csrf
 from api.auth.cookies import Cookies
-from api.auth.permissions import Person
-from api.auth.sessions import find_session
+from api.auth.permissions import UserGrant
+from api.auth.sessions import Session, find_session
 from api.database import Connection
 from api.errors import Problem
 
@@ -25,21 +25,31 @@ _SIGN_IN_AGAIN = (
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """Who sends a request.
+class Principal:
+    """Who asks. Every query takes `repository_ids`: what is not in it does not exist for them.
 
     Attributes:
-        user_id: the person, by GitHub's id; None: a token of the operator's command line.
-        token_id: by which API token; None: by a session.
-        is_operator: whether they see and manage everything.
-        person: by whom GitHub can be asked; None: by nobody, which only operators can do without.
+        proof: what they sent, as it is known here.
+        user_id: GitHub's id; None: whoever has a token of the operator's command line.
+        login: as GitHub last told it, for people to read.
+        is_operator: whether they see and manage all that is monitored.
+        grant: by which GitHub is asked what they may see; None: it cannot be, which only operators
+            can do without.
+        repository_ids: what they may see of what is monitored; nothing until that is read
+            (`api.auth.access.authorize`).
     """
 
+    proof: Session | ApiToken
     user_id: int | None
-    token_id: int | None
     login: str | None
     is_operator: bool
-    person: Person | None
+    grant: UserGrant | None
+    repository_ids: tuple[int, ...] = ()
+
+    @property
+    def token_id(self) -> int | None:
+        """Of the API token; None: by a session."""
+        return self.proof.token_id if isinstance(self.proof, ApiToken) else None
 
 
 def sends_credentials(request: Request, settings: Settings) -> bool:
@@ -47,9 +57,9 @@ def sends_credentials(request: Request, settings: Settings) -> bool:
     return "Authorization" in request.headers or Cookies.of(settings).session in request.cookies
 
 
-def read_visitor(
+def read_principal(
     connection: Connection, request: Request, settings: Settings, needed: Scope
-) -> Visitor:
+) -> Principal:
     """Who sends the request.
 
     Args:
@@ -70,30 +80,30 @@ def read_visitor(
 
 
 def signed_out(token_id: int | None) -> Problem:
-    """GitHub ended the visitor's sign-in: of the one who sends an API token, or of a session."""
+    """GitHub ended the sign-in of who asks, by an API token or by a session."""
     if token_id is not None:
         return Problem(HTTPStatus.FORBIDDEN, _SIGN_IN_AGAIN)
     return _unauthorized("The session has ended: sign in again.")
 
 
-def _by_token(connection: Connection, token: str, settings: Settings, needed: Scope) -> Visitor:
+def _by_token(connection: Connection, token: str, settings: Settings, needed: Scope) -> Principal:
     if _GITHUB_TOKEN.match(token):
         raise _unauthorized(
             "This is a token of GitHub's. Actionsight takes its own alone.", is_invalid=True
         )
-    bearer = find_token(connection, token)
-    if bearer is None:
+    api_token = find_token(connection, token)
+    if api_token is None:
         raise _unauthorized("The API token is unknown, expired or revoked.", is_invalid=True)
-    if not bearer.opens(needed):
-        raise _out_of_scope(bearer, needed)
-    if bearer.user_id is None:
-        return Visitor(None, bearer.token_id, None, is_operator=True, person=None)
-    return _by_token_of_person(connection, bearer, bearer.user_id, settings)
+    if not api_token.opens(needed):
+        raise _out_of_scope(api_token, needed)
+    if api_token.user_id is None:
+        return Principal(api_token, None, None, is_operator=True, grant=None)
+    return _by_token_of_user(connection, api_token, api_token.user_id, settings)
 
 
-def _by_token_of_person(
-    connection: Connection, bearer: Bearer, user_id: int, settings: Settings
-) -> Visitor:
+def _by_token_of_user(
+    connection: Connection, api_token: ApiToken, user_id: int, settings: Settings
+) -> Principal:
     row = connection.execute(
         """
         select
@@ -111,28 +121,28 @@ def _by_token_of_person(
         [user_id],
     ).fetchone()
     is_operator = user_id in settings.operators
-    person = None
+    grant = None
     if row and row["grant_id"] is not None and settings.secret_key:
-        person = Person(user_id, row["grant_id"], row["rights_invalid_before"], row["now"])
-    if row is None or (person is None and not is_operator):
+        grant = UserGrant(user_id, row["grant_id"], row["rights_invalid_before"], row["now"])
+    if row is None or (grant is None and not is_operator):
         connection.commit()  # that the token was used
-        raise signed_out(bearer.token_id)
-    return Visitor(user_id, bearer.token_id, row["login"], is_operator, person)
+        raise signed_out(api_token.token_id)
+    return Principal(api_token, user_id, row["login"], is_operator, grant)
 
 
 def _by_session(
     connection: Connection, cookie_value: str, request: Request, settings: Settings
-) -> Visitor:
+) -> Principal:
     session = find_session(connection, cookie_value)
     if session is None:
         raise _unauthorized("The session is unknown or has ended: sign in again.")
     if request.method not in SAFE_METHODS:
         csrf.check(request, session, settings)
-    person = Person(
+    grant = UserGrant(
         session.user_id, session.grant_id, session.rights_invalid_before, _now(connection)
     )
     is_operator = session.user_id in settings.operators
-    return Visitor(session.user_id, None, session.login, is_operator, person)
+    return Principal(session, session.user_id, session.login, is_operator, grant)
 
 
 def _now(connection: Connection) -> datetime:
@@ -141,10 +151,10 @@ def _now(connection: Connection) -> datetime:
     return now
 
 
-def _out_of_scope(bearer: Bearer, needed: Scope) -> Problem:
+def _out_of_scope(api_token: ApiToken, needed: Scope) -> Problem:
     return Problem(
         HTTPStatus.FORBIDDEN,
-        f"This token is for {' and '.join(sorted(bearer.scopes))}; what was asked for needs the "
+        f"This token is for {' and '.join(sorted(api_token.scopes))}; what was asked for needs the "
         f"scope {needed}: `actionsight tokens create --scope {needed}`.",
         headers={
             "WWW-Authenticate": 'Bearer realm="actionsight", error="insufficient_scope", '

@@ -1,10 +1,10 @@
-"""Rights: what a person reaches at GitHub, kept for minutes, and nothing once that is too old.
+"""Permissions: what a user reaches at GitHub, kept for minutes, and nothing once that is too old.
 
     cache server (5 minutes) → the same entry until it is 15 minutes old, while one thread asks
     GitHub in the background → GitHub, within ten seconds → nothing
 
 An entry holds ids and roles, no token and no name, and is sealed. It counts only if it was read
-after the person's `rights_invalid_before`, and of a repository only if it was read after the
+after the user's `rights_invalid_before`, and of a repository only if it was read after the
 repository's, by which webhooks take rights at once. All moments are of one clock, the database's,
 and a reading is as old as the moment before GitHub was asked.
 """
@@ -46,21 +46,21 @@ PAUSE_SECONDS = 15
 ASKING_SECONDS = 10
 WAIT_SECONDS = ASKING_SECONDS
 # Whoever asks is done by then: pages, and twice a token.
-TURN_SECONDS = 60
+LOCK_SECONDS = 60
 
 PREFIX = "actionsight:rights"
-_EXTENSION = "rights"
+_EXTENSION = "permissions"
 
 Roles = Mapping[int, Role]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Person:
-    """Whose rights are asked for, as of a moment.
+class UserGrant:
+    """By which GitHub is asked what its user may see, as of a moment.
 
     Attributes:
-        grant_id: by which GitHub is asked.
+        grant_id: of the tokens that GitHub gave at a sign-in.
         rights_invalid_before: what was read before counts no more.
         now: a moment before this reading, by the database's clock, as is the other one.
     """
@@ -71,19 +71,19 @@ class Person:
     now: datetime
 
 
-class Known(NamedTuple):
-    """The repositories that a person was given a role in, by id, as GitHub listed them then."""
+class RepositoryRoles(NamedTuple):
+    """The repositories that a user was given a role in, by id, as GitHub listed them then."""
 
     read_at: datetime
     roles: Roles
 
-    def serves(self, person: Person, longest: timedelta) -> bool:
-        """Whether it counts for the person, and is not older than that."""
-        return self.read_at > person.rights_invalid_before and person.now - self.read_at < longest
+    def is_valid_for(self, grant: UserGrant, max_age: timedelta) -> bool:
+        """Whether it counts for the user of the grant, and is not older than that."""
+        return self.read_at > grant.rights_invalid_before and grant.now - self.read_at < max_age
 
 
-class Rights:
-    """The rights of people; safe to share between threads and to make before a fork."""
+class Permissions:
+    """The permissions of users; safe to share between threads and to make before a fork."""
 
     def __init__(
         self, settings: Settings, database: Database, oauth: OAuthClient, seal: Seal
@@ -96,8 +96,8 @@ class Rights:
         self._seal = seal
         self._refreshing: set[threading.Thread] = set()
 
-    def readable(self, person: Person) -> Known:
-        """What GitHub lists for the person.
+    def readable(self, grant: UserGrant) -> RepositoryRoles:
+        """What GitHub lists for the user of the grant.
 
         Nothing where GitHub cannot be asked and nothing young enough is known.
 
@@ -105,23 +105,23 @@ class Rights:
             GrantEndedError: GitHub ended the grant; so have its sessions.
         """
         began = time.monotonic()
-        key = f"{PREFIX}:{person.user_id}:{person.grant_id}"
-        known = self._read(key)
-        if known and known.serves(person, FRESH):
-            return known
-        if known and known.serves(person, HARD_LIMIT):
-            self._refresh(key, person)
-            return known
-        found = self._in_turn(key, person)
+        key = f"{PREFIX}:{grant.user_id}:{grant.grant_id}"
+        cached = self._read(key)
+        if cached and cached.is_valid_for(grant, FRESH):
+            return cached
+        if cached and cached.is_valid_for(grant, HARD_LIMIT):
+            self._refresh(key, grant)
+            return cached
+        found = self._ask_once(key, grant)
         waited = timedelta(seconds=time.monotonic() - began)
-        if found and found.serves(replace(person, now=person.now + waited), HARD_LIMIT):
+        if found and found.is_valid_for(replace(grant, now=grant.now + waited), HARD_LIMIT):
             return found
-        return Known(person.now, {})
+        return RepositoryRoles(grant.now, {})
 
-    def as_person(
+    def as_user(
         self, grant_id: int, ask: Callable[[GitHub], T], *, deadline: float = math.inf
     ) -> T:
-        """Ask GitHub something, now, as the person of a grant; no connection is held meanwhile.
+        """Ask GitHub something, now, as the user of a grant; no connection is held meanwhile.
 
         Args:
             deadline: by `time.monotonic`, until when every answer must be there.
@@ -141,11 +141,11 @@ class Rights:
         raise UnavailableError("GitHub refuses tokens that it gave a moment ago")
 
     def installed(self, user_id: int, grant_id: int) -> Installed:
-        """What a person reaches of the App's installations, by name, at most five minutes old; kept
+        """What a user reaches of the App's installations, by name, at most five minutes old; kept
         encrypted, since the names of private repositories stand in it.
 
         Raises:
-            GrantEndedError, GitHubError: as `as_person`.
+            GrantEndedError, GitHubError: as `as_user`.
         """
         key = f"{PREFIX}:{user_id}:{grant_id}:listing"
         cipher = Cipher(self._settings.secret_key or "")
@@ -154,7 +154,7 @@ class Rights:
             with suppress(DecryptionError, ValueError, TypeError):
                 rows, app_slug = orjson.loads(cipher.decrypt(kept))
                 return Installed([Repository(*row) for row in rows], app_slug)
-        found = self.as_person(grant_id, lambda github: github.installed())
+        found = self.as_user(grant_id, lambda github: github.installed())
         text = orjson.dumps([[list(each) for each in found.repositories], found.app_slug]).decode()
         self._call(lambda cache: cache.set(key, cipher.encrypt(text), ex=FRESH))
         return found
@@ -166,62 +166,62 @@ class Rights:
         if self._cache is not None:
             self._cache.close()
 
-    def _in_turn(self, key: str, person: Person) -> Known | None:
+    def _ask_once(self, key: str, grant: UserGrant) -> RepositoryRoles | None:
         """What another request finds, or GitHub is asked, once."""
-        with self._turn(key) as is_mine:
-            known = self._read(key)
-            if not is_mine or (known and known.serves(person, FRESH)):
-                return known
+        with self._locked(key) as is_mine:
+            cached = self._read(key)
+            if not is_mine or (cached and cached.is_valid_for(grant, FRESH)):
+                return cached
             try:
-                return self._ask(key, person)
+                return self._ask(key, grant)
             except GitHubError as error:
-                logger.warning("the rights of user %d are not known: %r", person.user_id, error)
-                return known
+                logger.warning("the rights of user %d are not known: %r", grant.user_id, error)
+                return cached
 
-    def _refresh(self, key: str, person: Person) -> None:
+    def _refresh(self, key: str, grant: UserGrant) -> None:
         """Let one thread, of all workers, ask GitHub in the background."""
-        turn = self._lock(key)
-        if turn is None or not self._call(lambda _: turn.acquire(blocking=False)):
+        lock = self._lock(key)
+        if lock is None or not self._call(lambda _: lock.acquire(blocking=False)):
             return
 
         def ask() -> None:
             try:
-                self._ask(key, person)
+                self._ask(key, grant)
             except GitHubError as error:
-                logger.warning("the rights of user %d are not renewed: %r", person.user_id, error)
+                logger.warning("the rights of user %d are not renewed: %r", grant.user_id, error)
             except GrantEndedError:
-                logger.info("the sign-in of user %d has ended", person.user_id)
+                logger.info("the sign-in of user %d has ended", grant.user_id)
             except Exception:
-                logger.exception("the rights of user %d are not renewed", person.user_id)
+                logger.exception("the rights of user %d are not renewed", grant.user_id)
             finally:
-                self._call(lambda _: turn.release())
+                self._call(lambda _: lock.release())
                 self._refreshing.discard(threading.current_thread())
 
-        thread = threading.Thread(target=ask, name="rights", daemon=True)
+        thread = threading.Thread(target=ask, name="permissions", daemon=True)
         self._refreshing.add(thread)
         thread.start()
 
-    def _ask(self, key: str, person: Person) -> Known:
+    def _ask(self, key: str, grant: UserGrant) -> RepositoryRoles:
         pause = f"{key}:pause"
         if self._call(lambda cache: cache.get(pause)) is not None:
             raise UnavailableError("it failed a moment ago")
         try:
             deadline = time.monotonic() + ASKING_SECONDS
-            installed = self.as_person(
-                person.grant_id, lambda github: github.installed(), deadline=deadline
+            installed = self.as_user(
+                grant.grant_id, lambda github: github.installed(), deadline=deadline
             )
         except GitHubError:
             self._call(lambda cache: cache.set(pause, b"1", ex=PAUSE_SECONDS))
             raise
         roles = {each.repository_id: each.role for each in installed.repositories if each.role}
         value = orjson.dumps(
-            {"read_at": person.now.astimezone(UTC), "roles": roles}, option=orjson.OPT_NON_STR_KEYS
+            {"read_at": grant.now.astimezone(UTC), "roles": roles}, option=orjson.OPT_NON_STR_KEYS
         )
         sealed = self._seal.close(key, value)
         self._call(lambda cache: cache.set(key, sealed, ex=HARD_LIMIT))
-        return Known(person.now, roles)
+        return RepositoryRoles(grant.now, roles)
 
-    def _read(self, key: str) -> Known | None:
+    def _read(self, key: str) -> RepositoryRoles | None:
         value = self._seal.open(key, self._call(lambda cache: cache.get(key)))
         if value is None:
             return None
@@ -233,28 +233,28 @@ class Rights:
             return None
         if read_at.tzinfo is None or not all(role in ROLES for role in roles.values()):
             return None
-        return Known(read_at, roles)
+        return RepositoryRoles(read_at, roles)
 
     def _lock(self, key: str) -> Lock | None:
         # Taken by the request, given back by the thread that asks for it.
         lock: Lock | None = self._call(
             lambda cache: cache.lock(
-                f"{key}:turn", timeout=TURN_SECONDS, sleep=0.05, thread_local=False
+                f"{key}:lock", timeout=LOCK_SECONDS, sleep=0.05, thread_local=False
             )
         )
         return lock
 
     @contextmanager
-    def _turn(self, key: str) -> Iterator[bool]:
-        """The turn of one request of this person: whether it is this one's, after waiting for the
-        one before. Without the cache server it is everybody's."""
-        turn = self._lock(key)
-        is_taken = turn and self._call(lambda _: turn.acquire(blocking_timeout=WAIT_SECONDS))
+    def _locked(self, key: str) -> Iterator[bool]:
+        """The lock of one request of this user: whether this one has it, after waiting for the one
+        before. Without the cache server everybody has it."""
+        lock = self._lock(key)
+        is_taken = lock and self._call(lambda _: lock.acquire(blocking_timeout=WAIT_SECONDS))
         try:
             yield is_taken is not False
         finally:
-            if turn and is_taken:
-                self._call(lambda _: turn.release())
+            if lock and is_taken:
+                self._call(lambda _: lock.release())
 
     def _call(self, ask: Callable[[redis.Redis], Any]) -> Any:
         """What the cache server answers; None where it does not."""
@@ -263,25 +263,25 @@ class Rights:
         try:
             return ask(self._cache)
         except redis.exceptions.LockError:
-            return None  # the turn took too long, and another request has it now
+            return None  # it was held too long, and another request has the lock now
         except redis.RedisError as error:
             self._outage.note(error)
             return None
 
 
 def init_app(app: Flask) -> None:
-    """Give this application, which has its settings and its database, its knowledge of rights."""
-    app.extensions[_EXTENSION] = Rights(
+    """Give this application, which has its settings and its database, its permissions."""
+    app.extensions[_EXTENSION] = Permissions(
         app.extensions["settings"], app.extensions["database"], oauth_of(app), seal_of(app)
     )
 
 
-def rights_of(app: Flask) -> Rights:
-    """The rights as this application knows them."""
+def permissions_of(app: Flask) -> Permissions:
+    """The permissions as this application knows them."""
     extension: Any = app.extensions[_EXTENSION]
-    return cast(Rights, extension)
+    return cast(Permissions, extension)
 
 
-def current_rights() -> Rights:
-    """The rights as the application knows them that answers now."""
-    return rights_of(current_app)
+def current_permissions() -> Permissions:
+    """The permissions as the application knows them that answers now."""
+    return permissions_of(current_app)

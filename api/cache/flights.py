@@ -1,11 +1,11 @@
 """Expensive questions: those that read facts. How many are computed at once, and equal ones once.
 
     of equal questions at the same moment, in all processes:   one is computed, the others wait
-    of one viewer, in all processes:                           one per route, four in all
+    of one principal, in all processes:                        one per route, four in all
     of this process:                                           as many as half of the reading pool
 
 More is refused, so that cheap questions keep their connections. Whoever waits holds none, and asks
-anew afterwards: the answer is in the cache by then, under a key of what that viewer may see. A
+anew afterwards: the answer is in the cache by then, under a key of what that principal may see. A
 process that dies while it computes is waited for no longer than `FLIGHT_SECONDS`. While the cache
 server is away, the bound of the process is the only one.
 """
@@ -22,7 +22,8 @@ from flask import Flask, current_app
 from redis.lock import Lock
 
 from actionsight.settings import Settings
-from api.auth.access import Viewer, current_viewer
+from api.auth.access import current_principal
+from api.auth.authentication import Principal
 from api.cache.server import Outage, connect
 from api.database import POOL_SIZE
 from api.errors import Problem
@@ -30,7 +31,7 @@ from api.errors import Problem
 PREFIX = "actionsight:flights"
 TYPE = "/problems/too-expensive"
 MOST = POOL_SIZE // 2
-MOST_OF_VIEWER = 4
+MOST_OF_PRINCIPAL = 4
 # Threads that wait for what others compute; the rest goes on to answer.
 MOST_WAITING = 8
 # No statement takes longer than a third of this.
@@ -78,14 +79,14 @@ class Flights:
 
     @contextmanager
     def one(self, key: str, route: str) -> Iterator[None]:
-        """The answer with this key is computed within this context, for the viewer who asks.
+        """The answer with this key is computed within this context, for the principal who asks.
 
         Raises:
             UnderWay: somebody computes it already.
             Problem: 429, too much is being computed.
         """
         name = f"{PREFIX}:{key}"
-        with self._flight(name), self._slot_of_viewer(route), _held(self._computing):
+        with self._flight(name), self._slot_of_principal(route), _held(self._computing):
             yield
 
     def wait(self, name: str) -> None:
@@ -120,10 +121,12 @@ class Flights:
                 self._call(lambda _: lock.release())
 
     @contextmanager
-    def _slot_of_viewer(self, route: str) -> Iterator[None]:
-        key = f"{PREFIX}:{_caller(current_viewer())}"
+    def _slot_of_principal(self, route: str) -> Iterator[None]:
+        key = f"{PREFIX}:{_name_of(current_principal())}"
         is_taken = self._call(
-            lambda cache: cache.eval(_TAKE, 1, key, route, str(MOST_OF_VIEWER), str(FLIGHT_SECONDS))
+            lambda cache: cache.eval(
+                _TAKE, 1, key, route, str(MOST_OF_PRINCIPAL), str(FLIGHT_SECONDS)
+            )
         )
         if is_taken == 0:
             raise _too_expensive()
@@ -172,8 +175,10 @@ def _held(semaphore: threading.BoundedSemaphore) -> Iterator[None]:
         semaphore.release()
 
 
-def _caller(viewer: Viewer) -> str:
-    return f"token {viewer.token_id}" if viewer.user_id is None else f"user {viewer.user_id}"
+def _name_of(principal: Principal) -> str:
+    return (
+        f"token {principal.token_id}" if principal.user_id is None else f"user {principal.user_id}"
+    )
 
 
 def _too_expensive() -> Problem:

@@ -1,7 +1,7 @@
 """The one function that makes keys: an answer's key holds everything that its bytes depend on.
 
 Who asks is not in it. What they may see is: the repositories that the answer is about, as they were
-chosen inside the viewer's rights. Viewers with the same choice share an answer, others cannot.
+chosen inside the rights of who asks. Two with the same choice share an answer, others cannot.
 """
 
 import functools
@@ -22,7 +22,7 @@ class Question:
     Attributes:
         route: of the view.
         applied: the filter as the answer repeats it.
-        repository_ids: the repositories that the answer is about, within the viewer's rights.
+        repository_ids: the repositories that the answer is about, within the principal's rights.
         page: the page of a list.
     """
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
-from api.auth.access import Viewer
+from api.auth.authentication import Principal
 from api.database import Connection
 from api.repositories.queries import STATE
 from api.repositories.schemas import STATES
@@ -13,13 +13,13 @@ from api.repositories.schemas import STATES
 
 @dataclass(frozen=True)
 class Figures:
-    """Rows by column; what a viewer may not see is empty.
+    """Rows by column; what a principal may not see is empty.
 
     Attributes:
         installation: one row, for everybody.
         budgets: GitHub's limits by credential, for operators.
-        states: how many of the viewer's repositories are in each state; None: nobody asks.
-        repositories: the viewer's.
+        states: how many of the principal's repositories are in each state; None: nobody asks.
+        repositories: the principal's.
     """
 
     installation: dict[str, Any]
@@ -89,24 +89,24 @@ _REPOSITORIES = sql.SQL(
 ).format(state=STATE)
 
 
-def read_figures(connection: Connection, viewer: Viewer | None) -> Figures:
-    """All that this viewer may see.
+def read_figures(connection: Connection, principal: Principal | None) -> Figures:
+    """All that this principal may see.
 
     Args:
-        viewer: None: nobody known.
+        principal: None: nobody known.
 
     Raises:
         psycopg.errors.UndefinedTable: the database is not migrated.
     """
     (installation,) = connection.execute(_INSTALLATION).fetchall()
     budgets: list[dict[str, Any]] = []
-    if viewer is None:
+    if principal is None:
         return Figures(installation, budgets, None, [])
-    if viewer.is_operator:
+    if principal.is_operator:
         budgets = connection.execute(_BUDGETS).fetchall()
         (refused,) = connection.execute(_REFUSED).fetchall()
         installation["selections_refused"] = refused["count"]
-    repositories = connection.execute(_REPOSITORIES, [list(viewer.repository_ids)]).fetchall()
+    repositories = connection.execute(_REPOSITORIES, [list(principal.repository_ids)]).fetchall()
     states = dict.fromkeys(STATES, 0)
     for row in repositories:
         states[row["state"]] += 1

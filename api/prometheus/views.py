@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from api.auth.access import viewer_if_any
+from api.auth.access import principal_if_any
 from api.cache.backend import store_of
 from api.database import current_database
 from api.endpoints import endpoint
@@ -64,9 +64,9 @@ def _services() -> Iterator[Metric]:
 def _figures() -> Figures | None:
     """What the database tells; None: it is away, or not migrated."""
     try:
-        viewer = viewer_if_any()
+        principal = principal_if_any()
         with current_database().snapshot() as connection:
-            return read_figures(connection, viewer)
+            return read_figures(connection, principal)
     except psycopg.Error as error:
         logger.warning("the database did not answer for metrics: %s", error)
         return None

@@ -6,10 +6,9 @@ from http import HTTPStatus
 from typing import TypeVar
 
 from actionsight.github.errors import BadCredentialError, GitHubError, RefusedError
-from api.auth.access import Viewer
-from api.auth.authentication import signed_out
+from api.auth.authentication import Principal, signed_out
 from api.auth.grants import GrantEndedError
-from api.auth.permissions import current_rights
+from api.auth.permissions import current_permissions
 from api.collector import current_collector
 from api.errors import RETRY_SECONDS, Problem
 from api.github import GitHub, Installed, Repository, owner_of
@@ -19,41 +18,42 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-def ask_as_person(viewer: Viewer, ask: Callable[[GitHub], T]) -> T:
-    """Ask GitHub in the name of the viewer, who is a person.
+def as_user(principal: Principal, ask: Callable[[GitHub], T]) -> T:
+    """Ask GitHub in the name of who asks us, as a user.
 
     Raises:
         Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
         RefusedError: GitHub refuses.
     """
-    return _as_person(viewer, lambda grant_id: current_rights().as_person(grant_id, ask))
+    return _as_user(principal, lambda grant_id: current_permissions().as_user(grant_id, ask))
 
 
-def installed_for(viewer: Viewer) -> Installed:
-    """What the viewer, who is a person, reaches of the App's installations, as of some minutes ago.
+def installed_for(principal: Principal) -> Installed:
+    """What who asks, as a user, reaches of the App's installations, as of some minutes ago.
 
     Raises:
-        Problem, RefusedError: as `ask_as_person`.
+        Problem, RefusedError: as `as_user`.
     """
-    return _as_person(
-        viewer, lambda grant_id: current_rights().installed(viewer.user_id or 0, grant_id)
+    return _as_user(
+        principal,
+        lambda grant_id: current_permissions().installed(principal.user_id or 0, grant_id),
     )
 
 
-def _as_person(viewer: Viewer, ask: Callable[[int], T]) -> T:
-    if viewer.grant_id is None:
-        raise signed_out(viewer.token_id)
+def _as_user(principal: Principal, ask: Callable[[int], T]) -> T:
+    if principal.grant is None:
+        raise signed_out(principal.token_id)
     try:
-        return ask(viewer.grant_id)
+        return ask(principal.grant.grant_id)
     except GrantEndedError:
-        raise signed_out(viewer.token_id) from None
+        raise signed_out(principal.token_id) from None
     except RefusedError:
         raise
     except GitHubError as error:
         raise _away(error) from None
 
 
-def ask_as_collector(full_name: str) -> Repository | None:
+def as_collector(full_name: str) -> Repository | None:
     """A repository as the collector reads it; None: it cannot.
 
     Raises:
@@ -70,23 +70,23 @@ def ask_as_collector(full_name: str) -> Repository | None:
         raise _away(error) from None
 
 
-def shown_to(viewer: Viewer, full_name: str) -> Repository | None:
-    """A repository as GitHub shows it to the viewer: to an operator through the collector, whose
+def repository_as_seen_by(principal: Principal, full_name: str) -> Repository | None:
+    """A repository as GitHub shows it to who asks: to an operator through the collector, whose
     credential decides what can be monitored; None: it shows nothing.
 
     Raises:
         Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
     """
-    if viewer.is_operator:
-        return ask_as_collector(full_name)
+    if principal.is_operator:
+        return as_collector(full_name)
     try:
-        return ask_as_person(viewer, lambda github: github.repository(full_name))
+        return as_user(principal, lambda github: github.repository(full_name))
     except RefusedError:
         return None
 
 
-def is_installed_owner(viewer: Viewer, owner: str) -> bool:
-    """Whether the App is installed on that account, as the App or the viewer is told.
+def is_installed_owner(principal: Principal, owner: str) -> bool:
+    """Whether the App is installed on that account, as the App or who asks is told.
 
     Raises:
         Problem: 401 or 403, the sign-in has ended; 503, GitHub cannot be asked.
@@ -94,8 +94,8 @@ def is_installed_owner(viewer: Viewer, owner: str) -> bool:
     try:
         if owner.lower() in current_collector().owners():
             return True
-        return ask_as_person(
-            viewer, lambda github: owner.lower() in map(owner_of, github.installations())
+        return as_user(
+            principal, lambda github: owner.lower() in map(owner_of, github.installations())
         )
     except RefusedError:
         return False

@@ -7,7 +7,8 @@ from flask import Blueprint, Response, request
 
 from actionsight.github.errors import RefusedError
 from actionsight.repositories import save_hook
-from api.auth.access import Viewer, current_viewer
+from api.auth.access import current_principal
+from api.auth.authentication import Principal
 from api.collector import current_collector
 from api.current import current_settings
 from api.database import current_database
@@ -18,10 +19,10 @@ from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
 from api.parameters import Arguments, Parameter, choice
 from api.repositories import monitoring
 from api.repositories.asking import (
-    ask_as_collector,
+    as_collector,
     installed_for,
     is_installed_owner,
-    shown_to,
+    repository_as_seen_by,
 )
 from api.repositories.hooks import Hook, ensure_hook, remove_hooks
 from api.repositories.monitoring import Known
@@ -55,15 +56,15 @@ def get_available(arguments: Arguments) -> Response:
     """Those that the App reaches, that are not monitored yet, and that the viewer administers or
     maintains; operators may add any. In the order of their names. A token of the command line is
     nobody at GitHub, so it has no list; it may add whatever the collector can read."""
-    settings, viewer = current_settings(), current_viewer()
+    settings, principal = current_settings(), current_principal()
     page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories/available", {})
-    installed = _installed(viewer)
+    installed = _installed(principal)
     with current_database().writing() as connection:
         monitored = monitoring.monitored_ids(connection)
     found = sorted(
         (each.full_name.lower(), each.repository_id, each)
         for each in installed.repositories
-        if each.repository_id not in monitored and (viewer.is_operator or each.role in MANAGING)
+        if each.repository_id not in monitored and (principal.is_operator or each.role in MANAGING)
     )
     rest = [each for *key, each in found if page.after is None or tuple(key) > page.after]
     shown, token = page.cut(
@@ -103,23 +104,23 @@ def post_repository(_: Arguments) -> Response:
     """GitHub is asked at once whether the viewer administers or maintains it; operators may add
     whatever the collector can read. Its collection begins within seconds. A 200 instead of a 201:
     it was monitored already. `webhook` says whether GitHub tells of its runs as they happen."""
-    viewer = current_viewer()
+    principal = current_principal()
     full_name = read_full_name(request)
-    repository = shown_to(viewer, full_name)
+    repository = repository_as_seen_by(principal, full_name)
     if repository is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {full_name}.")
     with current_database().writing() as connection:
         known = monitoring.find(connection, repository.repository_id)
     is_known = known is not None and known.is_monitored
-    if not viewer.is_operator and repository.role not in MANAGING:
-        if known and is_known and known.repository_id in viewer.repository_ids:
+    if not principal.is_operator and repository.role not in MANAGING:
+        if known and is_known and known.repository_id in principal.repository_ids:
             return _added(repository, _as_it_is(known), HTTPStatus.OK)
         raise _not_managing(repository.full_name)
     if not is_known:
-        _check_owner(viewer, repository)
-        _check_collector(viewer, repository)
+        _check_owner(principal, repository)
+        _check_collector(principal, repository)
         with current_database().writing() as connection:
-            monitoring.add(connection, viewer, repository)
+            monitoring.add(connection, principal, repository)
     hook = ensure_hook(current_settings(), current_collector(), repository.full_name)
     if hook.hook_id is not None:
         with current_database().writing() as connection:
@@ -147,28 +148,28 @@ def delete_repository(arguments: Arguments) -> Response:
     """Who may add it may remove it. Its collection stops, our webhook there is removed, and no
     answer shows it any more: a 204. Its data stays until an operator has it deleted, with `purge`
     (a 202) or later by `DELETE /repositories/{repository_id}/data`."""
-    viewer, purges = current_viewer(), arguments["purge"]
+    principal, purges = current_principal(), arguments["purge"]
     if purges:
-        check_operator(viewer, arguments["repository_id"])
-    known = _find(viewer, arguments["repository_id"], purges)
-    _check_managing(viewer, known)
+        check_operator(principal, arguments["repository_id"])
+    known = _find(principal, arguments["repository_id"], purges)
+    _check_managing(principal, known)
     if known.is_monitored:
         with current_database().writing() as connection:
-            monitoring.remove(connection, viewer, known)
+            monitoring.remove(connection, principal, known)
     is_clean = remove_hooks(current_settings(), current_collector(), known.full_name, known.hook_id)
     if known.hook_id is not None and is_clean:
         with current_database().writing() as connection:
             save_hook(connection, known.repository_id, None)
     if purges:
-        return request_purge(viewer, known)
+        return request_purge(principal, known)
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
-def _installed(viewer: Viewer) -> Installed:
-    if viewer.user_id is None:
+def _installed(principal: Principal) -> Installed:
+    if principal.user_id is None:
         return Installed([], None)
     try:
-        return installed_for(viewer)
+        return installed_for(principal)
     except RefusedError:
         return Installed([], None)
 
@@ -193,15 +194,15 @@ def _as_it_is(known: Known) -> Hook:
     return Hook("not_created", "Whoever administers or maintains it can ask for one.")
 
 
-def _check_owner(viewer: Viewer, repository: Repository) -> None:
+def _check_owner(principal: Principal, repository: Repository) -> None:
     """Strangers must not have their own repositories collected at the installation's cost."""
-    if viewer.is_operator:
+    if principal.is_operator:
         return
     owner = repository.full_name.partition("/")[0]
     with current_database().writing() as connection:
         if monitoring.is_selected_owner(connection, owner):
             return
-    if not is_installed_owner(viewer, owner):
+    if not is_installed_owner(principal, owner):
         raise Problem(
             HTTPStatus.FORBIDDEN,
             f"No repository of {owner} is followed here, and the GitHub App is not installed "
@@ -209,10 +210,10 @@ def _check_owner(viewer: Viewer, repository: Repository) -> None:
         )
 
 
-def _check_collector(viewer: Viewer, repository: Repository) -> None:
-    if viewer.is_operator:
+def _check_collector(principal: Principal, repository: Repository) -> None:
+    if principal.is_operator:
         return  # asked as the collector already
-    read = ask_as_collector(repository.full_name)
+    read = as_collector(repository.full_name)
     if read is None or read.repository_id != repository.repository_id:
         raise Problem(
             HTTPStatus.CONFLICT,
@@ -221,18 +222,18 @@ def _check_collector(viewer: Viewer, repository: Repository) -> None:
         )
 
 
-def _find(viewer: Viewer, repository_id: int, purges: bool) -> Known:
+def _find(principal: Principal, repository_id: int, purges: bool) -> Known:
     with current_database().writing() as connection:
         known = monitoring.find(connection, repository_id)
-    if known is None or not (purges or repository_id in viewer.repository_ids):
+    if known is None or not (purges or repository_id in principal.repository_ids):
         raise not_found(f"Repository {repository_id}")
     return known
 
 
-def _check_managing(viewer: Viewer, known: Known) -> None:
-    if viewer.is_operator:
+def _check_managing(principal: Principal, known: Known) -> None:
+    if principal.is_operator:
         return
-    repository = shown_to(viewer, known.full_name)
+    repository = repository_as_seen_by(principal, known.full_name)
     if repository is None or repository.repository_id != known.repository_id:
         raise not_found(f"Repository {known.repository_id}")
     if repository.role not in MANAGING:

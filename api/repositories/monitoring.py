@@ -6,7 +6,7 @@ from typing import Any
 from psycopg.rows import class_row
 
 from actionsight import audit, repositories
-from api.auth.access import Viewer
+from api.auth.authentication import Principal
 from api.database import Connection
 from api.github import Repository
 
@@ -55,40 +55,40 @@ def is_selected_owner(connection: Connection, owner: str) -> bool:
     return bool(row and row["is_selected"])
 
 
-def add(connection: Connection, viewer: Viewer, repository: Repository) -> None:
+def add(connection: Connection, principal: Principal, repository: Repository) -> None:
     """Monitor a repository from now on, in the caller's transaction."""
     repositories.add_repository(
         connection,
         repository.repository_id,
         repository.full_name,
         repository.visibility,
-        added_by=viewer.user_id,
+        added_by=principal.user_id,
     )
     # What was read of their rights before may be older than the repository.
     connection.execute(
         """
         update app.users set rights_invalid_before = clock_timestamp() where user_id = %s
         """,
-        [viewer.user_id],
+        [principal.user_id],
     )
-    _note(connection, "repository.added", viewer, repository.repository_id, repository.full_name)
+    _note(connection, "repository.added", principal, repository.repository_id, repository.full_name)
 
 
-def remove(connection: Connection, viewer: Viewer, known: Known) -> None:
+def remove(connection: Connection, principal: Principal, known: Known) -> None:
     """Stop monitoring a repository, in the caller's transaction: no answer shows it any more."""
     repositories.remove_repository(connection, known.repository_id, known.full_name)
-    _note(connection, "repository.removed", viewer, known.repository_id, known.full_name)
+    _note(connection, "repository.removed", principal, known.repository_id, known.full_name)
 
 
 def _note(
-    connection: Connection, action: str, viewer: Viewer, repository_id: int, full_name: str
+    connection: Connection, action: str, principal: Principal, repository_id: int, full_name: str
 ) -> None:
     details: dict[str, Any] = {"full_name": full_name}
     audit.record(
         connection,
         action,
-        user_id=viewer.user_id,
-        token_id=viewer.token_id,
+        user_id=principal.user_id,
+        token_id=principal.token_id,
         repository_id=repository_id,
         **details,
     )

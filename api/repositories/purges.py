@@ -10,7 +10,8 @@ from typing import Any
 from flask import Blueprint, Response
 from psycopg import sql
 
-from api.auth.access import Viewer, current_viewer
+from api.auth.access import current_principal
+from api.auth.authentication import Principal
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
@@ -91,7 +92,7 @@ _REQUEST = sql.SQL("""
 def get_data(arguments: Arguments) -> Response:
     """What was last asked for, and how far it is."""
     repository_id = arguments["repository_id"]
-    check_operator(current_viewer(), repository_id)
+    check_operator(current_principal(), repository_id)
     with current_database().writing() as connection:
         purge = connection.execute(_READ, [repository_id]).fetchone()
     if purge is None:
@@ -118,29 +119,29 @@ def delete_data(arguments: Arguments) -> Response:
     """A job deletes it, as soon as no collection and no build is under way that could bring rows
     back; asking again is the same request. `GET` tells how it goes. A repository that is added
     again before the job comes to it keeps its data."""
-    viewer, repository_id = current_viewer(), arguments["repository_id"]
-    check_operator(viewer, repository_id)
+    principal, repository_id = current_principal(), arguments["repository_id"]
+    check_operator(principal, repository_id)
     with current_database().writing() as connection:
         known = monitoring.find(connection, repository_id)
     if known is None:
         raise not_found(f"Repository {repository_id}")
-    return request_purge(viewer, known)
+    return request_purge(principal, known)
 
 
-def check_operator(viewer: Viewer, repository_id: int) -> None:
+def check_operator(principal: Principal, repository_id: int) -> None:
     """Others are told of what they see that it is not theirs to delete, of what is hidden nothing.
 
     Raises:
-        Problem: the viewer is no operator.
+        Problem: the principal is no operator.
     """
-    if viewer.is_operator:
+    if principal.is_operator:
         return
-    if repository_id in viewer.repository_ids:
+    if repository_id in principal.repository_ids:
         raise Problem(HTTPStatus.FORBIDDEN, "Only operators may delete data.")
     raise not_found(f"Repository {repository_id}")
 
 
-def request_purge(viewer: Viewer, known: Known) -> Response:
+def request_purge(principal: Principal, known: Known) -> Response:
     """Ask for the deletion, once however often: a 202 that says how it goes.
 
     Raises:
@@ -148,8 +149,8 @@ def request_purge(viewer: Viewer, known: Known) -> Response:
     """
     parameters: dict[str, Any] = {
         "id": known.repository_id,
-        "user": viewer.user_id,
-        "token": viewer.token_id,
+        "user": principal.user_id,
+        "token": principal.token_id,
     }
     with current_database().writing() as connection:
         purge = connection.execute(_REQUEST, parameters).fetchone()

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.auth.access import current_viewer
+from api.auth.access import current_principal
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
@@ -58,7 +58,7 @@ def get_selections(arguments: Arguments) -> Response:
     """Every `owner/name` and `owner/*` that the settings, the command line or people named and
     nobody removed, with what GitHub says to it: a name that is wrong or not readable shows here
     alone, since nothing is monitored by it. In the order of the names."""
-    if not current_viewer().is_operator:
+    if not current_principal().is_operator:
         raise Problem(HTTPStatus.FORBIDDEN, "Only operators see what was selected.")
     page = read_page(arguments, [TEXT], "/repositories/selections", {})
     with current_database().snapshot() as connection:

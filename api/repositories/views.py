@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.auth.access import current_viewer
+from api.auth.access import current_principal
 from api.database import Connection
 from api.endpoints import endpoint
 from api.filters import REPOSITORY, visible_repositories
@@ -26,10 +26,10 @@ blueprint = Blueprint("repositories", __name__)
 )
 def get_repositories(arguments: Arguments) -> Response:
     """In the order of their names."""
-    viewer, asked = current_viewer(), arguments["repository"]
+    principal, asked = current_principal(), arguments["repository"]
 
     def read(connection: Connection, is_built: bool) -> tuple[Any, ...]:
-        repository_ids = visible_repositories(connection, viewer, asked)
+        repository_ids = visible_repositories(connection, principal, asked)
         applied: dict[str, Any] = {"repository": list(repository_ids)} if asked else {}
         page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories", applied)
         rows = list_repositories(connection, repository_ids, page, is_built=is_built)

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.auth.access import current_viewer
+from api.auth.access import current_principal
 from api.cache.keys import Question
 from api.cache.responses import answer
 from api.database import Connection, current_database
@@ -41,7 +41,7 @@ def get_stats(arguments: Arguments) -> Response:
     """Without `from` over all history. A rate or a percentile over nothing is null, never 0."""
     group_by = arguments["group_by"]
     with current_database().reading() as connection:
-        chosen = read_filter(connection, current_viewer(), arguments)
+        chosen = read_filter(connection, current_principal(), arguments)
         if not group_by:
             question = Question("/stats", chosen.applied, chosen.repository_ids)
             return answer(

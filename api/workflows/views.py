@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.auth.access import current_viewer
+from api.auth.access import current_principal
 from api.cache.keys import Question
 from api.cache.responses import answer
 from api.database import Connection, current_database
@@ -66,7 +66,9 @@ CONDITIONS = (
 def get_workflows(arguments: Arguments) -> Response:
     """In the order of their ids; one that several repositories have is a row of each."""
     with current_database().reading() as connection:
-        repository_ids = visible_repositories(connection, current_viewer(), arguments["repository"])
+        repository_ids = visible_repositories(
+            connection, current_principal(), arguments["repository"]
+        )
         conditions = {
             parameter.name: list(given) if parameter.many else given
             for parameter in CONDITIONS
@@ -92,11 +94,11 @@ def get_workflow(arguments: Arguments) -> Response:
     the repository which defines it, else of the one with the newest run, among those that the
     viewer sees; `repository_id` says which, and `repository` chooses.
     """
-    viewer, workflow_id = current_viewer(), arguments["workflow_id"]
+    principal, workflow_id = current_principal(), arguments["workflow_id"]
     with current_database().reading() as connection:
         chosen = _in_one_repository(
             connection,
-            read_filter(connection, viewer, {**arguments, "workflow": (workflow_id,)}),
+            read_filter(connection, principal, {**arguments, "workflow": (workflow_id,)}),
             workflow_id,
         )
         question = Question("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)

@@ -18,7 +18,7 @@ from actionsight.github.rate_limit.shared import SharedRateLimiter
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import EVENT_BUFFER
 from api.cache import server as cache_server
-from api.rate_limits import PassingStorage
+from api.rate_limits import FailOpenStorage
 
 pytestmark = pytest.mark.integration
 
@@ -104,7 +104,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> None:
     buffer, draining = EventBuffer(pair.url), EventBuffer(pair.url)
     answers = cache_server.connect(pair.url)
-    limits = PassingStorage(f"passing+{pair.url}")
+    limits = FailOpenStorage(f"fail-open+{pair.url}")
     rate_limiter = SharedRateLimiter(limiter.connect(pair.url), "key", GITHUB_LIMITS, None)
 
     def use(number: int) -> None:

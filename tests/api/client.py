@@ -42,7 +42,7 @@ def app_of(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
     app.test_client_class = ValidatingClient
     yield app
-    permissions.rights_of(app).close()
+    permissions.permissions_of(app).close()
     app.extensions["database"].close()
     app.extensions["oauth"].close()
     app.extensions["collector"].close()

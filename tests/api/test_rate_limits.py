@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from actionsight.api_tokens import create_token
 from actionsight.settings import Settings
 from api import openapi, rate_limits
 from api.auth import access
+from api.auth.sessions import Session
 from api.cache import server as cache_server
 from api.database import Database
 from tests.api.client import ValidatingClient, app_of, bearer, make_client
@@ -26,6 +28,7 @@ from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LIMIT = re.compile(r'"([a-z-]+)";r=(\d+);t=(\d+)')
 
 
@@ -44,8 +47,8 @@ def server(cache_url: str) -> Iterator["redis.Redis"]:
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """Limits that are reached soon: of viewers this, of strangers 3, at sign-in 2."""
     for name, policy, quota in (
-        ("VIEWER", rate_limits.VIEWER, 5),
-        ("STRANGER", rate_limits.STRANGER, 3),
+        ("AUTHENTICATED", rate_limits.AUTHENTICATED, 5),
+        ("ANONYMOUS", rate_limits.ANONYMOUS, 3),
         ("SIGN_IN", rate_limits.SIGN_IN, 2),
     ):
         monkeypatch.setattr(rate_limits, name, replace(policy, quota=quota))
@@ -81,7 +84,11 @@ def counters(server: "redis.Redis") -> list[str]:
 
 
 def test_the_numbers_are_those_of_the_documentation() -> None:
-    assert (rate_limits.VIEWER.quota, rate_limits.STRANGER.quota, rate_limits.SIGN_IN.quota) == (
+    assert (
+        rate_limits.AUTHENTICATED.quota,
+        rate_limits.ANONYMOUS.quota,
+        rate_limits.SIGN_IN.quota,
+    ) == (
         1200,
         300,
         30,
@@ -155,15 +162,16 @@ def test_tokens_people_and_addresses_are_counted_apart(
 def test_a_person_is_counted_by_themselves_whatever_the_address(
     marts: Marts, app: Flask, token: str, few: int
 ) -> None:
-    """How a session becomes a viewer is tested elsewhere: here the token's viewer is made one."""
+    """How a session is found is tested elsewhere: here the token's principal is given one."""
     people = {"192.0.2.1": 7, "192.0.2.2": 7, "192.0.2.3": 8}
 
     def become_a_person() -> None:
         user_id = people[request.remote_addr or ""]
-        g.visitor = replace(g.visitor, token_id=None, user_id=user_id)
+        session = Session(b"", user_id, "", 0, EPOCH, EPOCH)
+        g.principal = replace(g.principal, proof=session, user_id=user_id)
 
     hooks = app.before_request_funcs[None]
-    hooks.insert(hooks.index(access.find_visitor) + 1, become_a_person)  # before the limits
+    hooks.insert(hooks.index(access.authenticate) + 1, become_a_person)  # before the limits
     client = make_client(app)
     assert remaining(ask(client, "/stats", token, "192.0.2.1")) == few - 1
     assert remaining(ask(client, "/stats", token, "192.0.2.2")) == few - 2
@@ -234,7 +242,7 @@ def test_who_is_over_the_limit_is_known_again_once_the_quota_is_back(
     (key,) = counters(server)
     server.pexpire(key, 1)
     app.extensions[rate_limits._EXHAUSTED].note(b"another", "user 1", 0)
-    for credential, (caller, _) in app.extensions[rate_limits._EXHAUSTED]._callers.items():
+    for credential, (caller, _) in app.extensions[rate_limits._EXHAUSTED]._principals.items():
         app.extensions[rate_limits._EXHAUSTED].note(credential, caller, time.time() - 1)
     assert ask(client, "/stats", token).status_code == 200
 

@@ -49,5 +49,5 @@ class People:
 def _narrow() -> None:
     if "viewer" in g:
         allowed = {int(part) for part in request.headers[HEADER].split(",") if part}
-        visible = tuple(each for each in g.viewer.repository_ids if each in allowed)
-        g.viewer = replace(g.viewer, repository_ids=visible)
+        visible = tuple(each for each in g.principal.repository_ids if each in allowed)
+        g.principal = replace(g.principal, repository_ids=visible)

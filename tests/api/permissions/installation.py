@@ -19,7 +19,7 @@ from actionsight.event_buffer import EventBuffer
 from actionsight.github.oauth import Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
-from api.auth.permissions import PREFIX, rights_of
+from api.auth.permissions import PREFIX, permissions_of
 from api.seals import seal_of
 from github_standin.server.server import Fault, Server
 from github_standin.world import people
@@ -213,7 +213,7 @@ class Installation:
 
     def settle(self) -> None:
         """Wait for what is asked in the background."""
-        for thread in list(rights_of(self.app)._refreshing):
+        for thread in list(permissions_of(self.app)._refreshing):
             thread.join(timeout=60)
 
     def rights_keys(self, cache: "redis.Redis") -> list[bytes]:

@@ -25,7 +25,7 @@ def test_the_matrix_is_over_every_route_that_asks_who_sends(app: Flask) -> None:
         f"{method} {openapi.path_of(rule)}"
         for rule, _ in openapi.routes(app)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-        if access_of(app, rule.endpoint.rpartition(".")[0]) is Access.VIEWER
+        if access_of(app, rule.endpoint.rpartition(".")[0]) is Access.AUTHENTICATED
     }
     assert asking == {
         "GET /stats",
