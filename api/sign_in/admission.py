@@ -10,7 +10,7 @@ from api.github import GitHub
 
 
 def check_admission(
-    settings: Settings, oauth: OAuthClient, person: GitHubAccount, access_token: str
+    settings: Settings, oauth: OAuthClient, account: GitHubAccount, access_token: str
 ) -> None:
     """Let a person in who comes back from GitHub.
 
@@ -18,7 +18,7 @@ def check_admission(
         Problem: 403, the installation is not for them.
         GitHubError: it cannot be told.
     """
-    if settings.sign_in == "everyone" or person.user_id in settings.operators:
+    if settings.sign_in == "everyone" or account.user_id in settings.operators:
         return
     if not _is_listed_any(GitHub(oauth.client_of(access_token))):
         raise Problem(

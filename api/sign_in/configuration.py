@@ -10,7 +10,7 @@ from actionsight.encryption import Cipher
 from actionsight.settings import PREFIX, Settings
 from api.auth.cookies import Cookies
 from api.errors import Problem
-from api.sign_in.oauth import Dance
+from api.sign_in.oauth import GitHubOAuth
 
 _EXTENSION = "sign_in"
 _NEEDED = ("github_client_id", "github_client_secret", "secret_key")
@@ -21,18 +21,18 @@ class SignIn:
     """The parts of an installation where people can sign in."""
 
     settings: Settings
-    dance: Dance
+    oauth: GitHubOAuth
     cipher: Cipher
     cookies: Cookies
 
 
-def init_app(app: Flask, settings: Settings, dance: Dance) -> None:
+def init_app(app: Flask, settings: Settings, oauth: GitHubOAuth) -> None:
     """Let people sign in to this application, as far as the settings allow it."""
-    dance.init_app(app)
+    oauth.init_app(app)
     app.extensions[_EXTENSION] = None
     if settings.secret_key and not _missing(settings):
         app.extensions[_EXTENSION] = SignIn(
-            settings, dance, Cipher(settings.secret_key), Cookies.of(settings)
+            settings, oauth, Cipher(settings.secret_key), Cookies.of(settings)
         )
 
 

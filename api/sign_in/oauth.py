@@ -51,7 +51,7 @@ _TALKATIVE = (
 
 
 @dataclass(frozen=True)
-class Begun:
+class AuthorizationRequest:
     """A sign-in that begins: where the browser goes, and what has to be kept until it is back."""
 
     url: str = field(repr=False)
@@ -59,7 +59,7 @@ class Begun:
     verifier: str = field(repr=False)
 
 
-class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships no types
+class GitHubOAuth(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships no types
     """OAuth with GitHub: authorization code, state, PKCE by S256."""
 
     def __init__(self, settings: Settings) -> None:
@@ -89,10 +89,11 @@ class Dance(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships
             # settings: a stand-in for GitHub, or this API on loopback.
             os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 
-    def begin(self) -> Begun:
+    def begin(self) -> AuthorizationRequest:
         """Begin a sign-in in this request."""
         response = super().login()
-        return Begun(response.location, request_session.pop(_STATE), request_session.pop(_VERIFIER))
+        state, verifier = request_session.pop(_STATE), request_session.pop(_VERIFIER)
+        return AuthorizationRequest(response.location, state, verifier)
 
     def complete(self, state: str, verifier: str) -> Tokens:
         """Exchange the code in this request's address for tokens.
@@ -221,14 +222,14 @@ class _TransportAdapter(BaseAdapter):
 class _RequestStorage(BaseStorage):  # type: ignore[misc]  # Flask-Dance ships no types
     """Hands the token on within the request; `api.auth.grants` keeps it, encrypted."""
 
-    def get(self, _: Dance) -> None:
+    def get(self, _: GitHubOAuth) -> None:
         """Nobody has a token here."""
 
-    def set(self, _: Dance, token: dict[str, Any]) -> None:
+    def set(self, _: GitHubOAuth, token: dict[str, Any]) -> None:
         """Keep the token for the caller of `complete`."""
         setattr(g, f"{NAME}_token", token)
 
-    def delete(self, _: Dance) -> None:
+    def delete(self, _: GitHubOAuth) -> None:
         """Nothing is kept."""
 
 

@@ -21,8 +21,8 @@ AGAIN = "Sign in again: POST /login."
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """A sign-in that came back: PKCE's verifier, and where the person goes next."""
+class PendingSignIn:
+    """A sign-in that came back: PKCE's verifier, and where the user goes next."""
 
     verifier: str = field(repr=False)
     next_path: str | None
@@ -49,7 +49,9 @@ def begin(
     return browser
 
 
-def take(connection: Connection[Any], cipher: Cipher, state: str, browser: str | None) -> Attempt:
+def redeem(
+    connection: Connection[Any], cipher: Cipher, state: str, browser: str | None
+) -> PendingSignIn:
     """Use up a sign-in. Another browser does not: whoever saw a state cannot spoil it.
 
     Args:
@@ -74,7 +76,7 @@ def take(connection: Connection[Any], cipher: Cipher, state: str, browser: str |
             raise _refusal(cursor.execute(_FIND, [LIFETIME, hash_of(state)]).fetchone())
     verifier, next_path = taken
     try:
-        return Attempt(cipher.decrypt(verifier), next_path)
+        return PendingSignIn(cipher.decrypt(verifier), next_path)
     except DecryptionError:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"The secret key changed during the sign-in. {AGAIN}"

@@ -48,16 +48,16 @@ def get_me(_: Arguments) -> Response:
     sign_in = current_sign_in(current_settings())
     with current_database().writing() as connection:
         session = _session(connection, sign_in)
-        account = users.find_account(connection, session.user_id)
-    if account is None:
+        user = users.find_user(connection, session.user_id)
+    if user is None:
         raise _nobody()
     return json_response(
         {
-            "id": account.user_id,
-            "login": account.login,
-            "name": account.name,
-            "avatar_url": account.avatar_url,
-            "is_operator": account.user_id in sign_in.settings.operators,
+            "id": user.user_id,
+            "login": user.login,
+            "name": user.name,
+            "avatar_url": user.avatar_url,
+            "is_operator": user.user_id in sign_in.settings.operators,
             "csrf_header": csrf.HEADER,
             # Also in a cookie, which scripts of a frontend on another host cannot read.
             "csrf_token": csrf.token_of(session.session_hash, sign_in.settings),

@@ -1,4 +1,4 @@
-"""People who signed in: kept by GitHub's id, each time with a grant and a session of its own."""
+"""Users: kept by GitHub's id, at each sign-in with a grant and a session of its own."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,8 +15,8 @@ from api.auth.sessions import create_session
 
 
 @dataclass(frozen=True)
-class Account:
-    """What is known of a person who signed in."""
+class User:
+    """What is known of somebody who signed in."""
 
     user_id: int
     login: str
@@ -26,9 +26,9 @@ class Account:
 
 
 def sign_in(
-    connection: Connection[Any], cipher: Cipher, person: GitHubAccount, tokens: Tokens
+    connection: Connection[Any], cipher: Cipher, account: GitHubAccount, tokens: Tokens
 ) -> str:
-    """Keep the person and what GitHub gave, and open a session; gives its cookie's value."""
+    """Keep the user and what GitHub gave, and open a session; gives its cookie's value."""
     connection.execute(
         """
         insert into app.users (user_id, login, name, avatar_url)
@@ -39,16 +39,16 @@ def sign_in(
             avatar_url = excluded.avatar_url,
             last_seen_at = now()
         """,
-        [person.user_id, person.login, person.name, person.avatar_url],
+        [account.user_id, account.login, account.name, account.avatar_url],
     )
-    grant_id = grants.store(connection, cipher, person.user_id, tokens)
-    audit.record(connection, "sign_in.completed", user_id=person.user_id, login=person.login)
-    return create_session(connection, person.user_id, grant_id)
+    grant_id = grants.store(connection, cipher, account.user_id, tokens)
+    audit.record(connection, "sign_in.completed", user_id=account.user_id, login=account.login)
+    return create_session(connection, account.user_id, grant_id)
 
 
-def find_account(connection: Connection[Any], user_id: int) -> Account | None:
-    """A person by GitHub's id."""
-    with connection.cursor(row_factory=class_row(Account)) as cursor:
+def find_user(connection: Connection[Any], user_id: int) -> User | None:
+    """A user by GitHub's id."""
+    with connection.cursor(row_factory=class_row(User)) as cursor:
         return cursor.execute(
             """
             select user_id, login, name, avatar_url, last_seen_at

@@ -21,7 +21,7 @@ from api.sign_in import pending, users
 from api.sign_in.admission import check_admission
 from api.sign_in.configuration import SignIn, current_sign_in
 from api.sign_in.next_path import NEXT_SCHEMA, next_path
-from api.sign_in.oauth import CALLBACK, Dance
+from api.sign_in.oauth import CALLBACK, GitHubOAuth
 from api.sign_in.pending import AGAIN
 
 logger = logging.getLogger(__name__)
@@ -41,9 +41,9 @@ ERROR = Parameter("error", "Why GitHub gave no code.", text, TEXT_SCHEMA)
 _OFF_OR_AWAY = "Sign-in is not configured, or GitHub or the database is away."
 
 
-def make_blueprint(settings: Settings) -> Dance:
+def make_blueprint(settings: Settings) -> GitHubOAuth:
     """The blueprint of the two routes, with the settings' App."""
-    blueprint = Dance(settings)
+    blueprint = GitHubOAuth(settings)
     add_routes(blueprint)
     return blueprint
 
@@ -72,17 +72,17 @@ def post_login(arguments: Arguments) -> Response:
     sign_in = current_sign_in(current_settings())
     check_origin(request, sign_in.settings)
     path = _next_of_form() or arguments["next"]
-    begun = sign_in.dance.begin()
+    authorization = sign_in.oauth.begin()
     with current_database().writing() as connection:
         browser = pending.begin(
             connection,
             sign_in.cipher,
-            state=begun.state,
-            verifier=begun.verifier,
+            state=authorization.state,
+            verifier=authorization.verifier,
             next_path=path,
         )
-    response = _see_other(begun.url)
-    name = sign_in.cookies.sign_in(sessions.hash_of(begun.state))
+    response = _see_other(authorization.url)
+    name = sign_in.cookies.sign_in(sessions.hash_of(authorization.state))
     sign_in.cookies.set(response, name, browser, pending.LIFETIME)
     return response
 
@@ -113,11 +113,11 @@ def get_authorized(arguments: Arguments) -> Response:
         raise Problem(HTTPStatus.BAD_REQUEST, f"No sign-in comes back: state is missing. {AGAIN}")
     cookie = sign_in.cookies.sign_in(sessions.hash_of(state))
     with current_database().writing() as connection:
-        attempt = pending.take(connection, sign_in.cipher, state, request.cookies.get(cookie))
+        begun = pending.redeem(connection, sign_in.cipher, state, request.cookies.get(cookie))
     if arguments["error"] or not arguments["code"]:
         raise _no_code(arguments["error"])
-    cookie_value = _open_session(sign_in, state, attempt.verifier)
-    response = _see_other(sign_in.settings.public_root + (attempt.next_path or DEFAULT_NEXT))
+    cookie_value = _open_session(sign_in, state, begun.verifier)
+    response = _see_other(sign_in.settings.public_root + (begun.next_path or DEFAULT_NEXT))
     sign_in.cookies.clear(response, cookie)
     _give_session(sign_in, response, cookie_value)
     return response
@@ -126,8 +126,8 @@ def get_authorized(arguments: Arguments) -> Response:
 def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
     settings, cipher = sign_in.settings, sign_in.cipher
     try:
-        tokens = sign_in.dance.complete(state, verifier)
-        person = _admitted(settings, tokens)
+        tokens = sign_in.oauth.complete(state, verifier)
+        account = _admitted(settings, tokens)
     except BadCredentialError:
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"GitHub does not take the code: used or too old. {AGAIN}"
@@ -142,9 +142,9 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
         ) from None
     except GitHubError as error:
         logger.warning("sign-in failed: %s", error)
-        raise github_away() from None
+        raise github_unavailable() from None
     with current_database().writing() as connection:
-        cookie_value = users.sign_in(connection, cipher, person, tokens)
+        cookie_value = users.sign_in(connection, cipher, account, tokens)
     _end_older_session(sign_in)
     return cookie_value
 
@@ -152,13 +152,13 @@ def _open_session(sign_in: SignIn, state: str, verifier: str) -> str:
 def _admitted(settings: Settings, tokens: Tokens) -> GitHubAccount:
     """Whose tokens they are; those of somebody who may not sign in are ended at GitHub."""
     oauth = current_oauth()
-    person = oauth.read_account(tokens.access_token)
+    account = oauth.read_account(tokens.access_token)
     try:
-        check_admission(settings, oauth, person, tokens.access_token)
+        check_admission(settings, oauth, account, tokens.access_token)
     except Problem:
         grants.end_at_github(oauth, tokens.access_token)
         raise
-    return person
+    return account
 
 
 def _end_older_session(sign_in: SignIn) -> None:
@@ -180,7 +180,7 @@ def _give_session(sign_in: SignIn, response: Response, cookie_value: str) -> Non
     cookies.set(response, cookies.csrf, token, sessions.LIFETIME, scripts=True)
 
 
-def github_away() -> Problem:
+def github_unavailable() -> Problem:
     """GitHub could not be asked; another try may help."""
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -15,7 +15,7 @@ from psycopg import Connection
 from werkzeug.wrappers import Request, Response
 
 from actionsight.settings import Settings
-from api.sign_in.oauth import CALLBACK, Dance
+from api.sign_in.oauth import CALLBACK, GitHubOAuth
 from api.sign_in.views import make_blueprint
 from github_standin.server.server import Server
 from github_standin.world.tokens import UserToken
@@ -38,46 +38,46 @@ def hasty_threads() -> Iterator[None]:
 
 
 @pytest.fixture
-def dance(settings: Settings) -> Dance:
+def oauth(settings: Settings) -> GitHubOAuth:
     return make_blueprint(settings)
 
 
 @pytest.fixture
-def bare_app(dance: Dance) -> Flask:
+def bare_app(oauth: GitHubOAuth) -> Flask:
     """An application that has nothing but the blueprint."""
     app = Flask(__name__)
-    dance.init_app(app)
-    app.register_blueprint(dance)
+    oauth.init_app(app)
+    app.register_blueprint(oauth)
     return app
 
 
-def test_what_flask_dance_keeps_is_where_we_take_it(dance: Dance, bare_app: Flask) -> None:
+def test_what_flask_dance_keeps_is_where_we_take_it(oauth: GitHubOAuth, bare_app: Flask) -> None:
     """Its names of state and verifier, and the challenge that belongs to them."""
     with bare_app.test_request_context("/login", method="POST"):
-        begun = dance.begin()
+        begun = oauth.begin()
         assert not session, "nothing is left for a cookie"
         assert parameters(begun.url)["state"] == begun.state
         assert len(begun.verifier) >= 43
-        challenge = dance.session._client.create_code_challenge(begun.verifier, "S256")
+        challenge = oauth.session._client.create_code_challenge(begun.verifier, "S256")
         assert parameters(begun.url)["code_challenge"] == challenge
 
 
 def test_what_flask_dance_would_share_lives_as_long_as_a_request(
-    dance: Dance, bare_app: Flask
+    oauth: GitHubOAuth, bare_app: Flask
 ) -> None:
     assert isinstance(OAuth2ConsumerBlueprint.session, property), "its maker is `fget`"
     seen = []
     for _ in range(2):
         with bare_app.test_request_context("/login", method="POST"):
-            dance.begin()
-            assert dance.session is dance.session
-            assert "code_challenge" in dance.authorization_url_params
-            seen.append((dance.session, dance.authorization_url_params, dance.token_url_params))
+            oauth.begin()
+            assert oauth.session is oauth.session
+            assert "code_challenge" in oauth.authorization_url_params
+            seen.append((oauth.session, oauth.authorization_url_params, oauth.token_url_params))
         with bare_app.test_request_context(CALLBACK):
-            assert dance.authorization_url_params == {}
-            assert dance.token_url_params == {"include_client_id": True}
+            assert oauth.authorization_url_params == {}
+            assert oauth.token_url_params == {"include_client_id": True}
     assert all(one is not other for one, other in zip(*seen, strict=True))
-    assert "session" not in vars(dance)
+    assert "session" not in vars(oauth)
 
 
 def test_flask_dances_own_routes_are_not_there(bare_app: Flask) -> None:
