@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.prometheus.webhook_counters import Counts
+from api.prometheus.webhook_counters import WebhookCounters
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -56,7 +56,7 @@ class Counters:
             registry=self._registry,
         )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.webhooks = Counts(self._registry)
+        self.webhooks = WebhookCounters(self._registry)
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count an answer.

@@ -11,7 +11,7 @@ from actionsight.webhook_events import COUNTED_EVENTS
 OTHER = "other"
 
 
-class Reason(Enum):
+class RefusalReason(Enum):
     """Why a delivery was refused."""
 
     NOT_CONFIGURED = "not_configured"
@@ -27,7 +27,7 @@ class Reason(Enum):
     BUFFER_FULL = "buffer_full"
 
 
-class Counts:
+class WebhookCounters:
     """Two counters in a registry, each there from the start, so that a first one is an increase."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -49,12 +49,12 @@ class Counts:
         self._accepted = {
             event: accepted.labels(event) for event in sorted({*COUNTED_EVENTS, OTHER})
         }
-        self._refused = {reason: refused.labels(reason.value) for reason in Reason}
+        self._refused = {reason: refused.labels(reason.value) for reason in RefusalReason}
 
     def accept(self, event: str) -> None:
         """Count a buffered delivery."""
         self._accepted.get(event, self._accepted[OTHER]).inc()
 
-    def refuse(self, reason: Reason) -> None:
+    def refuse(self, reason: RefusalReason) -> None:
         """Count a refused delivery."""
         self._refused[reason].inc()

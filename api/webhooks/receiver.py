@@ -18,7 +18,7 @@ from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
 from api.logs import Throttle
 from api.parameters import LONGEST_TEXT, TEXT_SCHEMA, Parameter, ascii_text, read_headers
-from api.prometheus.webhook_counters import Counts, Reason
+from api.prometheus.webhook_counters import RefusalReason, WebhookCounters
 from api.webhooks.signature import SIGNATURE_HEADER, is_signature, is_signed
 
 # GitHub sends nothing that is larger.
@@ -44,7 +44,7 @@ class Refusal(Problem):
 
     def __init__(
         self,
-        reason: Reason,
+        reason: RefusalReason,
         status: HTTPStatus,
         detail: str,
         headers: Mapping[str, str] | None = None,
@@ -66,9 +66,9 @@ class Receiver:
         throttle: of what the log tells about refusals, by their reason.
     """
 
-    def __init__(self, secrets: Sequence[str], counts: Counts, reading: Reading) -> None:
+    def __init__(self, secrets: Sequence[str], counters: WebhookCounters, reading: Reading) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
-        self._counts = counts
+        self._counters = counters
         self._reading = reading
         self.throttle = Throttle()
 
@@ -84,9 +84,9 @@ class Receiver:
         try:
             event = self._receive(request, buffer)
         except Refusal as refusal:
-            self._counts.refuse(refusal.reason)
+            self._counters.refuse(refusal.reason)
             raise
-        self._counts.accept(event)
+        self._counters.accept(event)
 
     def _receive(self, request: Request, buffer: EventBuffer | None) -> str:
         if not self._secrets:
@@ -98,15 +98,15 @@ class Receiver:
         event = _read_event(request)
         body = self._read_body(request)
         if not is_signed(body, signature, self._secrets):
-            raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
+            raise _unauthorized(RefusalReason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
         try:
             buffer.append(_kept_headers(request), body)
         except BufferFullError as error:
             detail = "The event buffer is full. Deliver again in a moment."
-            raise _unavailable(Reason.BUFFER_FULL, detail) from error
+            raise _unavailable(RefusalReason.BUFFER_FULL, detail) from error
         except redis.RedisError as error:
             detail = "The event buffer does not answer. Deliver again in a moment."
-            raise _unavailable(Reason.BUFFER_UNAVAILABLE, detail) from error
+            raise _unavailable(RefusalReason.BUFFER_UNAVAILABLE, detail) from error
         return event
 
     def _read_body(self, request: Request) -> bytes:
@@ -115,7 +115,7 @@ class Receiver:
             with self._reading.one(request):
                 return _read_body(request, length)
         except TooManyError:
-            raise _unavailable(Reason.BUSY, TOO_MANY) from None
+            raise _unavailable(RefusalReason.BUSY, TOO_MANY) from None
 
 
 class _Stream(Protocol):
@@ -125,16 +125,16 @@ class _Stream(Protocol):
 def _read_signature(request: Request) -> bytes:
     signature = request.headers.get(SIGNATURE_HEADER)
     if not signature:
-        raise _unauthorized(Reason.SIGNATURE_MISSING, f"Send {SIGNATURE_HEADER}.")
+        raise _unauthorized(RefusalReason.SIGNATURE_MISSING, f"Send {SIGNATURE_HEADER}.")
     if not is_signature(signature):
-        raise _unauthorized(Reason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
+        raise _unauthorized(RefusalReason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
     return signature.encode()
 
 
 def _check_content_type(request: Request) -> None:
     if request.mimetype not in CONTENT_TYPES:
         raise Refusal(
-            Reason.CONTENT_TYPE_WRONG,
+            RefusalReason.CONTENT_TYPE_WRONG,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             f"Send {' or '.join(CONTENT_TYPES)}.",
         )
@@ -146,11 +146,13 @@ def _read_length(request: Request) -> int:
     length = request.content_length if promised.isascii() and promised.isdigit() else None
     if length is None:
         raise Refusal(
-            Reason.LENGTH_MISSING, HTTPStatus.LENGTH_REQUIRED, "Send the body's Content-Length."
+            RefusalReason.LENGTH_MISSING,
+            HTTPStatus.LENGTH_REQUIRED,
+            "Send the body's Content-Length.",
         )
     if length > LARGEST_BODY_BYTES:
         raise Refusal(
-            Reason.TOO_LARGE,
+            RefusalReason.TOO_LARGE,
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             f"A body has at most {LARGEST_BODY_BYTES:,} bytes.",
         )
@@ -168,7 +170,7 @@ def _read_body(request: Request, length: int) -> bytes:
         body = None
     if body is None or len(body) != length:
         raise Refusal(
-            Reason.LENGTH_WRONG,
+            RefusalReason.LENGTH_WRONG,
             HTTPStatus.BAD_REQUEST,
             "The body is not as long as its Content-Length.",
         )
@@ -188,7 +190,7 @@ def _read_event(request: Request) -> str:
         headers = read_headers(request.headers, HEADERS)
     except Problem as problem:
         raise Refusal(
-            Reason.HEADERS_UNUSABLE, problem.status, problem.detail, **problem.members
+            RefusalReason.HEADERS_UNUSABLE, problem.status, problem.detail, **problem.members
         ) from problem
     event: str = headers[EVENT.name]
     return event
@@ -210,15 +212,15 @@ def _kept_headers(request: Request) -> dict[str, str]:
 
 def _not_configured(setting: str) -> Refusal:
     return Refusal(
-        Reason.NOT_CONFIGURED,
+        RefusalReason.NOT_CONFIGURED,
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"Webhooks are not received here: {setting} is not set.",
     )
 
 
-def _unavailable(reason: Reason, detail: str) -> Refusal:
+def _unavailable(reason: RefusalReason, detail: str) -> Refusal:
     return Refusal(reason, HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
 
 
-def _unauthorized(reason: Reason, detail: str) -> Refusal:
+def _unauthorized(reason: RefusalReason, detail: str) -> Refusal:
     return Refusal(reason, HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": SIGNATURE_HEADER})
