@@ -1,4 +1,4 @@
-"""The terms of the statistics: each one's name, meaning and formula, in one place.
+"""The metrics of the statistics: each one's name, meaning and formula, in one place.
 
 A formula is SQL over `runs` (marts.workflow_runs), `jobs` (marts.jobs) or `commits` (what became
 of one commit in one workflow). The answer's schema is made from the same table.
@@ -31,7 +31,7 @@ SECONDS: Schema = {"type": ["number", "null"]}
 
 
 @dataclass(frozen=True)
-class Term:
+class Metric:
     """A number: how it is called, what it means, and how it is computed."""
 
     name: str
@@ -67,7 +67,7 @@ class Percentiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The terms, in the order of the array."""
+        """The metrics, in the order of the array."""
         return tuple(f"{self.prefix}_p{percent}_seconds" for percent in PERCENTS)
 
 
@@ -106,115 +106,115 @@ _FIRST_SUCCESS_COUNT = _count("runs.first_attempt_conclusion = 'success'")
 _FIRST_DECISIVE_COUNT = _count(f"runs.first_attempt_conclusion in {DECISIVE}")
 _RERUN_COUNT = _count("runs.run_attempt > 1")
 
-RUN_TERMS = (
-    Term("run_count", "Runs.", "count(*)"),
-    Term("completed_count", "Runs whose newest attempt is completed.", _count(_COMPLETED)),
+RUN_METRICS = (
+    Metric("run_count", "Runs.", "count(*)"),
+    Metric("completed_count", "Runs whose newest attempt is completed.", _count(_COMPLETED)),
     *(
-        Term(
+        Metric(
             f"{conclusion}_count",
             f"Completed runs that ended `{conclusion}`.",
             _count(f"{_COMPLETED} and runs.conclusion = '{conclusion}'"),
         )
         for conclusion in CONCLUSIONS
     ),
-    Term(
+    Metric(
         "other_conclusion_count",
         "Completed runs with any other conclusion, or none.",
         _count(f"{_COMPLETED} and (runs.conclusion in {_KNOWN}) is not true"),
     ),
-    Term(
+    Metric(
         "decisive_count",
         "Completed runs that ended success, failure, timed_out or startup_failure.",
         _DECISIVE_COUNT,
     ),
-    Term("success_rate", "Success ÷ decisive.", _rate(_SUCCESS_COUNT, _DECISIVE_COUNT), RATE),
-    Term(
+    Metric("success_rate", "Success ÷ decisive.", _rate(_SUCCESS_COUNT, _DECISIVE_COUNT), RATE),
+    Metric(
         "first_attempt_success_count",
         "Runs whose first attempt ended `success`.",
         _FIRST_SUCCESS_COUNT,
     ),
-    Term(
+    Metric(
         "first_attempt_decisive_count",
         "Runs whose first attempt ended decisively.",
         _FIRST_DECISIVE_COUNT,
     ),
-    Term(
+    Metric(
         "first_attempt_success_rate",
         "The part of success in them.",
         _rate(_FIRST_SUCCESS_COUNT, _FIRST_DECISIVE_COUNT),
         RATE,
     ),
-    Term(
+    Metric(
         "success_rate_completed",
         "Success ÷ all completed runs.",
         _rate(_SUCCESS_COUNT, _count(_COMPLETED)),
         RATE,
     ),
-    Term("rerun_count", "Runs with more than one attempt.", _RERUN_COUNT),
-    Term(
+    Metric("rerun_count", "Runs with more than one attempt.", _RERUN_COUNT),
+    Metric(
         "extra_attempt_count",
         "Attempts beyond the first.",
         "coalesce(sum(runs.run_attempt - 1), 0)::bigint",
     ),
-    Term("rerun_rate", "Re-run runs ÷ runs.", _rate(_RERUN_COUNT, "count(*)"), RATE),
-    Term(
+    Metric("rerun_rate", "Re-run runs ÷ runs.", _rate(_RERUN_COUNT, "count(*)"), RATE),
+    Metric(
         "flaky_run_count",
         "Runs in which an attempt failed or timed out and a later one succeeded.",
         _count("runs.is_flaky"),
     ),
 )
 
-COMMIT_TERMS = (
-    Term(
+COMMIT_METRICS = (
+    Metric(
         "flaky_commit_count",
         "Commits that both failed and succeeded in one workflow, over all attempts.",
         "count(*)",
     ),
-    Term(
+    Metric(
         "flaky_commit_latest_count",
         "The same over newest attempts only.",
         _count("commits.newest_failed and commits.newest_succeeded"),
     ),
 )
 
-JOB_TERMS = (
-    Term("jobs_listed", "Jobs as listed under all attempts.", "count(*)"),
-    Term("jobs_executed", "Jobs that a runner executed.", _count("jobs.is_executed")),
-    Term(
+JOB_METRICS = (
+    Metric("jobs_listed", "Jobs as listed under all attempts.", "count(*)"),
+    Metric("jobs_executed", "Jobs that a runner executed.", _count("jobs.is_executed")),
+    Metric(
         "jobs_carried_over",
         "Jobs that a re-run lists again without executing them.",
         _count("jobs.is_carried_over"),
     ),
-    Term(
+    Metric(
         "impossible_queue_count",
         "Jobs that started before they were created: left out of queue times.",
         _count("jobs.is_impossible_queue"),
     ),
-    Term(
+    Metric(
         "impossible_duration_count",
         "Jobs that ended before they started: left out of durations.",
         _count("jobs.is_impossible_duration"),
     ),
-    Term(
+    Metric(
         "billable_minutes",
         "Minutes on GitHub's runners, each job rounded up; null without any such job.",
         _sum("jobs.billable_minutes"),
         MINUTES,
     ),
-    Term(
+    Metric(
         "self_hosted_minutes",
         "The same on one's own runners.",
         _sum("jobs.self_hosted_minutes"),
         MINUTES,
     ),
-    Term(
+    Metric(
         "wasted_minutes",
         "Minutes of jobs whose outcome nobody used; the sum of the four causes.",
         _sum("jobs.wasted_minutes"),
         MINUTES,
     ),
     *(
-        Term(f"{cause}_wasted_minutes", meaning, _wasted(cause), MINUTES)
+        Metric(f"{cause}_wasted_minutes", meaning, _wasted(cause), MINUTES)
         for cause, meaning in (
             ("rerun", "Of jobs that failed or were cancelled in an attempt that was re-run."),
             ("superseded", "Of jobs of cancelled runs that a newer run had made pointless."),
@@ -222,25 +222,25 @@ JOB_TERMS = (
             ("cancelled", "Of the other jobs that were cancelled."),
         )
     ),
-    Term(
+    Metric(
         "estimated_cost_usd",
         "Minutes by the price of the runner on that day; standard runners on public repositories "
         "cost nothing. An estimate: included minutes and discounts are not known.",
         _money("jobs.estimated_cost_usd"),
         MONEY,
     ),
-    Term(
+    Metric(
         "list_price_usd",
         "The same without the discount for public repositories.",
         _money("jobs.list_price_usd"),
         MONEY,
     ),
-    Term(
+    Metric(
         "unpriced_job_count",
         "Jobs whose cost is unknown, because their runner's price or the visibility is.",
         _UNPRICED_COUNT,
     ),
-    Term(
+    Metric(
         "is_lower_bound",
         "Whether the costs are of the priced jobs alone.",
         f"{_UNPRICED_COUNT} > 0",
@@ -272,11 +272,11 @@ JOB_PERCENTILES = (
 )
 
 
-def term_schemas() -> dict[str, Schema]:
-    """The schema of each term, in the order in which an answer has them."""
+def metric_schemas() -> dict[str, Schema]:
+    """The schema of each metric, in the order in which an answer has them."""
     schemas = {
-        term.name: described(term.schema, term.meaning)
-        for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)
+        metric.name: described(metric.schema, metric.meaning)
+        for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRICS)
     }
     for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
         for percent, name in zip(PERCENTS, percentiles.names, strict=True):

@@ -14,13 +14,13 @@ from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import DAY, TEXT, WHOLE_NUMBER, Key, KeyKind
 from api.stats.metrics import (
-    COMMIT_TERMS,
+    COMMIT_METRICS,
+    JOB_METRICS,
     JOB_PERCENTILES,
-    JOB_TERMS,
+    RUN_METRICS,
     RUN_PERCENTILES,
-    RUN_TERMS,
+    Metric,
     Percentiles,
-    Term,
 )
 
 
@@ -98,7 +98,7 @@ class _Span:
 
 
 def read_statistics(connection: Connection, run_filter: RunFilter) -> dict[str, Any]:
-    """All terms over the filter's runs."""
+    """All metrics over the filter's runs."""
     return _read(connection, run_filter, (), _Span(), None)[0]
 
 
@@ -109,7 +109,7 @@ def read_groups(
     after: Key | None,
     limit: int,
 ) -> list[dict[str, Any]]:
-    """All terms of each group, with its key, in the order of the keys: at most `limit` groups."""
+    """All metrics of each group, with its key, in the order of the keys: at most `limit` groups."""
     return _read(connection, run_filter, keys, _Span(after=after), limit)
 
 
@@ -126,31 +126,31 @@ def _read(
     limit: int | None,
 ) -> list[dict[str, Any]]:
     runs = _aggregate(
-        connection, _runs(run_filter, group_by, span), RUN_TERMS, RUN_PERCENTILES, limit
+        connection, _runs(run_filter, group_by, span), RUN_METRICS, RUN_PERCENTILES, limit
     )
     if not runs:
         return []
     ordered = list(runs)  # as the database orders texts, which Python may not
     page = _Span(first=ordered[0], last=ordered[-1]) if group_by else _Span()
-    commits = _aggregate(connection, _commits(run_filter, group_by, page), COMMIT_TERMS)
-    jobs = _aggregate(connection, _jobs(run_filter, group_by, page), JOB_TERMS, JOB_PERCENTILES)
+    commits = _aggregate(connection, _commits(run_filter, group_by, page), COMMIT_METRICS)
+    jobs = _aggregate(connection, _jobs(run_filter, group_by, page), JOB_METRICS, JOB_PERCENTILES)
     nothing = _nothing()
     return [
         {
             **dict(zip(group_by, (None if part == "" else part for part in key), strict=True)),
             **nothing,
-            **terms,
+            **metrics,
             **commits.get(key, {}),
             **jobs.get(key, {}),
         }
-        for key, terms in runs.items()
+        for key, metrics in runs.items()
     ]
 
 
 def _nothing() -> dict[str, Any]:
-    """The terms over nothing, in their order: what a group says of jobs when it has none."""
+    """The metrics over nothing, in their order: what a group says of jobs when it has none."""
     values: dict[str, Any] = {
-        term.name: term.over_nothing for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)
+        metric.name: metric.over_nothing for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRICS)
     }
     for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
         values.update(dict.fromkeys(percentiles.names))
@@ -160,11 +160,11 @@ def _nothing() -> dict[str, Any]:
 def _aggregate(
     connection: Connection,
     facts: _Facts,
-    terms: Sequence[Term],
+    metrics: Sequence[Metric],
     percentiles: Sequence[Percentiles] = (),
     limit: int | None = None,
 ) -> dict[Key, dict[str, Any]]:
-    """The terms of each group by its key, ordered by it; without keys one group, `()`."""
+    """The metrics of each group by its key, ordered by it; without keys one group, `()`."""
     key_names = [sql.Identifier(f"key_{number}") for number in range(len(facts.keys))]
     keys = [
         sql.SQL("{} as {}").format(key, name)
@@ -173,7 +173,7 @@ def _aggregate(
     formulas = [
         sql.SQL("{} as {}").format(sql.SQL(formula), sql.Identifier(name))
         for name, formula in (
-            *((term.name, term.formula) for term in terms),
+            *((metric.name, metric.formula) for metric in metrics),
             *((measure.prefix, measure.formula) for measure in percentiles),
         )
     ]
@@ -185,15 +185,17 @@ def _aggregate(
         query += sql.SQL(" group by {0} order by {0} limit %(limit)s").format(ordinals)
     rows = connection.execute(query, {**facts.parameters, "limit": limit}).fetchall()
     return {
-        tuple(row[f"key_{number}"] for number in range(len(keys))): _terms(row, terms, percentiles)
+        tuple(row[f"key_{number}"] for number in range(len(keys))): _metrics(
+            row, metrics, percentiles
+        )
         for row in rows
     }
 
 
-def _terms(
-    row: Mapping[str, Any], terms: Sequence[Term], percentiles: Sequence[Percentiles]
+def _metrics(
+    row: Mapping[str, Any], metrics: Sequence[Metric], percentiles: Sequence[Percentiles]
 ) -> dict[str, Any]:
-    values = {term.name: row[term.name] for term in terms}
+    values = {metric.name: row[metric.name] for metric in metrics}
     for measure in percentiles:
         found = row[measure.prefix] or [None] * len(measure.names)
         values.update(zip(measure.names, found, strict=True))

@@ -4,9 +4,9 @@ from api.pagination import NEXT_SCHEMA
 from api.parameters import Schema
 from api.schemas import DAY, FILTER, ID, described, nullable, record
 from api.schemas import TEXT as TEXT_SCHEMA
-from api.stats.metrics import term_schemas
+from api.stats.metrics import metric_schemas
 
-STATISTICS = term_schemas()
+STATISTICS = metric_schemas()
 
 KEYS: dict[str, Schema] = {
     "repository_id": ID,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from psycopg import Connection
 
-from api.stats.metrics import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
+from api.stats.metrics import COMMIT_METRICS, JOB_METRICS, RUN_METRICS
 from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
@@ -51,6 +51,6 @@ def test_data_versions_are_the_table_that_a_build_begins_with() -> None:
 
 
 def test_statistics_are_called_by_the_names_that_the_daily_mart_gives_them() -> None:
-    terms = {term.name for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)}
+    metrics = {metric.name for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRICS)}
     daily = columns_under_contract()["workflow_statistics_by_day"].keys()
-    assert terms == daily - {"workflow_id", "repository_id", "day"}
+    assert metrics == daily - {"workflow_id", "repository_id", "day"}

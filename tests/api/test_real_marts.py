@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 
 from actionsight.api_tokens import create_token
 from actionsight.database import connect
-from api.stats.metrics import COMMIT_TERMS, JOB_TERMS, RUN_TERMS
+from api.stats.metrics import COMMIT_METRICS, JOB_METRICS, RUN_METRICS
 from tests.api.client import ValidatingClient
 from tests.transform.building import Project
 from tests.transform.histories import WORKFLOWS, History
@@ -15,7 +15,7 @@ from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration
 
-TERMS = [term.name for term in (*RUN_TERMS, *COMMIT_TERMS, *JOB_TERMS)]
+METRICS = [metric.name for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRICS)]
 
 
 @pytest.fixture
@@ -42,13 +42,15 @@ def test_daily_groups_are_the_daily_mart_and_every_route_answers(
             stored = {
                 (str(row["day"]), row["repository_id"], row["workflow_id"]): {
                     name: float(row[name]) if isinstance(row[name], Decimal) else row[name]
-                    for name in TERMS
+                    for name in METRICS
                 }
                 for row in cursor.execute("select * from marts.workflow_statistics_by_day")
             }
     answered = client.answer("/stats?group_by=day,workflow_id&limit=500", token)["data"]
     assert {
-        (row["day"], row["repository_id"], row["workflow_id"]): {name: row[name] for name in TERMS}
+        (row["day"], row["repository_id"], row["workflow_id"]): {
+            name: row[name] for name in METRICS
+        }
         for row in answered
     } == stored
     assert len(stored) > 5
