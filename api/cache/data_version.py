@@ -1,4 +1,4 @@
-"""In which state the data of some repositories is, read with the answer's own snapshot."""
+"""In which version the data of some repositories is, read with the answer's own snapshot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from api.freshness import FRESHNESS_COLUMNS, Freshness
 
 
 @dataclass(frozen=True)
-class State:
+class DataVersion:
     """Of some repositories.
 
     Attributes:
@@ -24,7 +24,7 @@ class State:
 
 # A version is named with its time: marts that were dropped begin again at 1, and what was cached
 # of the old ones must not be found then. A name is part of answers, and changes without a build.
-_STATE = sql.SQL(
+_DATA_VERSION = sql.SQL(
     """
     select
         encode(sha256(convert_to(coalesce(string_agg(
@@ -45,11 +45,11 @@ _STATE = sql.SQL(
 ).format(freshness=FRESHNESS_COLUMNS)
 
 
-def read_state(connection: Connection, repository_ids: Sequence[int]) -> State:
-    """The state of these repositories as far as they are monitored.
+def read_data_version(connection: Connection, repository_ids: Sequence[int]) -> DataVersion:
+    """The version of the data of these repositories as far as they are monitored.
 
     Raises:
         psycopg.errors.UndefinedTable: the marts are not built.
     """
-    (row,) = connection.execute(_STATE, [list(repository_ids)]).fetchall()
-    return State(row.pop("fingerprint"), Freshness(**row))
+    (row,) = connection.execute(_DATA_VERSION, [list(repository_ids)]).fetchall()
+    return DataVersion(row.pop("fingerprint"), Freshness(**row))

@@ -1,4 +1,4 @@
-"""The one function that makes keys: an answer's key holds everything that its bytes depend on.
+"""The one maker of keys: an answer's key holds everything that its bytes depend on.
 
 Who asks is not in it. What they may see is: the repositories that the answer is about, as they were
 chosen inside the rights of who asks. Two with the same choice share an answer, others cannot.
@@ -16,7 +16,7 @@ from api.responses import to_json
 
 
 @dataclass(frozen=True)
-class Question:
+class CacheKey:
     """What is asked, as it was understood.
 
     Attributes:
@@ -31,19 +31,18 @@ class Question:
     repository_ids: tuple[int, ...]
     page: Page | None = None
 
-
-def answer_key(question: Question, state: str) -> str:
-    """The key of the answer to a question while its repositories are in this state."""
-    page = question.page
-    parts = [
-        _code(),
-        question.route,
-        question.applied,
-        None if page is None else [page.limit, page.after],
-        question.repository_ids,
-        state,
-    ]
-    return hashlib.blake2b(to_json(parts), digest_size=32).hexdigest()
+    def digest(self, fingerprint: str) -> str:
+        """The name of the answer while the data of its repositories is in this version."""
+        page = self.page
+        parts = [
+            _code(),
+            self.route,
+            self.applied,
+            None if page is None else [page.limit, page.after],
+            self.repository_ids,
+            fingerprint,
+        ]
+        return hashlib.blake2b(to_json(parts), digest_size=32).hexdigest()
 
 
 @functools.cache

@@ -5,21 +5,21 @@ from collections.abc import Callable
 from flask import Response
 
 from api.cache.backend import cache
-from api.cache.data_version import read_state
+from api.cache.data_version import read_data_version
 from api.cache.flights import current_flights
-from api.cache.keys import Question, answer_key
+from api.cache.keys import CacheKey
 from api.database import Connection
 from api.responses import tagged_response
 
 
-def answer(
+def cached_response(
     connection: Connection,
-    question: Question,
+    key: CacheKey,
     compute: Callable[[], bytes],
     *,
     is_expensive: bool = False,
 ) -> Response:
-    """The answer to a question; `compute` gives its body where the cache does not know it.
+    """The answer with this key; `compute` gives its body where the cache does not know it.
 
     An expensive one is computed once for all who ask it at the same moment, and bounded in number.
 
@@ -30,36 +30,36 @@ def answer(
         UnderWay: somebody computes it; the endpoint asks again afterwards.
         Problem: 429, too much is being computed.
     """
-    state = read_state(connection, question.repository_ids)
-    key = answer_key(question, state.fingerprint)
+    version = read_data_version(connection, key.repository_ids)
+    digest = key.digest(version.fingerprint)
 
     def read_body() -> bytes:
-        if (body := _find(key)) is not None:
+        if (body := _find(digest)) is not None:
             return body
         if not is_expensive:
-            return _keep(key, compute())
-        with current_flights().one(key, question.route):
-            body = _find(key)  # who computed it may have ended in between
-            return _keep(key, compute()) if body is None else body
+            return _keep(digest, compute())
+        with current_flights().one(digest, key.route):
+            body = _find(digest)  # who computed it may have ended in between
+            return _keep(digest, compute()) if body is None else body
 
-    return tagged_response(key, read_body, state.freshness)
+    return tagged_response(digest, read_body, version.freshness)
 
 
-def part(connection: Connection, question: Question, compute: Callable[[], bytes]) -> bytes:
+def cached_part(connection: Connection, key: CacheKey, compute: Callable[[], bytes]) -> bytes:
     """A part of an answer that itself changes too often to be kept.
 
-    As with `answer`, the connection is a transaction of one snapshot.
+    As with `cached_response`, the connection is a transaction of one snapshot.
     """
-    key = answer_key(question, read_state(connection, question.repository_ids).fingerprint)
-    body = _find(key)
-    return _keep(key, compute()) if body is None else body
+    digest = key.digest(read_data_version(connection, key.repository_ids).fingerprint)
+    body = _find(digest)
+    return _keep(digest, compute()) if body is None else body
 
 
-def _find(key: str) -> bytes | None:
-    body: bytes | None = cache.get(key)
+def _find(digest: str) -> bytes | None:
+    body: bytes | None = cache.get(digest)
     return body
 
 
-def _keep(key: str, body: bytes) -> bytes:
-    cache.set(key, body)
+def _keep(digest: str, body: bytes) -> bytes:
+    cache.set(digest, body)
     return body

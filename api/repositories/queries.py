@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 import orjson
 from psycopg import errors, sql
 
-from api.cache.keys import Question
-from api.cache.responses import part
+from api.cache.keys import CacheKey
+from api.cache.responses import cached_part
 from api.database import Connection, current_database
 from api.pagination import Page
 from api.responses import to_json
@@ -138,8 +138,8 @@ def _counts(connection: Connection, rows: list[dict[str, Any]]) -> dict[int, dic
     def count() -> bytes:
         return to_json(connection.execute(_COUNTS, [list(repository_ids)]).fetchall())
 
-    question = Question("/repositories", {"part": "counts"}, repository_ids)
-    return {row["repository_id"]: row for row in orjson.loads(part(connection, question, count))}
+    key = CacheKey("/repositories", {"part": "counts"}, repository_ids)
+    return {row["repository_id"]: row for row in orjson.loads(cached_part(connection, key, count))}
 
 
 def _with_progress(row: dict[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 from flask import Blueprint, Response
 
 from api.auth.access import current_principal
-from api.cache.keys import Question
-from api.cache.responses import answer
+from api.cache.keys import CacheKey
+from api.cache.responses import cached_response
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.filters import FILTER_PARAMETERS, RunFilter, read_filter
@@ -43,17 +43,17 @@ def get_stats(arguments: Arguments) -> Response:
     with current_database().reading() as connection:
         chosen = read_filter(connection, current_principal(), arguments)
         if not group_by:
-            question = Question("/stats", chosen.applied, chosen.repository_ids)
-            return answer(
-                connection, question, lambda: _whole(connection, chosen), is_expensive=True
+            key = CacheKey("/stats", chosen.applied, chosen.repository_ids)
+            return cached_response(
+                connection, key, lambda: _whole(connection, chosen), is_expensive=True
             )
         applied = {**chosen.applied, "group_by": list(group_by)}
         keys = keys_of(group_by)
         page = read_page(arguments, [GROUPINGS[name].kind for name in keys], "/stats", applied)
-        question = Question("/stats", applied, chosen.repository_ids, page)
-        return answer(
+        key = CacheKey("/stats", applied, chosen.repository_ids, page)
+        return cached_response(
             connection,
-            question,
+            key,
             lambda: _groups(connection, applied, chosen, keys, page),
             is_expensive=True,
         )

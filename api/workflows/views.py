@@ -6,8 +6,8 @@ from typing import Any
 from flask import Blueprint, Response
 
 from api.auth.access import current_principal
-from api.cache.keys import Question
-from api.cache.responses import answer
+from api.cache.keys import CacheKey
+from api.cache.responses import cached_response
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import not_found
@@ -77,8 +77,8 @@ def get_workflows(arguments: Arguments) -> Response:
         asked = {"repository": list(repository_ids)} if arguments["repository"] else {}
         applied = {**asked, **conditions}
         page = read_page(arguments, [WHOLE_NUMBER, WHOLE_NUMBER], "/workflows", applied)
-        question = Question("/workflows", applied, repository_ids, page)
-        return answer(connection, question, lambda: _list(connection, question, conditions, page))
+        key = CacheKey("/workflows", applied, repository_ids, page)
+        return cached_response(connection, key, lambda: _list(connection, key, conditions, page))
 
 
 @blueprint.get("/workflows/<workflow_id>")
@@ -101,18 +101,16 @@ def get_workflow(arguments: Arguments) -> Response:
             read_filter(connection, principal, {**arguments, "workflow": (workflow_id,)}),
             workflow_id,
         )
-        question = Question("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)
-        return answer(
-            connection, question, lambda: _one(connection, chosen, workflow_id), is_expensive=True
+        key = CacheKey("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)
+        return cached_response(
+            connection, key, lambda: _one(connection, chosen, workflow_id), is_expensive=True
         )
 
 
-def _list(
-    connection: Connection, question: Question, conditions: dict[str, Any], page: Page
-) -> bytes:
-    rows = list_workflows(connection, question.repository_ids, conditions, page)
+def _list(connection: Connection, key: CacheKey, conditions: dict[str, Any], page: Page) -> bytes:
+    rows = list_workflows(connection, key.repository_ids, conditions, page)
     shown, token = page.cut(rows, lambda row: (row["workflow_id"], row["repository_id"]))
-    return data_body(shown, applied=question.applied, next=token)
+    return data_body(shown, applied=key.applied, next=token)
 
 
 def _in_one_repository(connection: Connection, chosen: RunFilter, workflow_id: int) -> RunFilter:

@@ -47,7 +47,7 @@ class People:
 
 
 def _narrow() -> None:
-    if "viewer" in g:
+    if "principal" in g:
         allowed = {int(part) for part in request.headers[HEADER].split(",") if part}
         visible = tuple(each for each in g.principal.repository_ids if each in allowed)
         g.principal = replace(g.principal, repository_ids=visible)
