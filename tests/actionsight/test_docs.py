@@ -40,8 +40,21 @@ def test_the_map_of_triggers_has_every_trigger_and_no_other() -> None:
     assert named == set(re.findall(r"create or replace trigger (\w+)", triggers))
 
 
+def test_every_word_of_the_glossary_is_used_where_it_says() -> None:
+    glossary = read("docs/contributors.md").partition("## Glossary")[2].partition("\n## ")[0]
+    terms = re.findall(r"^\| ([a-z -]+) \| .+ \| `([\w./]+)` \|$", glossary, re.MULTILINE)
+    assert len(terms) == glossary.count("\n| ") - 1, "every row is read, but the heading"
+    assert [term for term, _ in terms] == sorted(term for term, _ in terms)
+    for term, place in terms:
+        path = ROOT / place
+        assert path.exists(), term
+        files = [path] if path.is_file() else [*path.rglob("*.py"), *path.rglob("*.md")]
+        used = re.compile(re.sub(r"[ -]", r"[\\s_-]?", term), re.IGNORECASE)
+        assert any(used.search(place + file.read_text()) for file in files), term
+
+
 def test_every_link_between_documents_leads_somewhere() -> None:
-    documents = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    documents = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
     for document in documents:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
