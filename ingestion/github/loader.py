@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from actionsight.locks import LOADING_LOCK
 from ingestion.github.schema import CONTENT_HASH, PIPELINES, Row, Table
-from ingestion.github.state import runs as stored
+from ingestion.github.state.raw_rows import stored_rows, stored_states
 
 if TYPE_CHECKING:
     from ingestion.github.pipeline import Pipelines
@@ -119,7 +119,7 @@ class Loader:
         """
         changed: dict[Table, list[Row]] = {}
         for table, rows in batch.items():
-            states = stored.stored_states(self._connection, table, rows) if rows else {}
+            states = stored_states(self._connection, table, rows) if rows else {}
             newer = {
                 key: row for key, row in rows.items() if _is_newer(table, row, states.get(key))
             }
@@ -134,7 +134,7 @@ class Loader:
         states: Collection[tuple[int, ...]],
     ) -> list[Row]:
         lacking = [key for key, row in rows.items() if key in states and table.lacks(row)]
-        earlier = stored.stored_rows(self._connection, table, lacking) if lacking else {}
+        earlier = stored_rows(self._connection, table, lacking) if lacking else {}
         return [
             table.completed(row, earlier[key]) if key in earlier else row
             for key, row in rows.items()

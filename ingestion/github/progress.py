@@ -9,7 +9,7 @@ from typing import TextIO
 import click
 
 from ingestion.github.stages import NOBODY, Watching
-from ingestion.github.state import backfill_windows as windows
+from ingestion.github.state.backfill_windows import BackfillProgress
 from ingestion.github.state.repositories import Repository
 
 _STEPS = 1_000
@@ -50,7 +50,7 @@ def bars(stream: TextIO | None = None) -> Iterator[Watching]:
     ):
         runs_bar, jobs_bar = _Bar(history), _Bar(jobs)
 
-        def show_windows(repository: Repository, progress: windows.Progress, runs: int) -> None:
+        def show_windows(repository: Repository, progress: BackfillProgress, runs: int) -> None:
             shares[repository.repository_id] = progress.share
             runs_seen[repository.repository_id] = runs
             runs_bar.show(

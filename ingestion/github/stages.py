@@ -5,8 +5,9 @@ from datetime import datetime
 
 from ingestion.github.loops import backfill, jobs, repositories, sweep
 from ingestion.github.loops.head import Headed, head
-from ingestion.github.loops.open import open_runs
-from ingestion.github.state import repositories as state
+from ingestion.github.loops.open import refresh_open_runs
+from ingestion.github.state.polls import troubles_of_poll
+from ingestion.github.state.repositories import clear_troubles
 from ingestion.github.sync import Cycle, StageResult, Tally
 
 
@@ -55,7 +56,7 @@ def collect_runs(
         if "head" in cycle.loops:
             headed = _head(cycle, tally)
         if "open" in cycle.loops:
-            open_runs(cycle, tally, cycle.repositories(), headed.listed_since)
+            refresh_open_runs(cycle, tally, cycle.repositories(), headed.listed_since)
         if "sweep" in cycle.loops:
             now = cycle.clock()
             sweep.sweep(
@@ -110,6 +111,6 @@ def _head(cycle: Cycle, tally: Tally) -> Headed:
 
 def _clear_troubles(cycle: Cycle) -> None:
     """What this cycle did well is over as a trouble, since none of it failed."""
-    troubled = state.troubles_of_poll(cycle.connection, cycle.poll_id)
+    troubled = troubles_of_poll(cycle.connection, cycle.poll_id)
     done = {repository.repository_id for repository in cycle.repositories()} - troubled.keys()
-    state.clear_troubles(cycle.connection, done, ["repository", "jobs", *cycle.loops])
+    clear_troubles(cycle.connection, done, ["repository", "jobs", *cycle.loops])

@@ -32,9 +32,16 @@ from ingestion.github.loader import Batch, Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.rows import UnreadablePayloadError
 from ingestion.github.schema import PIPELINES, TABLES
-from ingestion.github.state import repositories as state
-from ingestion.github.state import runs as stored
-from ingestion.github.state.repositories import Poll, Repository
+from ingestion.github.state.polls import Poll, failed_in_poll, save_poll, troubles_of_poll
+from ingestion.github.state.rate_limits import save_rate_limit
+from ingestion.github.state.raw_rows import changed_by_load, newest_load_id
+from ingestion.github.state.repositories import (
+    Repository,
+    monitored_repositories,
+    save_newest_observation,
+    save_trouble,
+    still_monitored,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -157,8 +164,8 @@ class Cycle:
         self.healed_load_ids = loader.load_pending()
         for load_id in self.healed_load_ids:
             for table in TABLES:
-                for repository_id in stored.changed_by_load(connection, table, load_id):
-                    state.save_newest_observation(connection, repository_id, clock())
+                for repository_id in changed_by_load(connection, table, load_id):
+                    save_newest_observation(connection, repository_id, clock())
 
     @property
     def is_over(self) -> bool:
@@ -177,10 +184,10 @@ class Cycle:
 
     def repositories(self) -> list[Repository]:
         """The monitored repositories of which no loop of this cycle has failed."""
-        failed = state.failed_in_poll(self.connection, self.poll_id)
+        failed = failed_in_poll(self.connection, self.poll_id)
         return [
             repository
-            for repository in state.monitored(self.connection)
+            for repository in monitored_repositories(self.connection)
             if repository.repository_id not in failed
             and (not self.only or repository.full_name.lower() in self.only)
         ]
@@ -191,7 +198,7 @@ class Cycle:
 
     def monitored_names(self) -> set[str]:
         """The present names of all monitored repositories, in lower case."""
-        return {r.full_name.lower() for r in state.monitored(self.connection)}
+        return {r.full_name.lower() for r in monitored_repositories(self.connection)}
 
     def priority(self, loop: str) -> Priority:
         """Who watches a cycle waits for all of it: nothing of it goes last."""
@@ -224,7 +231,7 @@ class Cycle:
         turn.poll.request_count += sent - turn.counted
         turn.counted = sent
         self.server_time = turn.client.server_time or self.server_time
-        state.save_poll(self.connection, turn.poll)
+        save_poll(self.connection, turn.poll)
 
     def finish(self, turn: Turn) -> None:
         """Write the row of a loop whose rows are all in; after an error, without an end.
@@ -240,7 +247,7 @@ class Cycle:
         self.save(turn)
 
     def _note_trouble(self, turn: Turn, trouble: str) -> None:
-        state.save_trouble(
+        save_trouble(
             self.connection,
             turn.poll.repository_id,
             turn.poll.loop,
@@ -257,7 +264,7 @@ class Cycle:
         those that are still monitored, of which alone it may be said that their rows are stored.
         """
         with self._loader.turn():
-            kept = state.still_monitored(self.connection, turns.keys() | batch.repository_ids())
+            kept = still_monitored(self.connection, turns.keys() | batch.repository_ids())
             batch.keep(kept)
             load_id = self._loader.load(pipeline_name, batch)
         batch.clear()
@@ -270,15 +277,13 @@ class Cycle:
     ) -> None:
         tally.load_ids.append(load_id)
         for table in PIPELINES[pipeline_name]:
-            changed = stored.changed_by_load(self.connection, table, load_id)
+            changed = changed_by_load(self.connection, table, load_id)
             total = sum(changed.values())
             tally.rows_changed[table.name] = tally.rows_changed.get(table.name, 0) + total
             for repository_id, count in changed.items():
                 if turn := turns.get(repository_id):
                     turn.poll.changed += count
-                    state.save_newest_observation(
-                        self.connection, repository_id, turn.poll.started_at
-                    )
+                    save_newest_observation(self.connection, repository_id, turn.poll.started_at)
                     if load_id not in turn.poll.load_ids:
                         turn.poll.load_ids.append(load_id)
 
@@ -287,7 +292,7 @@ class Cycle:
         before = {each.credential: each for each in self.router.rate_limits()}
         tally = Tally()
         work(tally)
-        names = {r.repository_id: r.full_name for r in state.monitored(self.connection)}
+        names = {r.repository_id: r.full_name for r in monitored_repositories(self.connection)}
         rate_limits = self.router.rate_limits()
         self._save_rate_limits(rate_limits)
 
@@ -301,18 +306,14 @@ class Cycle:
             rows_seen=tally.rows_seen,
             rows_changed=tally.rows_changed,
             load_ids=tuple(tally.load_ids),
-            versions={
-                table.name: stored.newest_load_id(self.connection, table) for table in TABLES
-            },
+            versions={table.name: newest_load_id(self.connection, table) for table in TABLES},
             request_count=spent("request_count"),
             unchanged_count=spent("unchanged_count"),
             rate_limits=tuple(rate_limits),
             refused=tally.refused,
             troubles={
                 names.get(repository_id, str(repository_id)): error
-                for repository_id, error in state.troubles_of_poll(
-                    self.connection, self.poll_id
-                ).items()
+                for repository_id, error in troubles_of_poll(self.connection, self.poll_id).items()
             },
         )
 
@@ -320,7 +321,7 @@ class Cycle:
         for rate_limit in rate_limits:
             before = self._rate_limits.get(rate_limit.credential)
             if rate_limit != before:
-                state.save_rate_limit(self.connection, rate_limit, before, self.clock())
+                save_rate_limit(self.connection, rate_limit, before, self.clock())
                 self._rate_limits[rate_limit.credential] = rate_limit
 
 

@@ -12,7 +12,7 @@ from github_standin.world.model import Workflow
 from ingestion.github import stages
 from ingestion.github.loops import backfill, jobs
 from ingestion.github.runs import writer as loading
-from ingestion.github.state.backfill_windows import SECOND, Progress, save_progress
+from ingestion.github.state.backfill_windows import SECOND, BackfillProgress, save_progress
 from ingestion.github.state.repositories import Repository
 from ingestion.github.sync import Loop, StageResult
 from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
@@ -78,7 +78,7 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
     asked_for(own)
     shown: list[tuple[int, int, float]] = []
 
-    def watch(repository: Repository, progress: Progress, runs: int) -> None:
+    def watch(repository: Repository, progress: BackfillProgress, runs: int) -> None:
         assert (repository.full_name, runs > 0) == (NAME, True)
         shown.append((progress.completed_count, progress.window_count, progress.share))
 

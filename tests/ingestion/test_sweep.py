@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ingestion.github.loops import sweep
-from ingestion.github.state.repositories import Repository, monitored
+from ingestion.github.state.repositories import Repository, monitored_repositories
 from tests.ingestion.factories import MINUTE, START, Installation, failing, job, run, workflow
 from tests.ingestion.reference import assert_exact
 
@@ -50,7 +50,7 @@ def test_a_sweep_is_due_once_a_day_and_costs_a_page_for_a_hundred_runs(own: Inst
 
     def repository() -> Repository:
         with own.connect() as connection:
-            (found,) = monitored(connection)
+            (found,) = monitored_repositories(connection)
         return found
 
     # What is new was just read as history.

@@ -17,11 +17,10 @@ from ingestion.github.loops.failures import has_no_runs, settle
 from ingestion.github.runs.attempts import RunIntake
 from ingestion.github.runs.listing import ReadWindow, count_runs, read_whole, runs_listed
 from ingestion.github.runs.writer import RunLoad
-from ingestion.github.state import backfill_windows as windows
-from ingestion.github.state import repositories as state
-from ingestion.github.state import runs as stored
-from ingestion.github.state.backfill_windows import Window
-from ingestion.github.state.repositories import Repository
+from ingestion.github.state import backfill_windows
+from ingestion.github.state.backfill_windows import BackfillProgress, Window
+from ingestion.github.state.repositories import Repository, still_monitored
+from ingestion.github.state.runs import run_count
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
@@ -33,7 +32,7 @@ WIDTH = 4
 class Watcher(Protocol):
     """Who wants to see how far the backfill has come."""
 
-    def __call__(self, repository: Repository, progress: windows.Progress, runs: int) -> None:
+    def __call__(self, repository: Repository, progress: BackfillProgress, runs: int) -> None:
         """After each window of a repository."""
         ...
 
@@ -53,12 +52,12 @@ def backfill(
         if repository.head_since is not None:
             # Also where the settings, or an earlier `--since`, wanted less than is wanted now.
             if repository.backfill_target is None or target < repository.backfill_target:
-                windows.plan(
+                backfill_windows.plan(
                     cycle.connection, repository.repository_id, target, repository.head_since
                 )
             elif since is not None:
                 # Who asks for days that are there already does not believe that they are whole.
-                windows.read_again(cycle.connection, repository.repository_id, target)
+                backfill_windows.read_again(cycle.connection, repository.repository_id, target)
             turns[repository.repository_id] = cycle.begin(repository, "backfill")
     _Backfill(cycle, tally, turns, watch).run()
 
@@ -73,7 +72,7 @@ class _Backfill:
         self._turns = turns
         self._watch = watch
         self._load = RunLoad(cycle, tally)
-        self._todo = deque(windows.unread(cycle.connection, turns.keys()))
+        self._todo = deque(backfill_windows.unread(cycle.connection, turns.keys()))
         self._touched = {window.repository_id for window in self._todo}
         self._failed: set[int] = set()
 
@@ -117,12 +116,12 @@ class _Backfill:
             GitHubError: GitHub has runs that the windows did not show.
         """
         connection, repository_id = self._cycle.connection, turn.repository.repository_id
-        claimed = windows.claimed(connection, repository_id)
+        claimed = backfill_windows.claimed(connection, repository_id)
         if not claimed:
             return
         try:
             newest = max(window.ends_at for window in claimed)
-            newer = stored.run_count(connection, repository_id, after=newest)
+            newer = run_count(connection, repository_id, after=newest)
             if count_runs(turn) <= sum(claimed.values()) + newer:
                 return
             listed = list(runs_listed(turn, claimed))
@@ -132,7 +131,7 @@ class _Backfill:
             raise
         lacking = [window for window, count in listed if count > claimed[window]]
         if lacking:
-            windows.reopen(connection, repository_id, lacking)
+            backfill_windows.reopen(connection, repository_id, lacking)
             raise UnexpectedResponseError(
                 f"GitHub's search showed {sum(claimed.values()):,} of "
                 f"{sum(count for _, count in listed):,} runs: what it left out is read again later"
@@ -142,10 +141,10 @@ class _Backfill:
         return read_whole(self._turns[window.repository_id], window)
 
     def _take(self, turn: Turn, window: Window, read: ReadWindow | None) -> None:
-        if not state.still_monitored(self._cycle.connection, [window.repository_id]):
+        if not still_monitored(self._cycle.connection, [window.repository_id]):
             self._failed.add(window.repository_id)
         elif read is None:
-            windows.halve(self._cycle.connection, window)
+            backfill_windows.halve(self._cycle.connection, window)
             self._todo.extendleft(window.halves())
         else:
             intake = RunIntake(self._cycle, turn, self._load)
@@ -154,7 +153,7 @@ class _Backfill:
             self._load.when_loaded(turn, partial(self._complete, turn, window, read))
 
     def _complete(self, turn: Turn, window: Window, read: ReadWindow) -> None:
-        windows.complete(
+        backfill_windows.complete(
             self._cycle.connection,
             window,
             run_count=len(read.run_ids) + len(read.left_out),
@@ -162,9 +161,9 @@ class _Backfill:
             is_capped=read.is_too_much,
             completed_at=self._cycle.clock(),
         )
-        windows.save_progress(self._cycle.connection, window.repository_id)
+        backfill_windows.save_progress(self._cycle.connection, window.repository_id)
         self._cycle.save(turn)
-        progress = windows.progress(self._cycle.connection, window.repository_id)
+        progress = backfill_windows.progress(self._cycle.connection, window.repository_id)
         logger.info(
             "%s: history of runs: %d of %d windows, %s attempts so far, by %s requests",
             turn.repository.full_name,

@@ -5,7 +5,7 @@ import logging
 from actionsight.github.errors import GitHubError, MissingError
 from actionsight.repositories import hide_repository
 from ingestion.github.runs.attempts import confirm_readable
-from ingestion.github.state import runs as stored
+from ingestion.github.state.runs import first_created
 from ingestion.github.sync import Cycle, Turn
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def has_no_runs(cycle: Cycle, turn: Turn, error: Exception) -> bool:
     if not isinstance(error, MissingError):
         return False
     repository_id = turn.repository.repository_id
-    if stored.first_created(cycle.connection, repository_id) is not None:
+    if first_created(cycle.connection, repository_id) is not None:
         return False
     try:
         confirm_readable(turn)

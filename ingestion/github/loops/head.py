@@ -13,19 +13,21 @@ from ingestion.github.loops.failures import has_no_runs, settle
 from ingestion.github.runs.attempts import AnotherRepositoryError, RunIntake
 from ingestion.github.runs.listing import ReadWindow, read_newest, read_through
 from ingestion.github.runs.writer import RunLoad
-from ingestion.github.state import backfill_windows as windows
-from ingestion.github.state import repositories as state
-from ingestion.github.state import runs as stored
+from ingestion.github.state import backfill_windows
 from ingestion.github.state.backfill_windows import SECOND, Window
-from ingestion.github.state.repositories import Repository
+from ingestion.github.state.etags import Etag, save_etag, stored_etags
+from ingestion.github.state.repositories import (
+    Repository,
+    begin_head,
+    known_workflows,
+    save_head_cursor,
+)
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 OVERLAP = timedelta(hours=1)
 # Clocks differ; a window that ends a little in the future still holds every run there is.
 CLOCK_MARGIN = timedelta(minutes=1)
 _LISTING = "head"
-
-Etag = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Headed:
 
 def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> Headed:
     """List what is new in all repositories."""
-    known = state.etags(cycle.connection, _LISTING)
+    known = stored_etags(cycle.connection, _LISTING)
     headed = Headed(set(), set(), {})
     load = RunLoad(cycle, tally)
     now = cycle.latest_now
@@ -100,7 +102,7 @@ def _begun(cycle: Cycle, repository: Repository) -> Repository:
     if repository.head_since is not None:
         return repository
     since = (cycle.earliest_now - OVERLAP).replace(microsecond=0)
-    state.begin_head(cycle.connection, repository.repository_id, since)
+    begin_head(cycle.connection, repository.repository_id, since)
     return replace(repository, head_since=since, head_cursor=since)
 
 
@@ -143,20 +145,20 @@ def _tells_of_change(cycle: Cycle, read: ReadWindow, repository: Repository) -> 
     ):
         return True
     workflow_ids = {row["workflow_id"] for row in read.rows}
-    return bool(workflow_ids - stored.known_workflows(cycle.connection, workflow_ids))
+    return bool(workflow_ids - known_workflows(cycle.connection, workflow_ids))
 
 
 def _end(cycle: Cycle, turn: Turn, listed: Listed) -> None:
     """What was listed is stored: go on from there next time."""
     repository_id = turn.repository.repository_id
     if listed.gap is not None:
-        windows.add(cycle.connection, listed.gap)
+        backfill_windows.add(cycle.connection, listed.gap)
     cursor = listed.read.newest_created_at or (listed.gap and listed.since)
     if cursor:
         # A time that lies ahead must not hide what comes before it.
-        state.save_head_cursor(cycle.connection, repository_id, min(cursor, cycle.latest_now))
+        save_head_cursor(cycle.connection, repository_id, min(cursor, cycle.latest_now))
     if listed.read.etag is not None and not listed.read.is_unchanged:
-        state.save_etag(
+        save_etag(
             cycle.connection,
             repository_id,
             _LISTING,

@@ -16,9 +16,17 @@ from ingestion.github.loops.webhook_coverage import ToldJobs, is_sampled
 from ingestion.github.runs.attempts import confirm_readable
 from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import WORKFLOW_JOBS, Row
-from ingestion.github.state import repositories as state
-from ingestion.github.state import runs as stored
-from ingestion.github.state.runs import JobListing, OwedAttempt, Queue
+from ingestion.github.state.job_listings import (
+    JobListing,
+    OwedAttempt,
+    Queue,
+    count_owed,
+    owe_told_again,
+    owed_attempts,
+    save_job_listings_owed,
+    settle_owed,
+)
+from ingestion.github.state.runs import save_missing_attempts
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
@@ -132,7 +140,7 @@ class _Jobs:
     def go_through(self, *, is_history: bool) -> None:
         """Go through a queue once; a repository that fails again and again is left out."""
         queue = Queue(self._turns.keys() - self._left, is_history, self._cycle.clock())
-        owed_count = stored.owed_count(self._cycle.connection, queue)
+        owed_count = count_owed(self._cycle.connection, queue)
         self._owed_count += owed_count
         if owed_count:
             logger.info("jobs of %d attempts are owed", owed_count)
@@ -152,14 +160,14 @@ class _Jobs:
         """Write what was done, and what is left."""
         for turn in self._turns.values():
             self._cycle.finish(turn)
-        state.save_job_listings_owed(self._cycle.connection, self._turns.keys())
+        save_job_listings_owed(self._cycle.connection, self._turns.keys())
 
     def _wanted(self, queue: Queue) -> Iterator[_Run]:
         """Runs to ask for; what webhooks told goes straight into the chunk."""
         # Each of a run's attempts has a place of its own in the queue; the first brings them all.
         given: set[int] = set()
         while True:
-            page = stored.owed_attempts(self._cycle.connection, queue, _RUNS_PER_LOOK)
+            page = owed_attempts(self._cycle.connection, queue, _RUNS_PER_LOOK)
             if not page:
                 return
             told = self._told.counts(
@@ -235,7 +243,7 @@ class _Jobs:
 
     def _note_missing(self, run: _Run, missing: dict[int, MissingError]) -> None:
         confirm_readable(run.turn)
-        stored.save_missing_attempts(
+        save_missing_attempts(
             self._cycle.connection,
             run.turn.repository.repository_id,
             [((run.run_id, number), error.status_code) for number, error in missing.items()],
@@ -260,17 +268,17 @@ class _Jobs:
         self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
         kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
         listings = [each for each in chunk.listings if each.attempt.repository_id in kept]
-        stored.settle_owed(self._cycle.connection, listings, self._cycle.clock())
+        settle_owed(self._cycle.connection, listings, self._cycle.clock())
         for repository_id in chunk.doubted:
             # Also what was taken as told in this very chunk; from now on better names are known.
-            stored.owe_told_again(self._cycle.connection, repository_id)
+            owe_told_again(self._cycle.connection, repository_id)
             self._told = ToldJobs(self._cycle.connection)
         self._listed_count += len(chunk.listings)
         touched = {each.attempt.repository_id for each in listings}
         for repository_id in touched:
             self._cycle.save(self._turns[repository_id])
         if touched:
-            state.save_job_listings_owed(self._cycle.connection, touched)
+            save_job_listings_owed(self._cycle.connection, touched)
             logger.info("jobs: %d of %d attempts listed", self._listed_count, self._owed_count)
         for gone in self._turns.keys() - self._left - kept:
             self._turns[gone].poll.error = "removed while its jobs were collected"

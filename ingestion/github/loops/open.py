@@ -15,9 +15,9 @@ from ingestion.github.loops.failures import settle
 from ingestion.github.runs.attempts import ReadRuns, RunIntake, ask_run
 from ingestion.github.runs.deleted import note_gone
 from ingestion.github.runs.writer import RunLoad
-from ingestion.github.state import runs as stored
+from ingestion.github.state.polls import last_ended
 from ingestion.github.state.repositories import Repository
-from ingestion.github.state.runs import OpenRun
+from ingestion.github.state.runs import OpenRun, open_runs, told_runs
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 # A run that is missing so soon may just not have arrived everywhere at GitHub.
@@ -31,7 +31,7 @@ PAUSE = 0.01
 STUCK_PAUSE = 0.25
 
 
-def open_runs(
+def refresh_open_runs(
     cycle: Cycle,
     tally: Tally,
     repositories: Collection[Repository],
@@ -85,13 +85,13 @@ def _runs(
 ) -> Iterator[OpenRun]:
     """What is open by the stored rows, then what is by webhooks alone; each run once."""
     oldest = cycle.clock() - LONGEST_RUN
-    last = stored.last_ended(cycle.connection, repository_ids, "open", oldest)
+    last = last_ended(cycle.connection, repository_ids, "open", oldest)
     since = {id_: last[id_] - DRAIN_MARGIN if id_ in last else oldest for id_ in repository_ids}
     now = cycle.clock()
     seen: set[int] = set()
     for run in (
-        *stored.open_runs(cycle.connection, repository_ids),
-        *stored.told_runs(cycle.connection, since),
+        *open_runs(cycle.connection, repository_ids),
+        *told_runs(cycle.connection, since),
     ):
         listed = listed_since.get(run.repository_id)
         just_listed = listed and run.created_at and run.created_at >= listed

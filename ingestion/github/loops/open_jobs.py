@@ -18,8 +18,13 @@ from ingestion.github.loops.open import LONGEST_RUN
 from ingestion.github.loops.webhook_coverage import ToldJobs, is_sampled
 from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, Row
-from ingestion.github.state import runs as stored
-from ingestion.github.state.runs import OpenAttempt, OpenJobListing
+from ingestion.github.state.open_job_listings import (
+    OpenAttempt,
+    OpenJobListing,
+    due_open_attempts,
+    forget_open_listings,
+    save_open_listings,
+)
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
@@ -97,11 +102,11 @@ class _OpenJobs:
             if len(self._chunk.batch) >= JOBS_PER_LOAD:
                 self._load()
         self._load()
-        stored.forget_open_listings(self._cycle.connection, self._turns.keys())
+        forget_open_listings(self._cycle.connection, self._turns.keys())
 
     def _wanted(self) -> Iterator[OpenAttempt]:
         now = self._cycle.clock()
-        due = stored.due_open_attempts(
+        due = due_open_attempts(
             self._cycle.connection,
             self._turns.keys(),
             now,
@@ -158,7 +163,7 @@ class _OpenJobs:
             chunk.batch.add(WORKFLOW_JOBS, row)
         self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
         kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
-        stored.save_open_listings(
+        save_open_listings(
             connection, [each for each in chunk.listings if each.attempt.repository_id in kept]
         )
         for repository_id in {each.attempt.repository_id for each in chunk.listings} & kept:

@@ -22,8 +22,8 @@ from ingestion.github.concurrency import map_concurrently
 from ingestion.github.loader import Batch
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
-from ingestion.github.state import repositories as state
-from ingestion.github.state.repositories import Repository
+from ingestion.github.state.etags import Etag, save_etag, stored_etags
+from ingestion.github.state.repositories import Repository, save_looked_at
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
@@ -33,8 +33,6 @@ _ROWS_PER_LOAD = 5_000
 # Runs tell of a new name and of new workflows; the rest may wait for so long, but for whether
 # everybody may see what is public.
 LOOK_EVERY = timedelta(hours=1)
-
-Etag = tuple[str, str, str]
 
 
 @dataclass
@@ -149,7 +147,7 @@ def look(
 ) -> None:
     """Load these repositories as GitHub shows them now, and their workflows."""
     etags = {
-        listing: state.etags(cycle.connection, listing) for listing in ("repository", "workflows")
+        listing: stored_etags(cycle.connection, listing) for listing in ("repository", "workflows")
     }
     batch = Batch()
     turns: dict[int, Turn] = {}
@@ -274,9 +272,9 @@ def _load(
     for repository_id, turn in turns.items():
         if (found := seen.get(repository_id)) and repository_id in kept:
             if is_whole:
-                state.save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
+                save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
             for kind, etag in found.etags.items():
-                state.save_etag(cycle.connection, repository_id, kind, etag, cycle.clock())
+                save_etag(cycle.connection, repository_id, kind, etag, cycle.clock())
         cycle.finish(turn)
     turns.clear()
     seen.clear()

@@ -24,10 +24,9 @@ from ingestion.github.runs.listing import (
     read_window,
 )
 from ingestion.github.runs.writer import RunLoad
-from ingestion.github.state import repositories as state
-from ingestion.github.state import runs as stored
 from ingestion.github.state.backfill_windows import SECOND, Window
-from ingestion.github.state.repositories import Repository
+from ingestion.github.state.repositories import Repository, save_swept_at
+from ingestion.github.state.runs import first_created, run_count, runs_created
 from ingestion.github.sync import Cycle, Expected, Tally, Turn
 
 logger = logging.getLogger(__name__)
@@ -79,7 +78,7 @@ def _sweep(cycle: Cycle, turn: Turn, load: RunLoad) -> None:
         known = _stored(cycle, window)
         _check(cycle, turn, load, intake, known - read.run_ids)
         load.when_full()
-    first = stored.first_created(cycle.connection, turn.repository.repository_id)
+    first = first_created(cycle.connection, turn.repository.repository_id)
     if first is not None and first < begins:
         _find_vanished(
             cycle, turn, load, intake, Window(turn.repository.repository_id, first, begins - SECOND)
@@ -117,7 +116,7 @@ def _check(
 ) -> None:
     """Ask for what was not listed; not for each of many that a search that is stale left out."""
     if len(unlisted) > PER_PAGE:
-        count = stored.run_count(cycle.connection, turn.repository.repository_id)
+        count = run_count(cycle.connection, turn.repository.repository_id)
         if count_runs(turn) >= count:
             raise UnexpectedResponseError(
                 f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
@@ -126,11 +125,9 @@ def _check(
 
 
 def _stored(cycle: Cycle, window: Window) -> set[int]:
-    return stored.runs_created(
-        cycle.connection, window.repository_id, window.starts_at, window.ends_at
-    )
+    return runs_created(cycle.connection, window.repository_id, window.starts_at, window.ends_at)
 
 
 def _end(cycle: Cycle, turn: Turn) -> None:
-    state.save_swept_at(cycle.connection, turn.repository.repository_id, turn.poll.started_at)
+    save_swept_at(cycle.connection, turn.repository.repository_id, turn.poll.started_at)
     cycle.finish(turn)

@@ -14,7 +14,8 @@ from zlib import crc32
 
 from psycopg import Connection
 
-from ingestion.github.state.runs import Attempt, OpenAttempt
+from ingestion.github.state.open_job_listings import OpenAttempt
+from ingestion.github.state.runs import Attempt
 
 # One in so many is listed although it was told.
 SAMPLE = 20

@@ -14,9 +14,13 @@ from ingestion.github.concurrency import map_concurrently
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
 from ingestion.github.runs.writer import RunLoad
 from ingestion.github.schema import CONTENT_HASH, Row
-from ingestion.github.state import runs as history
 from ingestion.github.state.repositories import Repository
-from ingestion.github.state.runs import Attempt
+from ingestion.github.state.runs import (
+    Attempt,
+    missing_attempts,
+    save_missing_attempts,
+    stored_attempts,
+)
 from ingestion.github.sync import Cycle, Expected, Turn
 
 logger = logging.getLogger(__name__)
@@ -114,7 +118,7 @@ class RunIntake:
         """
         if self._missing:
             confirm_readable(self._turn)
-            history.save_missing_attempts(
+            save_missing_attempts(
                 self._cycle.connection,
                 self._turn.repository.repository_id,
                 self._missing,
@@ -129,8 +133,8 @@ class RunIntake:
     ) -> tuple[dict[int, list[Row]], set[int]]:
         """Earlier attempts that are not stored as final, by run; and the runs that failed."""
         connection = self._cycle.connection
-        stored = history.stored_attempts(connection, rerun)
-        missing = history.missing_attempts(connection, rerun)
+        stored = stored_attempts(connection, rerun)
+        missing = missing_attempts(connection, rerun)
         missing |= {attempt for attempt, _ in self._missing}
         wanted = [
             attempt for row in rows for attempt in _unknown(row, stored) if attempt not in missing

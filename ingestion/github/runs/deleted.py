@@ -7,7 +7,7 @@ from ingestion.github.concurrency import map_concurrently
 from ingestion.github.rows import gone_row
 from ingestion.github.runs.attempts import RunIntake, ask_run, confirm_readable
 from ingestion.github.runs.writer import RunLoad
-from ingestion.github.state import runs as stored
+from ingestion.github.state.runs import rows_of_runs
 from ingestion.github.sync import Cycle, Turn
 
 
@@ -17,7 +17,7 @@ def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int])
     Raises:
         GitHubError: the repository itself is not there, which says nothing of its runs.
     """
-    rows = stored.rows_of_runs(cycle.connection, run_ids) if run_ids else []
+    rows = rows_of_runs(cycle.connection, run_ids) if run_ids else []
     if not rows:
         return False
     confirm_readable(turn)

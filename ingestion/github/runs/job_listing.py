@@ -11,7 +11,12 @@ from actionsight.github.pagination import iter_pages
 from ingestion.github.loader import Batch
 from ingestion.github.rows import UnreadablePayloadError, gone_row, workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
-from ingestion.github.state import runs as stored
+from ingestion.github.state.jobs import (
+    job_rows,
+    jobs_of_attempts,
+    told_job_rows,
+    told_jobs_of_attempts,
+)
 from ingestion.github.state.runs import Attempt
 from ingestion.github.sync import Turn
 
@@ -99,14 +104,14 @@ def gone_jobs(
     What webhooks alone told counts once there will be no other listing: jobs may come after one.
     """
     by_attempt = {each.attempt: each for each in listings}
-    known = stored.jobs_of_attempts(connection, by_attempt.keys())
+    known = jobs_of_attempts(connection, by_attempt.keys())
     settled = {attempt for attempt, each in by_attempt.items() if each.is_settled}
-    told = stored.told_jobs_of_attempts(connection, settled)
+    told = told_jobs_of_attempts(connection, settled)
     gone = [job for attempt, job in known if job not in by_attempt[attempt].job_ids]
     gone_by_webhook = [
         job
         for attempt, job, received_at in told
         if job not in by_attempt[attempt].job_ids and received_at < by_attempt[attempt].asked_at
     ]
-    rows = stored.job_rows(connection, gone) + stored.told_job_rows(connection, gone_by_webhook)
+    rows = job_rows(connection, gone) + told_job_rows(connection, gone_by_webhook)
     return [gone_row(row, noticed_at) for row in rows]

@@ -39,7 +39,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Progress:
+class BackfillProgress:
     """How far the backfill of a repository has come: windows, and the time that they span."""
 
     window_count: int
@@ -206,9 +206,9 @@ def read_again(connection: Connection[Any], repository_id: int, since: datetime)
         )
 
 
-def progress(connection: Connection[Any], repository_id: int) -> Progress:
+def progress(connection: Connection[Any], repository_id: int) -> BackfillProgress:
     """How far the backfill of a repository has come."""
-    with connection.cursor(row_factory=class_row(Progress)) as cursor:
+    with connection.cursor(row_factory=class_row(BackfillProgress)) as cursor:
         row = cursor.execute(
             """
             select
@@ -222,7 +222,7 @@ def progress(connection: Connection[Any], repository_id: int) -> Progress:
             """,
             [repository_id],
         ).fetchone()
-    return row or Progress(0, 0, 0.0, 0.0)
+    return row or BackfillProgress(0, 0, 0.0, 0.0)
 
 
 def save_progress(connection: Connection[Any], repository_id: int) -> None:

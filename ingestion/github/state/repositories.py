@@ -1,18 +1,16 @@
-"""What collection remembers in PostgreSQL: who is monitored, how far each has come, what was done.
+"""What collection keeps of a monitored repository: how far each loop has come, and what fails.
 
-Every function takes the cycle's own connection (autocommit), which also holds the lock.
+Who is monitored is written by `actionsight.repositories`; here are collection's own cursors. Every
+function takes the sync's own connection (autocommit), which also holds the lock.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
-
-from actionsight.github.rate_limit.models import RateLimitState
 
 
 @dataclass(frozen=True)
@@ -34,26 +32,7 @@ class Repository:
     backfill_target: datetime | None
 
 
-@dataclass
-class Poll:
-    """A row of raw.polls: what one loop did for one repository.
-
-    `ended_at` stays null where it failed; with an end, `error` tells what was left out.
-    """
-
-    poll_id: UUID
-    repository_id: int
-    loop: str
-    started_at: datetime
-    ended_at: datetime | None = None
-    seen: int = 0
-    changed: int = 0
-    request_count: int = 0
-    load_ids: list[str] = field(default_factory=list)
-    error: str | None = None
-
-
-def monitored(connection: Connection[Any]) -> list[Repository]:
+def monitored_repositories(connection: Connection[Any]) -> list[Repository]:
     """All monitored repositories, by name."""
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         cursor.execute(
@@ -173,134 +152,9 @@ def save_newest_observation(
     )
 
 
-def save_job_listings_owed(connection: Connection[Any], repository_ids: Collection[int]) -> None:
-    """Count the job listings that are owed, for those who watch."""
-    connection.execute(
-        """
-        update app.repositories set job_listings_owed = counted.owed
-        from (
-            select wanted.repository_id, count(owed.run_id) as owed
-            from unnest(%s::bigint[]) as wanted (repository_id)
-            left join raw.owed_job_listings as owed using (repository_id)
-            group by wanted.repository_id
-        ) as counted
-        where repositories.repository_id = counted.repository_id
-            and repositories.job_listings_owed <> counted.owed
-        """,
-        [list(repository_ids)],
-    )
-
-
-def save_poll(connection: Connection[Any], poll: Poll) -> None:
-    """Insert the row of a loop, or bring it up to date."""
-    connection.execute(
-        """
-        insert into raw.polls (
-            poll_id, repository_id, loop, started_at, ended_at,
-            seen, changed, request_count, load_ids, error
-        ) values (
-            %(poll_id)s, %(repository_id)s, %(loop)s, %(started_at)s, %(ended_at)s,
-            %(seen)s, %(changed)s, %(request_count)s, %(load_ids)s, %(error)s
-        )
-        on conflict (poll_id, repository_id, loop) do update set
-            ended_at = excluded.ended_at,
-            seen = excluded.seen,
-            changed = excluded.changed,
-            request_count = excluded.request_count,
-            load_ids = excluded.load_ids,
-            error = excluded.error
-        """,
-        vars(poll),
-    )
-
-
-def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, str]:
-    """Errors by repository id that a cycle has met so far."""
+def known_workflows(connection: Connection[Any], workflow_ids: Collection[int]) -> set[int]:
+    """Which of these workflows are stored."""
     rows = connection.execute(
-        "select repository_id, error from raw.polls where poll_id = %s and error is not null",
-        [poll_id],
+        "select workflow_id from raw.workflows where workflow_id = any(%s)", [list(workflow_ids)]
     ).fetchall()
-    return dict(rows)
-
-
-def failed_in_poll(connection: Connection[Any], poll_id: UUID) -> set[int]:
-    """Repositories of which a loop of a cycle has failed."""
-    rows = connection.execute(
-        """
-        select repository_id from raw.polls
-        where poll_id = %s and error is not null and ended_at is null
-        """,
-        [poll_id],
-    ).fetchall()
-    return {repository_id for (repository_id,) in rows}
-
-
-def etags(connection: Connection[Any], listing: str) -> dict[int, tuple[str, str, str]]:
-    """URL, token key and ETag of a listing that is stored, by repository id."""
-    rows = connection.execute(
-        "select repository_id, url, token_key, etag from raw.etags where listing = %s", [listing]
-    ).fetchall()
-    return {repository_id: (url, key, etag) for repository_id, url, key, etag in rows}
-
-
-def save_etag(
-    connection: Connection[Any],
-    repository_id: int,
-    listing: str,
-    stored: tuple[str, str, str],
-    saved_at: datetime,
-) -> None:
-    """What this ETag stands for is stored: GitHub need not send it again."""
-    url, token_key, etag = stored
-    connection.execute(
-        """
-        insert into raw.etags (repository_id, listing, url, token_key, etag, saved_at)
-        values (%s, %s, %s, %s, %s, %s)
-        on conflict (repository_id, listing) do update set
-            url = excluded.url,
-            token_key = excluded.token_key,
-            etag = excluded.etag,
-            saved_at = excluded.saved_at
-        """,
-        [repository_id, listing, url, token_key, etag, saved_at],
-    )
-
-
-def save_rate_limit(
-    connection: Connection[Any],
-    rate_limit: RateLimitState,
-    before: RateLimitState | None,
-    seen_at: datetime,
-) -> None:
-    """What is left of a credential's limit, and what was asked with it since `before`."""
-    counts: Mapping[str, int] = {
-        name: getattr(rate_limit, name) - (getattr(before, name) if before else 0)
-        for name in ("request_count", "unchanged_count", "refused_count")
-    }
-    connection.execute(
-        """
-        insert into app.github_budgets as stored (
-            credential, request_limit, remaining, resets_at,
-            request_count, unchanged_count, refused_count, seen_at
-        ) values (
-            %(credential)s, %(limit)s, %(remaining)s, %(resets_at)s,
-            %(request_count)s, %(unchanged_count)s, %(refused_count)s, %(seen_at)s
-        )
-        on conflict (credential) do update set
-            request_limit = excluded.request_limit,
-            remaining = excluded.remaining,
-            resets_at = excluded.resets_at,
-            request_count = stored.request_count + excluded.request_count,
-            unchanged_count = stored.unchanged_count + excluded.unchanged_count,
-            refused_count = stored.refused_count + excluded.refused_count,
-            seen_at = excluded.seen_at
-        """,
-        {
-            "credential": rate_limit.credential,
-            "limit": rate_limit.limit,
-            "remaining": rate_limit.remaining,
-            "resets_at": rate_limit.resets_at,
-            "seen_at": seen_at,
-            **counts,
-        },
-    )
+    return {workflow_id for (workflow_id,) in rows}

@@ -1,0 +1,93 @@
+"""The rows of raw.polls: what each loop did for each repository."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+
+@dataclass
+class Poll:
+    """A row of raw.polls: what one loop did for one repository.
+
+    `ended_at` stays null where it failed; with an end, `error` tells what was left out.
+    """
+
+    poll_id: UUID
+    repository_id: int
+    loop: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    seen: int = 0
+    changed: int = 0
+    request_count: int = 0
+    load_ids: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+def save_poll(connection: Connection[Any], poll: Poll) -> None:
+    """Insert the row of a loop, or bring it up to date."""
+    connection.execute(
+        """
+        insert into raw.polls (
+            poll_id, repository_id, loop, started_at, ended_at,
+            seen, changed, request_count, load_ids, error
+        ) values (
+            %(poll_id)s, %(repository_id)s, %(loop)s, %(started_at)s, %(ended_at)s,
+            %(seen)s, %(changed)s, %(request_count)s, %(load_ids)s, %(error)s
+        )
+        on conflict (poll_id, repository_id, loop) do update set
+            ended_at = excluded.ended_at,
+            seen = excluded.seen,
+            changed = excluded.changed,
+            request_count = excluded.request_count,
+            load_ids = excluded.load_ids,
+            error = excluded.error
+        """,
+        vars(poll),
+    )
+
+
+def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, str]:
+    """Errors by repository id that a cycle has met so far."""
+    rows = connection.execute(
+        "select repository_id, error from raw.polls where poll_id = %s and error is not null",
+        [poll_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def failed_in_poll(connection: Connection[Any], poll_id: UUID) -> set[int]:
+    """Repositories of which a loop of a cycle has failed."""
+    rows = connection.execute(
+        """
+        select repository_id from raw.polls
+        where poll_id = %s and error is not null and ended_at is null
+        """,
+        [poll_id],
+    ).fetchall()
+    return {repository_id for (repository_id,) in rows}
+
+
+def last_ended(
+    connection: Connection[Any], repository_ids: Collection[int], loop: str, oldest: datetime
+) -> dict[int, datetime]:
+    """When each repository's newest turn of a loop that ended well began, if after `oldest`."""
+    rows = connection.execute(
+        """
+        select wanted.repository_id, newest.started_at
+        from unnest(%s::bigint[]) as wanted (repository_id)
+        cross join lateral (
+            select started_at from raw.polls
+            where polls.repository_id = wanted.repository_id and started_at > %s
+                and loop = %s and ended_at is not null
+            order by started_at desc
+            limit 1
+        ) as newest
+        """,
+        [list(repository_ids), oldest, loop],
+    ).fetchall()
+    return dict(rows)
