@@ -3,17 +3,20 @@
 A row holds what polling last saw of one object of GitHub. Every column may be null but the keys
 and those marked required, since old or partial answers lack fields; `content_hash` stands for all
 other columns, so that an unchanged row keeps the id of the load that brought it.
+
+Which of two states of one object is the newer, whenever each of them was seen, is decided by the
+same orders in `transform` between polls and webhooks (docs/analysts.md, newest state).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from ingestion.github.order import Order, has_begun, job_order, run_order
-
 Kind = Literal["bigint", "text", "bool", "timestamp", "json"]
 Row = dict[str, Any]
+Order = tuple[Any, ...]
 
 CONTENT_HASH = "content_hash"
 LOAD_ID = "_dlt_load_id"
@@ -21,6 +24,32 @@ GONE_AT = "gone_at"
 DATASET = "raw"
 # What says nothing: absent, or a list without items, which travels as text.
 NOTHING = (None, "[]")
+_STATUS_RANKS = {
+    "completed": 5,
+    "in_progress": 4,
+    "queued": 3,
+    "waiting": 2,
+    "pending": 2,
+    "requested": 1,
+}
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+def has_begun(row: Mapping[str, Any]) -> bool:
+    """Whether a job runs or ran; until then its `started_at` is when it was created."""
+    return row["status"] in ("in_progress", "completed")
+
+
+def run_order(row: Mapping[str, Any]) -> Order:
+    """Final states last, then by `updated_at`, then by status."""
+    rank = _STATUS_RANKS.get(row["status"], 0)
+    is_final = row["status"] == "completed" and row["conclusion"] != "action_required"
+    return is_final, row["updated_at"] or _EARLIEST, rank
+
+
+def job_order(row: Mapping[str, Any]) -> Order:
+    """By status, then by `completed_at`."""
+    return _STATUS_RANKS.get(row["status"], 0), row["completed_at"] or _EARLIEST
 
 
 @dataclass(frozen=True)

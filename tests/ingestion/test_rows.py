@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ingestion.github.order import job_order, run_order
 from ingestion.github.rows import (
     UnreadablePayloadError,
     repository_row,
@@ -24,6 +23,8 @@ from ingestion.github.schema import (
     WORKFLOWS,
     Row,
     Table,
+    job_order,
+    run_order,
 )
 from ingestion.github.source import to_arrow
 
