@@ -1,4 +1,11 @@
-"""dlt's pipelines: arrow, COPY, merged by key, unchanged rows left alone.
+"""dlt's pipelines: endpoint → table, by arrow and COPY, merged by key, unchanged rows left alone.
+
+    GET /repos/{owner}/{name}                        → raw.repositories
+    GET /repos/{…}/actions/workflows                 → raw.workflows
+    GET /repos/{…}/actions/runs[/{id}[/attempts/{n}]]→ raw.workflow_runs
+    GET /repos/{…}/actions/runs/{id}/…/jobs          → raw.workflow_jobs
+
+Never fetched: logs, artifacts, commits, pull requests, people.
 
 One per family of loops and table group, each with its own local folder and staging dataset: two
 pipelines on one staging dataset would lose rows.
@@ -12,21 +19,42 @@ from urllib.parse import urlsplit, urlunsplit
 
 import dlt
 import psycopg2
+import pyarrow as pa
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema.typing import TColumnSchema, TSchemaContractDict, TUpsertStrategyDict
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.postgres.configuration import (
     PostgresClientConfiguration,
     PostgresCredentials,
 )
+from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.database_errors import LoadError
-from ingestion.github.schema import DATASET, PIPELINES, Row, Table
-from ingestion.github.source import github_source
+from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Kind, Row, Table
 
 logger = logging.getLogger(__name__)
 
+# New columns are welcome (they come with a release of ours), a changed type stops the load.
+SCHEMA_CONTRACT: TSchemaContractDict = {
+    "tables": "evolve",
+    "columns": "evolve",
+    "data_type": "freeze",
+}
+WRITE_DISPOSITION: TUpsertStrategyDict = {
+    "disposition": "merge",
+    "strategy": "upsert",
+    "skip_unchanged_rows": True,
+    "row_version_column_name": CONTENT_HASH,
+}
+_ARROW: dict[Kind, pa.DataType] = {
+    "bigint": pa.int64(),
+    "text": pa.string(),
+    "bool": pa.bool_(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "json": pa.string(),
+}
 _DLT_SETTINGS = {
     "normalize.parquet_normalizer.add_dlt_load_id": True,
     # The tables and our own cursors are the state; dlt's would only cost requests.
@@ -141,6 +169,50 @@ class Pipelines:
                 dataset_name=DATASET,
             )
         return self._pipelines[family, name]
+
+
+def github_source(pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> DltSource:
+    """A dlt source of one resource per table, which yields the given rows.
+
+    Raises:
+        pyarrow.ArrowInvalid: a value does not fit its column.
+    """
+    batches = {table: to_arrow(table, group) for table, group in rows.items()}
+
+    def resources() -> Iterator[DltResource]:
+        for table, batch in batches.items():
+            yield dlt.resource(
+                [batch],
+                name=table.name,
+                primary_key=table.key,
+                columns=_columns(table),
+                write_disposition=WRITE_DISPOSITION,
+            )
+
+    declare = dlt.source(name=pipeline_name, max_table_nesting=0, schema_contract=SCHEMA_CONTRACT)
+    return declare(resources)()
+
+
+def to_arrow(table: Table, rows: Iterable[Row]) -> pa.Table:
+    """Rows as one arrow table with exactly the table's columns, `content_hash` last.
+
+    Raises:
+        pyarrow.ArrowInvalid: a value does not fit its column.
+    """
+    fields = [
+        pa.field(column.name, _ARROW[column.kind], nullable=not column.is_required)
+        for column in table.columns
+    ]
+    schema = pa.schema([*fields, pa.field(CONTENT_HASH, pa.string(), nullable=False)])
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def _columns(table: Table) -> list[TColumnSchema]:
+    hints: list[TColumnSchema] = [
+        {"name": column.name, "data_type": column.kind, "nullable": not column.is_required}
+        for column in table.columns
+    ]
+    return [*hints, {"name": CONTENT_HASH, "data_type": "text", "nullable": False}]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ingestion.github.pipeline import to_arrow
 from ingestion.github.rows import (
     UnreadablePayloadError,
     repository_row,
@@ -26,7 +27,6 @@ from ingestion.github.schema import (
     job_order,
     run_order,
 )
-from ingestion.github.source import to_arrow
 
 pytestmark = pytest.mark.unit
 
