@@ -32,7 +32,7 @@ def main() -> None:
     from actionsight.github.rate_limit.models import Limits
     from actionsight.settings import load
     from ingestion.github import stages
-    from ingestion.github.sync import LOOPS, cycle
+    from ingestion.github.sync import LOOPS, start_sync
 
     result: dict[str, Any] = {"import_seconds": time.perf_counter() - began}
     watches = _watches()
@@ -46,11 +46,11 @@ def main() -> None:
     limits = Limits(concurrent=1_000, points_per_minute=1_000_000) if arguments.lifted else None
     with (
         _profiled(arguments.profile),
-        cycle(settings, loops=loops, is_watched=arguments.watched, limits=limits) as under_way,
+        start_sync(settings, loops=loops, is_watched=arguments.watched, limits=limits) as sync,
     ):
         for stage in (stages.collect_repositories, stages.collect_runs, stages.collect_jobs):
             moment = time.perf_counter()
-            results.append(stage(under_way))
+            results.append(stage(sync))
             result[f"{stage.__name__}_seconds"] = time.perf_counter() - moment
             result[f"{stage.__name__}_peak_bytes"] = peak_bytes()
     result |= {

@@ -38,12 +38,12 @@ def prepare_command() -> None:
 @click.argument("names", nargs=-1, required=True, metavar="OWNER/NAME...")
 def resolve_command(names: Sequence[str]) -> None:
     """Monitor repositories and look each up at GitHub at once."""
-    from ingestion.github.loops.repositories import resolve
-    from ingestion.github.sync import cycle
+    from ingestion.github.loops.repositories import resolve_selections
+    from ingestion.github.sync import start_sync
 
-    with cycle(load(), loops=()) as under_way:
-        add_selections(under_way.connection, names, again=True)
-        _end_with(resolve(under_way, names))
+    with start_sync(load(), loops=()) as sync:
+        add_selections(sync.connection, names, again=True)
+        _end_with(resolve_selections(sync, names))
 
 
 @cli.command("poll")
@@ -67,15 +67,15 @@ def look_command() -> None:
     """
     from ingestion.github import stages
     from ingestion.github.loader import WouldLoadError
-    from ingestion.github.sync import cycle
+    from ingestion.github.sync import start_sync
 
     try:
-        with cycle(load(), loops=("head", "open"), is_watched=True, only_looks=True) as under_way:
+        with start_sync(load(), loops=("head", "open"), is_watched=True, only_looks=True) as sync:
             results = [
                 # First, since it is runs that are new most often.
-                stages.collect_runs(under_way),
-                stages.collect_repositories(under_way),
-                stages.collect_jobs(under_way),
+                stages.collect_runs(sync),
+                stages.collect_repositories(sync),
+                stages.collect_jobs(sync),
             ]
     except WouldLoadError:
         logger.info("GitHub has something new")
@@ -120,7 +120,7 @@ def _collect(
 ) -> None:
     from ingestion.github import stages
     from ingestion.github.progress import bars
-    from ingestion.github.sync import LOOPS, cycle
+    from ingestion.github.sync import LOOPS, start_sync
 
     if settings.database_url is None:
         raise click.ClickException("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")
@@ -128,15 +128,15 @@ def _collect(
         add_selections(connection, settings.repositories)
     chosen = [loop for loop in LOOPS if not loops or loop in loops]
     with (
-        bars() if since is not None else nullcontext(stages.NOBODY) as watching,
-        cycle(settings, loops=chosen, only=names, is_watched=True) as under_way,
+        bars() if since is not None else nullcontext(stages.NO_PROGRESS) as progress,
+        start_sync(settings, loops=chosen, only=names, is_watched=True) as sync,
     ):
         results = [
-            stages.collect_repositories(under_way),
-            stages.collect_runs(under_way, since, watching=watching),
-            stages.collect_jobs(under_way, watching=watching),
+            stages.collect_repositories(sync),
+            stages.collect_runs(sync, since, progress=progress),
+            stages.collect_jobs(sync, progress=progress),
         ]
-        unknown = {name.lower() for name in names} - under_way.monitored_names()
+        unknown = {name.lower() for name in names} - sync.monitored_names()
     for result in results:
         for table, seen in result.rows_seen.items():
             changed = result.rows_changed.get(table, 0)

@@ -1,6 +1,6 @@
 """Rows on their way into PostgreSQL: gathered, compared with what is stored, and loaded by dlt.
 
-Families of loops take turns at loading.
+Families of loops load one after the other.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -97,7 +97,7 @@ class Loader:
         self._only_looks = only_looks
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Hold the lock of those who load, which is waited for."""
         self._connection.execute("select pg_advisory_lock(%s)", [LOADING_LOCK])
         try:
@@ -157,7 +157,7 @@ class Loader:
         """
         if not self._has_pending():
             return []
-        with self.turn():
+        with self.lock():
             return self._pipelines.load_pending()
 
     @cached_property

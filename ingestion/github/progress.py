@@ -8,7 +8,7 @@ from typing import TextIO
 
 import click
 
-from ingestion.github.stages import NOBODY, Watching
+from ingestion.github.stages import NO_PROGRESS, Progress
 from ingestion.github.state.backfill_windows import BackfillProgress
 from ingestion.github.state.repositories import Repository
 
@@ -33,12 +33,12 @@ class _Bar:
 
 
 @contextmanager
-def bars(stream: TextIO | None = None) -> Iterator[Watching]:
+def bars(stream: TextIO | None = None) -> Iterator[Progress]:
     """Bars on a terminal (standard error when None); nothing where there is none to look at them,
     since the log tells the same line by line."""
     stream = stream or sys.stderr
     if not stream.isatty():
-        yield NOBODY
+        yield NO_PROGRESS
         return
     # Its lines would tear the bars; warnings still show.
     logging.getLogger().setLevel(logging.WARNING)
@@ -62,4 +62,4 @@ def bars(stream: TextIO | None = None) -> Iterator[Watching]:
         def show_listings(listed: int, owed: int) -> None:
             jobs_bar.show(listed / max(owed, 1), f"jobs of {listed:,} of {owed:,} attempts")
 
-        yield Watching(show_windows, show_listings)
+        yield Progress(show_windows, show_listings)

@@ -97,14 +97,14 @@ class Table:
 
         The start of a job that has begun is never taken from a state in which it had not.
         """
-        told = {
+        described = {
             name: earlier[name]
             for name in self._lasting_columns
             if row[name] in NOTHING and earlier[name] is not None
         }
         if has_begun(row) and not has_begun(earlier):
-            told.pop("started_at", None)
-        return {**row, **told}
+            described.pop("started_at", None)
+        return {**row, **described}
 
     @cached_property
     def _lasting_columns(self) -> tuple[str, ...]:

@@ -1,116 +1,123 @@
-"""The three stages of a cycle, in their order; each needs what the one before has stored."""
+"""The three stages of a sync, in their order; each needs what the one before has stored."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingestion.github.loops import backfill, jobs, repositories, sweep
-from ingestion.github.loops.head import Headed, head
+from ingestion.github.loops import backfill, jobs, sweep
+from ingestion.github.loops.head import HeadResult, head
 from ingestion.github.loops.open import refresh_open_runs
+from ingestion.github.loops.repositories import (
+    follow_owners,
+    refresh_repositories,
+    repositories_due,
+    repositories_unconfirmed,
+    resolve_selections,
+)
 from ingestion.github.state.polls import troubles_of_poll
 from ingestion.github.state.repositories import clear_troubles
-from ingestion.github.sync import Cycle, StageResult, Tally
+from ingestion.github.sync import Counts, StageResult, Sync
 
 
 @dataclass(frozen=True)
-class Watching:
+class Progress:
     """Who wants to see progress, if anybody does: of the history of runs, and of job listings."""
 
-    windows: backfill.Watcher | None = None
-    listings: jobs.Watcher | None = None
+    windows: backfill.OnProgress | None = None
+    listings: jobs.OnProgress | None = None
 
 
-NOBODY = Watching()
+NO_PROGRESS = Progress()
 
 
-def collect_repositories(cycle: Cycle) -> StageResult:
+def collect_repositories(sync: Sync) -> StageResult:
     """Find new selections, then load repositories and workflows of those that are due."""
 
-    def work(tally: Tally) -> None:
+    def work(counts: Counts) -> None:
         # The poll alone looks after repositories: sweep and backfill may go on beside it.
-        if "head" in cycle.loops:
-            tally.refused = repositories.resolve(cycle, cycle.only or None)
-            tally.refused |= repositories.follow_owners(cycle)
-            repositories.look(cycle, tally, repositories.due(cycle))
-            repositories.look(cycle, tally, repositories.unconfirmed(cycle), at_workflows=False)
+        if "head" in sync.loops:
+            counts.refused = resolve_selections(sync, sync.only or None)
+            counts.refused |= follow_owners(sync)
+            refresh_repositories(sync, counts, repositories_due(sync))
+            refresh_repositories(sync, counts, repositories_unconfirmed(sync), at_workflows=False)
 
-    return cycle.stage(work)
+    return sync.stage(work)
 
 
 def collect_runs(
-    cycle: Cycle,
+    sync: Sync,
     since: datetime | None = None,
     *,
     sweeps_all: bool = False,
-    watching: Watching = NOBODY,
+    progress: Progress = NO_PROGRESS,
 ) -> StageResult:
-    """New runs, open runs, a sweep where it is due, history that is owed: as the cycle's loops say.
+    """New runs, open runs, a sweep where it is due, history that is owed: as the sync's loops say.
 
     Args:
         since: how far back the history is wanted; as the settings say when None.
         sweeps_all: sweep also where it is not due.
-        watching: who wants to see progress.
+        progress: who wants to see progress.
     """
 
-    def work(tally: Tally) -> None:
-        headed = Headed(set(), set(), {})
-        if "head" in cycle.loops:
-            headed = _head(cycle, tally)
-        if "open" in cycle.loops:
-            refresh_open_runs(cycle, tally, cycle.repositories(), headed.listed_since)
-        if "sweep" in cycle.loops:
-            now = cycle.clock()
+    def work(counts: Counts) -> None:
+        result = HeadResult(set(), set(), {})
+        if "head" in sync.loops:
+            result = _head(sync, counts)
+        if "open" in sync.loops:
+            refresh_open_runs(sync, counts, sync.repositories(), result.listed_since)
+        if "sweep" in sync.loops:
+            now = sync.clock()
             sweep.sweep(
-                cycle,
-                tally,
-                [r for r in cycle.repositories() if sweeps_all or sweep.is_due(r, now)],
+                sync,
+                counts,
+                [r for r in sync.repositories() if sweeps_all or sweep.is_due(r, now)],
             )
-        if "backfill" in cycle.loops:
-            backfill.backfill(cycle, tally, cycle.repositories(), since, watching.windows)
+        if "backfill" in sync.loops:
+            backfill.backfill(sync, counts, sync.repositories(), since, progress.windows)
 
-    return cycle.stage(work)
+    return sync.stage(work)
 
 
-def collect_jobs(cycle: Cycle, *, watching: Watching = NOBODY) -> StageResult:
+def collect_jobs(sync: Sync, *, progress: Progress = NO_PROGRESS) -> StageResult:
     """The jobs of attempts that have completed since they were listed last, and of open ones."""
 
-    def work(tally: Tally) -> None:
-        loops = cycle.loops
+    def work(counts: Counts) -> None:
+        loops = sync.loops
         if {"head", "open", "backfill"} & set(loops):
             jobs.collect_jobs(
-                cycle,
-                tally,
+                sync,
+                counts,
                 of_new="head" in loops,
                 of_open="open" in loops,
                 of_history="backfill" in loops,
-                watch=watching.listings,
+                on_progress=progress.listings,
             )
-        _clear_troubles(cycle)
+        _clear_troubles(sync)
 
-    return cycle.stage(work)
+    return sync.stage(work)
 
 
-def _head(cycle: Cycle, tally: Tally) -> Headed:
+def _head(sync: Sync, counts: Counts) -> HeadResult:
     """The head, and what it gives cause to look at; those of another name by now once more."""
-    headed = head(cycle, tally, cycle.repositories())
-    repositories.look(
-        cycle,
-        tally,
+    result = head(sync, counts, sync.repositories())
+    refresh_repositories(
+        sync,
+        counts,
         [
             r
-            for r in cycle.repositories()
-            if r.repository_id in headed.renamed
-            or (r.repository_id in headed.doubtful and not cycle.has_seen(r))
+            for r in sync.repositories()
+            if r.repository_id in result.renamed
+            or (r.repository_id in result.doubtful and not sync.has_seen(r))
         ],
     )
     again = head(
-        cycle, tally, [r for r in cycle.repositories() if r.repository_id in headed.renamed]
+        sync, counts, [r for r in sync.repositories() if r.repository_id in result.renamed]
     )
-    headed.listed_since.update(again.listed_since)
-    return headed
+    result.listed_since.update(again.listed_since)
+    return result
 
 
-def _clear_troubles(cycle: Cycle) -> None:
-    """What this cycle did well is over as a trouble, since none of it failed."""
-    troubled = troubles_of_poll(cycle.connection, cycle.poll_id)
-    done = {repository.repository_id for repository in cycle.repositories()} - troubled.keys()
-    clear_troubles(cycle.connection, done, ["repository", "jobs", *cycle.loops])
+def _clear_troubles(sync: Sync) -> None:
+    """What this sync did well is over as a trouble, since none of it failed."""
+    troubled = troubles_of_poll(sync.connection, sync.poll_id)
+    done = {repository.repository_id for repository in sync.repositories()} - troubled.keys()
+    clear_troubles(sync.connection, done, ["repository", "jobs", *sync.loops])

@@ -1,12 +1,12 @@
-"""A cycle: one collection of all monitored repositories, stage by stage.
+"""A sync: all monitored repositories are collected once, stage by stage; raw.polls tells of it.
 
-    with cycle(settings, loops={"head", "open"}) as under_way:
-        stages.collect_repositories(under_way)
-        stages.collect_runs(under_way)
-        stages.collect_jobs(under_way)
+    with start_sync(settings, loops={"head", "open"}) as sync:
+        stages.collect_repositories(sync)
+        stages.collect_runs(sync)
+        stages.collect_jobs(sync)
 
-No loop runs twice at once; different ones do, and take turns at loading. Raw rows are committed
-before any cursor moves, so that a cycle that ends anywhere (also killed) is made good by the next
+No loop runs twice at once; different ones do, and load one after the other. Raw rows are committed
+before any cursor moves, so that a sync that ends anywhere (also killed) is made good by the next
 one.
 """
 
@@ -32,7 +32,7 @@ from ingestion.github.loader import Batch, Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.rows import UnreadablePayloadError
 from ingestion.github.schema import PIPELINES, TABLES
-from ingestion.github.state.polls import Poll, failed_in_poll, save_poll, troubles_of_poll
+from ingestion.github.state.polls import PollRow, failed_in_poll, save_poll, troubles_of_poll
 from ingestion.github.state.rate_limits import save_rate_limit
 from ingestion.github.state.raw_rows import changed_by_load, newest_load_id
 from ingestion.github.state.repositories import (
@@ -73,8 +73,8 @@ def _utc_now() -> datetime:
 class StageResult:
     """What a stage did: counts by table, dlt's load ids, requests, GitHub's limits as last seen.
 
-    `versions`: the load that changed each raw table last, in this cycle or before. `troubles`: by
-    repository, what the cycle has met so far. `refused`: selections that GitHub does not know.
+    `versions`: the load that changed each raw table last, in this sync or before. `troubles`: by
+    repository, what the sync has met so far. `refused`: selections that GitHub does not know.
     """
 
     rows_seen: dict[str, int]
@@ -89,7 +89,7 @@ class StageResult:
 
 
 @dataclass
-class Tally:
+class Counts:
     """A stage's counts while it works."""
 
     rows_seen: dict[str, int] = field(default_factory=dict)
@@ -103,15 +103,15 @@ class Tally:
 
 
 @dataclass
-class Turn:
-    """A loop's turn for one repository: who asks, and the row of raw.polls that tells of it.
+class RepositoryPoll:
+    """One loop's poll of one repository: who asks, and the row of raw.polls that tells of it.
 
     `counted`: the requests of this client that the row tells of already. `left_out`: what was wrong
     with elements of listings that could not be read, while the others were.
     """
 
     repository: Repository
-    poll: Poll
+    row: PollRow
     client: GitHubClient
     counted: int = 0
     left_out: list[str] = field(default_factory=list)
@@ -126,10 +126,10 @@ class Turn:
         self.left_out.append(f"{what} {payload.get('id')!r:.40}: {error}")
 
 
-class Cycle:
-    """The collection under way; made by `cycle`, which holds the locks of its loops.
+class Sync:
+    """The collection under way; made by `sync`, which holds the locks of its loops.
 
-    Its methods are the main thread's alone; other threads ask GitHub, through a turn's client.
+    Its methods are the main thread's alone; other threads ask GitHub, through a poll's client.
     """
 
     def __init__(
@@ -161,15 +161,15 @@ class Cycle:
         self._loader = loader
         self._until = until
         self._rate_limits: dict[str, RateLimitState] = {}
-        self.healed_load_ids = loader.load_pending()
-        for load_id in self.healed_load_ids:
+        self.recovered_load_ids = loader.load_pending()
+        for load_id in self.recovered_load_ids:
             for table in TABLES:
                 for repository_id in changed_by_load(connection, table, load_id):
                     save_newest_observation(connection, repository_id, clock())
 
     @property
     def is_over(self) -> bool:
-        """Whether the time that this cycle was given is up: what is left is the next one's."""
+        """Whether the time that this sync was given is up: what is left is the next one's."""
         return self._until is not None and self.clock() >= self._until
 
     @property
@@ -183,7 +183,7 @@ class Cycle:
         return max(self.clock(), self.server_time or self.clock())
 
     def repositories(self) -> list[Repository]:
-        """The monitored repositories of which no loop of this cycle has failed."""
+        """The monitored repositories of which no loop of this sync has failed."""
         failed = failed_in_poll(self.connection, self.poll_id)
         return [
             repository
@@ -193,7 +193,7 @@ class Cycle:
         ]
 
     def has_seen(self, repository: Repository) -> bool:
-        """Whether this cycle has looked at a repository already."""
+        """Whether this sync has looked at a repository already."""
         return repository.looked_at is not None and repository.looked_at >= self._began
 
     def monitored_names(self) -> set[str]:
@@ -201,97 +201,99 @@ class Cycle:
         return {r.full_name.lower() for r in monitored_repositories(self.connection)}
 
     def priority(self, loop: str) -> Priority:
-        """Who watches a cycle waits for all of it: nothing of it goes last."""
+        """Who watches a sync waits for all of it: nothing of it goes last."""
         return Priority.HEAD if self.is_watched else PRIORITIES[loop]
 
-    def begin(self, repository: Repository, loop: str, priority: Priority | None = None) -> Turn:
-        """A loop's turn for a repository begins now."""
-        return Turn(
+    def begin(
+        self, repository: Repository, loop: str, priority: Priority | None = None
+    ) -> RepositoryPoll:
+        """A loop's poll of a repository begins now."""
+        return RepositoryPoll(
             repository,
-            Poll(self.poll_id, repository.repository_id, loop, self.clock()),
+            PollRow(self.poll_id, repository.repository_id, loop, self.clock()),
             self.router.client(
                 repository.full_name, self.priority(loop) if priority is None else priority
             ),
         )
 
-    def fail(self, turn: Turn, error: Exception) -> None:
+    def fail(self, poll: RepositoryPoll, error: Exception) -> None:
         """Keep a repository's trouble to itself: note it, and let the others go on."""
-        poll = turn.poll
-        if poll.error is None:
-            poll.error = str(error)
-            logger.warning("%s: %s: %s", turn.repository.full_name, poll.loop, error)
-        self.save(turn)
+        row = poll.row
+        if row.error is None:
+            row.error = str(error)
+            logger.warning("%s: %s: %s", poll.repository.full_name, row.loop, error)
+        self.save(poll)
         # A limit that is used up is no trouble of a repository.
         if not isinstance(error, RateLimitError):
-            self._note_trouble(turn, str(error))
+            self._note_trouble(poll, str(error))
 
-    def save(self, turn: Turn) -> None:
+    def save(self, poll: RepositoryPoll) -> None:
         """Write the row of a loop as it stands."""
-        sent = turn.client.request_count
-        turn.poll.request_count += sent - turn.counted
-        turn.counted = sent
-        self.server_time = turn.client.server_time or self.server_time
-        save_poll(self.connection, turn.poll)
+        sent = poll.client.request_count
+        poll.row.request_count += sent - poll.counted
+        poll.counted = sent
+        self.server_time = poll.client.server_time or self.server_time
+        save_poll(self.connection, poll.row)
 
-    def finish(self, turn: Turn) -> None:
+    def finish(self, poll: RepositoryPoll) -> None:
         """Write the row of a loop whose rows are all in; after an error, without an end.
 
         What was left out is a trouble, but holds up nothing.
         """
-        if turn.poll.error is None:
-            turn.poll.ended_at = self.clock()
-            if turn.left_out:
-                turn.poll.error = f"left out: {turn.left_out[0]}"
-                logger.warning("%s: %s", turn.repository.full_name, turn.poll.error)
-                self._note_trouble(turn, turn.poll.error)
-        self.save(turn)
+        if poll.row.error is None:
+            poll.row.ended_at = self.clock()
+            if poll.left_out:
+                poll.row.error = f"left out: {poll.left_out[0]}"
+                logger.warning("%s: %s", poll.repository.full_name, poll.row.error)
+                self._note_trouble(poll, poll.row.error)
+        self.save(poll)
 
-    def _note_trouble(self, turn: Turn, trouble: str) -> None:
+    def _note_trouble(self, poll: RepositoryPoll, trouble: str) -> None:
         save_trouble(
             self.connection,
-            turn.poll.repository_id,
-            turn.poll.loop,
+            poll.row.repository_id,
+            poll.row.loop,
             trouble,
             self.clock() + timedelta(minutes=self.settings.poll_minutes),
         )
 
     def load(
-        self, pipeline_name: str, batch: Batch, turns: dict[int, Turn], tally: Tally
+        self, pipeline_name: str, batch: Batch, polls: dict[int, RepositoryPoll], counts: Counts
     ) -> set[int]:
         """Load and empty a batch; credit what changed to the loops of its repositories.
 
         Rows of a repository that was removed meanwhile are dropped: it may have been purged. Gives
         those that are still monitored, of which alone it may be said that their rows are stored.
         """
-        with self._loader.turn():
-            kept = still_monitored(self.connection, turns.keys() | batch.repository_ids())
+        with self._loader.lock():
+            kept = still_monitored(self.connection, polls.keys() | batch.repository_ids())
             batch.keep(kept)
             load_id = self._loader.load(pipeline_name, batch)
         batch.clear()
         if load_id is not None:
-            self._credit(pipeline_name, load_id, turns, tally)
+            self._credit(pipeline_name, load_id, polls, counts)
         return kept
 
     def _credit(
-        self, pipeline_name: str, load_id: str, turns: dict[int, Turn], tally: Tally
+        self, pipeline_name: str, load_id: str, polls: dict[int, RepositoryPoll], counts: Counts
     ) -> None:
-        tally.load_ids.append(load_id)
+        counts.load_ids.append(load_id)
         for table in PIPELINES[pipeline_name]:
             changed = changed_by_load(self.connection, table, load_id)
             total = sum(changed.values())
-            tally.rows_changed[table.name] = tally.rows_changed.get(table.name, 0) + total
+            counts.rows_changed[table.name] = counts.rows_changed.get(table.name, 0) + total
             for repository_id, count in changed.items():
-                if turn := turns.get(repository_id):
-                    turn.poll.changed += count
-                    save_newest_observation(self.connection, repository_id, turn.poll.started_at)
-                    if load_id not in turn.poll.load_ids:
-                        turn.poll.load_ids.append(load_id)
+                if poll := polls.get(repository_id):
+                    poll.row.changed += count
+                    save_newest_observation(self.connection, repository_id, poll.row.started_at)
+                    if load_id not in poll.row.load_ids:
+                        poll.row.load_ids.append(load_id)
 
-    def stage(self, work: Callable[[Tally], None]) -> StageResult:
+    def stage(self, work: Callable[[Counts], None]) -> StageResult:
         """Let a stage work, and give what it did."""
         before = {each.credential: each for each in self.router.rate_limits()}
-        tally = Tally()
-        work(tally)
+        counts = Counts()
+        work(counts)
         names = {r.repository_id: r.full_name for r in monitored_repositories(self.connection)}
         rate_limits = self.router.rate_limits()
         self._save_rate_limits(rate_limits)
@@ -303,14 +305,14 @@ class Cycle:
             )
 
         return StageResult(
-            rows_seen=tally.rows_seen,
-            rows_changed=tally.rows_changed,
-            load_ids=tuple(tally.load_ids),
+            rows_seen=counts.rows_seen,
+            rows_changed=counts.rows_changed,
+            load_ids=tuple(counts.load_ids),
             versions={table.name: newest_load_id(self.connection, table) for table in TABLES},
             request_count=spent("request_count"),
             unchanged_count=spent("unchanged_count"),
             rate_limits=tuple(rate_limits),
-            refused=tally.refused,
+            refused=counts.refused,
             troubles={
                 names.get(repository_id, str(repository_id)): error
                 for repository_id, error in troubles_of_poll(self.connection, self.poll_id).items()
@@ -326,7 +328,7 @@ class Cycle:
 
 
 @contextmanager
-def cycle(
+def start_sync(
     settings: Settings,
     *,
     loops: Collection[Loop] = LOOPS,
@@ -338,8 +340,8 @@ def cycle(
     retry_policy: RetryPolicy | None = None,
     limits: Limits | None = None,
     clock: Clock = _utc_now,
-) -> Iterator[Cycle]:
-    """Begin a cycle: wait for its loops where they are under way, finish what a killed one left.
+) -> Iterator[Sync]:
+    """Begin a sync: wait for its loops where they are under way, finish what a killed one left.
 
     Args:
         loops: what looks for runs; each one's lock is held until the end.
@@ -347,9 +349,9 @@ def cycle(
         is_watched: a person waits for all of it: everything is looked at again, and nothing of it
             leaves a share of the limit to other loops.
         only_looks: end by WouldLoadError as soon as there is something to load, which is then left
-            to another cycle, as if this one had been killed.
+            to another sync, as if this one had been killed.
         until: when to stop beginning new work (UTC).
-        poll_id: of a cycle whose earlier stages ran before, in another process.
+        poll_id: of a sync whose earlier stages ran before, in another process.
         retry_policy, limits: in place of GitHub's, for tests and benchmarks.
         clock: tells the time (UTC), for tests.
 
@@ -369,7 +371,7 @@ def cycle(
         retry_policy = retry_policy or (WATCHED if is_watched else RetryPolicy())
         router = CredentialRouter(settings, retry_policy=retry_policy, limits=limits)
         try:
-            yield Cycle(
+            yield Sync(
                 connection,
                 router,
                 Loader(

@@ -27,7 +27,7 @@ from dagster import (
 from actionsight.settings import load
 from ingestion.github import stages
 from ingestion.github.raw_tables import prepare
-from ingestion.github.sync import LOOPS, StageResult, cycle
+from ingestion.github.sync import LOOPS, StageResult, start_sync
 from orchestration.asset_specs import GITHUB_REST, raw_table
 from orchestration.polling.progress import progress_of
 
@@ -103,22 +103,22 @@ def polled_tables(
     settings = load()
     prepare(settings)
     began = datetime.now(UTC)
-    with cycle(
+    with start_sync(
         settings,
         poll_id=UUID(context.run.run_id),
         loops=config["loops"],
         is_watched=config["is_watched"],
         until=began + timedelta(minutes=config["minutes"]) if config["minutes"] else None,
-    ) as under_way:
-        repositories = stages.collect_repositories(under_way)
-        runs = stages.collect_runs(under_way, sweeps_all=context.run.tags.get(SWEEP_TAG) == "all")
+    ) as sync:
+        repositories = stages.collect_repositories(sync)
+        runs = stages.collect_runs(sync, sweeps_all=context.run.tags.get(SWEEP_TAG) == "all")
         # What the runs told of a repository, it was asked for once more.
         yield _collected("repositories", repositories, runs)
         yield _collected("workflows", repositories, runs)
         yield _collected("workflow_runs", runs)
-        jobs = stages.collect_jobs(under_way)
+        jobs = stages.collect_jobs(sync)
         yield _collected("workflow_jobs", jobs)
-        progress = progress_of(under_way.connection, under_way.poll_id)
+        progress = progress_of(sync.connection, sync.poll_id)
     yield MaterializeResult(
         asset_key=POLLS, metadata={**_asked(repositories, runs, jobs), **progress}
     )

@@ -26,8 +26,8 @@ class Polls:
         connection.execute("create schema marts")
         connection.execute("create table marts.built_loads (load_id text primary key)")
 
-    def cycle(self, minute: int, load_id: str | None = None, error: str | None = None) -> UUID:
-        """A cycle that began `minute` after noon; its runs came by a load, or its jobs failed."""
+    def sync(self, minute: int, load_id: str | None = None, error: str | None = None) -> UUID:
+        """A sync that began `minute` after noon; its runs came by a load, or its jobs failed."""
         poll_id = uuid4()
         for number, loop in enumerate(LOOPS):
             failed = error if loop == "jobs" else None
@@ -78,38 +78,38 @@ def polls(database_url: str) -> Any:
 
 
 def test_a_poll_counts_once_its_loads_are_built(polls: Polls) -> None:
-    polls.cycle(5, load_id="a")
+    polls.sync(5, load_id="a")
     assert polls.observed_until() is None
     polls.build("a")
     assert polls.observed_until() == 5
 
 
 def test_a_poll_that_changed_nothing_counts_at_once(polls: Polls) -> None:
-    polls.cycle(5)
+    polls.sync(5)
     assert polls.observed_until() == 5
-    polls.cycle(10)
+    polls.sync(10)
     assert polls.observed_until() == 10
 
 
 def test_an_unbuilt_load_holds_back_all_later_polls(polls: Polls) -> None:
-    polls.cycle(5)
-    polls.cycle(10, load_id="a")
-    polls.cycle(15)
+    polls.sync(5)
+    polls.sync(10, load_id="a")
+    polls.sync(15)
     assert polls.observed_until() == 5
     polls.build("a")
     assert polls.observed_until() == 15
 
 
 def test_a_poll_with_trouble_does_not_count(polls: Polls) -> None:
-    polls.cycle(5)
-    polls.cycle(10, error="GitHub answers 500")
+    polls.sync(5)
+    polls.sync(10, error="GitHub answers 500")
     assert polls.observed_until() == 5
-    polls.cycle(15)
+    polls.sync(15)
     assert polls.observed_until() == 15
 
 
-def test_the_start_is_that_of_the_whole_cycle_however_often_it_is_asked(polls: Polls) -> None:
-    polls.cycle(5)
+def test_the_start_is_that_of_the_whole_sync_however_often_it_is_asked(polls: Polls) -> None:
+    polls.sync(5)
     polls.observed_until()
     polls.observed_until()
     [(until,)] = polls.connection.execute("select observed_until from app.repositories").fetchall()
@@ -117,6 +117,6 @@ def test_the_start_is_that_of_the_whole_cycle_however_often_it_is_asked(polls: P
 
 
 def test_before_the_first_build_nothing_is_trusted(polls: Polls) -> None:
-    polls.cycle(5)
+    polls.sync(5)
     polls.connection.execute("drop schema marts cascade")
     assert polls.observed_until() is None

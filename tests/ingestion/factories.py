@@ -19,7 +19,7 @@ from github_standin.server.server import Server, serving
 from github_standin.world.model import Job, Run, Runner, Step, Workflow
 from github_standin.world.world import World
 from ingestion.github import stages
-from ingestion.github.sync import LOOPS, Cycle, Loop, StageResult, cycle
+from ingestion.github.sync import LOOPS, Loop, StageResult, Sync, start_sync
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -55,16 +55,16 @@ class Installation:
     tries: int = 2
 
     @contextmanager
-    def cycle(
+    def sync(
         self,
         *loops: Loop,
         is_watched: bool = False,
         only_looks: bool = False,
         until: datetime | None = None,
-    ) -> Iterator[Cycle]:
-        """A cycle at the installation's time, of these loops or of all."""
+    ) -> Iterator[Sync]:
+        """A sync at the installation's time, of these loops or of all."""
         retry_policy = RetryPolicy(tries=self.tries, sleep=self._sleep, clock=self._seconds)
-        with cycle(
+        with start_sync(
             self.settings,
             loops=loops or LOOPS,
             is_watched=is_watched,
@@ -73,8 +73,8 @@ class Installation:
             retry_policy=retry_policy,
             limits=NO_LIMITS,
             clock=self.now,
-        ) as under_way:
-            yield under_way
+        ) as sync:
+            yield sync
 
     def collect(
         self,
@@ -84,11 +84,11 @@ class Installation:
         until: datetime | None = None,
     ) -> tuple[StageResult, ...]:
         """One whole poll."""
-        with self.cycle(*loops, is_watched=is_watched, until=until) as under_way:
+        with self.sync(*loops, is_watched=is_watched, until=until) as sync:
             return (
-                stages.collect_repositories(under_way),
-                stages.collect_runs(under_way, since),
-                stages.collect_jobs(under_way),
+                stages.collect_repositories(sync),
+                stages.collect_runs(sync, since),
+                stages.collect_jobs(sync),
             )
 
     def now(self) -> datetime:

@@ -34,10 +34,10 @@ def many(own: Installation, of: Workflow, count: int, begins: datetime, every: t
 
 def collect_runs(own: Installation, *loops: Loop, **options: Any) -> StageResult:
     """A poll that leaves out the jobs."""
-    watching = options.pop("watching", stages.NOBODY)
-    with own.cycle(*loops, **options) as under_way:
-        stages.collect_repositories(under_way)
-        return stages.collect_runs(under_way, watching=watching)
+    progress = options.pop("progress", stages.NO_PROGRESS)
+    with own.sync(*loops, **options) as sync:
+        stages.collect_repositories(sync)
+        return stages.collect_runs(sync, progress=progress)
 
 
 def asked_for(own: Installation) -> list[str]:
@@ -82,9 +82,9 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
         assert (repository.full_name, runs > 0) == (NAME, True)
         shown.append((progress.completed_count, progress.window_count, progress.share))
 
-    watching = stages.Watching(windows=watch)
+    progress = stages.Progress(windows=watch)
     own.server.fault = over_at(own, "/runs", 8)
-    collect_runs(own, "backfill", until=own.now() + MINUTE, watching=watching)
+    collect_runs(own, "backfill", until=own.now() + MINUTE, progress=progress)
     own.server.fault = None
 
     first = asked_for(own)
@@ -102,7 +102,7 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
     assert {row["run_count"] for row in planned.values()} - {None} != set()
     assert len(own.attempts()) == sum(row["run_count"] or 0 for row in planned.values())
 
-    collect_runs(own, "backfill", watching=watching)
+    collect_runs(own, "backfill", progress=progress)
 
     second = asked_for(own)
     assert done.isdisjoint(second), "what is stored is not asked for again"

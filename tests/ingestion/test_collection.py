@@ -163,9 +163,9 @@ def test_a_window_with_more_runs_than_a_listing_shows_is_halved(own: Installatio
         for n in range(1_450)
     ]
     own.monitor("octo/hello")
-    with own.cycle() as under_way:
-        stages.collect_repositories(under_way)
-        result = stages.collect_runs(under_way)
+    with own.sync() as sync:
+        stages.collect_repositories(sync)
+        result = stages.collect_runs(sync)
     assert {row[0] for row in own.attempts()} == {each.id for each in runs}
     assert result.rows_changed["workflow_runs"] == 1_450
     # One probe of the whole, then pages of 100 of two or more halves; and the head.
@@ -180,9 +180,9 @@ def test_a_second_with_more_runs_than_a_listing_shows_is_said_loudly(
         own.world.add_run(hello, START - HOUR, ended_at=START)
     own.monitor("octo/hello")
     own.settings = replace(own.settings, backfill_days=1)
-    with own.cycle() as under_way:
-        stages.collect_repositories(under_way)
-        stages.collect_runs(under_way)
+    with own.sync() as sync:
+        stages.collect_repositories(sync)
+        stages.collect_runs(sync)
     assert len(own.attempts()) == 1_000
     assert "1005 runs were created in the second 2026-03-02T11:00:00Z" in caplog.text
 

@@ -74,9 +74,9 @@ def test_what_is_new_is_left_to_a_poll(own: Installation) -> None:
     before = own.everything(), own.loads(), own.repository("octo/hello")
     with (
         pytest.raises(WouldLoadError),
-        own.cycle("head", "open", is_watched=True, only_looks=True) as under_way,
+        own.sync("head", "open", is_watched=True, only_looks=True) as sync,
     ):
-        stages.collect_runs(under_way)
+        stages.collect_runs(sync)
     assert (own.everything(), own.loads(), own.repository("octo/hello")) == before
     own.collect("head", "open")
     assert len(own.attempts()) == 2

@@ -13,15 +13,15 @@ from typing import Protocol
 
 from actionsight.github.errors import MissingError, RateLimitError, UnexpectedResponseError
 from ingestion.github.concurrency import BoundedPool
-from ingestion.github.loops.failures import has_no_runs, settle
-from ingestion.github.runs.attempts import RunIntake
-from ingestion.github.runs.listing import ReadWindow, count_runs, read_whole, runs_listed
-from ingestion.github.runs.writer import RunLoad
+from ingestion.github.loops.failures import has_no_runs, record_failure
+from ingestion.github.runs.attempts import RunCollector
+from ingestion.github.runs.listing import RunWindow, count_runs, read_whole, runs_listed
+from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state import backfill_windows
 from ingestion.github.state.backfill_windows import BackfillProgress, Window
 from ingestion.github.state.repositories import Repository, still_monitored
 from ingestion.github.state.runs import run_count
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 WIDTH = 4
 
 
-class Watcher(Protocol):
+class OnProgress(Protocol):
     """Who wants to see how far the backfill has come."""
 
     def __call__(self, repository: Repository, progress: BackfillProgress, runs: int) -> None:
@@ -38,41 +38,45 @@ class Watcher(Protocol):
 
 
 def backfill(
-    cycle: Cycle,
-    tally: Tally,
+    sync: Sync,
+    counts: Counts,
     repositories: Collection[Repository],
     since: datetime | None,
-    watch: Watcher | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Read the history that is owed, to `since`, else as far back as the settings say."""
-    days = timedelta(days=cycle.settings.backfill_days)
-    target = (since or cycle.clock() - days).replace(microsecond=0)
-    turns: dict[int, Turn] = {}
+    days = timedelta(days=sync.settings.backfill_days)
+    target = (since or sync.clock() - days).replace(microsecond=0)
+    polls: dict[int, RepositoryPoll] = {}
     for repository in repositories:
         if repository.head_since is not None:
             # Also where the settings, or an earlier `--since`, wanted less than is wanted now.
             if repository.backfill_target is None or target < repository.backfill_target:
                 backfill_windows.plan(
-                    cycle.connection, repository.repository_id, target, repository.head_since
+                    sync.connection, repository.repository_id, target, repository.head_since
                 )
             elif since is not None:
                 # Who asks for days that are there already does not believe that they are whole.
-                backfill_windows.read_again(cycle.connection, repository.repository_id, target)
-            turns[repository.repository_id] = cycle.begin(repository, "backfill")
-    _Backfill(cycle, tally, turns, watch).run()
+                backfill_windows.read_again(sync.connection, repository.repository_id, target)
+            polls[repository.repository_id] = sync.begin(repository, "backfill")
+    _Backfill(sync, counts, polls, on_progress).run()
 
 
 class _Backfill:
     """The windows of all repositories on their way from GitHub to their checkpoints."""
 
     def __init__(
-        self, cycle: Cycle, tally: Tally, turns: dict[int, Turn], watch: Watcher | None
+        self,
+        sync: Sync,
+        counts: Counts,
+        polls: dict[int, RepositoryPoll],
+        on_progress: OnProgress | None,
     ) -> None:
-        self._cycle = cycle
-        self._turns = turns
-        self._watch = watch
-        self._load = RunLoad(cycle, tally)
-        self._todo = deque(backfill_windows.unread(cycle.connection, turns.keys()))
+        self._sync = sync
+        self._polls = polls
+        self._on_progress = on_progress
+        self._writer = RunWriter(sync, counts)
+        self._todo = deque(backfill_windows.unread(sync.connection, polls.keys()))
         self._touched = {window.repository_id for window in self._todo}
         self._failed: set[int] = set()
 
@@ -86,47 +90,47 @@ class _Backfill:
                         pool.submit(window)
                 if pool.is_busy:
                     window, outcome = pool.next_done()
-                    turn = self._turns[window.repository_id]
+                    poll = self._polls[window.repository_id]
                     try:
-                        self._take(turn, window, outcome.result())
+                        self._take(poll, window, outcome.result())
                     except Expected as error:
-                        if has_no_runs(self._cycle, turn, error):
-                            self._take_none(turn, window)
+                        if has_no_runs(self._sync, poll, error):
+                            self._take_none(poll, window)
                         else:
-                            self._fail(turn, error)
-                    self._load.when_full()
-                if self._cycle.is_over and self._todo:
+                            self._fail(poll, error)
+                    self._writer.when_full()
+                if self._sync.is_over and self._todo:
                     logger.info("backfill: %d windows are left to the next one", len(self._todo))
                     self._failed |= {window.repository_id for window in self._todo}
                     self._todo.clear()
-        self._load.flush()
+        self._writer.flush()
         for repository_id in self._touched - self._failed:
-            turn = self._turns[repository_id]
+            poll = self._polls[repository_id]
             try:
-                self._prove(turn)
-                self._cycle.finish(turn)
+                self._prove(poll)
+                self._sync.finish(poll)
             except Expected as error:
-                self._fail(turn, error)
+                self._fail(poll, error)
 
-    def _prove(self, turn: Turn) -> None:
+    def _prove(self, poll: RepositoryPoll) -> None:
         """Hold the windows, which are searches, against the listing of all runs, when the last of
         them is read; those that showed too little are read again by the next backfill.
 
         Raises:
             GitHubError: GitHub has runs that the windows did not show.
         """
-        connection, repository_id = self._cycle.connection, turn.repository.repository_id
+        connection, repository_id = self._sync.connection, poll.repository.repository_id
         claimed = backfill_windows.claimed(connection, repository_id)
         if not claimed:
             return
         try:
             newest = max(window.ends_at for window in claimed)
             newer = run_count(connection, repository_id, after=newest)
-            if count_runs(turn) <= sum(claimed.values()) + newer:
+            if count_runs(poll) <= sum(claimed.values()) + newer:
                 return
-            listed = list(runs_listed(turn, claimed))
+            listed = list(runs_listed(poll, claimed))
         except MissingError as error:
-            if has_no_runs(self._cycle, turn, error):
+            if has_no_runs(self._sync, poll, error):
                 return
             raise
         lacking = [window for window, count in listed if count > claimed[window]]
@@ -137,55 +141,55 @@ class _Backfill:
                 f"{sum(count for _, count in listed):,} runs: what it left out is read again later"
             )
 
-    def _ask(self, window: Window) -> ReadWindow | None:
-        return read_whole(self._turns[window.repository_id], window)
+    def _ask(self, window: Window) -> RunWindow | None:
+        return read_whole(self._polls[window.repository_id], window)
 
-    def _take(self, turn: Turn, window: Window, read: ReadWindow | None) -> None:
-        if not still_monitored(self._cycle.connection, [window.repository_id]):
+    def _take(self, poll: RepositoryPoll, window: Window, read: RunWindow | None) -> None:
+        if not still_monitored(self._sync.connection, [window.repository_id]):
             self._failed.add(window.repository_id)
         elif read is None:
-            backfill_windows.halve(self._cycle.connection, window)
+            backfill_windows.halve(self._sync.connection, window)
             self._todo.extendleft(window.halves())
         else:
-            intake = RunIntake(self._cycle, turn, self._load)
-            intake.take(read)
-            intake.finish()
-            self._load.when_loaded(turn, partial(self._complete, turn, window, read))
+            collector = RunCollector(self._sync, poll, self._writer)
+            collector.take(read)
+            collector.finish()
+            self._writer.when_loaded(poll, partial(self._complete, poll, window, read))
 
-    def _complete(self, turn: Turn, window: Window, read: ReadWindow) -> None:
+    def _complete(self, poll: RepositoryPoll, window: Window, read: RunWindow) -> None:
         backfill_windows.complete(
-            self._cycle.connection,
+            self._sync.connection,
             window,
             run_count=len(read.run_ids) + len(read.left_out),
             request_count=read.page_count,
             is_capped=read.is_too_much,
-            completed_at=self._cycle.clock(),
+            completed_at=self._sync.clock(),
         )
-        backfill_windows.save_progress(self._cycle.connection, window.repository_id)
-        self._cycle.save(turn)
-        progress = backfill_windows.progress(self._cycle.connection, window.repository_id)
+        backfill_windows.save_progress(self._sync.connection, window.repository_id)
+        self._sync.save(poll)
+        progress = backfill_windows.progress(self._sync.connection, window.repository_id)
         logger.info(
             "%s: history of runs: %d of %d windows, %s attempts so far, by %s requests",
-            turn.repository.full_name,
+            poll.repository.full_name,
             progress.completed_count,
             progress.window_count,
-            f"{turn.poll.seen:,}",
-            f"{turn.client.request_count:,}",
+            f"{poll.row.seen:,}",
+            f"{poll.client.request_count:,}",
         )
-        if self._watch is not None:
-            self._watch(turn.repository, progress, turn.poll.seen)
+        if self._on_progress is not None:
+            self._on_progress(poll.repository, progress, poll.row.seen)
 
-    def _take_none(self, turn: Turn, window: Window) -> None:
+    def _take_none(self, poll: RepositoryPoll, window: Window) -> None:
         """A window of a repository without Actions is read."""
-        self._load.when_loaded(turn, partial(self._complete, turn, window, ReadWindow()))
+        self._writer.when_loaded(poll, partial(self._complete, poll, window, RunWindow()))
 
-    def _fail(self, turn: Turn, error: Exception) -> None:
-        if turn.repository.repository_id in self._failed:
+    def _fail(self, poll: RepositoryPoll, error: Exception) -> None:
+        if poll.repository.repository_id in self._failed:
             return
-        self._failed.add(turn.repository.repository_id)
-        if isinstance(error, RateLimitError) and not self._cycle.is_watched:
+        self._failed.add(poll.repository.repository_id)
+        if isinstance(error, RateLimitError) and not self._sync.is_watched:
             # The backfill spends what is left over: it goes on when there is more.
-            logger.info("%s: %s", turn.repository.full_name, error)
-            self._cycle.save(turn)
+            logger.info("%s: %s", poll.repository.full_name, error)
+            self._sync.save(poll)
         else:
-            settle(self._cycle, turn, error)
+            record_failure(self._sync, poll, error)

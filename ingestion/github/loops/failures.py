@@ -1,4 +1,4 @@
-"""What becomes of a repository's turn that failed: it is noted, and the others go on."""
+"""What becomes of a repository's poll that failed: it is noted, and the others go on."""
 
 import logging
 
@@ -6,34 +6,34 @@ from actionsight.github.errors import GitHubError, MissingError
 from actionsight.repositories import hide_repository
 from ingestion.github.runs.attempts import confirm_readable
 from ingestion.github.state.runs import first_created
-from ingestion.github.sync import Cycle, Turn
+from ingestion.github.sync import RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
 
-def settle(cycle: Cycle, turn: Turn, error: Exception) -> None:
-    """End a turn that failed; a repository that is not there any more is hidden at once."""
+def record_failure(sync: Sync, poll: RepositoryPoll, error: Exception) -> None:
+    """End a poll that failed; a repository that is not there any more is hidden at once."""
     if isinstance(error, MissingError):
         try:
-            confirm_readable(turn)
+            confirm_readable(poll)
         except MissingError as missing:
             error = missing
-            hide_repository(cycle.connection, turn.repository.repository_id, cycle.clock())
+            hide_repository(sync.connection, poll.repository.repository_id, sync.clock())
         except GitHubError as unclear:
-            logger.debug("%s: %s", turn.repository.full_name, unclear)
-    cycle.fail(turn, error)
+            logger.debug("%s: %s", poll.repository.full_name, unclear)
+    sync.fail(poll, error)
 
 
-def has_no_runs(cycle: Cycle, turn: Turn, error: Exception) -> bool:
-    """Whether a turn failed since its repository has no Actions: nothing below them is there, while
+def has_no_runs(sync: Sync, poll: RepositoryPoll, error: Exception) -> bool:
+    """Whether a poll failed since its repository has no Actions: nothing below them is there, while
     the repository is, and none of its runs was ever seen."""
     if not isinstance(error, MissingError):
         return False
-    repository_id = turn.repository.repository_id
-    if first_created(cycle.connection, repository_id) is not None:
+    repository_id = poll.repository.repository_id
+    if first_created(sync.connection, repository_id) is not None:
         return False
     try:
-        confirm_readable(turn)
+        confirm_readable(poll)
     except GitHubError:
         return False
     return True

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.loops.failures import has_no_runs, settle
-from ingestion.github.runs.attempts import AnotherRepositoryError, RunIntake
-from ingestion.github.runs.listing import ReadWindow, read_newest, read_through
-from ingestion.github.runs.writer import RunLoad
+from ingestion.github.loops.failures import has_no_runs, record_failure
+from ingestion.github.runs.attempts import AnotherRepositoryError, RunCollector
+from ingestion.github.runs.listing import RunWindow, read_newest, read_through
+from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state import backfill_windows
 from ingestion.github.state.backfill_windows import SECOND, Window
 from ingestion.github.state.etags import Etag, save_etag, stored_etags
@@ -22,7 +22,7 @@ from ingestion.github.state.repositories import (
     known_workflows,
     save_head_cursor,
 )
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 OVERLAP = timedelta(hours=1)
 # Clocks differ; a window that ends a little in the future still holds every run there is.
@@ -31,7 +31,7 @@ _LISTING = "head"
 
 
 @dataclass(frozen=True)
-class Listed:
+class HeadListing:
     """What the head of a repository shows since `since`.
 
     `gap`: what lies between the newest run seen before and `since`, when that was too much. Only
@@ -40,17 +40,17 @@ class Listed:
 
     url: str
     since: datetime
-    read: ReadWindow
+    read: RunWindow
     gap: Window | None = None
 
     @property
     def is_doubtful(self) -> bool:
         """Whether the repository is to be looked at: it has moved, or no run tells whose it is."""
-        return self.read.is_moved or not (self.read.told or self.read.is_unchanged)
+        return self.read.is_moved or not (self.read.name_and_privacy or self.read.is_unchanged)
 
 
 @dataclass(frozen=True)
-class Headed:
+class HeadResult:
     """What became of the head: who is to be looked at, who has another name now, and since when
     runs were just listed."""
 
@@ -59,67 +59,67 @@ class Headed:
     listed_since: dict[int, datetime]
 
 
-def head(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> Headed:
+def head(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> HeadResult:
     """List what is new in all repositories."""
-    known = stored_etags(cycle.connection, _LISTING)
-    headed = Headed(set(), set(), {})
-    load = RunLoad(cycle, tally)
-    now = cycle.latest_now
+    known = stored_etags(sync.connection, _LISTING)
+    result = HeadResult(set(), set(), {})
+    writer = RunWriter(sync, counts)
+    now = sync.latest_now
 
-    def ask(turn: Turn) -> Listed:
-        return _list(turn, known.get(turn.repository.repository_id), now)
+    def ask(poll: RepositoryPoll) -> HeadListing:
+        return _list(poll, known.get(poll.repository.repository_id), now)
 
-    turns = [cycle.begin(_begun(cycle, repository), "head") for repository in repositories]
-    for turn, outcome in map_concurrently(ask, turns):
-        repository_id = turn.repository.repository_id
+    polls = [sync.begin(_begun(sync, repository), "head") for repository in repositories]
+    for poll, outcome in map_concurrently(ask, polls):
+        repository_id = poll.repository.repository_id
         try:
             listed = outcome.result()
-            intake = RunIntake(cycle, turn, load)
-            intake.take(listed.read)
-            intake.finish()
+            collector = RunCollector(sync, poll, writer)
+            collector.take(listed.read)
+            collector.finish()
         except AnotherRepositoryError as error:
-            if cycle.has_seen(turn.repository):
-                settle(cycle, turn, error)
+            if sync.has_seen(poll.repository):
+                record_failure(sync, poll, error)
             else:
-                headed.renamed.add(repository_id)
+                result.renamed.add(repository_id)
         except Expected as error:
-            if has_no_runs(cycle, turn, error):
-                cycle.finish(turn)
+            if has_no_runs(sync, poll, error):
+                sync.finish(poll)
             else:
-                settle(cycle, turn, error)
+                record_failure(sync, poll, error)
         else:
-            headed.listed_since[repository_id] = listed.since
-            if listed.is_doubtful or _tells_of_change(cycle, listed.read, turn.repository):
-                headed.doubtful.add(repository_id)
-            load.when_loaded(turn, partial(_end, cycle, turn, listed))
-        load.when_full()
-    load.flush()
-    return headed
+            result.listed_since[repository_id] = listed.since
+            if listed.is_doubtful or _tells_of_change(sync, listed.read, poll.repository):
+                result.doubtful.add(repository_id)
+            writer.when_loaded(poll, partial(_end, sync, poll, listed))
+        writer.when_full()
+    writer.flush()
+    return result
 
 
-def _begun(cycle: Cycle, repository: Repository) -> Repository:
+def _begun(sync: Sync, repository: Repository) -> Repository:
     """The repository with a head: a new one's shows what is created from an hour ago on."""
     if repository.head_since is not None:
         return repository
-    since = (cycle.earliest_now - OVERLAP).replace(microsecond=0)
-    begin_head(cycle.connection, repository.repository_id, since)
+    since = (sync.earliest_now - OVERLAP).replace(microsecond=0)
+    begin_head(sync.connection, repository.repository_id, since)
     return replace(repository, head_since=since, head_cursor=since)
 
 
-def _list(turn: Turn, known: Etag | None, now: datetime) -> Listed:
-    since = _start(turn.repository)
-    url = f"{turn.path}/actions/runs"
-    etag = known[2] if known and known[:2] == (url, turn.client.token_key) else None
-    read = read_newest(turn, since, etag=etag)
+def _list(poll: RepositoryPoll, known: Etag | None, now: datetime) -> HeadListing:
+    since = _start(poll.repository)
+    url = f"{poll.path}/actions/runs"
+    etag = known[2] if known and known[:2] == (url, poll.client.token_key) else None
+    read = read_newest(poll, since, etag=etag)
     gap = None
     if read.is_too_much and now - since > 2 * OVERLAP:
         # What came in while nobody polled is read window by window, as history is.
-        gap = Window(turn.repository.repository_id, since, now - OVERLAP - SECOND)
+        gap = Window(poll.repository.repository_id, since, now - OVERLAP - SECOND)
         since = now - OVERLAP
         read = replace(read.cut(since), is_too_much=not read.reaches(since), etag=None)
     if read.is_too_much:
-        read = _joined(turn, since, now + CLOCK_MARGIN)
-    return Listed(url, since, read, gap)
+        read = _joined(poll, since, now + CLOCK_MARGIN)
+    return HeadListing(url, since, read, gap)
 
 
 def _start(repository: Repository) -> datetime:
@@ -128,41 +128,41 @@ def _start(repository: Repository) -> datetime:
     return max(repository.head_cursor - OVERLAP, repository.head_since)
 
 
-def _joined(turn: Turn, start: datetime, end: datetime) -> ReadWindow:
-    whole = ReadWindow()
-    for _, read in read_through(turn, start, end):
+def _joined(poll: RepositoryPoll, start: datetime, end: datetime) -> RunWindow:
+    whole = RunWindow()
+    for _, read in read_through(poll, start, end):
         whole.rows += read.rows
         whole.left_out += read.left_out
-        whole.told = whole.told or read.told
+        whole.name_and_privacy = whole.name_and_privacy or read.name_and_privacy
     return whole
 
 
-def _tells_of_change(cycle: Cycle, read: ReadWindow, repository: Repository) -> bool:
+def _tells_of_change(sync: Sync, read: RunWindow, repository: Repository) -> bool:
     """Whether the runs tell of another name or visibility, or of a workflow that is not known."""
-    if read.told is not None and read.told != (
+    if read.name_and_privacy is not None and read.name_and_privacy != (
         repository.full_name,
         repository.visibility != "public",
     ):
         return True
     workflow_ids = {row["workflow_id"] for row in read.rows}
-    return bool(workflow_ids - known_workflows(cycle.connection, workflow_ids))
+    return bool(workflow_ids - known_workflows(sync.connection, workflow_ids))
 
 
-def _end(cycle: Cycle, turn: Turn, listed: Listed) -> None:
+def _end(sync: Sync, poll: RepositoryPoll, listed: HeadListing) -> None:
     """What was listed is stored: go on from there next time."""
-    repository_id = turn.repository.repository_id
+    repository_id = poll.repository.repository_id
     if listed.gap is not None:
-        backfill_windows.add(cycle.connection, listed.gap)
+        backfill_windows.add(sync.connection, listed.gap)
     cursor = listed.read.newest_created_at or (listed.gap and listed.since)
     if cursor:
         # A time that lies ahead must not hide what comes before it.
-        save_head_cursor(cycle.connection, repository_id, min(cursor, cycle.latest_now))
+        save_head_cursor(sync.connection, repository_id, min(cursor, sync.latest_now))
     if listed.read.etag is not None and not listed.read.is_unchanged:
         save_etag(
-            cycle.connection,
+            sync.connection,
             repository_id,
             _LISTING,
-            (listed.url, turn.client.token_key, listed.read.etag),
-            cycle.clock(),
+            (listed.url, poll.client.token_key, listed.read.etag),
+            sync.clock(),
         )
-    cycle.finish(turn)
+    sync.finish(poll)

@@ -10,24 +10,24 @@ from actionsight.github.errors import CredentialError, MissingError, RateLimitEr
 from actionsight.github.rate_limit.models import Priority
 from ingestion.github.concurrency import map_concurrently
 from ingestion.github.loader import Batch
-from ingestion.github.loops.failures import settle
+from ingestion.github.loops.failures import record_failure
 from ingestion.github.loops.open_jobs import list_open_jobs
-from ingestion.github.loops.webhook_coverage import ToldJobs, is_sampled
+from ingestion.github.loops.webhook_coverage import JobsFromWebhooks, is_sampled
 from ingestion.github.runs.attempts import confirm_readable
 from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.state.job_listings import (
     JobListing,
-    OwedAttempt,
-    Queue,
-    count_owed,
-    owe_told_again,
-    owed_attempts,
+    JobListingQueue,
+    PendingAttempt,
+    count_pending,
+    pending_attempts,
+    queue_covered_again,
+    save_job_listings,
     save_job_listings_owed,
-    settle_owed,
 )
 from ingestion.github.state.runs import save_missing_attempts
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -38,26 +38,28 @@ JOBS_PER_LOAD = 5_000
 _RUNS_PER_LOOK = 500
 # A completed attempt whose jobs are not all completed is listed again for so long, by our clock:
 # how old the attempt is says nothing about when we first saw it.
-SETTLED_AFTER = timedelta(days=1)
-# So many runs in a row may fail before a repository is left for this cycle.
+RELIST_FOR = timedelta(days=1)
+# So many runs in a row may fail before a repository is left for this sync.
 _FAILURES = 3
 
-Watcher = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A run whose jobs are owed for some of its attempts; `told`: how many there are, by attempt,
-    where that is known."""
+    """A run whose jobs are owed for some of its attempts.
 
-    turn: Turn
+    `covered`: how many jobs there are, by attempt, where webhooks told all of them.
+    """
+
+    poll: RepositoryPoll
     run_id: int
-    attempts: list[OwedAttempt]
-    told: dict[int, int]
+    attempts: list[PendingAttempt]
+    covered: dict[int, int]
 
     @property
     def path(self) -> str:
-        return f"{self.turn.path}/actions/runs/{self.run_id}"
+        return f"{self.poll.path}/actions/runs/{self.run_id}"
 
 
 @dataclass
@@ -73,7 +75,7 @@ class _Listed:
 class _Chunk:
     """Listed jobs on their way into one load, with the listings that it settles.
 
-    `whole`: listings by which other jobs are gone. `doubted`: repositories of which webhooks told
+    `whole`: listings by which other jobs are gone. `doubted`: repositories whose webhooks told
     too little.
     """
 
@@ -88,13 +90,13 @@ class _Chunk:
 
 
 def collect_jobs(
-    cycle: Cycle,
-    tally: Tally,
+    sync: Sync,
+    counts: Counts,
     *,
     of_new: bool,
     of_open: bool,
     of_history: bool,
-    watch: Watcher | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """List the jobs that are owed; what was listed and loaded is never asked for again.
 
@@ -102,9 +104,9 @@ def collect_jobs(
         of_new: of runs since the head began.
         of_open: of runs that are under way, as far as there is cause.
         of_history: of runs before the head began, after the others.
-        watch: is told how many attempts were listed so far, of how many.
+        on_progress: is told how many attempts were listed so far, of how many.
     """
-    collecting = _Jobs(cycle, tally, is_urgent=of_new, watch=watch)
+    collecting = _Jobs(sync, counts, is_urgent=of_new, on_progress=on_progress)
     if of_new:
         collecting.go_through(is_history=False)
     if of_open:
@@ -118,92 +120,94 @@ class _Jobs:
     """Owed listings on their way from the queues to GitHub and into loads."""
 
     def __init__(
-        self, cycle: Cycle, tally: Tally, *, is_urgent: bool, watch: Watcher | None
+        self, sync: Sync, counts: Counts, *, is_urgent: bool, on_progress: OnProgress | None
     ) -> None:
-        self._cycle = cycle
-        self._tally = tally
-        self._watch = watch
-        priority = cycle.priority("jobs" if is_urgent else "backfill")
-        self._turns = {
-            repository.repository_id: cycle.begin(repository, "jobs", priority)
-            for repository in cycle.repositories()
+        self._sync = sync
+        self._counts = counts
+        self._on_progress = on_progress
+        priority = sync.priority("jobs" if is_urgent else "backfill")
+        self._polls = {
+            repository.repository_id: sync.begin(repository, "jobs", priority)
+            for repository in sync.repositories()
         }
-        self._told = ToldJobs(cycle.connection)
+        self._webhook_jobs = JobsFromWebhooks(sync.connection)
         self._chunk = _Chunk()
         self._failures: Counter[int] = Counter()
         self._left: set[int] = set()
         # History spends what is left over.
         self._may_wait = priority == Priority.BACKFILL
-        self._owed_count = 0
+        self._pending_count = 0
         self._listed_count = 0
 
     def go_through(self, *, is_history: bool) -> None:
         """Go through a queue once; a repository that fails again and again is left out."""
-        queue = Queue(self._turns.keys() - self._left, is_history, self._cycle.clock())
-        owed_count = count_owed(self._cycle.connection, queue)
-        self._owed_count += owed_count
-        if owed_count:
-            logger.info("jobs of %d attempts are owed", owed_count)
+        queue = JobListingQueue(self._polls.keys() - self._left, is_history, self._sync.clock())
+        pending_count = count_pending(self._sync.connection, queue)
+        self._pending_count += pending_count
+        if pending_count:
+            logger.info("jobs of %d attempts are owed", pending_count)
         for run, outcome in map_concurrently(self._ask, self._wanted(queue)):
             self._take(run, outcome.result)
-            if self._watch is not None:
-                self._watch(self._listed_count + len(self._chunk.listings), self._owed_count)
+            if self._on_progress is not None:
+                self._on_progress(
+                    self._listed_count + len(self._chunk.listings), self._pending_count
+                )
             if self._chunk.is_full:
                 self._load()
         self._load()
 
     def go_through_open(self) -> None:
         """List the jobs of runs that are under way."""
-        list_open_jobs(self._cycle, self._tally, self._turns, self._left)
+        list_open_jobs(self._sync, self._counts, self._polls, self._left)
 
     def finish(self) -> None:
         """Write what was done, and what is left."""
-        for turn in self._turns.values():
-            self._cycle.finish(turn)
-        save_job_listings_owed(self._cycle.connection, self._turns.keys())
+        for poll in self._polls.values():
+            self._sync.finish(poll)
+        save_job_listings_owed(self._sync.connection, self._polls.keys())
 
-    def _wanted(self, queue: Queue) -> Iterator[_Run]:
-        """Runs to ask for; what webhooks told goes straight into the chunk."""
+    def _wanted(self, queue: JobListingQueue) -> Iterator[_Run]:
+        """Runs to ask for; what webhooks cover goes straight into the chunk."""
         # Each of a run's attempts has a place of its own in the queue; the first brings them all.
         given: set[int] = set()
         while True:
-            page = owed_attempts(self._cycle.connection, queue, _RUNS_PER_LOOK)
+            page = pending_attempts(self._sync.connection, queue, _RUNS_PER_LOOK)
             if not page:
                 return
-            told = self._told.counts(
+            covered = self._webhook_jobs.counts(
                 [(a.run_id, a.run_attempt) for _, attempts in page for a in attempts]
             )
             for (_, run_id), attempts in page:
-                if self._cycle.is_over:
+                if self._sync.is_over:
                     return
-                turn = self._turns[attempts[0].repository_id]
-                if turn.repository.repository_id in self._left or run_id in given:
+                poll = self._polls[attempts[0].repository_id]
+                if poll.repository.repository_id in self._left or run_id in given:
                     continue
                 if len(attempts) > 1:
                     given.add(run_id)
                 counts = {
-                    attempt.run_attempt: told[run_id, attempt.run_attempt]
+                    attempt.run_attempt: covered[run_id, attempt.run_attempt]
                     for attempt in attempts
-                    if (run_id, attempt.run_attempt) in told
+                    if (run_id, attempt.run_attempt) in covered
                 }
                 if len(attempts) == len(counts) and not is_sampled(run_id):
                     self._trust(attempts, counts)
                 else:
-                    yield _Run(turn, run_id, attempts, counts)
+                    yield _Run(poll, run_id, attempts, counts)
             queue = replace(queue, after=page[-1][0])
 
-    def _trust(self, attempts: Iterable[OwedAttempt], counts: dict[int, int]) -> None:
+    def _trust(self, attempts: Iterable[PendingAttempt], counts: dict[int, int]) -> None:
         for attempt in attempts:
             count = counts[attempt.run_attempt]
             self._chunk.listings.append(
-                JobListing(attempt, count, count, is_settled=True, is_told=True)
+                JobListing(attempt, count, count, is_final=True, is_covered=True)
             )
 
     def _ask(self, run: _Run) -> _Listed:
-        return _listed(run, self._cycle.clock())
+        return _listed(run, self._sync.clock())
 
     def _take(self, run: _Run, result: Callable[[], _Listed]) -> None:
-        repository_id = run.turn.repository.repository_id
+        repository_id = run.poll.repository.repository_id
         if repository_id in self._left:
             return
         try:
@@ -218,70 +222,68 @@ class _Jobs:
             if attempt.run_attempt in listed.jobs:
                 self._add(run, attempt, listed.jobs[attempt.run_attempt], listed.asked_at)
 
-    def _add(self, run: _Run, attempt: OwedAttempt, read: ReadJobs, asked_at: datetime) -> None:
+    def _add(self, run: _Run, attempt: PendingAttempt, read: ReadJobs, asked_at: datetime) -> None:
         rows = read.rows
-        run.turn.poll.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
-        is_settled = _is_settled(self._cycle, attempt, rows)
-        self._chunk.listings.append(
-            JobListing(attempt, read.total, len(rows), is_settled=is_settled)
-        )
+        run.poll.row.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
+        is_final = _is_final(self._sync, attempt, rows)
+        self._chunk.listings.append(JobListing(attempt, read.total, len(rows), is_final=is_final))
         if read.is_whole:
             self._chunk.whole.append(
-                WholeListing(attempt.key, read.jobs.keys(), asked_at, is_settled)
+                WholeListing(attempt.key, read.jobs.keys(), asked_at, is_final)
             )
-        told = run.told.get(attempt.run_attempt)
-        if told is not None and told != len(rows):
+        covered = run.covered.get(attempt.run_attempt)
+        if covered is not None and covered != len(rows):
             logger.warning(
                 "%s: run %d has %d jobs, not the %d that were taken for granted: what was not "
                 "listed for such a reason is listed now",
-                run.turn.repository.full_name,
+                run.poll.repository.full_name,
                 run.run_id,
                 len(rows),
-                told,
+                covered,
             )
-            self._chunk.doubted.add(run.turn.repository.repository_id)
+            self._chunk.doubted.add(run.poll.repository.repository_id)
 
     def _note_missing(self, run: _Run, missing: dict[int, MissingError]) -> None:
-        confirm_readable(run.turn)
+        confirm_readable(run.poll)
         save_missing_attempts(
-            self._cycle.connection,
-            run.turn.repository.repository_id,
+            self._sync.connection,
+            run.poll.repository.repository_id,
             [((run.run_id, number), error.status_code) for number, error in missing.items()],
-            self._cycle.clock(),
+            self._sync.clock(),
         )
 
     def _fail(self, run: _Run, error: Exception) -> None:
-        repository_id = run.turn.repository.repository_id
+        repository_id = run.poll.repository.repository_id
         self._failures[repository_id] += 1
         if isinstance(error, RateLimitError) and self._may_wait:
-            logger.info("%s: %s", run.turn.repository.full_name, error)
+            logger.info("%s: %s", run.poll.repository.full_name, error)
             self._left.add(repository_id)
             return
-        settle(self._cycle, run.turn, error)
+        record_failure(self._sync, run.poll, error)
         if isinstance(error, CredentialError) or self._failures[repository_id] >= _FAILURES:
             self._left.add(repository_id)
 
     def _load(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
-        for row in gone_jobs(self._cycle.connection, chunk.whole, self._cycle.clock()):
+        for row in gone_jobs(self._sync.connection, chunk.whole, self._sync.clock()):
             chunk.batch.add(WORKFLOW_JOBS, row)
-        self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
-        kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
+        self._counts.see(WORKFLOW_JOBS.name, len(chunk.batch))
+        kept = self._sync.load("github_jobs", chunk.batch, self._polls, self._counts)
         listings = [each for each in chunk.listings if each.attempt.repository_id in kept]
-        settle_owed(self._cycle.connection, listings, self._cycle.clock())
+        save_job_listings(self._sync.connection, listings, self._sync.clock())
         for repository_id in chunk.doubted:
-            # Also what was taken as told in this very chunk; from now on better names are known.
-            owe_told_again(self._cycle.connection, repository_id)
-            self._told = ToldJobs(self._cycle.connection)
+            # Also what was taken as covered in this very chunk; from now on better names are known.
+            queue_covered_again(self._sync.connection, repository_id)
+            self._webhook_jobs = JobsFromWebhooks(self._sync.connection)
         self._listed_count += len(chunk.listings)
         touched = {each.attempt.repository_id for each in listings}
         for repository_id in touched:
-            self._cycle.save(self._turns[repository_id])
+            self._sync.save(self._polls[repository_id])
         if touched:
-            save_job_listings_owed(self._cycle.connection, touched)
-            logger.info("jobs: %d of %d attempts listed", self._listed_count, self._owed_count)
-        for gone in self._turns.keys() - self._left - kept:
-            self._turns[gone].poll.error = "removed while its jobs were collected"
+            save_job_listings_owed(self._sync.connection, touched)
+            logger.info("jobs: %d of %d attempts listed", self._listed_count, self._pending_count)
+        for gone in self._polls.keys() - self._left - kept:
+            self._polls[gone].row.error = "removed while its jobs were collected"
             self._left.add(gone)
 
 
@@ -296,7 +298,7 @@ def _listed(run: _Run, asked_at: datetime) -> _Listed:
             continue
         try:
             path = f"{run.path}/attempts/{number}/jobs"
-            listed.jobs[number] = read_jobs(run.turn, path, number)
+            listed.jobs[number] = read_jobs(run.poll, path, number)
         except MissingError as error:
             listed.missing[number] = error
     return listed
@@ -306,7 +308,7 @@ def _all_attempts(run: _Run) -> dict[int, ReadJobs]:
     """Jobs by attempt from one listing of all; nothing where it does not give all of them."""
     try:
         # A job that does not say its attempt is from the time before there were others.
-        read = read_jobs(run.turn, f"{run.path}/jobs", 1, filter="all")
+        read = read_jobs(run.poll, f"{run.path}/jobs", 1, filter="all")
     except MissingError:
         return {}
     by_attempt: dict[int, ReadJobs] = {}
@@ -314,7 +316,7 @@ def _all_attempts(run: _Run) -> dict[int, ReadJobs]:
         of_attempt = by_attempt.setdefault(row["run_attempt"], ReadJobs())
         of_attempt.jobs[row["job_id"]] = row
         of_attempt.total += 1
-    for number, count in run.told.items():
+    for number, count in run.covered.items():
         if count == 0:
             by_attempt.setdefault(number, ReadJobs())
     is_whole = read.total == len(read.jobs)
@@ -322,8 +324,8 @@ def _all_attempts(run: _Run) -> dict[int, ReadJobs]:
     return by_attempt if is_whole else {}
 
 
-def _is_settled(cycle: Cycle, attempt: OwedAttempt, rows: list[Row]) -> bool:
+def _is_final(sync: Sync, attempt: PendingAttempt, rows: list[Row]) -> bool:
     if all(row["status"] == "completed" for row in rows):
         return True
-    since = attempt.unsettled_since
-    return since is not None and since < cycle.clock() - SETTLED_AFTER
+    since = attempt.incomplete_since
+    return since is not None and since < sync.clock() - RELIST_FOR

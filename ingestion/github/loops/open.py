@@ -11,17 +11,17 @@ from functools import partial
 
 from actionsight.github.errors import MissingError
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.loops.failures import settle
-from ingestion.github.runs.attempts import ReadRuns, RunIntake, ask_run
-from ingestion.github.runs.deleted import note_gone
-from ingestion.github.runs.writer import RunLoad
+from ingestion.github.loops.failures import record_failure
+from ingestion.github.runs.attempts import ParsedRuns, RunCollector, ask_run
+from ingestion.github.runs.deleted import mark_deleted
+from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state.polls import last_ended
 from ingestion.github.state.repositories import Repository
-from ingestion.github.state.runs import OpenRun, open_runs, told_runs
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.state.runs import OpenRun, open_runs, runs_from_webhooks
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 # A run that is missing so soon may just not have arrived everywhere at GitHub.
-SETTLED_AFTER = timedelta(days=1)
+MISSING_AFTER = timedelta(days=1)
 # A drain notes its time before it commits.
 DRAIN_MARGIN = timedelta(minutes=10)
 # No run lasts longer: what an older webhook told is not open any more.
@@ -32,73 +32,73 @@ STUCK_PAUSE = 0.25
 
 
 def refresh_open_runs(
-    cycle: Cycle,
-    tally: Tally,
+    sync: Sync,
+    counts: Counts,
     repositories: Collection[Repository],
     listed_since: dict[int, datetime],
 ) -> None:
     """Ask again for runs that can still change, but for those that were just listed."""
-    load = RunLoad(cycle, tally)
-    turns = [cycle.begin(repository, "open") for repository in repositories]
-    intakes = {turn.repository.repository_id: RunIntake(cycle, turn, load) for turn in turns}
+    writer = RunWriter(sync, counts)
+    polls = [sync.begin(repository, "open") for repository in repositories]
+    collectors = {poll.repository.repository_id: RunCollector(sync, poll, writer) for poll in polls}
     failed: set[int] = set()
 
-    def wanted() -> Iterator[tuple[Turn, OpenRun]]:
-        of = {turn.repository.repository_id: turn for turn in turns}
-        for run in _runs(cycle, of.keys(), listed_since):
+    def wanted() -> Iterator[tuple[RepositoryPoll, OpenRun]]:
+        of = {poll.repository.repository_id: poll for poll in polls}
+        for run in _runs(sync, of.keys(), listed_since):
             if run.repository_id not in failed:
                 yield of[run.repository_id], run
 
-    def ask(item: tuple[Turn, OpenRun]) -> ReadRuns:
-        turn, run = item
-        return ask_run(turn, run.run_id)
+    def ask(item: tuple[RepositoryPoll, OpenRun]) -> ParsedRuns:
+        poll, run = item
+        return ask_run(poll, run.run_id)
 
-    for (turn, run), outcome in map_concurrently(ask, wanted()):
-        repository_id = turn.repository.repository_id
+    for (poll, run), outcome in map_concurrently(ask, wanted()):
+        repository_id = poll.repository.repository_id
         if repository_id in failed:
             continue
         try:
             try:
                 read = outcome.result()
             except MissingError as error:
-                _miss(cycle, turn, load, intakes[repository_id], run, error)
+                _miss(sync, poll, writer, collectors[repository_id], run, error)
             except Expected as error:
-                intakes[repository_id].leave_out(error)
+                collectors[repository_id].leave_out(error)
             else:
-                intakes[repository_id].take(read)
+                collectors[repository_id].take(read)
         except Expected as error:
             failed.add(repository_id)
-            settle(cycle, turn, error)
-        load.when_full()
-    for turn in turns:
-        if turn.repository.repository_id not in failed:
+            record_failure(sync, poll, error)
+        writer.when_full()
+    for poll in polls:
+        if poll.repository.repository_id not in failed:
             try:
-                intakes[turn.repository.repository_id].finish()
+                collectors[poll.repository.repository_id].finish()
             except Expected as error:
-                settle(cycle, turn, error)
-            load.when_loaded(turn, partial(cycle.finish, turn))
-    load.flush()
+                record_failure(sync, poll, error)
+            writer.when_loaded(poll, partial(sync.finish, poll))
+    writer.flush()
 
 
 def _runs(
-    cycle: Cycle, repository_ids: Collection[int], listed_since: dict[int, datetime]
+    sync: Sync, repository_ids: Collection[int], listed_since: dict[int, datetime]
 ) -> Iterator[OpenRun]:
     """What is open by the stored rows, then what is by webhooks alone; each run once."""
-    oldest = cycle.clock() - LONGEST_RUN
-    last = last_ended(cycle.connection, repository_ids, "open", oldest)
+    oldest = sync.clock() - LONGEST_RUN
+    last = last_ended(sync.connection, repository_ids, "open", oldest)
     since = {id_: last[id_] - DRAIN_MARGIN if id_ in last else oldest for id_ in repository_ids}
-    now = cycle.clock()
+    now = sync.clock()
     seen: set[int] = set()
     for run in (
-        *open_runs(cycle.connection, repository_ids),
-        *told_runs(cycle.connection, since),
+        *open_runs(sync.connection, repository_ids),
+        *runs_from_webhooks(sync.connection, since),
     ):
         listed = listed_since.get(run.repository_id)
         just_listed = listed and run.created_at and run.created_at >= listed
         if run.run_id in seen or just_listed:
             continue
         seen.add(run.run_id)
-        must_be_known = cycle.is_watched and not _is_stuck(run.changed_at, now)
+        must_be_known = sync.is_watched and not _is_stuck(run.changed_at, now)
         if must_be_known or _is_due(run.changed_at, last.get(run.repository_id), now):
             yield run
 
@@ -108,7 +108,7 @@ def _is_stuck(changed_at: datetime | None, now: datetime) -> bool:
 
 
 def _is_due(changed_at: datetime | None, last_asked_at: datetime | None, now: datetime) -> bool:
-    """Whether so much time has gone by since the last turn, for what has not changed since then."""
+    """Whether so much time has gone by since the last poll, for what has not changed since then."""
     if changed_at is None or last_asked_at is None or last_asked_at <= changed_at:
         return True
     growth = math.log1p(STUCK_PAUSE if _is_stuck(changed_at, now) else PAUSE)
@@ -120,16 +120,16 @@ def _is_due(changed_at: datetime | None, last_asked_at: datetime | None, now: da
 
 
 def _miss(
-    cycle: Cycle,
-    turn: Turn,
-    load: RunLoad,
-    intake: RunIntake,
+    sync: Sync,
+    poll: RepositoryPoll,
+    writer: RunWriter,
+    collector: RunCollector,
     run: OpenRun,
     error: MissingError,
 ) -> None:
     """GitHub does not have an open run: it was deleted, or is not everywhere there yet."""
-    settled = cycle.clock() - SETTLED_AFTER
-    if run.created_at is not None and run.created_at >= settled:
+    missing_before = sync.clock() - MISSING_AFTER
+    if run.created_at is not None and run.created_at >= missing_before:
         return
-    if not note_gone(cycle, turn, load, {run.run_id}):
-        intake.note_missing((run.run_id, run.run_attempt), error)
+    if not mark_deleted(sync, poll, writer, {run.run_id}):
+        collector.note_missing((run.run_id, run.run_attempt), error)

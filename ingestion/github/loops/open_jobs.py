@@ -13,9 +13,9 @@ from hashlib import blake2b
 from actionsight.github.errors import MissingError, RateLimitError
 from ingestion.github.concurrency import map_concurrently
 from ingestion.github.loader import Batch
-from ingestion.github.loops.failures import settle
+from ingestion.github.loops.failures import record_failure
 from ingestion.github.loops.open import LONGEST_RUN
-from ingestion.github.loops.webhook_coverage import ToldJobs, is_sampled
+from ingestion.github.loops.webhook_coverage import JobsFromWebhooks, is_sampled
 from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, Row
 from ingestion.github.state.open_job_listings import (
@@ -25,14 +25,14 @@ from ingestion.github.state.open_job_listings import (
     forget_open_listings,
     save_open_listings,
 )
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
 # Of the time for which nothing has changed, the part after which it is asked again.
 PAUSE_SHARE = 0.25
 # What webhooks told is believed while they go on telling; one that is lost is made good after that.
-TOLD_FOR = timedelta(hours=1)
+COVERED_FOR = timedelta(hours=1)
 JOBS_PER_LOAD = 5_000
 
 
@@ -54,93 +54,93 @@ class _Listed:
 
 
 def list_open_jobs(
-    cycle: Cycle, tally: Tally, turns: Mapping[int, Turn], left_out: Collection[int]
+    sync: Sync, counts: Counts, polls: Mapping[int, RepositoryPoll], left_out: Collection[int]
 ) -> None:
     """List the jobs of open attempts, within a share of the limit.
 
     Args:
-        turns: by repository; what is asked here is counted with them.
+        polls: by repository; what is asked here is counted with them.
         left_out: repositories that failed already.
     """
     behind = {
         number: replace(
-            turn, client=cycle.router.client(turn.repository.full_name, cycle.priority("open_jobs"))
+            poll, client=sync.router.client(poll.repository.full_name, sync.priority("open_jobs"))
         )
-        for number, turn in turns.items()
+        for number, poll in polls.items()
         if number not in left_out
     }
-    _OpenJobs(cycle, tally, behind).run()
+    _OpenJobs(sync, counts, behind).run()
 
 
 class _OpenJobs:
     """Open attempts on their way from their listings into loads."""
 
-    def __init__(self, cycle: Cycle, tally: Tally, turns: dict[int, Turn]) -> None:
-        self._cycle = cycle
-        self._tally = tally
-        self._turns = turns
+    def __init__(self, sync: Sync, counts: Counts, polls: dict[int, RepositoryPoll]) -> None:
+        self._sync = sync
+        self._counts = counts
+        self._polls = polls
         self._chunk = _Chunk()
         self._left: set[int] = set()
 
     def run(self) -> None:
         """List what is due; a repository that fails is left to the next poll."""
         for attempt, outcome in map_concurrently(self._ask, self._wanted()):
-            turn = self._turns[attempt.repository_id]
+            poll = self._polls[attempt.repository_id]
             if attempt.repository_id in self._left:
                 continue
             try:
                 self._take(attempt, outcome.result())
             except MissingError as error:
                 # Whether the run is gone is for those to say who ask for the run.
-                logger.info("%s: %s", turn.repository.full_name, error)
+                logger.info("%s: %s", poll.repository.full_name, error)
             except RateLimitError as error:
-                logger.info("%s: %s", turn.repository.full_name, error)
+                logger.info("%s: %s", poll.repository.full_name, error)
                 self._left.add(attempt.repository_id)
             except Expected as error:
-                settle(self._cycle, turn, error)
+                record_failure(self._sync, poll, error)
                 self._left.add(attempt.repository_id)
             if len(self._chunk.batch) >= JOBS_PER_LOAD:
                 self._load()
         self._load()
-        forget_open_listings(self._cycle.connection, self._turns.keys())
+        forget_open_listings(self._sync.connection, self._polls.keys())
 
     def _wanted(self) -> Iterator[OpenAttempt]:
-        now = self._cycle.clock()
+        now = self._sync.clock()
         due = due_open_attempts(
-            self._cycle.connection,
-            self._turns.keys(),
+            self._sync.connection,
+            self._polls.keys(),
             now,
             # Who waits for it sees it as it is now, but for what cannot be under way any more.
-            begun_since=now - LONGEST_RUN if self._cycle.is_watched else None,
+            begun_since=now - LONGEST_RUN if self._sync.is_watched else None,
         )
-        told = ToldJobs(self._cycle.connection).under_way(due, now - TOLD_FOR)
+        covered = JobsFromWebhooks(self._sync.connection).under_way(due, now - COVERED_FOR)
         for attempt in due:
-            if self._cycle.is_over:
+            if self._sync.is_over:
                 return
-            is_spared = attempt.key in told and not is_sampled(attempt.run_id)
+            is_spared = attempt.key in covered and not is_sampled(attempt.run_id)
             if not is_spared and attempt.repository_id not in self._left:
                 yield attempt
 
     def _ask(self, attempt: OpenAttempt) -> _Listed:
-        turn = self._turns[attempt.repository_id]
-        asked_at = self._cycle.clock()
-        key = turn.client.token_key
-        path = f"{turn.path}/actions/runs/{attempt.run_id}/attempts/{attempt.run_attempt}/jobs"
+        poll = self._polls[attempt.repository_id]
+        asked_at = self._sync.clock()
+        key = poll.client.token_key
+        path = f"{poll.path}/actions/runs/{attempt.run_id}/attempts/{attempt.run_attempt}/jobs"
         etag = attempt.etag if (attempt.path, attempt.token_key) == (path, key) else None
-        return _Listed(read_jobs(turn, path, attempt.run_attempt, etag=etag), asked_at, path, key)
+        return _Listed(read_jobs(poll, path, attempt.run_attempt, etag=etag), asked_at, path, key)
 
     def _take(self, attempt: OpenAttempt, listed: _Listed) -> None:
-        turn, read, now = self._turns[attempt.repository_id], listed.read, listed.asked_at
+        poll, read, now = self._polls[attempt.repository_id], listed.read, listed.asked_at
         if read.is_unchanged:
             jobs_hash, is_changed, changes = attempt.jobs_hash, False, [attempt.changed_at]
         else:
-            turn.poll.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, r) for r in read.rows])
+            poll.row.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, r) for r in read.rows])
             jobs_hash = _hash(read.rows)
             is_changed = attempt.jobs_hash not in (None, jobs_hash)
             changes = [attempt.changed_at, *_times(read.rows)]
             if read.is_whole:
                 self._chunk.whole.append(
-                    WholeListing(attempt.key, read.jobs.keys(), now, is_settled=False)
+                    WholeListing(attempt.key, read.jobs.keys(), now, is_final=False)
                 )
         known = [at for at in (attempt.began_at, attempt.updated_at, *changes) if at and at <= now]
         changed_at = now if is_changed else max(known, default=now)
@@ -158,17 +158,17 @@ class _OpenJobs:
 
     def _load(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
-        connection = self._cycle.connection
-        for row in gone_jobs(connection, chunk.whole, self._cycle.clock()):
+        connection = self._sync.connection
+        for row in gone_jobs(connection, chunk.whole, self._sync.clock()):
             chunk.batch.add(WORKFLOW_JOBS, row)
-        self._tally.see(WORKFLOW_JOBS.name, len(chunk.batch))
-        kept = self._cycle.load("github_jobs", chunk.batch, self._turns, self._tally)
+        self._counts.see(WORKFLOW_JOBS.name, len(chunk.batch))
+        kept = self._sync.load("github_jobs", chunk.batch, self._polls, self._counts)
         save_open_listings(
             connection, [each for each in chunk.listings if each.attempt.repository_id in kept]
         )
         for repository_id in {each.attempt.repository_id for each in chunk.listings} & kept:
-            self._cycle.save(self._turns[repository_id])
-        self._left |= self._turns.keys() - kept
+            self._sync.save(self._polls[repository_id])
+        self._left |= self._polls.keys() - kept
 
 
 def _hash(rows: list[Row]) -> str:

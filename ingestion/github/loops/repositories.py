@@ -24,7 +24,7 @@ from ingestion.github.rows import UnreadablePayloadError, repository_row, workfl
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state.etags import Etag, save_etag, stored_etags
 from ingestion.github.state.repositories import Repository, save_looked_at
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class _Seen:
     etags: dict[str, Etag] = field(default_factory=dict)
 
 
-def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str]:
+def resolve_selections(sync: Sync, names: Collection[str] | None = None) -> dict[str, str]:
     """Find GitHub's id for selections that have none; give what went wrong, by name.
 
     Args:
@@ -57,40 +57,40 @@ def resolve(cycle: Cycle, names: Collection[str] | None = None) -> dict[str, str
     """
     wanted = None if names is None else {name.lower() for name in names}
     unresolved = [
-        name for name in unresolved_selections(cycle.connection) if wanted is None or name in wanted
+        name for name in unresolved_selections(sync.connection) if wanted is None or name in wanted
     ]
     refused: dict[str, str] = {}
 
     def ask(name: str) -> Row:
-        client = cycle.router.client(name, cycle.priority("repository"))
+        client = sync.router.client(name, sync.priority("repository"))
         return repository_row(client.get(f"/repos/{name}").body)
 
     for name, outcome in map_concurrently(ask, unresolved):
         try:
             row = outcome.result()
         except Expected as error:
-            refused[name] = _refuse(cycle, name, error)
+            refused[name] = _refuse(sync, name, error)
             continue
         resolve_selection(
-            cycle.connection,
+            sync.connection,
             name,
             row["repository_id"],
             _name(row, name),
             _visibility(row),
-            cycle.clock(),
+            sync.clock(),
         )
         logger.info("%s: found, GitHub's id is %d", _name(row, name), row["repository_id"])
     return refused
 
 
-def follow_owners(cycle: Cycle) -> dict[str, str]:
+def follow_owners(sync: Sync) -> dict[str, str]:
     """Monitor the new repositories of owners of whom all are selected; give what went wrong."""
     refused: dict[str, str] = {}
-    before = None if cycle.is_watched else cycle.clock() - LOOK_EVERY
-    for owner in followed_owners(cycle.connection, before):
-        name, began = f"{owner}/*", cycle.clock()
+    before = None if sync.is_watched else sync.clock() - LOOK_EVERY
+    for owner in followed_owners(sync.connection, before):
+        name, began = f"{owner}/*", sync.clock()
         try:
-            for payload in cycle.router.repositories_of(owner, cycle.priority("repository")):
+            for payload in sync.router.repositories_of(owner, sync.priority("repository")):
                 try:
                     row = repository_row(payload)
                 except UnreadablePayloadError as error:
@@ -98,7 +98,7 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
                     continue
                 full_name = _name(row, owner)
                 if follow_repository(
-                    cycle.connection,
+                    sync.connection,
                     owner,
                     row["repository_id"],
                     full_name,
@@ -107,185 +107,185 @@ def follow_owners(cycle: Cycle) -> dict[str, str]:
                 ):
                     logger.info("%s: %s is new", name, full_name)
         except Expected as error:
-            refused[name] = _refuse(cycle, name, error)
+            refused[name] = _refuse(sync, name, error)
         else:
-            save_listed_at(cycle.connection, owner, began)
+            save_listed_at(sync.connection, owner, began)
     return refused
 
 
-def due(cycle: Cycle) -> list[Repository]:
+def repositories_due(sync: Sync) -> list[Repository]:
     """The repositories that are to be looked at although no run tells of a change."""
     return [
         repository
-        for repository in cycle.repositories()
-        if not cycle.has_seen(repository)
+        for repository in sync.repositories()
+        if not sync.has_seen(repository)
         and (
-            cycle.is_watched
+            sync.is_watched
             or repository.looked_at is None
             or repository.unreachable_since is not None
             or repository.is_closed
-            or repository.looked_at <= cycle.clock() - LOOK_EVERY
+            or repository.looked_at <= sync.clock() - LOOK_EVERY
         )
     ]
 
 
-def unconfirmed(cycle: Cycle) -> list[Repository]:
-    """The public repositories of which this cycle has not heard yet that they still are."""
+def repositories_unconfirmed(sync: Sync) -> list[Repository]:
+    """The public repositories of which this sync has not heard yet that they still are."""
     return [
         repository
-        for repository in cycle.repositories()
-        if repository.visibility == "public" and not cycle.has_seen(repository)
+        for repository in sync.repositories()
+        if repository.visibility == "public" and not sync.has_seen(repository)
     ]
 
 
-def look(
-    cycle: Cycle,
-    tally: Tally,
+def refresh_repositories(
+    sync: Sync,
+    counts: Counts,
     repositories: Collection[Repository],
     *,
     at_workflows: bool = True,
 ) -> None:
     """Load these repositories as GitHub shows them now, and their workflows."""
     etags = {
-        listing: stored_etags(cycle.connection, listing) for listing in ("repository", "workflows")
+        listing: stored_etags(sync.connection, listing) for listing in ("repository", "workflows")
     }
     batch = Batch()
-    turns: dict[int, Turn] = {}
+    polls: dict[int, RepositoryPoll] = {}
     seen: dict[int, _Seen] = {}
 
-    def ask(turn: Turn) -> _Seen:
-        repository_id = turn.repository.repository_id
+    def ask(poll: RepositoryPoll) -> _Seen:
+        repository_id = poll.repository.repository_id
         known = {kind: known.get(repository_id) for kind, known in etags.items()}
-        found = _ask(cycle, turn, known["repository"])
+        found = _ask(sync, poll, known["repository"])
         if at_workflows:
-            _ask_workflows(turn, known["workflows"], found)
+            _ask_workflows(poll, known["workflows"], found)
         return found
 
-    for turn, outcome in map_concurrently(
-        ask, [cycle.begin(repository, "repository") for repository in repositories]
+    for poll, outcome in map_concurrently(
+        ask, [sync.begin(repository, "repository") for repository in repositories]
     ):
-        repository_id = turn.repository.repository_id
-        turns[repository_id] = turn
-        turn.poll.load_ids += cycle.healed_load_ids
+        repository_id = poll.repository.repository_id
+        polls[repository_id] = poll
+        poll.row.load_ids += sync.recovered_load_ids
         try:
             found = outcome.result()
         except MissingError as error:
-            hide_repository(cycle.connection, repository_id, cycle.clock())
-            cycle.fail(turn, error)
+            hide_repository(sync.connection, repository_id, sync.clock())
+            sync.fail(poll, error)
             continue
         except Expected as error:
-            cycle.fail(turn, error)
+            sync.fail(poll, error)
             continue
         seen[repository_id] = found
-        _take(cycle, tally, turn, found, batch)
+        _take(sync, counts, poll, found, batch)
         if len(batch) >= _ROWS_PER_LOAD:
-            _load(cycle, batch, turns, seen, tally, is_whole=at_workflows)
-    _load(cycle, batch, turns, seen, tally, is_whole=at_workflows)
+            _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
+    _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
 
 
-def _ask(cycle: Cycle, turn: Turn, known: Etag | None) -> _Seen:
+def _ask(sync: Sync, poll: RepositoryPoll, known: Etag | None) -> _Seen:
     """Ask for a monitored repository, wherever it is now.
 
     Raises:
         MissingError: it is gone. GitHubError: it could not be had.
     """
-    url = turn.path
-    etag = _etag(known, url, turn)
+    url = poll.path
+    etag = _etag(known, url, poll)
     try:
-        answer = turn.client.get(url, etag=etag)
+        answer = poll.client.get(url, etag=etag)
         row = None if answer.is_unchanged else repository_row(answer.body)
     except MissingError:
-        row = _by_id(turn)
+        row = _by_id(poll)
         answer = None
-    if row is not None and row["repository_id"] != turn.repository.repository_id:
+    if row is not None and row["repository_id"] != poll.repository.repository_id:
         # The old name was given to another repository.
-        row, answer = _by_id(turn), None
-    seen = _Seen(row, cycle.clock())
+        row, answer = _by_id(poll), None
+    seen = _Seen(row, sync.clock())
     if row is not None and answer is not None and answer.etag is not None:
-        seen.etags["repository"] = (url, turn.client.token_key, answer.etag)
+        seen.etags["repository"] = (url, poll.client.token_key, answer.etag)
     return seen
 
 
-def _by_id(turn: Turn) -> Row:
-    return repository_row(turn.client.get(f"/repositories/{turn.repository.repository_id}").body)
+def _by_id(poll: RepositoryPoll) -> Row:
+    return repository_row(poll.client.get(f"/repositories/{poll.repository.repository_id}").body)
 
 
-def _ask_workflows(turn: Turn, known: Etag | None, seen: _Seen) -> None:
-    name = turn.repository.full_name
+def _ask_workflows(poll: RepositoryPoll, known: Etag | None, seen: _Seen) -> None:
+    name = poll.repository.full_name
     if seen.repository is not None:
         name = _name(seen.repository, name)
     url = f"/repos/{name}/actions/workflows"
     rows: list[Row] = []
-    pages = iter_pages(turn.client, url, "workflows", etag=_etag(known, url, turn))
+    pages = iter_pages(poll.client, url, "workflows", etag=_etag(known, url, poll))
     try:
         for number, page in enumerate(pages):
             if page.is_unchanged:
                 return
             for payload in page.payloads:
                 try:
-                    rows.append(workflow_row(payload, turn.repository.repository_id))
+                    rows.append(workflow_row(payload, poll.repository.repository_id))
                 except UnreadablePayloadError as error:
-                    turn.leave_out("workflow", payload, error)
+                    poll.leave_out("workflow", payload, error)
             # The ETag of a first page says nothing of a second one.
             if number == 0 and page.etag is not None and not page.has_next:
-                seen.etags["workflows"] = (url, turn.client.token_key, page.etag)
+                seen.etags["workflows"] = (url, poll.client.token_key, page.etag)
     except MissingError as error:
         # The repository was there just now: it has no Actions.
-        logger.debug("%s: %s", turn.repository.full_name, error)
+        logger.debug("%s: %s", poll.repository.full_name, error)
     seen.workflows = rows
 
 
-def _etag(known: Etag | None, url: str, turn: Turn) -> str | None:
-    return known[2] if known and known[:2] == (url, turn.client.token_key) else None
+def _etag(known: Etag | None, url: str, poll: RepositoryPoll) -> str | None:
+    return known[2] if known and known[:2] == (url, poll.client.token_key) else None
 
 
-def _take(cycle: Cycle, tally: Tally, turn: Turn, found: _Seen, batch: Batch) -> None:
-    repository_id = turn.repository.repository_id
+def _take(sync: Sync, counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch) -> None:
+    repository_id = poll.repository.repository_id
     if found.repository is None:
-        reopen_repository(cycle.connection, repository_id, found.seen_at)
+        reopen_repository(sync.connection, repository_id, found.seen_at)
     else:
         update_repository(
-            cycle.connection,
+            sync.connection,
             repository_id,
-            _name(found.repository, turn.repository.full_name),
+            _name(found.repository, poll.repository.full_name),
             _visibility(found.repository),
             found.seen_at,
         )
         batch.add(REPOSITORIES, found.repository)
-        tally.see(REPOSITORIES.name)
+        counts.see(REPOSITORIES.name)
     for workflow in found.workflows or ():
         batch.add(WORKFLOWS, workflow)
-    tally.see(WORKFLOWS.name, len(found.workflows or ()))
-    turn.poll.seen = (found.repository is not None) + len(found.workflows or ())
+    counts.see(WORKFLOWS.name, len(found.workflows or ()))
+    poll.row.seen = (found.repository is not None) + len(found.workflows or ())
 
 
 def _load(
-    cycle: Cycle,
+    sync: Sync,
     batch: Batch,
-    turns: dict[int, Turn],
+    polls: dict[int, RepositoryPoll],
     seen: dict[int, _Seen],
-    tally: Tally,
+    counts: Counts,
     *,
     is_whole: bool,
 ) -> None:
-    kept = cycle.load("github_repositories", batch, turns, tally)
-    for repository_id, turn in turns.items():
+    kept = sync.load("github_repositories", batch, polls, counts)
+    for repository_id, poll in polls.items():
         if (found := seen.get(repository_id)) and repository_id in kept:
             if is_whole:
-                save_looked_at(cycle.connection, repository_id, turn.poll.started_at)
+                save_looked_at(sync.connection, repository_id, poll.row.started_at)
             for kind, etag in found.etags.items():
-                save_etag(cycle.connection, repository_id, kind, etag, cycle.clock())
-        cycle.finish(turn)
-    turns.clear()
+                save_etag(sync.connection, repository_id, kind, etag, sync.clock())
+        sync.finish(poll)
+    polls.clear()
     seen.clear()
 
 
-def _refuse(cycle: Cycle, name: str, error: Exception) -> str:
+def _refuse(sync: Sync, name: str, error: Exception) -> str:
     if isinstance(error, MissingError):
         error = GitHubError(f"GitHub has no {name}, or this credential may not read it")
     if not isinstance(error, CredentialError):
         logger.warning("%s: %s", name, error)
-    refuse_selection(cycle.connection, name, str(error))
+    refuse_selection(sync.connection, name, str(error))
     return str(error)
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from actionsight.backlog import SWEEP_DUE_AFTER
 from actionsight.github.errors import UnexpectedResponseError
 from actionsight.github.pagination import PER_PAGE
-from ingestion.github.loops.failures import has_no_runs, settle
+from ingestion.github.loops.failures import has_no_runs, record_failure
 from ingestion.github.loops.head import CLOCK_MARGIN
-from ingestion.github.runs.attempts import RunIntake
+from ingestion.github.runs.attempts import RunCollector
 from ingestion.github.runs.deleted import check_unlisted
 from ingestion.github.runs.listing import (
     count_created,
@@ -23,11 +23,11 @@ from ingestion.github.runs.listing import (
     read_through,
     read_window,
 )
-from ingestion.github.runs.writer import RunLoad
+from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state.backfill_windows import SECOND, Window
 from ingestion.github.state.repositories import Repository, save_swept_at
 from ingestion.github.state.runs import first_created, run_count, runs_created
-from ingestion.github.sync import Cycle, Expected, Tally, Turn
+from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -42,92 +42,100 @@ def is_due(repository: Repository, now: datetime) -> bool:
     return now - last >= SWEEP_DUE_AFTER
 
 
-def sweep(cycle: Cycle, tally: Tally, repositories: Collection[Repository]) -> None:
+def sweep(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> None:
     """Sweep these repositories, one after the other; few of them have enough for a load."""
-    load = RunLoad(cycle, tally)
+    writer = RunWriter(sync, counts)
     for number, repository in enumerate(repositories, start=1):
-        if cycle.is_over:
+        if sync.is_over:
             logger.info("sweep: the next one goes on with %s", repository.full_name)
             break
-        turn = cycle.begin(repository, "sweep")
+        poll = sync.begin(repository, "sweep")
         try:
-            _sweep(cycle, turn, load)
+            _sweep(sync, poll, writer)
         except Expected as error:
-            if not has_no_runs(cycle, turn, error):
-                settle(cycle, turn, error)
+            if not has_no_runs(sync, poll, error):
+                record_failure(sync, poll, error)
                 continue
-        load.when_loaded(turn, partial(_end, cycle, turn))
-        load.when_full()
+        writer.when_loaded(poll, partial(_end, sync, poll))
+        writer.when_full()
         logger.info(
             "sweep: %s: %d attempts seen, by %d requests (%d of %d repositories)",
             repository.full_name,
-            turn.poll.seen,
-            turn.client.request_count,
+            poll.row.seen,
+            poll.client.request_count,
             number,
             len(repositories),
         )
-    load.flush()
+    writer.flush()
 
 
-def _sweep(cycle: Cycle, turn: Turn, load: RunLoad) -> None:
-    now = cycle.latest_now
+def _sweep(sync: Sync, poll: RepositoryPoll, writer: RunWriter) -> None:
+    now = sync.latest_now
     begins = (now - REACH).replace(microsecond=0)
-    intake = RunIntake(cycle, turn, load)
-    for window, read in read_through(turn, begins, now + CLOCK_MARGIN):
-        intake.take(read)
-        known = _stored(cycle, window)
-        _check(cycle, turn, load, intake, known - read.run_ids)
-        load.when_full()
-    first = first_created(cycle.connection, turn.repository.repository_id)
+    collector = RunCollector(sync, poll, writer)
+    for window, read in read_through(poll, begins, now + CLOCK_MARGIN):
+        collector.take(read)
+        known = _stored(sync, window)
+        _check(sync, poll, writer, collector, known - read.run_ids)
+        writer.when_full()
+    first = first_created(sync.connection, poll.repository.repository_id)
     if first is not None and first < begins:
         _find_vanished(
-            cycle, turn, load, intake, Window(turn.repository.repository_id, first, begins - SECOND)
+            sync,
+            poll,
+            writer,
+            collector,
+            Window(poll.repository.repository_id, first, begins - SECOND),
         )
-    intake.finish()
+    collector.finish()
 
 
 def _find_vanished(
-    cycle: Cycle, turn: Turn, load: RunLoad, intake: RunIntake, whole: Window
+    sync: Sync, poll: RepositoryPoll, writer: RunWriter, collector: RunCollector, whole: Window
 ) -> None:
     """Find runs that GitHub has no more, by their number in ever smaller windows."""
     todo = [whole]
     while todo:
         window = todo.pop()
-        known = _stored(cycle, window)
+        known = _stored(sync, window)
         if not known:
             continue
         created = created_between(window.starts_at, window.ends_at)
-        count = count_created(turn, created)
+        count = count_created(poll, created)
         if count >= len(known):
             continue
         if count == 0 or window.is_one_second:
             unlisted = known
         elif len(known) <= PER_PAGE:
-            unlisted = known - read_window(turn, created).run_ids
+            unlisted = known - read_window(poll, created).run_ids
         else:
             todo += window.halves()
             continue
-        _check(cycle, turn, load, intake, unlisted)
-        load.when_full()
+        _check(sync, poll, writer, collector, unlisted)
+        writer.when_full()
 
 
 def _check(
-    cycle: Cycle, turn: Turn, load: RunLoad, intake: RunIntake, unlisted: Collection[int]
+    sync: Sync,
+    poll: RepositoryPoll,
+    writer: RunWriter,
+    collector: RunCollector,
+    unlisted: Collection[int],
 ) -> None:
     """Ask for what was not listed; not for each of many that a search that is stale left out."""
     if len(unlisted) > PER_PAGE:
-        count = run_count(cycle.connection, turn.repository.repository_id)
-        if count_runs(turn) >= count:
+        count = run_count(sync.connection, poll.repository.repository_id)
+        if count_runs(poll) >= count:
             raise UnexpectedResponseError(
                 f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
             )
-    check_unlisted(cycle, turn, load, intake, unlisted)
+    check_unlisted(sync, poll, writer, collector, unlisted)
 
 
-def _stored(cycle: Cycle, window: Window) -> set[int]:
-    return runs_created(cycle.connection, window.repository_id, window.starts_at, window.ends_at)
+def _stored(sync: Sync, window: Window) -> set[int]:
+    return runs_created(sync.connection, window.repository_id, window.starts_at, window.ends_at)
 
 
-def _end(cycle: Cycle, turn: Turn) -> None:
-    save_swept_at(cycle.connection, turn.repository.repository_id, turn.poll.started_at)
-    cycle.finish(turn)
+def _end(sync: Sync, poll: RepositoryPoll) -> None:
+    save_swept_at(sync.connection, poll.repository.repository_id, poll.row.started_at)
+    sync.finish(poll)

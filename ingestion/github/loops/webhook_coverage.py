@@ -1,6 +1,6 @@
 """Attempts whose jobs are known so well that GitHub need not list them.
 
-No event says how many jobs an attempt has. It is taken as told when webhooks told each job's whole
+No event says how many jobs an attempt has. It is covered when webhooks told each job's whole
 course, and their names are those of the newest run of that workflow that GitHub listed. A workflow
 that could not start has no jobs, if the newest of its repository that were listed had none. A
 sample of both is listed all the same.
@@ -17,18 +17,18 @@ from psycopg import Connection
 from ingestion.github.state.open_job_listings import OpenAttempt
 from ingestion.github.state.runs import Attempt
 
-# One in so many is listed although it was told.
+# One in so many is listed although it was covered.
 SAMPLE = 20
 # By so many startup failures that were listed is judged, however many there are.
 _NEWEST = 20
 
 
 def is_sampled(run_id: int) -> bool:
-    """Whether a run is among those whose told jobs are counted against GitHub's listing."""
+    """Whether a run is among those whose covered jobs are counted against GitHub's listing."""
     return crc32(str(run_id).encode()) % SAMPLE == 0
 
 
-class ToldJobs:
+class JobsFromWebhooks:
     """What webhooks told of the jobs of first attempts; remembers what it is compared with."""
 
     def __init__(self, connection: Connection[Any]) -> None:
@@ -44,13 +44,13 @@ class ToldJobs:
         first = [run_id for run_id, number in attempts if number == 1]
         names: dict[int, Counter[str]] = {}
         workflows: dict[int, tuple[int, int]] = {}
-        for run_id, repository_id, workflow_id, name in self._told(first) if first else ():
+        for run_id, repository_id, workflow_id, name in self._whole_course(first) if first else ():
             workflows[run_id] = (repository_id, workflow_id)
             names.setdefault(run_id, Counter())[name] += 1
         counts = {
-            (run_id, 1): told.total()
-            for run_id, told in names.items()
-            if told == self._listed(*workflows[run_id])
+            (run_id, 1): counted.total()
+            for run_id, counted in names.items()
+            if counted == self._listed(*workflows[run_id])
         }
         return counts | dict.fromkeys(self._never_started(attempts), 0)
 
@@ -63,30 +63,30 @@ class ToldJobs:
             if each.run_attempt == 1
         }
         names: dict[int, Counter[str]] = {}
-        for run_id, name in self._told_so_far(workflows.keys(), since) if workflows else ():
+        for run_id, name in self._course_so_far(workflows.keys(), since) if workflows else ():
             names.setdefault(run_id, Counter())[name] += 1
         return {
             (run_id, 1)
-            for run_id, told in names.items()
-            if told == self._listed(*workflows[run_id])
+            for run_id, counted in names.items()
+            if counted == self._listed(*workflows[run_id])
         }
 
-    def _told_so_far(self, run_ids: Collection[int], since: datetime) -> list[tuple[int, str]]:
+    def _course_so_far(self, run_ids: Collection[int], since: datetime) -> list[tuple[int, str]]:
         """Run and job's name, of the runs of which every told job's course is whole so far."""
         return self._connection.execute(
             """
             with jobs as (
                 select
-                    told.run_id,
-                    max(told.name) as name,
-                    max(told.received_at) as received_at,
-                    bool_or(told.status = 'completed') as is_completed,
-                    bool_or(told.status = 'in_progress') as has_begun,
-                    bool_or(told.status in ('queued', 'waiting')) as was_queued,
-                    bool_or(told.runner_id > 0 or told.runner_name <> '') as has_runner
-                from raw.webhook_jobs as told
-                where told.run_id = any(%s) and coalesce(told.run_attempt, 1) = 1
-                group by told.run_id, told.job_id
+                    observed.run_id,
+                    max(observed.name) as name,
+                    max(observed.received_at) as received_at,
+                    bool_or(observed.status = 'completed') as is_completed,
+                    bool_or(observed.status = 'in_progress') as has_begun,
+                    bool_or(observed.status in ('queued', 'waiting')) as was_queued,
+                    bool_or(observed.runner_id > 0 or observed.runner_name <> '') as has_runner
+                from raw.webhook_jobs as observed
+                where observed.run_id = any(%s) and coalesce(observed.run_attempt, 1) = 1
+                group by observed.run_id, observed.job_id
             )
 
             select jobs.run_id, jobs.name
@@ -144,23 +144,23 @@ class ToldJobs:
         ).fetchall()
         return [(run_id, number) for run_id, number in rows]
 
-    def _told(self, run_ids: Collection[int]) -> list[tuple[int, int, int, str]]:
+    def _whole_course(self, run_ids: Collection[int]) -> list[tuple[int, int, int, str]]:
         """Run, repository, workflow and job's name, of the runs of which every told job's course is
         whole."""
         return self._connection.execute(
             """
             with jobs as (
                 select
-                    told.run_id,
-                    told.job_id,
-                    max(told.name) as name,
-                    bool_or(told.status = 'completed') as is_completed,
-                    bool_or(told.runner_id > 0 or told.runner_name <> '') as has_runner,
-                    bool_or(told.status = 'queued') and bool_or(told.status = 'in_progress')
+                    observed.run_id,
+                    observed.job_id,
+                    max(observed.name) as name,
+                    bool_or(observed.status = 'completed') as is_completed,
+                    bool_or(observed.runner_id > 0 or observed.runner_name <> '') as has_runner,
+                    bool_or(observed.status = 'queued') and bool_or(observed.status = 'in_progress')
                         as is_whole
-                from raw.webhook_jobs as told
-                where told.run_id = any(%(runs)s) and coalesce(told.run_attempt, 1) = 1
-                group by told.run_id, told.job_id
+                from raw.webhook_jobs as observed
+                where observed.run_id = any(%(runs)s) and coalesce(observed.run_attempt, 1) = 1
+                group by observed.run_id, observed.job_id
             ),
 
             runs as (

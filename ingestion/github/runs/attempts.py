@@ -12,7 +12,7 @@ from actionsight.github.errors import (
 from actionsight.github.pagination import Payload, get_object
 from ingestion.github.concurrency import map_concurrently
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
-from ingestion.github.runs.writer import RunLoad
+from ingestion.github.runs.writer import RunWriter
 from ingestion.github.schema import CONTENT_HASH, Row
 from ingestion.github.state.repositories import Repository
 from ingestion.github.state.runs import (
@@ -21,11 +21,11 @@ from ingestion.github.state.runs import (
     save_missing_attempts,
     stored_attempts,
 )
-from ingestion.github.sync import Cycle, Expected, Turn
+from ingestion.github.sync import Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
-# So many runs may fail before the repository is left for this cycle: GitHub is likely down.
+# So many runs may fail before the repository is left for this sync: GitHub is likely down.
 _FAILURES = 3
 
 
@@ -34,15 +34,15 @@ class AnotherRepositoryError(UnexpectedResponseError):
 
 
 @dataclass
-class ReadRuns:
+class ParsedRuns:
     """Rows of runs, and what was wrong with those that could not be read.
 
-    `told`: name of the repository and whether it is private, as the first run tells.
+    `name_and_privacy`: name of the repository and whether it is private, as the first run tells.
     """
 
     rows: list[Row] = field(default_factory=list)
     left_out: list[tuple[Payload, UnreadablePayloadError]] = field(default_factory=list)
-    told: tuple[str, bool] | None = None
+    name_and_privacy: tuple[str, bool] | None = None
 
     def read(self, payloads: Iterable[Payload], repository: Repository) -> None:
         """Take payloads of runs.
@@ -60,32 +60,32 @@ class ReadRuns:
                 raise AnotherRepositoryError(
                     f"{repository.full_name} is another repository's name now"
                 )
-            self.told = self.told or _told(payload)
+            self.name_and_privacy = self.name_and_privacy or _name_and_privacy(payload)
             self.rows.append(row)
 
 
-class RunIntake:
-    """Adds the runs of one turn to a load, each behind all its earlier attempts.
+class RunCollector:
+    """Adds the runs of one poll to a writer, each behind all its earlier attempts.
 
     A run enters the load only when its earlier attempts are in it, so that none is forgotten when
     GitHub fails in between. A run that fails is left out, the others go on; `finish` reports it.
     """
 
-    def __init__(self, cycle: Cycle, turn: Turn, load: RunLoad) -> None:
-        self._cycle = cycle
-        self._turn = turn
-        self._load = load
+    def __init__(self, sync: Sync, poll: RepositoryPoll, writer: RunWriter) -> None:
+        self._sync = sync
+        self._poll = poll
+        self._writer = writer
         self._missing: list[tuple[Attempt, int]] = []
         self._left_out: list[Exception] = []
 
-    def take(self, read: ReadRuns) -> None:
+    def take(self, read: ParsedRuns) -> None:
         """Take runs as GitHub gave them.
 
         Raises:
             GitHubError: what concerns every run, or the last of too many failures.
         """
         for payload, unreadable in read.left_out:
-            self._turn.leave_out("run", payload, unreadable)
+            self._poll.leave_out("run", payload, unreadable)
         rows = read.rows
         rerun = [row["run_id"] for row in rows if row["run_attempt"] > 1]
         earlier, failed = self._earlier(rows, rerun) if rerun else ({}, set())
@@ -93,7 +93,7 @@ class RunIntake:
             if row["run_id"] in failed:
                 continue
             for each in (*earlier.get(row["run_id"], ()), row):
-                self._load.add(self._turn, each)
+                self._writer.add(self._poll, each)
 
     def leave_out(self, error: Exception) -> None:
         """Go on without a run that could not be had; `finish` reports it.
@@ -101,7 +101,7 @@ class RunIntake:
         Raises:
             Exception: the last of too many, or one that concerns every run.
         """
-        logger.warning("%s: %s", self._turn.repository.full_name, error)
+        logger.warning("%s: %s", self._poll.repository.full_name, error)
         self._left_out.append(error)
         if isinstance(error, CredentialError) or len(self._left_out) >= _FAILURES:
             raise error
@@ -117,12 +117,12 @@ class RunIntake:
             GitHubError: a run was left out, or the repository is gone.
         """
         if self._missing:
-            confirm_readable(self._turn)
+            confirm_readable(self._poll)
             save_missing_attempts(
-                self._cycle.connection,
-                self._turn.repository.repository_id,
+                self._sync.connection,
+                self._poll.repository.repository_id,
                 self._missing,
-                self._cycle.clock(),
+                self._sync.clock(),
             )
             self._missing.clear()
         if self._left_out:
@@ -132,7 +132,7 @@ class RunIntake:
         self, rows: Sequence[Row], rerun: Sequence[int]
     ) -> tuple[dict[int, list[Row]], set[int]]:
         """Earlier attempts that are not stored as final, by run; and the runs that failed."""
-        connection = self._cycle.connection
+        connection = self._sync.connection
         stored = stored_attempts(connection, rerun)
         missing = missing_attempts(connection, rerun)
         missing |= {attempt for attempt, _ in self._missing}
@@ -145,7 +145,7 @@ class RunIntake:
             try:
                 found.setdefault(attempt[0], []).append(outcome.result())
             except UnreadablePayloadError as error:
-                self._turn.leave_out("attempt", {"id": attempt}, error)
+                self._poll.leave_out("attempt", {"id": attempt}, error)
             except MissingError as error:
                 self.note_missing(attempt, error)
             except Expected as error:
@@ -155,10 +155,10 @@ class RunIntake:
 
     def _ask(self, attempt: Attempt) -> Row:
         run_id, number = attempt
-        path = f"{self._turn.path}/actions/runs/{run_id}/attempts/{number}"
-        payload = get_object(self._turn.client, path)
-        read = ReadRuns()
-        read.read([{"run_attempt": number, **payload}], self._turn.repository)
+        path = f"{self._poll.path}/actions/runs/{run_id}/attempts/{number}"
+        payload = get_object(self._poll.client, path)
+        read = ParsedRuns()
+        read.read([{"run_attempt": number, **payload}], self._poll.repository)
         for _, error in read.left_out:
             raise error
         (row,) = read.rows
@@ -167,32 +167,32 @@ class RunIntake:
         return row
 
 
-def confirm_readable(turn: Turn) -> None:
+def confirm_readable(poll: RepositoryPoll) -> None:
     """Make sure that a 404 below a repository is not a 404 of the repository.
 
     Raises:
         MissingError: it is.
         AnotherRepositoryError: the name has become another repository's.
     """
-    found = get_object(turn.client, turn.path)
-    if found.get("id") != turn.repository.repository_id:
+    found = get_object(poll.client, poll.path)
+    if found.get("id") != poll.repository.repository_id:
         raise AnotherRepositoryError(
-            f"{turn.repository.full_name} is another repository's name now"
+            f"{poll.repository.full_name} is another repository's name now"
         )
 
 
-def ask_run(turn: Turn, run_id: int) -> ReadRuns:
+def ask_run(poll: RepositoryPoll, run_id: int) -> ParsedRuns:
     """One run, as it is now.
 
     Raises:
         MissingError: it is not there. GitHubError: it could not be had.
     """
-    read = ReadRuns()
-    read.read([get_object(turn.client, f"{turn.path}/actions/runs/{run_id}")], turn.repository)
+    read = ParsedRuns()
+    read.read([get_object(poll.client, f"{poll.path}/actions/runs/{run_id}")], poll.repository)
     return read
 
 
-def _told(payload: Payload) -> tuple[str, bool] | None:
+def _name_and_privacy(payload: Payload) -> tuple[str, bool] | None:
     repository = payload.get("repository")
     if not isinstance(repository, dict):
         return None

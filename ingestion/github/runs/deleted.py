@@ -5,29 +5,35 @@ from collections.abc import Collection
 from actionsight.github.errors import MissingError
 from ingestion.github.concurrency import map_concurrently
 from ingestion.github.rows import gone_row
-from ingestion.github.runs.attempts import RunIntake, ask_run, confirm_readable
-from ingestion.github.runs.writer import RunLoad
+from ingestion.github.runs.attempts import RunCollector, ask_run, confirm_readable
+from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state.runs import rows_of_runs
-from ingestion.github.sync import Cycle, Turn
+from ingestion.github.sync import RepositoryPoll, Sync
 
 
-def note_gone(cycle: Cycle, turn: Turn, load: RunLoad, run_ids: Collection[int]) -> bool:
+def mark_deleted(
+    sync: Sync, poll: RepositoryPoll, writer: RunWriter, run_ids: Collection[int]
+) -> bool:
     """Stamp the stored attempts of runs that GitHub answers 404 for; False where none is stored.
 
     Raises:
         GitHubError: the repository itself is not there, which says nothing of its runs.
     """
-    rows = rows_of_runs(cycle.connection, run_ids) if run_ids else []
+    rows = rows_of_runs(sync.connection, run_ids) if run_ids else []
     if not rows:
         return False
-    confirm_readable(turn)
+    confirm_readable(poll)
     for row in rows:
-        load.add(turn, gone_row(row, cycle.clock()))
+        writer.add(poll, gone_row(row, sync.clock()))
     return True
 
 
 def check_unlisted(
-    cycle: Cycle, turn: Turn, load: RunLoad, intake: RunIntake, run_ids: Collection[int]
+    sync: Sync,
+    poll: RepositoryPoll,
+    writer: RunWriter,
+    collector: RunCollector,
+    run_ids: Collection[int],
 ) -> None:
     """Ask for stored runs that a listing did not show: a listing alone may be wrong.
 
@@ -35,9 +41,9 @@ def check_unlisted(
         GitHubError: too many could not be asked for.
     """
     gone: set[int] = set()
-    for run_id, outcome in map_concurrently(lambda run_id: ask_run(turn, run_id), sorted(run_ids)):
+    for run_id, outcome in map_concurrently(lambda run_id: ask_run(poll, run_id), sorted(run_ids)):
         try:
-            intake.take(outcome.result())
+            collector.take(outcome.result())
         except MissingError:
             gone.add(run_id)
-    note_gone(cycle, turn, load, gone)
+    mark_deleted(sync, poll, writer, gone)

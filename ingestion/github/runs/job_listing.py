@@ -13,12 +13,12 @@ from ingestion.github.rows import UnreadablePayloadError, gone_row, workflow_job
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.state.jobs import (
     job_rows,
+    job_rows_from_webhooks,
+    jobs_from_webhooks,
     jobs_of_attempts,
-    told_job_rows,
-    told_jobs_of_attempts,
 )
 from ingestion.github.state.runs import Attempt
-from ingestion.github.sync import Turn
+from ingestion.github.sync import RepositoryPoll
 
 
 @dataclass
@@ -47,27 +47,27 @@ class ReadJobs:
 
 
 def read_jobs(
-    turn: Turn, path: str, run_attempt: int, *, etag: str | None = None, **params: str
+    poll: RepositoryPoll, path: str, run_attempt: int, *, etag: str | None = None, **params: str
 ) -> ReadJobs:
     """Read a listing; one that gives fewer than it claims once more: jobs may have come meanwhile.
 
     Raises:
         GitHubError: a page could not be had.
     """
-    read = _read(turn, path, run_attempt, etag, params)
+    read = _read(poll, path, run_attempt, etag, params)
     if len(read.jobs) < read.total and read.is_readable:
-        again = _read(turn, path, run_attempt, None, params)
+        again = _read(poll, path, run_attempt, None, params)
         again.jobs = read.jobs | again.jobs
         return again
     return read
 
 
 def _read(
-    turn: Turn, path: str, run_attempt: int, etag: str | None, params: dict[str, str]
+    poll: RepositoryPoll, path: str, run_attempt: int, etag: str | None, params: dict[str, str]
 ) -> ReadJobs:
     read = ReadJobs()
     batch = Batch()
-    pages = iter_pages(turn.client, path, "jobs", etag=etag, **params)
+    pages = iter_pages(poll.client, path, "jobs", etag=etag, **params)
     for number, page in enumerate(pages):
         if number == 0:
             read.is_unchanged = page.is_unchanged
@@ -76,10 +76,10 @@ def _read(
         read.total = max(read.total, page.total_count)
         for payload in page.payloads:
             try:
-                row = workflow_job_row(payload, turn.repository.repository_id, run_attempt)
+                row = workflow_job_row(payload, poll.repository.repository_id, run_attempt)
             except UnreadablePayloadError as error:
                 read.is_readable = False
-                turn.leave_out("job", payload, error)
+                poll.leave_out("job", payload, error)
             else:
                 batch.add(WORKFLOW_JOBS, row)
     read.jobs = {row["job_id"]: row for row in batch.of(WORKFLOW_JOBS)}
@@ -88,12 +88,12 @@ def _read(
 
 @dataclass(frozen=True)
 class WholeListing:
-    """All jobs of an attempt, as listed then; `is_settled`: there will be no others."""
+    """All jobs of an attempt, as listed then; `is_final`: there will be no others."""
 
     attempt: Attempt
     job_ids: Collection[int]
     asked_at: datetime
-    is_settled: bool
+    is_final: bool
 
 
 def gone_jobs(
@@ -105,13 +105,13 @@ def gone_jobs(
     """
     by_attempt = {each.attempt: each for each in listings}
     known = jobs_of_attempts(connection, by_attempt.keys())
-    settled = {attempt for attempt, each in by_attempt.items() if each.is_settled}
-    told = told_jobs_of_attempts(connection, settled)
+    settled = {attempt for attempt, each in by_attempt.items() if each.is_final}
+    observed = jobs_from_webhooks(connection, settled)
     gone = [job for attempt, job in known if job not in by_attempt[attempt].job_ids]
     gone_by_webhook = [
         job
-        for attempt, job, received_at in told
+        for attempt, job, received_at in observed
         if job not in by_attempt[attempt].job_ids and received_at < by_attempt[attempt].asked_at
     ]
-    rows = job_rows(connection, gone) + told_job_rows(connection, gone_by_webhook)
+    rows = job_rows(connection, gone) + job_rows_from_webhooks(connection, gone_by_webhook)
     return [gone_row(row, noticed_at) for row in rows]

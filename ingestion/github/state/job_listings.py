@@ -12,17 +12,17 @@ from ingestion.github.state.runs import Attempt
 
 
 @dataclass(frozen=True)
-class OwedAttempt:
+class PendingAttempt:
     """A completed attempt whose jobs are not listed as of its `updated_at`.
 
-    `unsettled_since`: when its jobs were first listed, if some of them had not completed then.
+    `incomplete_since`: when its jobs were first listed, if some of them had not completed then.
     """
 
     run_id: int
     run_attempt: int
     repository_id: int
     updated_at: datetime | None
-    unsettled_since: datetime | None
+    incomplete_since: datetime | None
 
     @property
     def key(self) -> Attempt:
@@ -34,18 +34,18 @@ class OwedAttempt:
 class JobListing:
     """The jobs of an attempt were listed; unless settled, they are to be listed again.
 
-    `is_told`: not by GitHub, but by what webhooks told.
+    `is_covered`: not by GitHub, but by what webhooks told (the column `is_told`).
     """
 
-    attempt: OwedAttempt
+    attempt: PendingAttempt
     total_count: int
     row_count: int
-    is_settled: bool
-    is_told: bool = False
+    is_final: bool
+    is_covered: bool = False
 
 
 @dataclass(frozen=True)
-class Queue:
+class JobListingQueue:
     """Whose job listings are owed, and of which time: attempts since the head began, or before.
 
     `after`: the place in the queue (newest first) behind which to go on.
@@ -57,9 +57,9 @@ class Queue:
     after: tuple[datetime, int] | None = None
 
 
-def owed_attempts(
-    connection: Connection[Any], queue: Queue, limit: int
-) -> list[tuple[tuple[datetime, int], list[OwedAttempt]]]:
+def pending_attempts(
+    connection: Connection[Any], queue: JobListingQueue, limit: int
+) -> list[tuple[tuple[datetime, int], list[PendingAttempt]]]:
     """The next runs whose jobs are to be listed, newest first: place in the queue, and all attempts
     that are owed, wherever they stand."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -96,7 +96,7 @@ def owed_attempts(
                 owed.run_attempt,
                 owed.repository_id,
                 owed.updated_at,
-                listing.listed_at as unsettled_since
+                listing.listed_at as incomplete_since
             from places
             inner join raw.owed_job_listings as owed using (run_id)
             left join raw.job_listings as listing
@@ -115,10 +115,10 @@ def owed_attempts(
                 "limit": limit,
             },
         )
-        runs: dict[tuple[datetime, int], list[OwedAttempt]] = {}
+        runs: dict[tuple[datetime, int], list[PendingAttempt]] = {}
         for row in cursor:
             place = (row.pop("place"), row["run_id"])
-            runs.setdefault(place, []).append(OwedAttempt(**row))
+            runs.setdefault(place, []).append(PendingAttempt(**row))
     return list(runs.items())
 
 
@@ -132,7 +132,7 @@ def _oldest_head(connection: Connection[Any], repository_ids: Collection[int]) -
     return row[0] if row and row[0] else "-infinity"
 
 
-def count_owed(connection: Connection[Any], queue: Queue) -> int:
+def count_pending(connection: Connection[Any], queue: JobListingQueue) -> int:
     """How many attempts stand in the queue."""
     row = connection.execute(
         """
@@ -147,7 +147,7 @@ def count_owed(connection: Connection[Any], queue: Queue) -> int:
     return int(row[0]) if row else 0
 
 
-def settle_owed(
+def save_job_listings(
     connection: Connection[Any], listings: Collection[JobListing], listed_at: datetime
 ) -> None:
     """Note that the jobs of these attempts are listed and stored; ask again for the unsettled.
@@ -156,7 +156,7 @@ def settle_owed(
     again, the later the longer it lasts.
     """
     with connection.transaction():
-        _save_job_listings(connection, listings, listed_at)
+        _upsert_job_listings(connection, listings, listed_at)
         connection.cursor().executemany(
             """
             delete from raw.owed_job_listings
@@ -165,7 +165,7 @@ def settle_owed(
             [
                 (listing.attempt.run_id, listing.attempt.run_attempt, listing.attempt.updated_at)
                 for listing in listings
-                if listing.is_settled
+                if listing.is_final
             ],
         )
         connection.cursor().executemany(
@@ -175,17 +175,17 @@ def settle_owed(
             """,
             [
                 (
-                    listed_at + (listed_at - (listing.attempt.unsettled_since or listed_at)) / 2,
+                    listed_at + (listed_at - (listing.attempt.incomplete_since or listed_at)) / 2,
                     listing.attempt.run_id,
                     listing.attempt.run_attempt,
                 )
                 for listing in listings
-                if not listing.is_settled
+                if not listing.is_final
             ],
         )
 
 
-def _save_job_listings(
+def _upsert_job_listings(
     connection: Connection[Any], listings: Iterable[JobListing], listed_at: datetime
 ) -> None:
     connection.cursor().executemany(
@@ -210,19 +210,19 @@ def _save_job_listings(
                 listing.attempt.run_id,
                 listing.attempt.run_attempt,
                 listing.attempt.repository_id,
-                listing.attempt.updated_at if listing.is_settled else None,
+                listing.attempt.updated_at if listing.is_final else None,
                 listed_at,
                 listing.total_count,
                 listing.row_count,
-                listing.is_told,
+                listing.is_covered,
             )
             for listing in listings
         ],
     )
 
 
-def owe_told_again(connection: Connection[Any], repository_id: int) -> None:
-    """Owe the listings that were left out because webhooks had told the jobs."""
+def queue_covered_again(connection: Connection[Any], repository_id: int) -> None:
+    """Ask for the listings that were left out because webhooks covered the jobs."""
     with connection.transaction():
         connection.execute(
             """

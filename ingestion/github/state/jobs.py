@@ -23,7 +23,7 @@ def job_rows(connection: Connection[Any], job_ids: Collection[int]) -> list[Row]
         return cursor.execute(query, [list(job_ids)]).fetchall()
 
 
-def told_job_rows(connection: Connection[Any], job_ids: Collection[int]) -> list[Row]:
+def job_rows_from_webhooks(connection: Connection[Any], job_ids: Collection[int]) -> list[Row]:
     """The rows of jobs as webhooks told them last, as listings would have given them."""
     if not job_ids:
         return []
@@ -52,19 +52,21 @@ def jobs_of_attempts(
     return [((run_id, number), job_id) for run_id, number, job_id in rows]
 
 
-def told_jobs_of_attempts(
+def jobs_from_webhooks(
     connection: Connection[Any], attempts: Collection[Attempt]
 ) -> list[tuple[Attempt, int, datetime]]:
     """Attempt, id and last observation of the jobs that webhooks alone told of attempts."""
     rows = connection.execute(
         """
-        select wanted.run_id, wanted.run_attempt, told.job_id, max(told.received_at)
+        select wanted.run_id, wanted.run_attempt, observed.job_id, max(observed.received_at)
         from unnest(%s::bigint[], %s::bigint[]) as wanted (run_id, run_attempt)
-        inner join raw.webhook_jobs as told
-            on told.run_id = wanted.run_id
-            and coalesce(told.run_attempt, 1) = wanted.run_attempt
-        where not exists (select from raw.workflow_jobs as polled where polled.job_id = told.job_id)
-        group by wanted.run_id, wanted.run_attempt, told.job_id
+        inner join raw.webhook_jobs as observed
+            on observed.run_id = wanted.run_id
+            and coalesce(observed.run_attempt, 1) = wanted.run_attempt
+        where not exists (
+            select from raw.workflow_jobs as polled where polled.job_id = observed.job_id
+        )
+        group by wanted.run_id, wanted.run_attempt, observed.job_id
         """,
         [[run_id for run_id, _ in attempts], [number for _, number in attempts]],
     ).fetchall()

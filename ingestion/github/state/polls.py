@@ -10,7 +10,7 @@ from psycopg import Connection
 
 
 @dataclass
-class Poll:
+class PollRow:
     """A row of raw.polls: what one loop did for one repository.
 
     `ended_at` stays null where it failed; with an end, `error` tells what was left out.
@@ -28,7 +28,7 @@ class Poll:
     error: str | None = None
 
 
-def save_poll(connection: Connection[Any], poll: Poll) -> None:
+def save_poll(connection: Connection[Any], poll: PollRow) -> None:
     """Insert the row of a loop, or bring it up to date."""
     connection.execute(
         """
@@ -52,7 +52,7 @@ def save_poll(connection: Connection[Any], poll: Poll) -> None:
 
 
 def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, str]:
-    """Errors by repository id that a cycle has met so far."""
+    """Errors by repository id that a sync has met so far."""
     rows = connection.execute(
         "select repository_id, error from raw.polls where poll_id = %s and error is not null",
         [poll_id],
@@ -61,7 +61,7 @@ def troubles_of_poll(connection: Connection[Any], poll_id: UUID) -> dict[int, st
 
 
 def failed_in_poll(connection: Connection[Any], poll_id: UUID) -> set[int]:
-    """Repositories of which a loop of a cycle has failed."""
+    """Repositories of which a loop of a sync has failed."""
     rows = connection.execute(
         """
         select repository_id from raw.polls
@@ -75,7 +75,7 @@ def failed_in_poll(connection: Connection[Any], poll_id: UUID) -> set[int]:
 def last_ended(
     connection: Connection[Any], repository_ids: Collection[int], loop: str, oldest: datetime
 ) -> dict[int, datetime]:
-    """When each repository's newest turn of a loop that ended well began, if after `oldest`."""
+    """When each repository's newest poll of a loop that ended well began, if after `oldest`."""
     rows = connection.execute(
         """
         select wanted.repository_id, newest.started_at

@@ -50,7 +50,7 @@ def open_runs(connection: Connection[Any], repository_ids: Collection[int]) -> l
     ).fetchall()
 
 
-def told_runs(connection: Connection[Any], since: Mapping[int, datetime]) -> list[OpenRun]:
+def runs_from_webhooks(connection: Connection[Any], since: Mapping[int, datetime]) -> list[OpenRun]:
     """Runs of which webhooks told an attempt that no poll has seen end, newest first.
 
     Such are re-runs of old runs, which no listing of new ones shows.
@@ -62,21 +62,21 @@ def told_runs(connection: Connection[Any], since: Mapping[int, datetime]) -> lis
     return cursor.execute(
         """
         select
-            told.repository_id,
-            told.run_id,
-            max(told.run_attempt) as run_attempt,
-            min(told.created_at) as created_at,
+            observed.repository_id,
+            observed.run_id,
+            max(observed.run_attempt) as run_attempt,
+            min(observed.created_at) as created_at,
             -- Just told, so it has just changed.
             null::timestamptz as changed_at
         from raw.webhook_batches as batches
-        inner join raw.webhook_runs as told using (batch_id)
+        inner join raw.webhook_runs as observed using (batch_id)
         inner join unnest(%(ids)s::bigint[], %(since)s::timestamptz[])
             as wanted (repository_id, since) using (repository_id)
         where batches.drained_at >= %(oldest)s
             and batches.drained_at >= wanted.since
             and not exists (
                 select from raw.workflow_runs as polled
-                where polled.run_id = told.run_id and polled.run_attempt >= told.run_attempt
+                where polled.run_id = observed.run_id and polled.run_attempt >= observed.run_attempt
                     and (
                         polled.gone_at is not null
                         or (
@@ -87,10 +87,11 @@ def told_runs(connection: Connection[Any], since: Mapping[int, datetime]) -> lis
             )
             and not exists (
                 select from raw.missing_attempts as missing
-                where missing.run_id = told.run_id and missing.run_attempt = told.run_attempt
+                where missing.run_id = observed.run_id
+                    and missing.run_attempt = observed.run_attempt
             )
-        group by told.repository_id, told.run_id
-        order by told.run_id desc
+        group by observed.repository_id, observed.run_id
+        order by observed.run_id desc
         """,
         {
             "ids": list(since.keys()),
