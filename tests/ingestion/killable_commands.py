@@ -17,8 +17,7 @@ from actionsight.github import pagination
 from ingestion.github import __main__ as command
 from ingestion.github import concurrency
 from ingestion.github.loops import backfill, jobs
-from ingestion.github.runs import listing
-from ingestion.github.runs import writer as loading
+from ingestion.github.runs import listing, writer
 
 # What the command imports on its way: once, not by each process.
 for _name in (
@@ -62,7 +61,7 @@ def collect(environment: Mapping[str, str]) -> None:
     with (
         mock.patch.object(pagination, "PAGE_SIZES", (ROWS, 5)),
         mock.patch.object(listing, "LISTING_CAP", 3 * ROWS),
-        mock.patch.object(loading, "ROWS_PER_LOAD", ROWS),
+        mock.patch.object(writer, "ROWS_PER_LOAD", ROWS),
         mock.patch.object(jobs, "ATTEMPTS_PER_LOAD", ROWS),
         mock.patch.object(backfill, "WIDTH", 1),
         mock.patch.object(jobs, "map_concurrently", partial(concurrency.map_concurrently, width=4)),

@@ -21,7 +21,7 @@ from github_standin.world.model import (
 from github_standin.world.world import World
 from tests.ingestion.factories import Installation
 
-Truth = tuple[Any, ...]
+Reference = tuple[Any, ...]
 
 _ATTEMPTS = """
     select run_id, run_attempt, repository_id, workflow_id, name, path, run_number, event, status,
@@ -75,7 +75,7 @@ def assert_nothing_wrong(own: Installation, *repositories: Repository) -> None:
         assert _counted(own.query(_JOBS, ids)) <= Counter(map(str, jobs))
 
 
-def _assert_same(what: str, true: list[Truth], stored: list[dict[str, Any]]) -> None:
+def _assert_same(what: str, true: list[Reference], stored: list[dict[str, Any]]) -> None:
     expected, found = Counter(map(str, true)), _counted(stored)
     lacking, extra = expected - found, found - expected
     assert not lacking and not extra, (
@@ -92,7 +92,7 @@ def _in_utc(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-def _attempts(world: World, runs: Collection[Run], *, is_gone: bool) -> Iterator[Truth]:
+def _attempts(world: World, runs: Collection[Run], *, is_gone: bool) -> Iterator[Reference]:
     now = world.now()
     for run in runs:
         for attempt in run.attempts_at(now):
@@ -100,7 +100,7 @@ def _attempts(world: World, runs: Collection[Run], *, is_gone: bool) -> Iterator
                 yield _attempt(world, run, attempt, is_gone=is_gone)
 
 
-def _attempt(world: World, run: Run, attempt: Attempt, *, is_gone: bool) -> Truth:
+def _attempt(world: World, run: Run, attempt: Attempt, *, is_gone: bool) -> Reference:
     state = attempt_state(attempt, world.now())
     return (
         run.id,
@@ -125,7 +125,7 @@ def _attempt(world: World, run: Run, attempt: Attempt, *, is_gone: bool) -> Trut
     )
 
 
-def _jobs(world: World, runs: Collection[Run]) -> Iterator[Truth]:
+def _jobs(world: World, runs: Collection[Run]) -> Iterator[Reference]:
     now = world.now()
     for run in runs:
         for attempt in run.attempts_at(now):
@@ -134,7 +134,7 @@ def _jobs(world: World, runs: Collection[Run]) -> Iterator[Truth]:
                     yield _job(world, run, attempt, job)
 
 
-def _job(world: World, run: Run, attempt: Attempt, job: Job) -> Truth:
+def _job(world: World, run: Run, attempt: Attempt, job: Job) -> Reference:
     state = job_state(job, world.now())
     runner = state.runner
     now = world.now()

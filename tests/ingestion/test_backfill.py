@@ -11,7 +11,7 @@ from github_standin.server.server import Fault
 from github_standin.world.model import Workflow
 from ingestion.github import stages
 from ingestion.github.loops import backfill, jobs
-from ingestion.github.runs import writer as loading
+from ingestion.github.runs import writer
 from ingestion.github.state.backfill_windows import SECOND, BackfillProgress, save_progress
 from ingestion.github.state.repositories import Repository
 from ingestion.github.sync import Loop, StageResult
@@ -70,7 +70,7 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
     own: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own.server.rate_limit = None
-    monkeypatch.setattr(loading, "ROWS_PER_LOAD", 500)
+    monkeypatch.setattr(writer, "ROWS_PER_LOAD", 500)
     monkeypatch.setattr(backfill, "WIDTH", 1)
     many(own, workflow(own.world), 2_300, START - 29 * DAY, 17 * MINUTE)
     own.monitor(NAME)

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request
 
 from github_standin.histories.generated import Sizes, generate
 from ingestion.github.runs.listing import created_between
-from tests.ingestion import killable_commands as small
+from tests.ingestion import killable_commands
 from tests.ingestion.factories import Installation
 from tests.ingestion.reference import assert_exact
 from tests.support.services import Databases
@@ -116,7 +116,9 @@ class Killer:
         """Let a process collect, and kill it."""
         left = [self._chance.randint(1, 48)]
         later = self._chance.choice((0.0, 0.0, self._chance.uniform(0.01, 0.3)))
-        process = small.forked(small.collect, self._own.settings.environment())
+        process = killable_commands.forked(
+            killable_commands.collect, self._own.settings.environment()
+        )
         lock = threading.Lock()
 
         def fault(_request: Request) -> None:

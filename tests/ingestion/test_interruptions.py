@@ -20,7 +20,7 @@ from werkzeug.wrappers import Request
 
 from actionsight.settings import ROOT
 from github_standin.world.model import Run
-from tests.ingestion import killable_commands as small
+from tests.ingestion import killable_commands
 from tests.ingestion.factories import (
     MINUTE,
     Installation,
@@ -77,7 +77,7 @@ def kill_at_request(own: Installation, number: int) -> None:
             killed.kill()
 
     own.server.fault = fault
-    killed = small.forked(small.poll, own.settings.environment())
+    killed = killable_commands.forked(killable_commands.poll, own.settings.environment())
     killed.start()
     killed.join(PATIENCE_SECONDS)
     own.server.fault = None
@@ -95,7 +95,7 @@ def locked(own: Installation, table: str) -> Iterator[None]:
 def kill_in_load(own: Installation, table: str) -> None:
     """Run a poll that is killed while it waits to load into a table."""
     with locked(own, table):
-        killed = small.forked(small.poll, own.settings.environment())
+        killed = killable_commands.forked(killable_commands.poll, own.settings.environment())
         killed.start()
         deadline = time.monotonic() + PATIENCE_SECONDS
         waiting = """

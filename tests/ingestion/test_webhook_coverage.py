@@ -60,8 +60,8 @@ def listed_by_github(own: Installation) -> set[int]:
     return {int(path.split("/")[6]) for path in own.paths() if path.endswith("/jobs")}
 
 
-def told(own: Installation) -> set[int]:
-    """The runs whose listing was settled by what webhooks told."""
+def covered(own: Installation) -> set[int]:
+    """The runs whose listing was left out by what webhooks told."""
     return {row["run_id"] for row in own.query("select run_id from raw.job_listings where is_told")}
 
 
@@ -103,7 +103,7 @@ def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installat
     assert listed_by_github(own) == {
         each.id for each in (no_event, no_job, no_end, rerun, other_names, fewer)
     }
-    assert told(own) == {whole.id, skipped.id}
+    assert covered(own) == {whole.id, skipped.id}
     assert own.query("select * from raw.owed_job_listings") == []
     settled = own.query(
         "select * from raw.job_listings where run_id = any(%s)", [whole.id, skipped.id]
@@ -113,10 +113,10 @@ def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installat
         assert listing["run_updated_at"] is not None
     # What GitHub listed is there by it, what was told by that.
     assert {row[1] for row in own.jobs()}.isdisjoint({whole.id, skipped.id})
-    told_jobs = own.query(
+    covered_jobs = own.query(
         "select distinct job_id from raw.webhook_jobs where run_id = %s", whole.id
     )
-    assert {row["job_id"] for row in told_jobs} == {each.id for each in whole.attempts[0].jobs}
+    assert {row["job_id"] for row in covered_jobs} == {each.id for each in whole.attempts[0].jobs}
 
     own.clock.advance(DAY)
     own.collect()
@@ -148,14 +148,14 @@ def test_a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared(
     own.paths()
     own.collect()
     assert listed_by_github(own) == set()
-    assert told(own) == {before.id}
+    assert covered(own) == {before.id}
 
     own.clock.advance(HOUR)
     beside, liar = add(next(ids)), add(next(sampled))
     tell(own, START + HOUR, is_lost)
     own.collect()
     assert listed_by_github(own) == {liar.id}
-    assert told(own) == set()
+    assert covered(own) == set()
     owed = own.query("select run_id from raw.owed_job_listings")
     assert {row["run_id"] for row in owed} == {before.id, beside.id}
 
@@ -225,7 +225,7 @@ def test_a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(
     own.paths()
     own.collect()
     assert listed_by_github(own) == set()
-    assert told(own) == {second.id}
+    assert covered(own) == {second.id}
 
     # Should one ever have jobs, the sample shows it, and none is taken on trust any more.
     own.clock.advance(HOUR)
@@ -238,5 +238,5 @@ def test_a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(
     )
     own.collect()
     own.collect()
-    assert told(own) == set()
+    assert covered(own) == set()
     assert {row["run_id"] for row in own.query("select run_id from raw.workflow_jobs")} == {odd.id}
