@@ -123,7 +123,7 @@ class EventBuffer:
         return Memory(int(told["used_memory"]), int(told.get("maxmemory", 0)) or None)
 
     def claims(self, count: int) -> dict[str, int]:
-        """Of events that a drain took and did not forget, oldest first, how often each was taken.
+        """How often each event was taken that a drain did not acknowledge, oldest first.
 
         Raises:
             redis.RedisError: the server does not answer.
@@ -181,7 +181,7 @@ class EventBuffer:
 
         return _events(read(), byte_count)
 
-    def forget(self, entry_ids: Sequence[str]) -> None:
+    def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge and delete events, all or none.
 
         Raises:

@@ -1,6 +1,6 @@
 """The drain: buffered events into the raw tables, batch by batch, each in one transaction.
 
-    lock → take a batch → ledger, observations, dead letters, effects → commit → forget
+    lock → take a batch → ledger, observations, dead letters, effects → commit → acknowledge
 
 An event leaves the buffer after it is committed. A drain that ends in between, however it ends, is
 made good by the next one: what is claimed comes first, and the ledger knows it.
@@ -179,7 +179,7 @@ def _store(connection: Connection[Any], batch: _Batch) -> Stored:
 def _drain_batch(
     connection: Connection[Any], buffer: EventBuffer, size: int, *, waits: bool
 ) -> Stored | None:
-    """One batch, forgotten once it is committed; None where another drain is under way."""
+    """One batch, acknowledged once it is committed; None where another drain is under way."""
     for tries_left in reversed(range(TRIES)):
         batch = _Batch()
         try:
@@ -200,7 +200,7 @@ def _drain_batch(
             if not (isinstance(error, DeadlockDetected) and tries_left):
                 raise
             logger.info("PostgreSQL ended a batch for another transaction: trying again")
-    buffer.forget([event.entry_id for event in batch.events])
+    buffer.acknowledge([event.entry_id for event in batch.events])
     if stored.failures:
         logger.warning(
             "%d deliveries could not be read: see `actionsight dead-letters list`",

@@ -53,7 +53,7 @@ class Observation:
 
 
 @dataclass(frozen=True)
-class Closing:
+class AccessRevocation:
     """Which repositories rights are taken to, whoever holds them: those with these ids, and all of
     an owner; where a payload tells neither, all."""
 
@@ -71,19 +71,19 @@ class Effect:
         grows_owner: whose installation has got repositories, as a login in lower case; the next
             poll lists them.
         makes_private: its repository is private.
-        closing: rights to which repositories count no more, if they were read before.
+        revocation: rights to which repositories count no more, if they were read before.
         signed_out_user_id: whose sign-ins have ended.
     """
 
     is_to_be_looked_at: bool = False
     grows_owner: str | None = None
     makes_private: bool = False
-    closing: Closing | None = None
+    revocation: AccessRevocation | None = None
     signed_out_user_id: int | None = None
 
 
 @dataclass(frozen=True)
-class Unpacked:
+class ParsedDelivery:
     """What a delivery leads to; `applied` means that it has an effect."""
 
     outcome: Outcome
@@ -107,7 +107,7 @@ _EFFECTS: Mapping[tuple[str, str | None], Effect] = {
     ("repository", "unarchived"): _CHANGES,
 }
 # By these, rights that were read before count no more where they are about.
-_CLOSING = {
+_REVOKES = {
     ("repository", "privatized"),
     ("repository", "deleted"),
     ("repository", "publicized"),
@@ -136,7 +136,7 @@ _OF_OTHER_EVENTS = frozenset(
 )
 
 
-def unpack(delivery: Delivery, monitored: Container[int]) -> Unpacked:
+def parse_delivery(delivery: Delivery, monitored: Container[int]) -> ParsedDelivery:
     """Read a delivery; of repositories that are not monitored no more than whose it is.
 
     Args:
@@ -147,7 +147,7 @@ def unpack(delivery: Delivery, monitored: Container[int]) -> Unpacked:
     """
     try:
         payload = parse_body(delivery)
-        return _unpacked(delivery.event, payload, monitored)
+        return _parsed(delivery.event, payload, monitored)
     except UnreadablePayloadError as error:
         raise UnreadableEventError(f"{delivery.event}: {error}") from error
     except RecursionError as error:
@@ -197,7 +197,7 @@ def _form_payload(body: bytes) -> bytes:
     return fields["payload"][0].encode()
 
 
-def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpacked:
+def _parsed(event: str, payload: Payload, monitored: Container[int]) -> ParsedDelivery:
     action = _text(payload.get("action"))
     repository_id = _id(payload, "repository")
     installation_id = _id(payload, "installation")
@@ -208,12 +208,12 @@ def _unpacked(event: str, payload: Payload, monitored: Container[int]) -> Unpack
     if repository_id is None and (outcome == "observed" or (effect and event == "repository")):
         raise UnreadablePayloadError("repository.id is missing or no id")
     if repository_id is not None and repository_id not in monitored:
-        return Unpacked("not_monitored", action, repository_id, installation_id)
+        return ParsedDelivery("not_monitored", action, repository_id, installation_id)
     observation = None
     if outcome == "observed" and repository_id is not None:
         observe = _observed_run if event == "workflow_run" else _observed_job
         observation = observe(payload, repository_id)
-    return Unpacked(outcome, action, repository_id, installation_id, observation, effect)
+    return ParsedDelivery(outcome, action, repository_id, installation_id, observation, effect)
 
 
 def _effect(event: str, action: str | None, payload: Payload) -> Effect | None:
@@ -228,8 +228,8 @@ def _effect_by_name(event: str, action: str | None, payload: Payload) -> Effect 
         owner = _owner(payload)
         return Effect(grows_owner=owner) if owner else None
     effect = _EFFECTS.get((event, action))
-    if (event, action) in _CLOSING:
-        return replace(effect or Effect(), closing=_closing(payload))
+    if (event, action) in _REVOKES:
+        return replace(effect or Effect(), revocation=_revocation(payload))
     if (event, action) != ("github_app_authorization", "revoked"):
         return effect
     user_id = _id(payload, "sender")
@@ -238,14 +238,14 @@ def _effect_by_name(event: str, action: str | None, payload: Payload) -> Effect 
     return Effect(signed_out_user_id=user_id)
 
 
-def _closing(payload: Payload) -> Closing:
+def _revocation(payload: Payload) -> AccessRevocation:
     """What a payload is about: its repository, those that it names as removed, or all that it names
     and all of the installation's owner."""
     if repository_id := _id(payload, "repository"):
-        return Closing(frozenset({repository_id}))
+        return AccessRevocation(frozenset({repository_id}))
     if removed := _ids(payload.get("repositories_removed")):
-        return Closing(removed)
-    return Closing(_ids(payload.get("repositories")), _owner(payload))
+        return AccessRevocation(removed)
+    return AccessRevocation(_ids(payload.get("repositories")), _owner(payload))
 
 
 def _owner(payload: Payload) -> str | None:

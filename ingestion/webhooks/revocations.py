@@ -9,15 +9,15 @@ from actionsight.repositories import invalidate_rights
 from ingestion.webhooks.parse import Effect
 
 
-def take_rights(connection: Connection[Any], effects: Sequence[Effect]) -> None:
+def apply_revocations(connection: Connection[Any], effects: Sequence[Effect]) -> None:
     """Apply effects, within the caller's transaction.
 
     Whichever order they come in, the result is the same. What GitHub gives back is found when it
     is asked the next time: within minutes for rights, by signing in again for a sign-in.
     """
-    closings = {effect.closing for effect in effects if effect.closing is not None}
-    for closing in sorted(closings, key=repr):
-        invalidate_rights(connection, closing.repository_ids, closing.owner)
+    revocations = {effect.revocation for effect in effects if effect.revocation is not None}
+    for revocation in sorted(revocations, key=repr):
+        invalidate_rights(connection, revocation.repository_ids, revocation.owner)
     _sign_out(
         connection,
         {effect.signed_out_user_id for effect in effects if effect.signed_out_user_id is not None},

@@ -19,8 +19,8 @@ from ingestion.database_errors import first_line
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks import tables
 from ingestion.webhooks.delivery import Delivery
-from ingestion.webhooks.parse import UnreadableEventError, unpack
-from ingestion.webhooks.revocations import take_rights
+from ingestion.webhooks.parse import UnreadableEventError, parse_delivery
+from ingestion.webhooks.revocations import apply_revocations
 from ingestion.webhooks.tables import Failure, Read
 
 LONGEST_REASON = 300
@@ -111,7 +111,7 @@ def _store(
         duplicate_count=len(deliveries) - len(new) - sum(failure.count for failure in dead),
         run_count=run_count,
         job_count=job_count,
-        outcomes=Counter((delivery.event, unpacked.outcome) for delivery, unpacked in fresh),
+        outcomes=Counter((delivery.event, parsed.outcome) for delivery, parsed in fresh),
         failures={failure.delivery.delivery_id: failure.reason for failure in dead},
     )
     if new or dead:
@@ -126,11 +126,11 @@ def _store(
         )
     # Last, so that a poll that wants to update the same rows waits as shortly as it can.
     _update_repositories(connection, fresh)
-    effects = [unpacked.effect for _, unpacked in fresh if unpacked.effect]
+    effects = [parsed.effect for _, parsed in fresh if parsed.effect]
     list_owners_again(
         connection, {effect.grows_owner for effect in effects if effect.grows_owner is not None}
     )
-    take_rights(connection, effects)
+    apply_revocations(connection, effects)
     return stored
 
 
@@ -147,7 +147,7 @@ def _read(
         try:
             if refusal is not None:
                 raise UnreadableEventError(refusal)
-            read[delivery_id] = delivery, unpack(delivery, monitored)
+            read[delivery_id] = delivery, parse_delivery(delivery, monitored)
             failures.pop(delivery_id, None)
             continue
         except UnreadableEventError as error:
@@ -166,15 +166,15 @@ def _update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> 
     observed: dict[int, datetime] = {}
     closed: set[int] = set()
     changed: set[int] = set()
-    for delivery, unpacked in fresh:
-        repository_id = unpacked.repository_id
+    for delivery, parsed in fresh:
+        repository_id = parsed.repository_id
         if repository_id is None:
             continue
-        if unpacked.effect is not None and unpacked.effect.is_to_be_looked_at:
+        if parsed.effect is not None and parsed.effect.is_to_be_looked_at:
             changed.add(repository_id)
-        if unpacked.effect is not None and unpacked.effect.makes_private:
+        if parsed.effect is not None and parsed.effect.makes_private:
             closed.add(repository_id)
-        elif unpacked.outcome == "observed":
+        elif parsed.outcome == "observed":
             earlier = observed.get(repository_id, delivery.received_at)
             observed[repository_id] = max(earlier, delivery.received_at)
     apply_webhooks(connection, observed, closed, changed)

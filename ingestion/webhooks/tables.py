@@ -9,11 +9,11 @@ from psycopg import Connection, sql
 
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, WORKFLOW_RUNS, Table
 from ingestion.webhooks.delivery import Delivery
-from ingestion.webhooks.parse import Unpacked
+from ingestion.webhooks.parse import ParsedDelivery
 
 OBSERVED_IN = {WORKFLOW_RUNS: "webhook_runs", WORKFLOW_JOBS: "webhook_jobs"}
 
-Read = tuple[Delivery, Unpacked]
+Read = tuple[Delivery, ParsedDelivery]
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ def insert_events(
         ) from stdin
         """
     ) as copy:
-        for delivery, unpacked in read:
+        for delivery, parsed in read:
             copy.write_row(
                 (
                     delivery.delivery_id,
                     delivery.event,
-                    unpacked.action,
-                    unpacked.repository_id,
-                    unpacked.installation_id,
+                    parsed.action,
+                    parsed.repository_id,
+                    parsed.installation_id,
                     delivery.received_at,
                     batch_id,
-                    unpacked.outcome,
+                    parsed.outcome,
                     _json(delivery.headers),
-                    None if unpacked.outcome == "not_monitored" else delivery.body,
+                    None if parsed.outcome == "not_monitored" else delivery.body,
                 )
             )
     rows = connection.execute(
@@ -85,9 +85,9 @@ def insert_observations(
 ) -> int:
     """Insert the rows of new deliveries, which therefore cannot be there yet."""
     observations = [
-        (delivery, unpacked.observation)
-        for delivery, unpacked in fresh
-        if unpacked.observation is not None and unpacked.observation.table is table
+        (delivery, parsed.observation)
+        for delivery, parsed in fresh
+        if parsed.observation is not None and parsed.observation.table is table
     ]
     if not observations:
         return 0

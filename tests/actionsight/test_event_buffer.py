@@ -40,7 +40,7 @@ def test_what_was_taken_and_not_forgotten_is_given_again(buffer: EventBuffer) ->
     assert buffer.claims(10) == dict.fromkeys([event.entry_id for event in taken], 2)
     assert [zlib.decompress(event.body) for event in buffer.new(10)] == [b"2"]
 
-    buffer.forget([taken[0].entry_id])
+    buffer.acknowledge([taken[0].entry_id])
     assert list(buffer.claims(10).values()) == [2, 1]
     buffer.give_back([taken[1].entry_id], 0)
     assert buffer.claims(10)[taken[1].entry_id] == 0

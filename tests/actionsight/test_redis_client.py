@@ -112,7 +112,7 @@ def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> No
         buffer.append({"X-GitHub-Delivery": str(number)}, b"{}")
         [event] = draining.new(10)
         assert event.delivery_id == str(number)
-        draining.forget([event.entry_id])
+        draining.acknowledge([event.entry_id])
         assert answers.set("key", number)
         assert limits.incr("caller", 60) == number
         acquired = rate_limiter.acquire(Priority.HEAD, str(number), 1.0, list)

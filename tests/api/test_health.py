@@ -91,7 +91,7 @@ def test_readiness_says_how_many_webhooks_wait_and_since_when(
         assert 0 <= first["oldest_event_age_seconds"] <= later["oldest_event_age_seconds"] < 60
         assert len(buffer.new(10)) == 3
         assert waiting()["event_count"] == 3, "what a drain has taken still waits"
-        buffer.forget(entry_ids)
+        buffer.acknowledge(entry_ids)
         assert waiting() == empty
     buffer.close()
 

@@ -129,7 +129,7 @@ def test_a_webhook_that_was_received_or_refused_is_seen(
     age = page.value("actionsight_event_buffer_oldest_event_age_seconds")
     assert age is not None and 0 <= age < 60
     buffer = EventBuffer(redis_url)
-    buffer.forget([event.entry_id for event in buffer.new(10)])
+    buffer.acknowledge([event.entry_id for event in buffer.new(10)])
     buffer.close()
     page = scrape(client)
     assert page.value("actionsight_event_buffer_events") == 0

@@ -4,10 +4,10 @@ from itertools import count
 
 import pytest
 
-from ingestion.webhooks import store as storing
+from ingestion.webhooks import store
 from ingestion.webhooks.delivery import Delivery
 from ingestion.webhooks.drain import DEADLY_CLAIMS, DrainError
-from ingestion.webhooks.parse import raw_body, unpack
+from ingestion.webhooks.parse import parse_delivery, raw_body
 from tests.ingestion.webhooks.factories import Installation, run_payload
 
 pytestmark = pytest.mark.integration
@@ -25,9 +25,9 @@ def deadly(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     def read(delivery: Delivery, monitored: set[int]) -> object:
         if delivery.delivery_id in ids:
             raise Killed
-        return unpack(delivery, monitored)
+        return parse_delivery(delivery, monitored)
 
-    monkeypatch.setattr(storing, "unpack", read)
+    monkeypatch.setattr(store, "parse_delivery", read)
     return ids
 
 

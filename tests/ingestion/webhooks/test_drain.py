@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from actionsight.event_buffer import STREAM
-from ingestion.webhooks import store as storing
+from ingestion.webhooks import store
 from ingestion.webhooks.drain import DrainError
 from tests.ingestion.webhooks.factories import (
     REPOSITORY_ID,
@@ -174,7 +174,7 @@ def test_a_fault_of_our_own_costs_one_event(
         raise KeyError("a secret")
 
     webhooks.send("ping", {}, "d-1")
-    monkeypatch.setattr(storing, "unpack", faulty)
+    monkeypatch.setattr(store, "parse_delivery", faulty)
     assert counts(webhooks.drain()) == (1, 0, 0, 1)
     assert webhooks.dead_letters()["d-1"]["error"] == "Actionsight failed to read it: KeyError"
 

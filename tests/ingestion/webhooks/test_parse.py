@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from actionsight.event_buffer import Event
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks.delivery import Delivery, from_event
-from ingestion.webhooks.parse import Closing, Effect, Unpacked, UnreadableEventError, unpack
+from ingestion.webhooks.parse import (
+    AccessRevocation,
+    Effect,
+    ParsedDelivery,
+    UnreadableEventError,
+    parse_delivery,
+)
 from tests.ingestion.webhooks.factories import REPOSITORY_ID, job_payload, run_payload
 
 pytestmark = pytest.mark.unit
@@ -29,18 +35,18 @@ def delivery(event: str, body: object, content_type: str = JSON) -> Delivery:
     return Delivery("d-1", event, RECEIVED_AT, headers, zlib.compress(raw))
 
 
-def unpacked(event: str, body: object, content_type: str = JSON) -> Unpacked:
-    return unpack(delivery(event, body, content_type), {REPOSITORY_ID})
+def parsed(event: str, body: object, content_type: str = JSON) -> ParsedDelivery:
+    return parse_delivery(delivery(event, body, content_type), {REPOSITORY_ID})
 
 
 def row(event: str, body: object) -> dict[str, Any]:
-    observation = unpacked(event, body).observation
+    observation = parsed(event, body).observation
     assert observation is not None
     return observation.row
 
 
 def test_a_run_and_a_job_are_rows_of_polling_s_form() -> None:
-    run = unpacked("workflow_run", {**run_payload(7), "installation": {"id": 5}})
+    run = parsed("workflow_run", {**run_payload(7), "installation": {"id": 5}})
     assert (run.outcome, run.action, run.repository_id, run.installation_id) == (
         "observed",
         "in_progress",
@@ -50,7 +56,7 @@ def test_a_run_and_a_job_are_rows_of_polling_s_form() -> None:
     assert run.observation is not None
     assert run.observation.table is WORKFLOW_RUNS
     assert (run.observation.row["run_id"], run.observation.row["workflow_id"]) == (7, 9)
-    job = unpacked("workflow_job", job_payload(8, run_attempt=2))
+    job = parsed("workflow_job", job_payload(8, run_attempt=2))
     assert job.observation is not None
     assert job.observation.table is WORKFLOW_JOBS
     assert (job.observation.row["job_id"], job.observation.row["run_attempt"]) == (8, 2)
@@ -83,9 +89,9 @@ def test_the_repository_is_the_envelope_s_whatever_the_run_says() -> None:
     assert row("workflow_run", payload)["repository_id"] == REPOSITORY_ID
 
 
-OF_IT = Closing(frozenset({REPOSITORY_ID}))
-PRIVATE = Effect(makes_private=True, closing=OF_IT)
-OF_ALL = Effect(closing=Closing(owner="octo"))
+OF_IT = AccessRevocation(frozenset({REPOSITORY_ID}))
+PRIVATE = Effect(makes_private=True, revocation=OF_IT)
+OF_ALL = Effect(revocation=AccessRevocation(owner="octo"))
 CHANGED = Effect(is_to_be_looked_at=True)
 GROWN = Effect(grows_owner="octo")
 
@@ -95,7 +101,7 @@ GROWN = Effect(grows_owner="octo")
     [
         ("repository", "privatized", PRIVATE),
         ("repository", "deleted", PRIVATE),
-        ("repository", "publicized", Effect(is_to_be_looked_at=True, closing=OF_IT)),
+        ("repository", "publicized", Effect(is_to_be_looked_at=True, revocation=OF_IT)),
         ("repository", "renamed", CHANGED),
         ("repository", "transferred", CHANGED),
         ("repository", "archived", CHANGED),
@@ -119,7 +125,7 @@ def test_what_takes_something_away_is_applied_and_what_gives_is_left_to_asking(
         payload["installation"] = {"id": 3, "account": {"login": "Octo"}}
     if event == "repository":
         payload["repository"] = {"id": REPOSITORY_ID}
-    result = unpacked(event, payload)
+    result = parsed(event, payload)
     assert result.effect == effect
     assert result.outcome == ("ignored" if effect is None else "applied")
 
@@ -127,8 +133,8 @@ def test_what_takes_something_away_is_applied_and_what_gives_is_left_to_asking(
 def test_a_field_that_nobody_knows_yet_keeps_nothing_open() -> None:
     payload = {"action": "privatized", "repository": {"id": REPOSITORY_ID}, "of_tomorrow": {}}
     assert (
-        unpacked("repository", payload).effect
-        == unpacked(
+        parsed("repository", payload).effect
+        == parsed(
             "repository", {"action": "privatized", "repository": {"id": REPOSITORY_ID}}
         ).effect
     )
@@ -142,12 +148,12 @@ def test_a_body_under_the_name_of_another_event_has_no_effect(event: str, action
     """The name is in a header, which nobody signed."""
     star = {"action": action, "starred_at": None, "repository": {"id": REPOSITORY_ID}}
     with pytest.raises(UnreadableEventError, match="'starred_at' belongs to another event"):
-        unpacked(event, star)
+        parsed(event, star)
 
 
 def test_what_happens_to_a_repository_that_is_not_monitored_takes_nothing() -> None:
     for action in ("privatized", "publicized", "deleted"):
-        result = unpacked("repository", {"action": action, "repository": {"id": 12}})
+        result = parsed("repository", {"action": action, "repository": {"id": 12}})
         assert (result.outcome, result.effect) == ("not_monitored", None)
 
 
@@ -162,21 +168,21 @@ def test_what_happens_to_a_repository_that_is_not_monitored_takes_nothing() -> N
     ],
 )
 def test_everything_else_leads_to_nothing(event: str, body: object) -> None:
-    result = unpacked(event, body)
+    result = parsed(event, body)
     assert (result.outcome, result.observation) == ("ignored", None)
 
 
 def test_of_what_is_not_monitored_only_whose_it_is_is_read() -> None:
     elsewhere = {"action": "queued", "workflow_job": "unreadable", "repository": {"id": 12}}
-    result = unpacked("workflow_job", elsewhere)
-    assert result == Unpacked("not_monitored", "queued", 12, None)
+    result = parsed("workflow_job", elsewhere)
+    assert result == ParsedDelivery("not_monitored", "queued", 12, None)
 
 
 @pytest.mark.parametrize("content_type", [FORM, f"{FORM}; charset=utf-8", FORM.upper()])
 def test_a_form_is_read_as_the_json_that_it_carries(content_type: str) -> None:
     text = json.dumps(run_payload(name="100 % & ü+"), ensure_ascii=False)
     body = urlencode({"payload": text}).encode()
-    result = unpacked("workflow_run", body, content_type)
+    result = parsed("workflow_run", body, content_type)
     assert result.observation is not None
     assert result.observation.row["name"] == "100 % & ü+"
 
@@ -205,13 +211,13 @@ def test_a_body_that_is_no_payload_is_unreadable_with_a_reason(
     body: bytes, content_type: str, reason: str
 ) -> None:
     with pytest.raises(UnreadableEventError, match=reason):
-        unpacked("ping", body, content_type)
+        parsed("ping", body, content_type)
 
 
 def test_a_body_that_cannot_be_decompressed_is_unreadable() -> None:
     broken = Delivery("d-1", "ping", RECEIVED_AT, {}, b"no zlib")
     with pytest.raises(UnreadableEventError, match="cannot be decompressed"):
-        unpack(broken, ())
+        parse_delivery(broken, ())
 
 
 @pytest.mark.parametrize(
@@ -239,12 +245,12 @@ def test_a_run_or_a_job_without_what_it_needs_is_unreadable(
     event: str, body: object, reason: str
 ) -> None:
     with pytest.raises(UnreadableEventError, match=f"{event}: {reason}"):
-        unpacked(event, body)
+        parsed(event, body)
 
 
 def test_a_reason_quotes_no_long_value() -> None:
     with pytest.raises(UnreadableEventError) as caught:
-        unpacked("workflow_run", run_payload(id="secret" * 100))
+        parsed("workflow_run", run_payload(id="secret" * 100))
     assert len(str(caught.value)) < 200
 
 
@@ -253,7 +259,7 @@ def test_nul_characters_and_lone_surrogates_are_left_out() -> None:
     assert b"\\ud83d" in body
     assert row("workflow_run", body)["display_title"] == "ab "
     payload = {**run_payload(), "action": "re\0quested"}
-    assert unpacked("workflow_run", payload).action == "requested"
+    assert parsed("workflow_run", payload).action == "requested"
 
 
 def test_headers_can_hold_anything() -> None:
@@ -289,7 +295,7 @@ FIELDS = st.sampled_from([*IDS, *OBJECTS, "name", "created_at"])
 def test_any_object_is_a_row_or_unreadable(event: str, fields: dict[str, Any]) -> None:
     payload = run_payload(**fields) if event == "workflow_run" else job_payload(**fields)
     try:
-        result = unpacked(event, payload)
+        result = parsed(event, payload)
     except UnreadableEventError as error:
         assert len(str(error)) < 250
         return
@@ -305,6 +311,6 @@ def test_any_object_is_a_row_or_unreadable(event: str, fields: dict[str, Any]) -
 def test_any_bytes_are_a_payload_or_unreadable(body: bytes, content_type: str) -> None:
     for raw in (body, b"payload=" + quote_plus(body).encode()):
         try:
-            assert unpacked("ping", raw, content_type).outcome == "ignored"
+            assert parsed("ping", raw, content_type).outcome == "ignored"
         except UnreadableEventError as error:
             assert len(str(error)) < 100
