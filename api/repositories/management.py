@@ -18,7 +18,7 @@ from api.github import MANAGING, Installed, Repository
 from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
 from api.parameters import Arguments, Parameter, choice
 from api.repositories import monitoring
-from api.repositories.asking import (
+from api.repositories.github import (
     as_collector,
     installed_for,
     is_installed_owner,
