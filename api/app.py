@@ -27,7 +27,7 @@ from api.health import views as health
 from api.home import views as home
 from api.prometheus import counters
 from api.prometheus import views as metrics
-from api.repositories import management, purges, selections
+from api.repositories import purges, selections
 from api.repositories import views as repositories
 from api.stats import views as stats
 from api.webhooks import views as webhooks
@@ -90,7 +90,6 @@ def create_app(settings: Settings) -> Flask:
     register(app, stats.blueprint, Access.AUTHENTICATED)
     register(app, workflows.blueprint, Access.AUTHENTICATED)
     register(app, repositories.blueprint, Access.AUTHENTICATED)
-    register(app, management.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)
     sign_in.init_app(app, settings)

@@ -16,8 +16,7 @@ from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
 from api.parameters import ID_SCHEMA, Arguments, Parameter, identifier
-from api.repositories import monitoring
-from api.repositories.monitoring import Known
+from api.repositories.queries import MonitoredRepository, find_repository
 from api.responses import json_response
 from api.schemas import ID, TEXT, TIME, described, nullable, record
 
@@ -122,7 +121,7 @@ def delete_data(arguments: Arguments) -> Response:
     principal, repository_id = current_principal(), arguments["repository_id"]
     check_operator(principal, repository_id)
     with current_database().writing() as connection:
-        known = monitoring.find(connection, repository_id)
+        known = find_repository(connection, repository_id)
     if known is None:
         raise not_found(f"Repository {repository_id}")
     return request_purge(principal, known)
@@ -141,7 +140,7 @@ def check_operator(principal: Principal, repository_id: int) -> None:
     raise not_found(f"Repository {repository_id}")
 
 
-def request_purge(principal: Principal, known: Known) -> Response:
+def request_purge(principal: Principal, known: MonitoredRepository) -> Response:
     """Ask for the deletion, once however often: a 202 that says how it goes.
 
     Raises:

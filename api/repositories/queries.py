@@ -1,14 +1,19 @@
-"""Monitored repositories, in the order of their names."""
+"""Monitored repositories: listed in the order of their names, found, added and removed."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import orjson
 from psycopg import errors, sql
+from psycopg.rows import class_row
 
+from actionsight import audit, repositories
+from api.auth.authentication import Principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_part
 from api.database import Connection, current_database
+from api.github import Repository
 from api.pagination import Page
 from api.responses import to_json
 
@@ -164,3 +169,88 @@ def read_as_built(read: Callable[[Connection, bool], T], *, of_primary: bool = F
     except (errors.UndefinedTable, errors.InvalidSchemaName):
         with database.writing() if of_primary else database.snapshot() as connection:
             return read(connection, False)
+
+
+@dataclass(frozen=True)
+class MonitoredRepository:
+    """A repository that is or was monitored."""
+
+    repository_id: int
+    full_name: str
+    is_monitored: bool
+    hook_id: int | None
+
+
+def find_repository(connection: Connection, repository_id: int) -> MonitoredRepository | None:
+    """A repository that is or was monitored; None: it never was, or was purged."""
+    with connection.cursor(row_factory=class_row(MonitoredRepository)) as cursor:
+        return cursor.execute(
+            """
+            select repository_id, full_name, removed_at is null as is_monitored, hook_id
+            from app.repositories where repository_id = %s
+            """,
+            [repository_id],
+        ).fetchone()
+
+
+def monitored_ids(connection: Connection) -> set[int]:
+    """The ids of all that is monitored."""
+    rows = connection.execute(
+        "select repository_id from app.repositories where removed_at is null"
+    ).fetchall()
+    return {row["repository_id"] for row in rows}
+
+
+def is_selected_owner(connection: Connection, owner: str) -> bool:
+    """Whether a repository of that owner, or all of them, is selected."""
+    row = connection.execute(
+        """
+        select exists (
+            select from app.repository_selections
+            where removed_at is null and split_part(name, '/', 1) = lower(%s)
+        ) as is_selected
+        """,
+        [owner],
+    ).fetchone()
+    return bool(row and row["is_selected"])
+
+
+def add_repository(connection: Connection, principal: Principal, repository: Repository) -> None:
+    """Monitor a repository from now on, in the caller's transaction."""
+    repositories.add_repository(
+        connection,
+        repository.repository_id,
+        repository.full_name,
+        repository.visibility,
+        added_by=principal.user_id,
+    )
+    # What was read of their rights before may be older than the repository.
+    connection.execute(
+        """
+        update app.users set rights_invalid_before = clock_timestamp() where user_id = %s
+        """,
+        [principal.user_id],
+    )
+    _note(connection, "repository.added", principal, repository.repository_id, repository.full_name)
+
+
+def remove_repository(
+    connection: Connection, principal: Principal, known: MonitoredRepository
+) -> None:
+    """Stop monitoring a repository, in the caller's transaction: no answer shows it any more."""
+    repositories.remove_repository(connection, known.repository_id, known.full_name)
+    _note(connection, "repository.removed", principal, known.repository_id, known.full_name)
+
+
+def _note(
+    connection: Connection, action: str, principal: Principal, repository_id: int, full_name: str
+) -> None:
+    details: dict[str, Any] = {"full_name": full_name}
+    audit.record(
+        connection,
+        action,
+        user_id=principal.user_id,
+        token_id=principal.token_id,
+        repository_id=repository_id,
+        **details,
+    )

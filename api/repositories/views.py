@@ -1,21 +1,55 @@
-"""GET /repositories."""
+"""GET and POST /repositories, GET /repositories/available, DELETE /repositories/{repository_id}."""
 
+from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
+from actionsight.github.errors import RefusedError
+from actionsight.repositories import save_hook
 from api.auth.access import current_principal
-from api.database import Connection
+from api.auth.authentication import Principal
+from api.collector import current_collector
+from api.current import current_settings
+from api.database import Connection, current_database
 from api.endpoints import endpoint
+from api.errors import Problem, not_found
 from api.filters import REPOSITORY, visible_repositories
 from api.freshness import read_freshness
-from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, read_page
-from api.parameters import Arguments
-from api.repositories.queries import list_repositories, read_as_built
-from api.repositories.schemas import REPOSITORIES
-from api.responses import data_body, tag_of, tagged_response
+from api.github import MANAGING, Installed, Repository
+from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
+from api.parameters import Arguments, Parameter, choice
+from api.repositories.github import (
+    as_collector,
+    installed_for,
+    is_installed_owner,
+    repository_as_seen_by,
+)
+from api.repositories.hooks import Hook, ensure_hook, remove_hooks
+from api.repositories.purges import PURGE, REPOSITORY_ID, check_operator, request_purge
+from api.repositories.queries import (
+    MonitoredRepository,
+    add_repository,
+    find_repository,
+    is_selected_owner,
+    list_repositories,
+    monitored_ids,
+    read_as_built,
+    remove_repository,
+)
+from api.repositories.schemas import ADDED, AVAILABLE, JSON, NAME, REPOSITORIES, read_full_name
+from api.responses import data_body, json_response, tag_of, tagged_response
 
 blueprint = Blueprint("repositories", __name__)
+
+PURGING = Parameter(
+    "purge",
+    "Whether all its data is to be deleted, too, which is answered by 202; for operators.",
+    lambda value: choice(("true", "false"))(value) == "true",
+    {"type": "boolean", "default": False},
+    default=False,
+)
+_AWAY = "GitHub cannot be asked, or the database is away."
 
 
 @blueprint.get("/repositories")
@@ -40,3 +74,207 @@ def get_repositories(arguments: Arguments) -> Response:
     # It tells how collection is doing, which changes with every poll: not worth caching.
     body = data_body(shown, applied=applied, next=token)
     return tagged_response(tag_of(body), lambda: body, freshness)
+
+
+@blueprint.get("/repositories/available")
+@endpoint(
+    "Repositories that the viewer may add to what is monitored.",
+    parameters=PAGE_PARAMETERS,
+    answer=AVAILABLE,
+    has_freshness=False,
+    failures={HTTPStatus.SERVICE_UNAVAILABLE: _AWAY},
+)
+def get_available(arguments: Arguments) -> Response:
+    """Those that the App reaches, that are not monitored yet, and that the viewer administers or
+    maintains; operators may add any. In the order of their names. A token of the command line is
+    nobody at GitHub, so it has no list; it may add whatever the collector can read."""
+    settings, principal = current_settings(), current_principal()
+    page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories/available", {})
+    installed = _installed(principal)
+    with current_database().writing() as connection:
+        monitored = monitored_ids(connection)
+    found = sorted(
+        (each.full_name.lower(), each.repository_id, each)
+        for each in installed.repositories
+        if each.repository_id not in monitored and (principal.is_operator or each.role in MANAGING)
+    )
+    rest = [each for *key, each in found if page.after is None or tuple(key) > page.after]
+    shown, token = page.cut(
+        rest[: page.limit + 1], lambda each: (each.full_name.lower(), each.repository_id)
+    )
+    slug = installed.app_slug
+    path = f"/apps/{slug}/installations/new" if slug else "/settings/installations"
+    return json_response(
+        {
+            "data": [each._asdict() for each in shown],
+            "next": token,
+            "install_url": settings.github_url + path,
+        }
+    )
+
+
+@blueprint.post("/repositories")
+@endpoint(
+    "Monitors a repository from now on.",
+    body={JSON: NAME},
+    answer=ADDED,
+    status=HTTPStatus.CREATED,
+    other_status=HTTPStatus.OK,
+    has_freshness=False,
+    failures={
+        HTTPStatus.BAD_REQUEST: "The body is no JSON with a `full_name` of the form `owner/name`.",
+        HTTPStatus.FORBIDDEN: "GitHub shows the repository to the viewer, who neither administers "
+        "nor maintains it, or it belongs to an owner that only operators may add; or what protects "
+        "writes by cookie is missing; or the owner of the token has to sign in again.",
+        HTTPStatus.NOT_FOUND: "GitHub shows the viewer no such repository.",
+        HTTPStatus.CONFLICT: "The collector's credential cannot read the repository.",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
+    },
+)
+def post_repository(_: Arguments) -> Response:
+    """GitHub is asked at once whether the viewer administers or maintains it; operators may add
+    whatever the collector can read. Its collection begins within seconds. A 200 instead of a 201:
+    it was monitored already. `webhook` says whether GitHub tells of its runs as they happen."""
+    principal = current_principal()
+    full_name = read_full_name(request)
+    repository = repository_as_seen_by(principal, full_name)
+    if repository is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {full_name}.")
+    with current_database().writing() as connection:
+        known = find_repository(connection, repository.repository_id)
+    is_known = known is not None and known.is_monitored
+    if not principal.is_operator and repository.role not in MANAGING:
+        if known and is_known and known.repository_id in principal.repository_ids:
+            return _added(repository, _as_it_is(known), HTTPStatus.OK)
+        raise _not_managing(repository.full_name)
+    if not is_known:
+        _check_owner(principal, repository)
+        _check_collector(principal, repository)
+        with current_database().writing() as connection:
+            add_repository(connection, principal, repository)
+    hook = ensure_hook(current_settings(), current_collector(), repository.full_name)
+    if hook.hook_id is not None:
+        with current_database().writing() as connection:
+            save_hook(connection, repository.repository_id, hook.hook_id)
+    return _added(repository, hook, HTTPStatus.OK if is_known else HTTPStatus.CREATED)
+
+
+@blueprint.delete("/repositories/<repository_id>")
+@endpoint(
+    "Monitors a repository no longer.",
+    parameters=(REPOSITORY_ID, PURGING),
+    answer=PURGE,
+    status=HTTPStatus.ACCEPTED,
+    other_status=HTTPStatus.NO_CONTENT,
+    has_freshness=False,
+    failures={
+        HTTPStatus.FORBIDDEN: "The viewer neither administers nor maintains the repository, or is "
+        "no operator and asks for `purge`; or what protects writes by cookie is missing; or the "
+        "owner of the token has to sign in again.",
+        HTTPStatus.CONFLICT: "It was added again at this moment.",
+        HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
+    },
+)
+def delete_repository(arguments: Arguments) -> Response:
+    """Who may add it may remove it. Its collection stops, our webhook there is removed, and no
+    answer shows it any more: a 204. Its data stays until an operator has it deleted, with `purge`
+    (a 202) or later by `DELETE /repositories/{repository_id}/data`."""
+    principal, purges = current_principal(), arguments["purge"]
+    if purges:
+        check_operator(principal, arguments["repository_id"])
+    known = _find(principal, arguments["repository_id"], purges)
+    _check_managing(principal, known)
+    if known.is_monitored:
+        with current_database().writing() as connection:
+            remove_repository(connection, principal, known)
+    is_clean = remove_hooks(current_settings(), current_collector(), known.full_name, known.hook_id)
+    if known.hook_id is not None and is_clean:
+        with current_database().writing() as connection:
+            save_hook(connection, known.repository_id, None)
+    if purges:
+        return request_purge(principal, known)
+    return Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _installed(principal: Principal) -> Installed:
+    if principal.user_id is None:
+        return Installed([], None)
+    try:
+        return installed_for(principal)
+    except RefusedError:
+        return Installed([], None)
+
+
+def _added(repository: Repository, hook: Hook, status: HTTPStatus) -> Response:
+    ids = (repository.repository_id,)
+    rows = read_as_built(
+        lambda connection, is_built: list_repositories(
+            connection, ids, Page(limit=1, after=None, query=b""), is_built=is_built
+        ),
+        of_primary=True,
+    )
+    if not rows:
+        raise not_found(f"Repository {repository.full_name}")  # removed again meanwhile
+    webhook: dict[str, Any] = {"status": hook.status, "reason": hook.reason}
+    return json_response({"data": rows[0], "webhook": webhook}, status.value)
+
+
+def _as_it_is(known: MonitoredRepository) -> Hook:
+    if known.hook_id is not None:
+        return Hook("exists")
+    return Hook("not_created", "Whoever administers or maintains it can ask for one.")
+
+
+def _check_owner(principal: Principal, repository: Repository) -> None:
+    """Strangers must not have their own repositories collected at the installation's cost."""
+    if principal.is_operator:
+        return
+    owner = repository.full_name.partition("/")[0]
+    with current_database().writing() as connection:
+        if is_selected_owner(connection, owner):
+            return
+    if not is_installed_owner(principal, owner):
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            f"No repository of {owner} is followed here, and the GitHub App is not installed "
+            "there. Install it, or ask an operator to add the repository.",
+        )
+
+
+def _check_collector(principal: Principal, repository: Repository) -> None:
+    if principal.is_operator:
+        return  # asked as the collector already
+    read = as_collector(repository.full_name)
+    if read is None or read.repository_id != repository.repository_id:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"The collector cannot read {repository.full_name}: its credential needs Metadata and "
+            "Actions, read-only, there.",
+        )
+
+
+def _find(principal: Principal, repository_id: int, purges: bool) -> MonitoredRepository:
+    with current_database().writing() as connection:
+        known = find_repository(connection, repository_id)
+    if known is None or not (purges or repository_id in principal.repository_ids):
+        raise not_found(f"Repository {repository_id}")
+    return known
+
+
+def _check_managing(principal: Principal, known: MonitoredRepository) -> None:
+    if principal.is_operator:
+        return
+    repository = repository_as_seen_by(principal, known.full_name)
+    if repository is None or repository.repository_id != known.repository_id:
+        raise not_found(f"Repository {known.repository_id}")
+    if repository.role not in MANAGING:
+        raise _not_managing(known.full_name)
+
+
+def _not_managing(full_name: str) -> Problem:
+    return Problem(
+        HTTPStatus.FORBIDDEN,
+        f"Only who administers or maintains {full_name} at GitHub may decide whether it is "
+        "monitored.",
+    )
