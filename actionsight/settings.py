@@ -1,14 +1,14 @@
-"""Every setting of an installation, in one table.
+"""Every setting of an installation, declared once: a field of `Settings`.
 
-The table feeds `.env.example`, the operator's guide and `actionsight doctor`; a test holds them
-together. A setting comes from the environment, for a secret also from the file that `NAME_FILE`
-names, or else from `.env` at the root of the checkout.
+The table of them (`SETTINGS`) feeds `.env.example`, the operator's guide and `actionsight doctor`;
+a test holds them together. A setting comes from the environment, for a secret also from the file
+that `NAME_FILE` names, or else from `.env` at the root of the checkout.
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -171,24 +171,6 @@ def check_repository_name(name: str) -> None:
         raise ValueError(f"{name!r} is not a repository: write owner/name")
 
 
-@dataclass(frozen=True)
-class Setting:
-    """One row of the table: `attribute` of `Settings`, what it means, and how it is read."""
-
-    attribute: str
-    meaning: str
-    parse: Callable[[str], Any] = _text
-    default: str | None = None
-    secret: bool = False
-    # The kinds of process that are told; None: all of them.
-    told_to: frozenset[str] | None = None
-
-    @property
-    def name(self) -> str:
-        """The environment variable."""
-        return PREFIX + self.attribute.upper()
-
-
 def _web_root(value: str) -> str:
     root = _encrypted_off_loopback(value)
     if urlsplit(root).path:
@@ -227,218 +209,221 @@ def _dagster_database(value: str) -> str:
 _REDIS = _url("redis", "rediss", "unix")
 _WEB = _url("https", "http")
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "database_url",
-        "PostgreSQL 15 or newer (embedded when empty)",
-        _POSTGRESQL,
-        secret=True,
-        told_to=frozenset({API, COLLECTION}),
-    ),
-    Setting(
-        "read_database_url",
-        "a read replica for the API (the database when empty)",
-        _POSTGRESQL,
-        secret=True,
-        told_to=frozenset({API}),
-    ),
-    Setting(
-        "api_database_url",
-        "the database as the API's own role (the database when empty)",
-        _POSTGRESQL,
-        secret=True,
-        told_to=frozenset(),  # to the API it is its database
-    ),
-    Setting(
-        "dagster_database_url",
-        "Dagster's own database (dagster on the same server, as the same role, when empty)",
-        _dagster_database,
-        secret=True,
-        told_to=frozenset({COLLECTION, DAGSTER}),
-    ),
-    Setting(
-        "redis_url",
-        "event buffer: append-only file, no eviction (embedded when empty)",
-        _REDIS,
-        secret=True,
-        told_to=frozenset({API, RECEIVER, COLLECTION}),
-    ),
-    Setting(
-        "cache_url",
-        "cache and limits, a server of its own (embedded when empty)",
-        _REDIS,
-        secret=True,
-        told_to=frozenset({API, COLLECTION}),
-    ),
-    Setting(
-        "github_api_url", "GitHub's REST API", _encrypted_off_loopback, "https://api.github.com"
-    ),
-    Setting(
-        "github_url",
-        "GitHub's pages, for sign-in and links",
-        _encrypted_off_loopback,
-        "https://github.com",
-    ),
-    Setting(
-        "github_token",
-        "the collector's personal access token: Metadata and Actions, read-only",
-        secret=True,
-        told_to=frozenset({API, COLLECTION}),
-    ),
-    Setting(
-        "github_app_id",
-        "id of the GitHub App that collects, in place of or beside a token",
-        told_to=frozenset({API, COLLECTION}),
-    ),
-    Setting(
-        "github_app_private_key",
-        "its private key: PEM text, with newlines or \\n",
-        _private_key,
-        secret=True,
-        told_to=frozenset({API, COLLECTION}),
-    ),
-    Setting(
-        "github_requests_per_minute",
-        "how many requests a minute GitHub is asked at most (0: no limit of ours)",
-        _whole_number(0, 1_000_000),
-        "900",
-    ),
-    Setting(
-        "ca_file",
-        "certificates of private authorities, as PEM, trusted beside the system's",
-        _certificates,
-    ),
-    Setting(
-        "github_client_id",
-        "client id of the GitHub App by which people sign in (no sign-in when empty)",
-    ),
-    Setting("github_client_secret", "its client secret", secret=True, told_to=frozenset({API})),
-    Setting(
-        "github_webhook_secret",
-        "what GitHub signs webhooks with; the new and the old one, by a comma, while rotating",
-        _webhook_secrets,
-        "",
-        secret=True,
-        told_to=frozenset({API, RECEIVER}),
-    ),
-    Setting(
-        "repositories",
-        "what is monitored: owner/name or owner/*, by commas; new ones are added at a start",
-        _repositories,
-        "",
-    ),
-    Setting(
-        "operators",
-        "numeric GitHub user ids that see and manage everything, separated by commas",
-        _user_ids,
-        "",
-    ),
-    Setting(
-        "sign_in",
-        "who may sign in: installed (people whom GitHub shows an installation of the App, and "
-        "operators) or everyone",
-        _one_of("installed", "everyone"),
-        "installed",
-    ),
-    Setting(
-        "public_url",
-        "the API's address as browsers see it (http://127.0.0.1:API_PORT when empty)",
-        _web_root,
-    ),
-    Setting(
-        "secret_key",
-        "encrypts the tokens of people who signed in; the new and the old one, by a comma, while "
-        "rotating (made in the data folder when empty)",
-        _secret_key,
-        secret=True,
-        told_to=frozenset({API, COLLECTION}),
-    ),
-    Setting(
-        "frontend_origins",
-        "origins of frontends that may call the API with a person's session, by commas",
-        _origins,
-        "",
-    ),
-    Setting(
-        "proxy_count",
-        "how many proxies stand before the API, each of which sets X-Forwarded-For",
-        _whole_number(0, 10),
-        "0",
-    ),
-    Setting(
-        "backfill_days",
-        "how many days of history the first collection reads",
-        _whole_number(1, 3650),
-        "90",
-    ),
-    Setting("poll_minutes", "minutes between two polls", _whole_number(1, 1440), "5"),
-    Setting("data_dir", "the folder that holds all that an installation writes", _folder, "var"),
-    Setting("api_port", "port of the API, on loopback", _whole_number(1, 65535), "8000"),
-    Setting(
-        "receiver_port",
-        "port of the webhooks' own receiver, on loopback (a free one when empty)",
-        _whole_number(1, 65535),
-    ),
-    Setting(
-        "dagster_port", "port of Dagster's pages, on loopback", _whole_number(1, 65535), "3000"
-    ),
-    Setting(
-        "dagster_writable",
-        "whether Dagster's pages may start and change things: yes or no",
-        _yes_or_no,
-        "no",
-    ),
-    Setting(
-        "event_buffer_mb",
-        "megabytes of webhooks that the embedded event buffer keeps before it refuses more",
-        _whole_number(16, 1_000_000),
-        "1024",
-    ),
-    Setting(
-        "demonstration_speed",
-        "how many times as fast as recorded the demonstration lets its last day happen",
-        _whole_number(1, 3600),
-        "1",
-    ),
-)
+
+def _setting(
+    text: str,
+    parse: Callable[[str], Any] = _text,
+    default: str | None = None,
+    *,
+    told_to: frozenset[str] | None = None,
+) -> dict[str, Any]:
+    """What a field of `Settings` says of its setting (`Setting`)."""
+    return {"meaning": text, "parse": parse, "default": default, "told_to": told_to}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of this process, parsed; secrets are left out of its representation."""
+    """The settings of this process, parsed. A secret is a field without a representation."""
 
-    database_url: str | None = field(repr=False)
-    read_database_url: str | None = field(repr=False)
-    api_database_url: str | None = field(repr=False)
-    dagster_database_url: str | None = field(repr=False)
-    redis_url: str | None = field(repr=False)
-    cache_url: str | None = field(repr=False)
-    github_api_url: str
-    github_url: str
-    github_token: str | None = field(repr=False)
-    github_app_id: str | None
-    github_app_private_key: str | None = field(repr=False)
-    github_requests_per_minute: int
-    ca_file: Path | None
-    github_client_id: str | None
-    github_client_secret: str | None = field(repr=False)
-    github_webhook_secret: tuple[str, ...] = field(repr=False)
-    repositories: tuple[str, ...]
-    operators: tuple[int, ...]
-    sign_in: str
-    public_url: str | None
-    secret_key: str | None = field(repr=False)
-    frontend_origins: tuple[str, ...]
-    proxy_count: int
-    backfill_days: int
-    poll_minutes: int
-    data_dir: Path
-    api_port: int
-    receiver_port: int | None
-    dagster_port: int
-    dagster_writable: bool
-    event_buffer_mb: int
-    demonstration_speed: int
+    database_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "PostgreSQL 15 or newer (embedded when empty)",
+            _POSTGRESQL,
+            told_to=frozenset({API, COLLECTION}),
+        ),
+    )
+    read_database_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "a read replica for the API (the database when empty)",
+            _POSTGRESQL,
+            told_to=frozenset({API}),
+        ),
+    )
+    api_database_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "the database as the API's own role (the database when empty)",
+            _POSTGRESQL,
+            told_to=frozenset(),  # to the API it is its database
+        ),
+    )
+    dagster_database_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "Dagster's own database (dagster on the same server, as the same role, when empty)",
+            _dagster_database,
+            told_to=frozenset({COLLECTION, DAGSTER}),
+        ),
+    )
+    redis_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "event buffer: append-only file, no eviction (embedded when empty)",
+            _REDIS,
+            told_to=frozenset({API, RECEIVER, COLLECTION}),
+        ),
+    )
+    cache_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "cache and limits, a server of its own (embedded when empty)",
+            _REDIS,
+            told_to=frozenset({API, COLLECTION}),
+        ),
+    )
+    github_api_url: str = field(
+        metadata=_setting("GitHub's REST API", _encrypted_off_loopback, "https://api.github.com")
+    )
+    github_url: str = field(
+        metadata=_setting(
+            "GitHub's pages, for sign-in and links", _encrypted_off_loopback, "https://github.com"
+        )
+    )
+    github_token: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "the collector's personal access token: Metadata and Actions, read-only",
+            told_to=frozenset({API, COLLECTION}),
+        ),
+    )
+    github_app_id: str | None = field(
+        metadata=_setting(
+            "id of the GitHub App that collects, in place of or beside a token",
+            told_to=frozenset({API, COLLECTION}),
+        )
+    )
+    github_app_private_key: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "its private key: PEM text, with newlines or \\n",
+            _private_key,
+            told_to=frozenset({API, COLLECTION}),
+        ),
+    )
+    github_requests_per_minute: int = field(
+        metadata=_setting(
+            "how many requests a minute GitHub is asked at most (0: no limit of ours)",
+            _whole_number(0, 1_000_000),
+            "900",
+        )
+    )
+    ca_file: Path | None = field(
+        metadata=_setting(
+            "certificates of private authorities, as PEM, trusted beside the system's",
+            _certificates,
+        )
+    )
+    github_client_id: str | None = field(
+        metadata=_setting(
+            "client id of the GitHub App by which people sign in (no sign-in when empty)"
+        )
+    )
+    github_client_secret: str | None = field(
+        repr=False, metadata=_setting("its client secret", told_to=frozenset({API}))
+    )
+    github_webhook_secret: tuple[str, ...] = field(
+        repr=False,
+        metadata=_setting(
+            "what GitHub signs webhooks with; the new and the old one, by a comma, while rotating",
+            _webhook_secrets,
+            "",
+            told_to=frozenset({API, RECEIVER}),
+        ),
+    )
+    repositories: tuple[str, ...] = field(
+        metadata=_setting(
+            "what is monitored: owner/name or owner/*, by commas; new ones are added at a start",
+            _repositories,
+            "",
+        )
+    )
+    operators: tuple[int, ...] = field(
+        metadata=_setting(
+            "numeric GitHub user ids that see and manage everything, separated by commas",
+            _user_ids,
+            "",
+        )
+    )
+    sign_in: str = field(
+        metadata=_setting(
+            "who may sign in: installed (people whom GitHub shows an installation of the App, and "
+            "operators) or everyone",
+            _one_of("installed", "everyone"),
+            "installed",
+        )
+    )
+    public_url: str | None = field(
+        metadata=_setting(
+            "the API's address as browsers see it (http://127.0.0.1:API_PORT when empty)", _web_root
+        )
+    )
+    secret_key: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "encrypts the tokens of people who signed in; the new and the old one, by a comma, "
+            "while rotating (made in the data folder when empty)",
+            _secret_key,
+            told_to=frozenset({API, COLLECTION}),
+        ),
+    )
+    frontend_origins: tuple[str, ...] = field(
+        metadata=_setting(
+            "origins of frontends that may call the API with a person's session, by commas",
+            _origins,
+            "",
+        )
+    )
+    proxy_count: int = field(
+        metadata=_setting(
+            "how many proxies stand before the API, each of which sets X-Forwarded-For",
+            _whole_number(0, 10),
+            "0",
+        )
+    )
+    backfill_days: int = field(
+        metadata=_setting(
+            "how many days of history the first collection reads", _whole_number(1, 3650), "90"
+        )
+    )
+    poll_minutes: int = field(
+        metadata=_setting("minutes between two polls", _whole_number(1, 1440), "5")
+    )
+    data_dir: Path = field(
+        metadata=_setting("the folder that holds all that an installation writes", _folder, "var")
+    )
+    api_port: int = field(
+        metadata=_setting("port of the API, on loopback", _whole_number(1, 65535), "8000")
+    )
+    receiver_port: int | None = field(
+        metadata=_setting(
+            "port of the webhooks' own receiver, on loopback (a free one when empty)",
+            _whole_number(1, 65535),
+        )
+    )
+    dagster_port: int = field(
+        metadata=_setting("port of Dagster's pages, on loopback", _whole_number(1, 65535), "3000")
+    )
+    dagster_writable: bool = field(
+        metadata=_setting(
+            "whether Dagster's pages may start and change things: yes or no", _yes_or_no, "no"
+        )
+    )
+    event_buffer_mb: int = field(
+        metadata=_setting(
+            "megabytes of webhooks that the embedded event buffer keeps before it refuses more",
+            _whole_number(16, 1_000_000),
+            "1024",
+        )
+    )
+    demonstration_speed: int = field(
+        metadata=_setting(
+            "how many times as fast as recorded the demonstration lets its last day happen",
+            _whole_number(1, 3600),
+            "1",
+        )
+    )
 
     @property
     def has_credential(self) -> bool:
@@ -475,6 +460,27 @@ class Settings:
             if setting.secret:
                 values[setting.name + _FILE] = ""  # read already; `.env` may still name it
         return values
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table: `attribute` of `Settings`, what it means, and how it is read."""
+
+    attribute: str
+    secret: bool
+    meaning: str
+    parse: Callable[[str], Any]
+    default: str | None
+    # The kinds of process that are told; None: all of them.
+    told_to: frozenset[str] | None
+
+    @property
+    def name(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.attribute.upper()
+
+
+SETTINGS = tuple(Setting(each.name, not each.repr, **each.metadata) for each in fields(Settings))
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

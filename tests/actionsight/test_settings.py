@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from actionsight.settings import (
     ROOT,
     SETTINGS,
-    Settings,
     SettingsError,
     check_repository_name,
     env_example,
@@ -155,10 +154,6 @@ def test_a_child_is_not_confused_by_a_secrets_file_that_is_named_in_the_env_file
     env_file = {"ACTIONSIGHT_GITHUB_TOKEN_FILE": str(file)}
     given = load(environ=env_file)
     assert load(environ={**env_file, **given.environment()}) == given
-
-
-def test_the_table_and_the_fields_are_the_same_list() -> None:
-    assert list(Settings.__dataclass_fields__) == [setting.attribute for setting in SETTINGS]
 
 
 def test_the_example_file_is_made_from_the_table() -> None:
