@@ -8,11 +8,11 @@ is adopted by the next.
 from actionsight.local.postgresql import PostgresqlServer
 from actionsight.local.server import EmbeddedServer, EmbeddedServerError, free_port
 from actionsight.local.sharing import hold
-from actionsight.local.standin import Demonstrated, StandinServer, standin_status
+from actionsight.local.standin import DemoSettings, StandinServer, standin_status
 from actionsight.local.valkey import ValkeyServer
 
 __all__ = [
-    "Demonstrated",
+    "DemoSettings",
     "EmbeddedServer",
     "EmbeddedServerError",
     "PostgresqlServer",

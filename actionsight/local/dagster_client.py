@@ -1,4 +1,4 @@
-"""What `actionsight up` asks of the Dagster webserver, over its GraphQL address."""
+"""A client of the Dagster webserver's GraphQL: what `actionsight up` asks it."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _LOCATIONS = """
 _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { required healthy } } } }"
 
 
-class DagsterPages:
+class DagsterClient:
     """The webserver on loopback at `port`."""
 
     def __init__(self, port: int) -> None:

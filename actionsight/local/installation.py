@@ -12,7 +12,7 @@ from pathlib import Path
 
 from actionsight import migrations
 from actionsight.local import (
-    Demonstrated,
+    DemoSettings,
     EmbeddedServer,
     PostgresqlServer,
     StandinServer,
@@ -161,14 +161,14 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
         if demonstration:
             folder = settings.data_dir / DEMONSTRATION
             make_data_folder(folder)
-            demonstrated = Demonstrated(
+            demo = DemoSettings(
                 api_root=f"http://{HOST}:{settings.api_port}",
                 webhook_secret=secret_in(folder / "webhook-secret"),
                 client_id="demonstration",
                 client_secret=secret_in(folder / "client-secret"),
                 speed=settings.demonstration_speed,
             )
-            standin = StandinServer(folder / "github-standin", demonstrated)
+            standin = StandinServer(folder / "github-standin", demo)
             standin_url = address_of(standin)
             settings = dataclasses.replace(
                 settings,
@@ -184,11 +184,11 @@ def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
                 github_token=None,
                 github_app_id=None,
                 github_app_private_key=None,
-                github_client_id=demonstrated.client_id,
-                github_client_secret=demonstrated.client_secret,
-                github_webhook_secret=(demonstrated.webhook_secret,),
+                github_client_id=demo.client_id,
+                github_client_secret=demo.client_secret,
+                github_webhook_secret=(demo.webhook_secret,),
                 sign_in="everyone",
-                public_url=demonstrated.api_root,
+                public_url=demo.api_root,
                 repositories=tuple(dict.fromkeys(standin_status(standin_url)["repositories"])),
             )
         folder = settings.data_dir

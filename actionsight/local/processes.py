@@ -60,7 +60,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_as_a_child_that_obeys,
+                preexec_fn=_reset_signals,
             )
 
     def wait_until_healthy(self, is_ending: Callable[[], bool]) -> None:
@@ -133,7 +133,7 @@ class Watch:
     _due_at: float | None = field(default=None, init=False)
     _started_at: float = field(default_factory=time.monotonic, init=False)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Start it again if it fell and its pause is over; never waits."""
         rotate(self.log_file)
         if self.is_running():
@@ -159,7 +159,7 @@ class Watch:
         return pause
 
 
-def _as_a_child_that_obeys() -> None:
+def _reset_signals() -> None:
     """In the child, before its program: usual signals, and an end when we are killed.
 
     A shell starts background jobs with SIGINT ignored, and a Dagster that inherits this ignores

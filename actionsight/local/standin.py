@@ -14,7 +14,7 @@ from actionsight.settings import ROOT
 
 
 @dataclass(frozen=True)
-class Demonstrated:
+class DemoSettings:
     """What the stand-in has to know of the installation that it shows GitHub to.
 
     Attributes:
@@ -37,16 +37,16 @@ class StandinServer(EmbeddedServer):
 
     label = "GitHub's stand-in"
 
-    def __init__(self, folder: Path, demonstrated: Demonstrated) -> None:
+    def __init__(self, folder: Path, demo: DemoSettings) -> None:
         super().__init__(folder)
-        self._demonstrated = demonstrated
+        self._demo = demo
 
     def prepare(self) -> None:
         """Nothing to prepare: its recordings are part of the checkout."""
 
     def command(self, port: int) -> list[str]:
         """Its module, and where this installation is."""
-        demonstrated = self._demonstrated
+        demo = self._demo
         return [
             sys.executable,
             "-m",
@@ -54,17 +54,17 @@ class StandinServer(EmbeddedServer):
             "--demonstration",
             f"--port={port}",
             f"--data-dir={self.folder}",
-            f"--webhook-url={demonstrated.api_root}/webhooks/github",
-            f"--redirect-uri={demonstrated.api_root}/login/github/authorized",
-            f"--speed={demonstrated.speed}",
+            f"--webhook-url={demo.api_root}/webhooks/github",
+            f"--redirect-uri={demo.api_root}/login/github/authorized",
+            f"--speed={demo.speed}",
         ]
 
     def options(self) -> dict[str, Any]:
         """It starts from the checkout; secrets go by the environment."""
         secrets = {
-            "GITHUB_STANDIN_WEBHOOK_SECRET": self._demonstrated.webhook_secret,
-            "GITHUB_STANDIN_CLIENT_ID": self._demonstrated.client_id,
-            "GITHUB_STANDIN_CLIENT_SECRET": self._demonstrated.client_secret,
+            "GITHUB_STANDIN_WEBHOOK_SECRET": self._demo.webhook_secret,
+            "GITHUB_STANDIN_CLIENT_ID": self._demo.client_id,
+            "GITHUB_STANDIN_CLIENT_SECRET": self._demo.client_secret,
         }
         return {"cwd": ROOT, "env": {**os.environ, **secrets}}
 

@@ -23,7 +23,7 @@ import yaml
 
 from actionsight import api_server, loopback
 from actionsight.local import EmbeddedServer, free_port
-from actionsight.local.dagster_client import LOCATION, DagsterPages
+from actionsight.local.dagster_client import LOCATION, DagsterClient
 from actionsight.local.installation import environment
 from actionsight.local.processes import Process, ProcessError, Watch
 from actionsight.loopback import HOST
@@ -52,8 +52,10 @@ class Supervisor:
         self._say = say
         self._servers = servers
         self._ending = threading.Event()
-        told = {part: environment(settings, part) for part in (API, RECEIVER, COLLECTION, DAGSTER)}
-        pages = DagsterPages(settings.dagster_port)
+        environments = {
+            part: environment(settings, part) for part in (API, RECEIVER, COLLECTION, DAGSTER)
+        }
+        dagster = DagsterClient(settings.dagster_port)
         logs = settings.data_dir / "logs"
         home = settings.data_dir / "dagster"
         self._code_socket = code_socket = private_socket(home / "code-server")
@@ -77,7 +79,7 @@ class Supervisor:
             ],
             lambda: _accepts(code_socket),
             logs / "code-server.log",
-            told[COLLECTION],
+            environments[COLLECTION],
         )
         self._webserver = Process(
             "Dagster's webserver",
@@ -89,23 +91,23 @@ class Supervisor:
                 *([f"--public-url={settings.public_url}"] if settings.public_url else []),
                 *(["--writable"] if settings.dagster_writable else []),
             ],
-            pages.location_is_loaded,
+            dagster.location_is_loaded,
             logs / "dagster-webserver.log",
-            told[DAGSTER],
+            environments[DAGSTER],
         )
         self._daemon = Process(
             "Dagster's daemon",
             [*python, "dagster._daemon", "run", f"--workspace={workspace}"],
-            pages.daemons_are_healthy,
+            dagster.daemons_are_healthy,
             logs / "dagster-daemon.log",
-            told[DAGSTER],
+            environments[DAGSTER],
         )
         self._api = Process(
             "the API",
             api_server.command(settings.api_port),
             lambda: _answers(settings.api_port),
             logs / "api.log",
-            told[API] | counted,
+            environments[API] | counted,
         )
         receiver_port = settings.receiver_port
         if receiver_port is None:
@@ -115,7 +117,7 @@ class Supervisor:
             api_server.command(receiver_port, api_server.RECEIVER),
             lambda: _answers(receiver_port),
             logs / "receiver.log",
-            told[RECEIVER] | counted,
+            environments[RECEIVER] | counted,
         )
         # In the order in which they end: what takes webhooks last.
         self._processes = (
@@ -166,7 +168,7 @@ class Supervisor:
         ]
         while not self._ending.wait(WATCH_SECONDS):
             for watch in watches:
-                watch.look()
+                watch.check()
 
     def end_on_signals(self) -> None:
         """Let Ctrl-C and SIGTERM end everything."""

@@ -16,7 +16,7 @@ from graphql import OperationDefinitionNode, OperationType, parse, validate
 
 from actionsight import loopback
 from actionsight.local import free_port
-from actionsight.local.dagster_client import DagsterPages
+from actionsight.local.dagster_client import DagsterClient
 from actionsight.settings import ROOT
 from orchestration.webserver import Webserver
 from tests.security.dagster_requests import (
@@ -107,9 +107,9 @@ def test_a_websocket_opens_for_our_pages_alone(port: int) -> None:
 
 @pytest.mark.integration
 def test_what_up_asks_is_answered(port: int) -> None:
-    pages = DagsterPages(port)
-    assert not pages.location_is_loaded()
-    assert not pages.daemons_are_healthy()
+    dagster = DagsterClient(port)
+    assert not dagster.location_is_loaded()
+    assert not dagster.daemons_are_healthy()
 
 
 @pytest.mark.unit

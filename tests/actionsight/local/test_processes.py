@@ -85,7 +85,7 @@ def test_what_keeps_falling_is_started_again_with_growing_pauses(
     monkeypatch.setattr(processes, "time", SimpleNamespace(monotonic=lambda: part.now))
     watch = part.watch(tmp_path / "part.log")
     while len(part.starts) < 9:
-        watch.look()
+        watch.check()
         part.now += 0.5
     pauses = [later - earlier - 1 for earlier, later in itertools.pairwise(part.starts)]
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
@@ -95,7 +95,7 @@ def test_what_keeps_falling_is_started_again_with_growing_pauses(
     part.lives_seconds = 2 * processes.STEADY_SECONDS
     part.now = part.starts[-1]
     for _ in range(3_000):
-        watch.look()
+        watch.check()
         part.now += 0.5
     assert part.starts[-1] - part.starts[-2] == part.lives_seconds, "started again at once"
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_started_yet_is_tried_until_it_can(tmp_path: Path) -> Non
     log = tmp_path / "part.log"
     watch = Watch("the part", log, lambda: running, start_again, str, said.append)
     for _ in range(5):
-        watch.look()
+        watch.check()
     assert running
     assert len(said) == 1
 
