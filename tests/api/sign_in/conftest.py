@@ -11,12 +11,12 @@ from actionsight.settings import Settings
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
 from tests.api.client import app_of
-from tests.api.sign_in.visitors import (
+from tests.api.sign_in.browser import (
     CALLBACK,
     CLIENT_ID,
     CLIENT_SECRET,
     ROOT,
-    Visitor,
+    Browser,
     with_sign_in,
 )
 
@@ -50,5 +50,5 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def visitor(app: Flask) -> Visitor:
-    return Visitor(app)
+def browser(app: Flask) -> Browser:
+    return Browser(app)

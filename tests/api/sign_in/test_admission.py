@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from actionsight.settings import Settings
 from github_standin.server.server import Server
 from github_standin.world.world import World
-from tests.api.sign_in.visitors import Visitor
+from tests.api.sign_in.browser import Browser
 
 pytestmark = pytest.mark.integration
 
@@ -30,30 +30,30 @@ def settings(settings: Settings, world: World) -> Settings:
 
 @pytest.mark.parametrize("login", ["ada", "bob"])
 def test_whom_an_installation_is_listed_for_and_operators_may_sign_in(
-    visitor: Visitor, login: str
+    browser: Browser, login: str
 ) -> None:
-    visitor.sign_in(login)
-    assert visitor.me()["login"] == login
+    browser.sign_in(login)
+    assert browser.me()["login"] == login
 
 
 def test_a_stranger_is_refused_and_nothing_of_them_is_kept(
-    visitor: Visitor, connection: Connection[Any], github: Server, world: World
+    browser: Browser, connection: Connection[Any], github: Server, world: World
 ) -> None:
-    refused = visitor.get(visitor.consent(visitor.begin(), "eve"))
+    refused = browser.get(browser.consent(browser.begin(), "eve"))
     assert refused.status_code == 403
     assert "ACTIONSIGHT_SIGN_IN" in refused.text
-    assert visitor.me() is None
+    assert browser.me() is None
     assert connection.execute("select * from app.users").fetchall() == []
     assert connection.execute("select * from app.sessions").fetchall() == []
     assert github.requests[-1].method == "DELETE", "her token is ended at GitHub"
     world.people.install(world.people.users[1003].account)
-    visitor.sign_in("eve")
+    browser.sign_in("eve")
 
 
-def test_where_github_cannot_be_asked_nobody_is_let_in(visitor: Visitor, github: Server) -> None:
-    back = visitor.consent(visitor.begin(), "ada")
+def test_where_github_cannot_be_asked_nobody_is_let_in(browser: Browser, github: Server) -> None:
+    back = browser.consent(browser.begin(), "ada")
     github.fault = lambda request: (
         Response("", 502) if request.path == "/user/installations" else None
     )
-    assert visitor.get(back).status_code == 503
-    assert visitor.me() is None
+    assert browser.get(back).status_code == 503
+    assert browser.me() is None

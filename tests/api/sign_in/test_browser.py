@@ -17,7 +17,7 @@ from actionsight.settings import Settings
 from github_standin.server.server import Server
 from github_standin.world.world import World
 from tests.api.client import app_of
-from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, CLIENT_SECRET
+from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET
 from tests.support.chromium import Page, browsing, find_chromium
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from actionsight.settings import Settings
 from github_standin.world.world import World
 from tests.api.client import app_of
-from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, CLIENT_SECRET, ROOT, Visitor
+from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET, ROOT, Browser
 
 pytestmark = pytest.mark.integration
 
@@ -37,24 +37,24 @@ def test_cookies_are_as_closed_as_the_connection_allows(
         closed["secure"] = readable["secure"] = True
     prefix = "__Host-" if is_https else ""
     with app_of(replace(settings, public_url=root)) as app:
-        visitor = Visitor(app, root)
-        begun = visitor.post("/login")
+        browser = Browser(app, root)
+        begun = browser.post("/login")
         ((name, sign_in),) = flags(begun).items()
         assert name.startswith(f"{prefix}sign-in-")
         assert sign_in.pop("max-age") == "600"
         assert sign_in == closed
 
-        given = flags(visitor.get(visitor.consent(begun.location, "ada")))
+        given = flags(browser.get(browser.consent(begun.location, "ada")))
         assert set(given) == {name, f"{prefix}session", f"{prefix}csrf"}
         assert given[name]["max-age"] == "0", "used up, so taken away"
         for cookie, expected in (("session", closed), ("csrf", readable)):
             attributes = given[prefix + cookie]
             assert attributes.pop("max-age") == str(30 * 24 * 3600)
             assert attributes == expected, cookie
-        assert len(visitor.cookie("session") or "") >= 43, "256 random bits"
-        assert visitor.me()["csrf_token"] == visitor.cookie("csrf")
+        assert len(browser.cookie("session") or "") >= 43, "256 random bits"
+        assert browser.me()["csrf_token"] == browser.cookie("csrf")
 
-        taken = flags(visitor.sign_out())
+        taken = flags(browser.sign_out())
         assert set(taken) == {f"{prefix}session", f"{prefix}csrf"}
         for attributes in taken.values():
             assert attributes["max-age"] == "0"
@@ -62,7 +62,7 @@ def test_cookies_are_as_closed_as_the_connection_allows(
             assert attributes.get("secure", False) is is_https
 
 
-def test_nothing_else_sets_a_cookie(visitor: Visitor) -> None:
-    visitor.sign_in("ada")
+def test_nothing_else_sets_a_cookie(browser: Browser) -> None:
+    browser.sign_in("ada")
     for path in ("/me", "/healthz", "/openapi.json", "/nothing"):
-        assert not flags(visitor.get(path))
+        assert not flags(browser.get(path))

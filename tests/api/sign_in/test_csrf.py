@@ -11,7 +11,7 @@ from api.auth import csrf
 from api.auth.origins import origin_of
 from api.auth.sessions import hash_of
 from tests.api.client import app_of
-from tests.api.sign_in.visitors import ROOT, SECRET_KEY, Visitor
+from tests.api.sign_in.browser import ROOT, SECRET_KEY, Browser
 
 pytestmark = pytest.mark.integration
 
@@ -44,16 +44,16 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.mark.parametrize("origin", [ROOT, FRONTEND])
-def test_own_pages_and_frontends_sign_people_in_and_out(visitor: Visitor, origin: str) -> None:
-    assert visitor.post("/login", origin=origin).status_code == 303
-    visitor.sign_in("ada")
-    response = visitor.post("/logout", origin=origin, headers=visitor.csrf())
+def test_own_pages_and_frontends_sign_people_in_and_out(browser: Browser, origin: str) -> None:
+    assert browser.post("/login", origin=origin).status_code == 303
+    browser.sign_in("ada")
+    response = browser.post("/logout", origin=origin, headers=browser.csrf())
     assert response.status_code == 204
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-def test_other_pages_sign_nobody_in(visitor: Visitor, origin: str | None) -> None:
-    response = visitor.post("/login", origin=origin)
+def test_other_pages_sign_nobody_in(browser: Browser, origin: str | None) -> None:
+    response = browser.post("/login", origin=origin)
     assert response.status_code == 403
     assert "Origin" in response.text and ROOT in response.text
     assert not response.headers.getlist("Set-Cookie")
@@ -61,19 +61,19 @@ def test_other_pages_sign_nobody_in(visitor: Visitor, origin: str | None) -> Non
 
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_other_pages_sign_nobody_out_even_with_the_token(
-    visitor: Visitor, origin: str | None
+    browser: Browser, origin: str | None
 ) -> None:
-    visitor.sign_in("ada")
-    response = visitor.post("/logout", origin=origin, headers=visitor.csrf())
+    browser.sign_in("ada")
+    response = browser.post("/logout", origin=origin, headers=browser.csrf())
     assert response.status_code == 403
-    assert visitor.me()["login"] == "ada"
+    assert browser.me()["login"] == "ada"
 
 
-def test_a_write_needs_the_token_of_its_own_session(visitor: Visitor, app: Flask) -> None:
-    other = Visitor(app)
+def test_a_write_needs_the_token_of_its_own_session(browser: Browser, app: Flask) -> None:
+    other = Browser(app)
     other.sign_in("bob")
-    visitor.sign_in("ada")
-    own, of_other = visitor.cookie("csrf") or "", other.cookie("csrf") or ""
+    browser.sign_in("ada")
+    own, of_other = browser.cookie("csrf") or "", other.cookie("csrf") or ""
     guesses = [
         None,
         "",
@@ -82,23 +82,23 @@ def test_a_write_needs_the_token_of_its_own_session(visitor: Visitor, app: Flask
         own.upper(),
         own + " x",
         "ÿ",
-        visitor.cookie("session"),
+        browser.cookie("session"),
     ]
     for guess in guesses:
         headers = {} if guess is None else {"X-CSRF-Token": guess}
-        response = visitor.post("/logout", headers=headers)
+        response = browser.post("/logout", headers=headers)
         assert response.status_code == 403, guess
         assert "X-CSRF-Token" in response.text
         assert own not in response.text
-    assert visitor.me()["login"] == "ada"
+    assert browser.me()["login"] == "ada"
 
 
-def test_a_token_lasts_as_long_as_its_session(visitor: Visitor) -> None:
-    visitor.sign_in("ada")
-    before = visitor.csrf()
-    visitor.sign_in("ada")
-    assert visitor.post("/logout", headers=before).status_code == 403
-    assert visitor.sign_out().status_code == 204
+def test_a_token_lasts_as_long_as_its_session(browser: Browser) -> None:
+    browser.sign_in("ada")
+    before = browser.csrf()
+    browser.sign_in("ada")
+    assert browser.post("/logout", headers=before).status_code == 403
+    assert browser.sign_out().status_code == 204
 
 
 def test_a_token_hangs_on_the_session_and_on_the_secret_key(settings: Settings) -> None:

@@ -21,7 +21,7 @@ from api.database import Database
 from api.github import oauth_of
 from github_standin.server.server import Break, Server
 from github_standin.world.world import World
-from tests.api.sign_in.visitors import CLIENT_ID, SECRET_KEY, Visitor
+from tests.api.sign_in.browser import CLIENT_ID, SECRET_KEY, Browser
 
 pytestmark = pytest.mark.integration
 
@@ -45,8 +45,8 @@ class Asking:
 
 
 @pytest.fixture
-def asking(visitor: Visitor, settings: Settings, connection: Connection[Any], app: Flask) -> Asking:
-    visitor.sign_in("ada")
+def asking(browser: Browser, settings: Settings, connection: Connection[Any], app: Flask) -> Asking:
+    browser.sign_in("ada")
     row = connection.execute("select grant_id from app.sign_in_grants").fetchone()
     assert row is not None
     return Asking(oauth_of(app), app.extensions["database"], row[0], Cipher(SECRET_KEY))
@@ -102,7 +102,7 @@ def test_nothing_is_held_in_the_database_while_github_is_asked(
     asking: Asking,
     github: Server,
     connection: Connection[Any],
-    visitor: Visitor,
+    browser: Browser,
     settings: Settings,
 ) -> None:
     """Whoever signs out meanwhile waits for nobody, and what GitHub gave is ended there."""
@@ -122,7 +122,7 @@ def test_nothing_is_held_in_the_database_while_github_is_asked(
                 """
             ).fetchall()
         )
-        assert visitor.sign_out().status_code == 204
+        assert browser.sign_out().status_code == 204
         return response
 
     age(connection, 60)
@@ -150,14 +150,14 @@ def test_while_somebody_refreshes_a_token_that_lives_serves(
 
 
 def test_a_grant_that_github_ended_ends_its_session_when_it_is_refreshed(
-    asking: Asking, visitor: Visitor, world: World, connection: Connection[Any]
+    asking: Asking, browser: Browser, world: World, connection: Connection[Any]
 ) -> None:
     world.people.revoke_authorization(world.people.users[1001])
-    assert visitor.me() is not None
+    assert browser.me() is not None
     age(connection, 0)
     with pytest.raises(GrantEndedError):
         asking.token()
-    assert visitor.me() is None
+    assert browser.me() is None
     assert connection.execute(
         "select access_token, refresh_token, revoked_at is not null from app.sign_in_grants"
     ).fetchall() == [(b"", None, True)]
@@ -170,29 +170,29 @@ def test_a_grant_that_github_ended_ends_its_session_when_it_is_refreshed(
 
 
 def test_a_token_that_github_refuses_before_it_expires_ends_the_session(
-    asking: Asking, visitor: Visitor, world: World
+    asking: Asking, browser: Browser, world: World
 ) -> None:
     token = asking.token()
     world.people.revoke_token(token)
     with pytest.raises(GrantEndedError):
         asking.refused(token)
-    assert visitor.me() is None
+    assert browser.me() is None
 
 
 def test_a_token_that_was_refreshed_meanwhile_is_worth_another_try(
-    asking: Asking, visitor: Visitor, connection: Connection[Any], settings: Settings
+    asking: Asking, browser: Browser, connection: Connection[Any], settings: Settings
 ) -> None:
     """GitHub ends the old token with the refresh: who still held it must not end the session."""
     old = asking.token()
     age(connection, 0)
     asking.token()
     asking.refused(old)
-    assert visitor.me() is not None
+    assert browser.me() is not None
     assert asking.oauth.read_account(asking.token()).user_id == 1001
 
 
 def test_while_github_is_away_a_token_serves_until_it_expires(
-    asking: Asking, github: Server, connection: Connection[Any], visitor: Visitor
+    asking: Asking, github: Server, connection: Connection[Any], browser: Browser
 ) -> None:
     token = asking.token()
     github.fault = lambda _: Break()
@@ -202,7 +202,7 @@ def test_while_github_is_away_a_token_serves_until_it_expires(
     with pytest.raises(UnavailableError):
         asking.token()
     github.fault = None
-    assert visitor.me() is not None, "nobody is signed out because GitHub is away"
+    assert browser.me() is not None, "nobody is signed out because GitHub is away"
     assert asking.token() != token
 
 
@@ -218,13 +218,13 @@ def test_a_refresh_token_is_sent_once_although_the_answer_is_lost(
 
 
 def test_a_wrong_client_secret_signs_nobody_out(
-    asking: Asking, world: World, connection: Connection[Any], visitor: Visitor
+    asking: Asking, world: World, connection: Connection[Any], browser: Browser
 ) -> None:
     world.people.register_app(CLIENT_ID, "another secret", [])
     age(connection, 0)
     with pytest.raises(ClientRefusedError):
         asking.token()
-    assert visitor.me() is not None
+    assert browser.me() is not None
 
 
 def test_a_token_without_a_refresh_token_serves_until_it_expires(

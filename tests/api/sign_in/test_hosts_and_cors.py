@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from actionsight.settings import Settings
 from tests.api.client import app_of, client_of
-from tests.api.sign_in.visitors import ROOT, Visitor
+from tests.api.sign_in.browser import ROOT, Browser
 
 pytestmark = pytest.mark.integration
 
@@ -27,19 +27,19 @@ def app(settings: Settings) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def browser(app: Flask) -> FlaskClient:
+def plain(app: Flask) -> FlaskClient:
     """A client without the check against the document, which has no preflights."""
     app.test_client_class = None
     return app.test_client()
 
 
 def preflight(
-    browser: FlaskClient, path: str, origin: str, method: str = "POST", headers: str = ""
+    plain: FlaskClient, path: str, origin: str, method: str = "POST", headers: str = ""
 ) -> TestResponse:
     asked = {"Origin": origin, "Access-Control-Request-Method": method}
     if headers:
         asked["Access-Control-Request-Headers"] = headers
-    return browser.options(path, base_url=HTTPS, headers=asked)
+    return plain.options(path, base_url=HTTPS, headers=asked)
 
 
 def allowed(response: Any) -> dict[str, str]:
@@ -65,11 +65,11 @@ def allowed(response: Any) -> dict[str, str]:
     ],
 )
 def test_the_api_answers_under_its_own_names_alone(
-    browser: FlaskClient, host: str, is_known: bool
+    plain: FlaskClient, host: str, is_known: bool
 ) -> None:
     """A stranger's name that resolves to this machine would make its pages same-origin."""
     for path in ("/healthz", "/nothing", "/me"):
-        response = browser.get(path, headers={"Host": host})
+        response = plain.get(path, headers={"Host": host})
         assert (response.status_code != 400) is is_known
         if not is_known:
             assert response.mimetype == "application/problem+json"
@@ -95,7 +95,7 @@ def test_addresses_are_believed_of_exactly_so_many_proxies(
     with app_of(replace(settings, proxy_count=proxy_count)) as app:
         seen = []
         app.before_request(lambda: seen.append(request.remote_addr))
-        Visitor(app).get(
+        Browser(app).get(
             "/healthz", headers={"X-Forwarded-For": "203.0.113.1, 203.0.113.2, 203.0.113.3"}
         )
         assert seen == [address]
@@ -105,7 +105,7 @@ def test_addresses_are_believed_of_exactly_so_many_proxies(
 def test_a_forwarded_host_passes_the_same_check(settings: Settings, proxy_count: int) -> None:
     with app_of(replace(settings, proxy_count=proxy_count)) as app:
         app.test_client_class = None
-        response = Visitor(app).get("/healthz", headers={"X-Forwarded-Host": "evil.example"})
+        response = Browser(app).get("/healthz", headers={"X-Forwarded-Host": "evil.example"})
         assert response.status_code == (400 if proxy_count else 200)
 
 
@@ -114,10 +114,8 @@ def test_a_forwarded_host_passes_the_same_check(settings: Settings, proxy_count:
 
 @pytest.mark.parametrize("origin", FRONTENDS)
 @pytest.mark.parametrize("path", ["/stats", "/me", "/healthz", "/nothing"])
-def test_a_frontend_reads_answers_and_failures(
-    browser: FlaskClient, origin: str, path: str
-) -> None:
-    response = browser.get(path, base_url=HTTPS, headers={"Origin": origin})
+def test_a_frontend_reads_answers_and_failures(plain: FlaskClient, origin: str, path: str) -> None:
+    response = plain.get(path, base_url=HTTPS, headers={"Origin": origin})
     headers = allowed(response)
     assert headers["Access-Control-Allow-Origin"] == origin
     assert headers["Access-Control-Allow-Credentials"] == "true"
@@ -140,18 +138,18 @@ def test_a_frontend_reads_answers_and_failures(
         "*",
     ],
 )
-def test_no_other_page_reads_anything(browser: FlaskClient, origin: str | None) -> None:
+def test_no_other_page_reads_anything(plain: FlaskClient, origin: str | None) -> None:
     headers = {} if origin is None else {"Origin": origin}
     for path in ("/stats", "/me", "/healthz"):
-        response = browser.get(path, base_url=HTTPS, headers=headers)
+        response = plain.get(path, base_url=HTTPS, headers=headers)
         assert allowed(response) == {}
         assert "Origin" in response.vary
 
 
 @pytest.mark.parametrize("path", ["/stats", "/workflows/1", "/repositories", "/me", "/logout"])
-def test_a_preflight_of_a_frontend_needs_no_credentials(browser: FlaskClient, path: str) -> None:
+def test_a_preflight_of_a_frontend_needs_no_credentials(plain: FlaskClient, path: str) -> None:
     method = "POST" if path == "/logout" else "GET"
-    response = preflight(browser, path, FRONTENDS[0], method, "x-csrf-token, x-evil")
+    response = preflight(plain, path, FRONTENDS[0], method, "x-csrf-token, x-evil")
     assert response.status_code == 200
     headers = allowed(response)
     assert headers["Access-Control-Allow-Origin"] == FRONTENDS[0]
@@ -163,9 +161,9 @@ def test_a_preflight_of_a_frontend_needs_no_credentials(browser: FlaskClient, pa
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "*"])
-def test_a_preflight_of_another_page_is_granted_nothing(browser: FlaskClient, origin: str) -> None:
+def test_a_preflight_of_another_page_is_granted_nothing(plain: FlaskClient, origin: str) -> None:
     for path in ("/stats", "/logout", "/login"):
-        assert allowed(preflight(browser, path, origin, headers="x-csrf-token")) == {}
+        assert allowed(preflight(plain, path, origin, headers="x-csrf-token")) == {}
 
 
 def test_without_frontends_no_page_of_another_origin_reads_anything(settings: Settings) -> None:

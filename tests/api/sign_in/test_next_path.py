@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from api.sign_in.next_path import LONGEST_PATH, NEXT_SCHEMA, next_path
-from tests.api.sign_in.visitors import ROOT, Visitor
+from tests.api.sign_in.browser import ROOT, Browser
 
 ATTACKS = [
     "//evil.example",
@@ -93,12 +93,12 @@ def test_whatever_is_taken_stays_on_this_origin(value: str) -> None:
 @pytest.mark.parametrize("value", ["//evil.example", "/\\evil.example", "https://evil.example", ""])
 @pytest.mark.parametrize("place", ["form", "query"])
 def test_a_sign_in_that_would_lead_elsewhere_does_not_begin(
-    visitor: Visitor, value: str, place: str
+    browser: Browser, value: str, place: str
 ) -> None:
     if place == "form":
-        response: Any = visitor.post("/login", data={"next": value})
+        response: Any = browser.post("/login", data={"next": value})
     else:
-        response = visitor.client.post(
+        response = browser.client.post(
             "/login", base_url=ROOT, headers={"Origin": ROOT}, query_string={"next": value}
         )
     assert response.status_code == 400

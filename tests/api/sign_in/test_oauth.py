@@ -21,7 +21,7 @@ from github_standin.server.server import Server
 from github_standin.world.tokens import UserToken
 from github_standin.world.world import World
 from tests.api.client import app_of
-from tests.api.sign_in.visitors import CLIENT_SECRET, ROOT, Visitor, parameters
+from tests.api.sign_in.browser import CLIENT_SECRET, ROOT, Browser, parameters
 
 pytestmark = pytest.mark.integration
 
@@ -89,14 +89,14 @@ def test_flask_dances_own_routes_are_not_there(bare_app: Flask) -> None:
     assert rules == {"/login": {"POST"}, CALLBACK: {"GET"}}
 
 
-def test_flask_dances_signals_are_sent(visitor: Visitor) -> None:
+def test_flask_dances_signals_are_sent(browser: Browser) -> None:
     sent = []
 
     def note(_: Any, **given: Any) -> None:
         sent.append(sorted(given))
 
     with oauth_before_login.connected_to(note), oauth_authorized.connected_to(note):
-        visitor.sign_in("ada")
+        browser.sign_in("ada")
     assert sent == [["url"], ["token"]]
 
 
@@ -106,7 +106,7 @@ def test_behind_a_proxy_that_ends_tls_the_scheme_of_the_request_does_not_matter(
     root = "https://actions.example.com"
     world.people.register_app(settings.github_client_id or "", CLIENT_SECRET, [root + CALLBACK])
     with app_of(replace(settings, public_url=root)) as app:
-        inside = Visitor(app, "http://actions.example.com")
+        inside = Browser(app, "http://actions.example.com")
         url = inside.post("/login", origin=root).location
         back = inside.consent(url, "ada")
         assert back.startswith(root + CALLBACK)
@@ -114,7 +114,7 @@ def test_behind_a_proxy_that_ends_tls_the_scheme_of_the_request_does_not_matter(
 
 
 def test_the_exchange_follows_no_redirect_and_reads_no_netrc(
-    visitor: Visitor, github: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    browser: Browser, github: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A 307 would carry client secret, code and verifier wherever it says."""
     netrc = tmp_path / "netrc"
@@ -125,34 +125,34 @@ def test_the_exchange_follows_no_redirect_and_reads_no_netrc(
         is_exchange = request.path == "/login/oauth/access_token"
         return Response("", 307, {"Location": "/elsewhere"}) if is_exchange else None
 
-    back = visitor.consent(visitor.begin(), "ada")
+    back = browser.consent(browser.begin(), "ada")
     github.fault = redirects
-    assert visitor.get(back).status_code == 503
+    assert browser.get(back).status_code == 503
     assert "/elsewhere" not in github.paths()
     assert "authorization" not in github.requests[-1].headers
     github.fault = None
-    visitor.sign_in("ada")
+    browser.sign_in("ada")
 
 
 def test_no_secret_reaches_a_log_at_any_level(
-    visitor: Visitor, world: World, caplog: pytest.LogCaptureFixture
+    browser: Browser, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     names = ["", *logging.root.manager.loggerDict]
     with caplog.at_level(logging.DEBUG):
         for name in names:
             if name.startswith(("flask_dance", "oauthlib", "requests_oauthlib", "api")):
                 caplog.set_level(logging.DEBUG, logger=name)
-        begun = visitor.begin()
+        begun = browser.begin()
         said = caplog.text
-        back = visitor.consent(begun, "ada")
+        back = browser.consent(begun, "ada")
         caplog.clear()  # what the browser asked for is the browser's
-        visitor.get(back)
+        browser.get(back)
         issued = list(world.people.tokens._tokens.values())[-1]
         assert isinstance(issued, UserToken)
-        session_cookie, csrf_cookie = visitor.cookie("session"), visitor.cookie("csrf")
-        visitor.get(back)
-        visitor.me()
-        visitor.sign_out()
+        session_cookie, csrf_cookie = browser.cookie("session"), browser.cookie("csrf")
+        browser.get(back)
+        browser.me()
+        browser.sign_out()
     said += caplog.text
     assert "/login/oauth/access_token" in said, "the log is at DEBUG"
     secrets = [
@@ -179,11 +179,11 @@ def test_people_who_sign_in_at_once_are_not_mixed(
     app.test_client_class = None  # the one that holds answers against the document is too slow
 
     def sign_in(number: int) -> tuple[Any, Any]:
-        visitor = Visitor(app, ROOT, f"192.0.2.{number % 250}")
+        browser = Browser(app, ROOT, f"192.0.2.{number % 250}")
         path = f"/stats?person={number}"
-        ended = visitor.sign_in(f"person-{number}", path)
+        ended = browser.sign_in(f"person-{number}", path)
         assert ended.location == ROOT + path
-        me = visitor.me()
+        me = browser.me()
         return (f"person-{number}", 5000 + number), (me["login"], me["id"])
 
     with ThreadPoolExecutor(THREADS) as threads:

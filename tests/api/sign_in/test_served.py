@@ -9,7 +9,7 @@ import requests
 
 from actionsight.settings import Settings
 from github_standin.world.world import World
-from tests.api.sign_in.visitors import CALLBACK, CLIENT_ID, CLIENT_SECRET, parameters
+from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET, parameters
 from tests.support.granian import served
 from tests.support.ports import free_port
 

@@ -10,16 +10,16 @@ from psycopg import Connection
 from api.auth import sessions
 from api.auth.sessions import end_sessions_of_user, find_session
 from github_standin.server.server import Break, Server
-from tests.api.sign_in.visitors import Visitor
+from tests.api.sign_in.browser import Browser
 
 pytestmark = pytest.mark.integration
 
 
 def test_a_session_is_found_by_its_cookie_alone(
-    visitor: Visitor, connection: Connection[Any]
+    browser: Browser, connection: Connection[Any]
 ) -> None:
-    visitor.sign_in("ada")
-    cookie = visitor.cookie("session") or ""
+    browser.sign_in("ada")
+    cookie = browser.cookie("session") or ""
     session = find_session(connection, cookie)
     assert session is not None
     assert (session.user_id, session.login) == (1001, "ada")
@@ -30,12 +30,12 @@ def test_a_session_is_found_by_its_cookie_alone(
 
 
 def test_a_session_says_since_when_rights_count(
-    visitor: Visitor, connection: Connection[Any]
+    browser: Browser, connection: Connection[Any]
 ) -> None:
-    visitor.sign_in("ada")
+    browser.sign_in("ada")
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     connection.execute("update app.users set rights_invalid_before = %s", [moment])
-    session = find_session(connection, visitor.cookie("session") or "")
+    session = find_session(connection, browser.cookie("session") or "")
     assert session is not None and session.rights_invalid_before == moment
 
 
@@ -49,33 +49,33 @@ def test_a_session_says_since_when_rights_count(
     ],
 )
 def test_a_session_ends_when_it_is_idle_or_old(
-    visitor: Visitor, connection: Connection[Any], column: str, age: timedelta, is_open: bool
+    browser: Browser, connection: Connection[Any], column: str, age: timedelta, is_open: bool
 ) -> None:
-    visitor.sign_in("ada")
+    browser.sign_in("ada")
     connection.execute(f"update app.sessions set {column} = {column} - %s", [age])  # noqa: S608 a name of ours
-    assert (visitor.me() is not None) is is_open
+    assert (browser.me() is not None) is is_open
 
 
 def test_sessions_that_expired_do_not_gather(
-    visitor: Visitor, app: Flask, connection: Connection[Any]
+    browser: Browser, app: Flask, connection: Connection[Any]
 ) -> None:
-    visitor.sign_in("ada")
+    browser.sign_in("ada")
     connection.execute("update app.sessions set expires_at = now() - interval '1 second'")
-    Visitor(app).sign_in("bob")
+    Browser(app).sign_in("bob")
     assert connection.execute("select user_id from app.sessions").fetchall() == [(1002,)]
 
 
-def test_me_says_when_the_session_ends(visitor: Visitor, connection: Connection[Any]) -> None:
-    visitor.sign_in("ada")
-    ends_at = datetime.fromisoformat(visitor.me()["expires_at"])
+def test_me_says_when_the_session_ends(browser: Browser, connection: Connection[Any]) -> None:
+    browser.sign_in("ada")
+    ends_at = datetime.fromisoformat(browser.me()["expires_at"])
     assert abs(ends_at - datetime.now(UTC) - sessions.IDLE) < timedelta(minutes=1)
     connection.execute("update app.sessions set expires_at = now() + interval '1 day'")
-    ends_at = datetime.fromisoformat(visitor.me()["expires_at"])
+    ends_at = datetime.fromisoformat(browser.me()["expires_at"])
     assert abs(ends_at - datetime.now(UTC) - timedelta(days=1)) < timedelta(minutes=1)
 
 
 def test_the_use_of_a_session_is_noted_at_most_once_a_minute(
-    visitor: Visitor, connection: Connection[Any]
+    browser: Browser, connection: Connection[Any]
 ) -> None:
     def seen() -> list[Any]:
         return connection.execute(
@@ -83,39 +83,39 @@ def test_the_use_of_a_session_is_noted_at_most_once_a_minute(
             "using (user_id)"
         ).fetchall()
 
-    visitor.sign_in("ada")
+    browser.sign_in("ada")
     first = seen()
-    visitor.me()
+    browser.me()
     assert seen() == first
     for table in ("app.sessions", "app.users"):
         connection.execute(f"update {table} set last_seen_at = now() - interval '61 seconds'")  # noqa: S608 a name of ours
-    visitor.me()
+    browser.me()
     assert all(later >= earlier for later, earlier in zip(seen()[0], first[0], strict=True))
 
 
 def test_all_sessions_of_a_person_end_and_nobody_elses(
-    visitor: Visitor, app: Flask, connection: Connection[Any]
+    browser: Browser, app: Flask, connection: Connection[Any]
 ) -> None:
-    laptop, of_bob = Visitor(app), Visitor(app)
-    for browser, login in ((visitor, "ada"), (laptop, "ada"), (of_bob, "bob")):
-        browser.sign_in(login)
+    laptop, of_bob = Browser(app), Browser(app)
+    for each, login in ((browser, "ada"), (laptop, "ada"), (of_bob, "bob")):
+        each.sign_in(login)
     assert end_sessions_of_user(connection, 1001) == 2
-    assert (visitor.me(), laptop.me()) == (None, None)
+    assert (browser.me(), laptop.me()) == (None, None)
     assert of_bob.me()["login"] == "bob"
 
 
 def test_who_signs_out_is_signed_out_here_and_at_github(
-    visitor: Visitor, app: Flask, github: Server, connection: Connection[Any]
+    browser: Browser, app: Flask, github: Server, connection: Connection[Any]
 ) -> None:
-    laptop = Visitor(app)
+    laptop = Browser(app)
     laptop.sign_in("ada")
-    visitor.sign_in("ada")
-    session = visitor.cookie("session") or ""
-    response = visitor.sign_out()
+    browser.sign_in("ada")
+    session = browser.cookie("session") or ""
+    response = browser.sign_out()
     assert (response.status_code, response.data) == (204, b"")
-    assert (visitor.cookie("session"), visitor.cookie("csrf")) == (None, None)
-    visitor.client.set_cookie("session", session, domain="127.0.0.1")
-    assert visitor.me() is None, "the session itself has ended, not only the cookie"
+    assert (browser.cookie("session"), browser.cookie("csrf")) == (None, None)
+    browser.client.set_cookie("session", session, domain="127.0.0.1")
+    assert browser.me() is None, "the session itself has ended, not only the cookie"
     (ended,) = [logged for logged in github.requests if logged.method == "DELETE"]
     assert (ended.status, ended.path) == (204, "/applications/Iv1.actionsight/token")
     assert laptop.me()["login"] == "ada", "the other browser stays signed in"
@@ -126,39 +126,39 @@ def test_who_signs_out_is_signed_out_here_and_at_github(
     assert _audited(connection) == [{"reason": "signed out", "is_token_revoked_at_github": True}]
 
 
-def test_who_signs_out_twice_is_told_that_nobody_is_signed_in(visitor: Visitor) -> None:
-    visitor.sign_in("ada")
-    visitor.sign_out()
-    response = visitor.sign_out()
+def test_who_signs_out_twice_is_told_that_nobody_is_signed_in(browser: Browser) -> None:
+    browser.sign_in("ada")
+    browser.sign_out()
+    response = browser.sign_out()
     assert response.status_code == 401
     assert "POST /login" in response.json["detail"]  # type: ignore[index]  # a problem is an object
 
 
 def test_who_signs_out_while_github_is_away_is_signed_out_all_the_same(
-    visitor: Visitor,
+    browser: Browser,
     github: Server,
     connection: Connection[Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    visitor.sign_in("ada")
-    session = visitor.cookie("session") or ""
+    browser.sign_in("ada")
+    session = browser.cookie("session") or ""
     github.fault = lambda _: Break()
-    assert visitor.sign_out().status_code == 204
-    visitor.client.set_cookie("session", session, domain="127.0.0.1")
-    assert visitor.me() is None
+    assert browser.sign_out().status_code == 204
+    browser.client.set_cookie("session", session, domain="127.0.0.1")
+    assert browser.me() is None
     assert "not revoked at GitHub" in caplog.text
     assert _audited(connection) == [{"reason": "signed out", "is_token_revoked_at_github": False}]
 
 
 def test_a_token_that_expired_meanwhile_is_revoked_too(
-    visitor: Visitor, github: Server, connection: Connection[Any]
+    browser: Browser, github: Server, connection: Connection[Any]
 ) -> None:
     """GitHub revokes no expired token; its refresh token would live on for half a year."""
-    visitor.sign_in("ada")
+    browser.sign_in("ada")
     people = github.world.people
     people.expire_tokens(people.users[1001])
     connection.execute("update app.sign_in_grants set access_expires_at = now()")
-    assert visitor.sign_out().status_code == 204
+    assert browser.sign_out().status_code == 204
     (ended,) = [logged for logged in github.requests if logged.method == "DELETE"]
     assert ended.status == 204
 

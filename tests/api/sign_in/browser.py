@@ -31,7 +31,7 @@ def with_sign_in(settings: Settings, github_url: str) -> Settings:
     )
 
 
-class Visitor:
+class Browser:
     """A browser with its own cookies, at an address of its own."""
 
     def __init__(self, app: Flask, root: str = ROOT, address: str = "192.0.2.1") -> None:
