@@ -94,7 +94,7 @@ class _Backfill:
                     try:
                         self._take(poll, window, outcome.result())
                     except Expected as error:
-                        if has_no_runs(self._sync, poll, error):
+                        if has_no_runs(self._sync.connection, poll, error):
                             self._take_none(poll, window)
                         else:
                             self._fail(poll, error)
@@ -130,7 +130,7 @@ class _Backfill:
                 return
             listed = list(runs_listed(poll, claimed))
         except MissingError as error:
-            if has_no_runs(self._sync, poll, error):
+            if has_no_runs(self._sync.connection, poll, error):
                 return
             raise
         lacking = [window for window, count in listed if count > claimed[window]]
@@ -151,7 +151,7 @@ class _Backfill:
             backfill_windows.halve(self._sync.connection, window)
             self._todo.extendleft(window.halves())
         else:
-            collector = RunCollector(self._sync, poll, self._writer)
+            collector = RunCollector(self._sync.connection, poll, self._writer, self._sync.clock)
             collector.take(read)
             collector.finish()
             self._writer.when_loaded(poll, partial(self._complete, poll, window, read))

@@ -1,6 +1,9 @@
 """What becomes of a repository's poll that failed: it is noted, and the others go on."""
 
 import logging
+from typing import Any
+
+from psycopg import Connection
 
 from actionsight.github.errors import GitHubError, MissingError
 from actionsight.repositories import hide_repository
@@ -24,13 +27,13 @@ def record_failure(sync: Sync, poll: RepositoryPoll, error: Exception) -> None:
     sync.fail(poll, error)
 
 
-def has_no_runs(sync: Sync, poll: RepositoryPoll, error: Exception) -> bool:
+def has_no_runs(connection: Connection[Any], poll: RepositoryPoll, error: Exception) -> bool:
     """Whether a poll failed since its repository has no Actions: nothing below them is there, while
     the repository is, and none of its runs was ever seen."""
     if not isinstance(error, MissingError):
         return False
     repository_id = poll.repository.repository_id
-    if first_created(sync.connection, repository_id) is not None:
+    if first_created(connection, repository_id) is not None:
         return False
     try:
         confirm_readable(poll)

@@ -7,6 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
+
+from psycopg import Connection
 
 from ingestion.github.concurrency import map_concurrently
 from ingestion.github.loops.failures import has_no_runs, record_failure
@@ -74,7 +77,7 @@ def head(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> He
         repository_id = poll.repository.repository_id
         try:
             listed = outcome.result()
-            collector = RunCollector(sync, poll, writer)
+            collector = RunCollector(sync.connection, poll, writer, sync.clock)
             collector.take(listed.read)
             collector.finish()
         except AnotherRepositoryError as error:
@@ -83,13 +86,15 @@ def head(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> He
             else:
                 result.renamed.add(repository_id)
         except Expected as error:
-            if has_no_runs(sync, poll, error):
+            if has_no_runs(sync.connection, poll, error):
                 sync.finish(poll)
             else:
                 record_failure(sync, poll, error)
         else:
             result.listed_since[repository_id] = listed.since
-            if listed.is_doubtful or _tells_of_change(sync, listed.read, poll.repository):
+            if listed.is_doubtful or _tells_of_change(
+                sync.connection, listed.read, poll.repository
+            ):
                 result.doubtful.add(repository_id)
             writer.when_loaded(poll, partial(_end, sync, poll, listed))
         writer.when_full()
@@ -137,7 +142,7 @@ def _joined(poll: RepositoryPoll, start: datetime, end: datetime) -> RunWindow:
     return whole
 
 
-def _tells_of_change(sync: Sync, read: RunWindow, repository: Repository) -> bool:
+def _tells_of_change(connection: Connection[Any], read: RunWindow, repository: Repository) -> bool:
     """Whether the runs tell of another name or visibility, or of a workflow that is not known."""
     if read.name_and_privacy is not None and read.name_and_privacy != (
         repository.full_name,
@@ -145,7 +150,7 @@ def _tells_of_change(sync: Sync, read: RunWindow, repository: Repository) -> boo
     ):
         return True
     workflow_ids = {row["workflow_id"] for row in read.rows}
-    return bool(workflow_ids - known_workflows(sync.connection, workflow_ids))
+    return bool(workflow_ids - known_workflows(connection, workflow_ids))
 
 
 def _end(sync: Sync, poll: RepositoryPoll, listed: HeadListing) -> None:

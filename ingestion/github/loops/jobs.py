@@ -225,7 +225,7 @@ class _Jobs:
     def _add(self, run: _Run, attempt: PendingAttempt, read: ReadJobs, asked_at: datetime) -> None:
         rows = read.rows
         run.poll.row.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
-        is_final = _is_final(self._sync, attempt, rows)
+        is_final = _is_final(attempt, rows, self._sync.clock())
         self._chunk.listings.append(JobListing(attempt, read.total, len(rows), is_final=is_final))
         if read.is_whole:
             self._chunk.whole.append(
@@ -324,8 +324,8 @@ def _all_attempts(run: _Run) -> dict[int, ReadJobs]:
     return by_attempt if is_whole else {}
 
 
-def _is_final(sync: Sync, attempt: PendingAttempt, rows: list[Row]) -> bool:
+def _is_final(attempt: PendingAttempt, rows: list[Row], now: datetime) -> bool:
     if all(row["status"] == "completed" for row in rows):
         return True
     since = attempt.incomplete_since
-    return since is not None and since < sync.clock() - RELIST_FOR
+    return since is not None and since < now - RELIST_FOR

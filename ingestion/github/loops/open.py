@@ -40,7 +40,10 @@ def refresh_open_runs(
     """Ask again for runs that can still change, but for those that were just listed."""
     writer = RunWriter(sync, counts)
     polls = [sync.begin(repository, "open") for repository in repositories]
-    collectors = {poll.repository.repository_id: RunCollector(sync, poll, writer) for poll in polls}
+    collectors = {
+        poll.repository.repository_id: RunCollector(sync.connection, poll, writer, sync.clock)
+        for poll in polls
+    }
     failed: set[int] = set()
 
     def wanted() -> Iterator[tuple[RepositoryPoll, OpenRun]]:
@@ -61,7 +64,7 @@ def refresh_open_runs(
             try:
                 read = outcome.result()
             except MissingError as error:
-                _miss(sync, poll, writer, collectors[repository_id], run, error)
+                _miss(collectors[repository_id], run, error)
             except Expected as error:
                 collectors[repository_id].leave_out(error)
             else:
@@ -119,17 +122,10 @@ def _is_due(changed_at: datetime | None, last_asked_at: datetime | None, now: da
     return step(now) > step(last_asked_at)
 
 
-def _miss(
-    sync: Sync,
-    poll: RepositoryPoll,
-    writer: RunWriter,
-    collector: RunCollector,
-    run: OpenRun,
-    error: MissingError,
-) -> None:
+def _miss(collector: RunCollector, run: OpenRun, error: MissingError) -> None:
     """GitHub does not have an open run: it was deleted, or is not everywhere there yet."""
-    missing_before = sync.clock() - MISSING_AFTER
+    missing_before = collector.clock() - MISSING_AFTER
     if run.created_at is not None and run.created_at >= missing_before:
         return
-    if not mark_deleted(sync, poll, writer, {run.run_id}):
+    if not mark_deleted(collector, {run.run_id}):
         collector.note_missing((run.run_id, run.run_attempt), error)

@@ -4,6 +4,9 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
 
 from actionsight.github.errors import CredentialError, GitHubError, MissingError
 from actionsight.github.pagination import iter_pages
@@ -24,7 +27,7 @@ from ingestion.github.rows import UnreadablePayloadError, repository_row, workfl
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state.etags import Etag, save_etag, stored_etags
 from ingestion.github.state.repositories import Repository, save_looked_at
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Clock, Counts, Expected, RepositoryPoll, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ def resolve_selections(sync: Sync, names: Collection[str] | None = None) -> dict
         try:
             row = outcome.result()
         except Expected as error:
-            refused[name] = _refuse(sync, name, error)
+            refused[name] = _refuse(sync.connection, name, error)
             continue
         resolve_selection(
             sync.connection,
@@ -107,7 +110,7 @@ def follow_owners(sync: Sync) -> dict[str, str]:
                 ):
                     logger.info("%s: %s is new", name, full_name)
         except Expected as error:
-            refused[name] = _refuse(sync, name, error)
+            refused[name] = _refuse(sync.connection, name, error)
         else:
             save_listed_at(sync.connection, owner, began)
     return refused
@@ -156,7 +159,7 @@ def refresh_repositories(
     def ask(poll: RepositoryPoll) -> _Seen:
         repository_id = poll.repository.repository_id
         known = {kind: known.get(repository_id) for kind, known in etags.items()}
-        found = _ask(sync, poll, known["repository"])
+        found = _ask(sync.clock, poll, known["repository"])
         if at_workflows:
             _ask_workflows(poll, known["workflows"], found)
         return found
@@ -177,13 +180,13 @@ def refresh_repositories(
             sync.fail(poll, error)
             continue
         seen[repository_id] = found
-        _take(sync, counts, poll, found, batch)
+        _take(sync.connection, counts, poll, found, batch)
         if len(batch) >= _ROWS_PER_LOAD:
             _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
     _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
 
 
-def _ask(sync: Sync, poll: RepositoryPoll, known: Etag | None) -> _Seen:
+def _ask(clock: Clock, poll: RepositoryPoll, known: Etag | None) -> _Seen:
     """Ask for a monitored repository, wherever it is now.
 
     Raises:
@@ -200,7 +203,7 @@ def _ask(sync: Sync, poll: RepositoryPoll, known: Etag | None) -> _Seen:
     if row is not None and row["repository_id"] != poll.repository.repository_id:
         # The old name was given to another repository.
         row, answer = _by_id(poll), None
-    seen = _Seen(row, sync.clock())
+    seen = _Seen(row, clock())
     if row is not None and answer is not None and answer.etag is not None:
         seen.etags["repository"] = (url, poll.client.token_key, answer.etag)
     return seen
@@ -239,13 +242,15 @@ def _etag(known: Etag | None, url: str, poll: RepositoryPoll) -> str | None:
     return known[2] if known and known[:2] == (url, poll.client.token_key) else None
 
 
-def _take(sync: Sync, counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch) -> None:
+def _take(
+    connection: Connection[Any], counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch
+) -> None:
     repository_id = poll.repository.repository_id
     if found.repository is None:
-        reopen_repository(sync.connection, repository_id, found.seen_at)
+        reopen_repository(connection, repository_id, found.seen_at)
     else:
         update_repository(
-            sync.connection,
+            connection,
             repository_id,
             _name(found.repository, poll.repository.full_name),
             _visibility(found.repository),
@@ -280,12 +285,12 @@ def _load(
     seen.clear()
 
 
-def _refuse(sync: Sync, name: str, error: Exception) -> str:
+def _refuse(connection: Connection[Any], name: str, error: Exception) -> str:
     if isinstance(error, MissingError):
         error = GitHubError(f"GitHub has no {name}, or this credential may not read it")
     if not isinstance(error, CredentialError):
         logger.warning("%s: %s", name, error)
-    refuse_selection(sync.connection, name, str(error))
+    refuse_selection(connection, name, str(error))
     return str(error)
 
 

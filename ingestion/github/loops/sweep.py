@@ -8,6 +8,9 @@ import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
+
+from psycopg import Connection
 
 from actionsight.backlog import SWEEP_DUE_AFTER
 from actionsight.github.errors import UnexpectedResponseError
@@ -51,9 +54,9 @@ def sweep(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> N
             break
         poll = sync.begin(repository, "sweep")
         try:
-            _sweep(sync, poll, writer)
+            _sweep(RunCollector(sync.connection, poll, writer, sync.clock), sync.latest_now)
         except Expected as error:
-            if not has_no_runs(sync, poll, error):
+            if not has_no_runs(sync.connection, poll, error):
                 record_failure(sync, poll, error)
                 continue
         writer.when_loaded(poll, partial(_end, sync, poll))
@@ -69,71 +72,54 @@ def sweep(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> N
     writer.flush()
 
 
-def _sweep(sync: Sync, poll: RepositoryPoll, writer: RunWriter) -> None:
-    now = sync.latest_now
+def _sweep(collector: RunCollector, now: datetime) -> None:
+    connection, repository_id = collector.connection, collector.poll.repository.repository_id
     begins = (now - REACH).replace(microsecond=0)
-    collector = RunCollector(sync, poll, writer)
-    for window, read in read_through(poll, begins, now + CLOCK_MARGIN):
+    for window, read in read_through(collector.poll, begins, now + CLOCK_MARGIN):
         collector.take(read)
-        known = _stored(sync, window)
-        _check(sync, poll, writer, collector, known - read.run_ids)
-        writer.when_full()
-    first = first_created(sync.connection, poll.repository.repository_id)
+        _check(collector, _stored(connection, window) - read.run_ids)
+    first = first_created(connection, repository_id)
     if first is not None and first < begins:
-        _find_vanished(
-            sync,
-            poll,
-            writer,
-            collector,
-            Window(poll.repository.repository_id, first, begins - SECOND),
-        )
+        _find_vanished(collector, Window(repository_id, first, begins - SECOND))
     collector.finish()
 
 
-def _find_vanished(
-    sync: Sync, poll: RepositoryPoll, writer: RunWriter, collector: RunCollector, whole: Window
-) -> None:
+def _find_vanished(collector: RunCollector, whole: Window) -> None:
     """Find runs that GitHub has no more, by their number in ever smaller windows."""
     todo = [whole]
     while todo:
         window = todo.pop()
-        known = _stored(sync, window)
+        known = _stored(collector.connection, window)
         if not known:
             continue
         created = created_between(window.starts_at, window.ends_at)
-        count = count_created(poll, created)
+        count = count_created(collector.poll, created)
         if count >= len(known):
             continue
         if count == 0 or window.is_one_second:
             unlisted = known
         elif len(known) <= PER_PAGE:
-            unlisted = known - read_window(poll, created).run_ids
+            unlisted = known - read_window(collector.poll, created).run_ids
         else:
             todo += window.halves()
             continue
-        _check(sync, poll, writer, collector, unlisted)
-        writer.when_full()
+        _check(collector, unlisted)
 
 
-def _check(
-    sync: Sync,
-    poll: RepositoryPoll,
-    writer: RunWriter,
-    collector: RunCollector,
-    unlisted: Collection[int],
-) -> None:
+def _check(collector: RunCollector, unlisted: Collection[int]) -> None:
     """Ask for what was not listed; not for each of many that a search that is stale left out."""
     if len(unlisted) > PER_PAGE:
-        count = run_count(sync.connection, poll.repository.repository_id)
-        if count_runs(poll) >= count:
+        count = run_count(collector.connection, collector.poll.repository.repository_id)
+        if count_runs(collector.poll) >= count:
             raise UnexpectedResponseError(
                 f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
             )
-    check_unlisted(sync, poll, writer, collector, unlisted)
+    check_unlisted(collector, unlisted)
+    collector.writer.when_full()
 
 
-def _stored(sync: Sync, window: Window) -> set[int]:
-    return runs_created(sync.connection, window.repository_id, window.starts_at, window.ends_at)
+def _stored(connection: Connection[Any], window: Window) -> set[int]:
+    return runs_created(connection, window.repository_id, window.starts_at, window.ends_at)
 
 
 def _end(sync: Sync, poll: RepositoryPoll) -> None:

@@ -3,6 +3,9 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Connection
 
 from actionsight.github.errors import (
     CredentialError,
@@ -21,7 +24,7 @@ from ingestion.github.state.runs import (
     save_missing_attempts,
     stored_attempts,
 )
-from ingestion.github.sync import Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Clock, Expected, RepositoryPoll
 
 logger = logging.getLogger(__name__)
 
@@ -71,10 +74,13 @@ class RunCollector:
     GitHub fails in between. A run that fails is left out, the others go on; `finish` reports it.
     """
 
-    def __init__(self, sync: Sync, poll: RepositoryPoll, writer: RunWriter) -> None:
-        self._sync = sync
-        self._poll = poll
-        self._writer = writer
+    def __init__(
+        self, connection: Connection[Any], poll: RepositoryPoll, writer: RunWriter, clock: Clock
+    ) -> None:
+        self.connection = connection
+        self.poll = poll
+        self.writer = writer
+        self.clock = clock
         self._missing: list[tuple[Attempt, int]] = []
         self._left_out: list[Exception] = []
 
@@ -85,7 +91,7 @@ class RunCollector:
             GitHubError: what concerns every run, or the last of too many failures.
         """
         for payload, unreadable in read.left_out:
-            self._poll.leave_out("run", payload, unreadable)
+            self.poll.leave_out("run", payload, unreadable)
         rows = read.rows
         rerun = [row["run_id"] for row in rows if row["run_attempt"] > 1]
         earlier, failed = self._earlier(rows, rerun) if rerun else ({}, set())
@@ -93,7 +99,7 @@ class RunCollector:
             if row["run_id"] in failed:
                 continue
             for each in (*earlier.get(row["run_id"], ()), row):
-                self._writer.add(self._poll, each)
+                self.writer.add(self.poll, each)
 
     def leave_out(self, error: Exception) -> None:
         """Go on without a run that could not be had; `finish` reports it.
@@ -101,7 +107,7 @@ class RunCollector:
         Raises:
             Exception: the last of too many, or one that concerns every run.
         """
-        logger.warning("%s: %s", self._poll.repository.full_name, error)
+        logger.warning("%s: %s", self.poll.repository.full_name, error)
         self._left_out.append(error)
         if isinstance(error, CredentialError) or len(self._left_out) >= _FAILURES:
             raise error
@@ -117,12 +123,12 @@ class RunCollector:
             GitHubError: a run was left out, or the repository is gone.
         """
         if self._missing:
-            confirm_readable(self._poll)
+            confirm_readable(self.poll)
             save_missing_attempts(
-                self._sync.connection,
-                self._poll.repository.repository_id,
+                self.connection,
+                self.poll.repository.repository_id,
                 self._missing,
-                self._sync.clock(),
+                self.clock(),
             )
             self._missing.clear()
         if self._left_out:
@@ -132,9 +138,8 @@ class RunCollector:
         self, rows: Sequence[Row], rerun: Sequence[int]
     ) -> tuple[dict[int, list[Row]], set[int]]:
         """Earlier attempts that are not stored as final, by run; and the runs that failed."""
-        connection = self._sync.connection
-        stored = stored_attempts(connection, rerun)
-        missing = missing_attempts(connection, rerun)
+        stored = stored_attempts(self.connection, rerun)
+        missing = missing_attempts(self.connection, rerun)
         missing |= {attempt for attempt, _ in self._missing}
         wanted = [
             attempt for row in rows for attempt in _unknown(row, stored) if attempt not in missing
@@ -145,7 +150,7 @@ class RunCollector:
             try:
                 found.setdefault(attempt[0], []).append(outcome.result())
             except UnreadablePayloadError as error:
-                self._poll.leave_out("attempt", {"id": attempt}, error)
+                self.poll.leave_out("attempt", {"id": attempt}, error)
             except MissingError as error:
                 self.note_missing(attempt, error)
             except Expected as error:
@@ -155,10 +160,10 @@ class RunCollector:
 
     def _ask(self, attempt: Attempt) -> Row:
         run_id, number = attempt
-        path = f"{self._poll.path}/actions/runs/{run_id}/attempts/{number}"
-        payload = get_object(self._poll.client, path)
+        path = f"{self.poll.path}/actions/runs/{run_id}/attempts/{number}"
+        payload = get_object(self.poll.client, path)
         read = ParsedRuns()
-        read.read([{"run_attempt": number, **payload}], self._poll.repository)
+        read.read([{"run_attempt": number, **payload}], self.poll.repository)
         for _, error in read.left_out:
             raise error
         (row,) = read.rows
