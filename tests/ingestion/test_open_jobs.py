@@ -175,7 +175,7 @@ def test_open_runs_leave_a_share_of_the_limit_to_what_completes(own: Installatio
     ended = run(ci, own.world, at)
     under_way = own.world.add_run(ci, at, [later("long", at, waits=0, lasts=60)])
     own.monitor("octo/hello")
-    own.server.rate_limit = 7  # of which 5 are spent when open runs have their turn
+    own.server.rate_limit = 7  # of which 5 are spent when open runs are asked for
     results = own.collect("head", "open")
     assert results[-1].troubles == {}
     assert {row[1] for row in own.jobs()} == {ended.id}

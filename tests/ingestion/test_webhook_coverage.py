@@ -105,10 +105,10 @@ def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installat
     }
     assert covered(own) == {whole.id, skipped.id}
     assert own.query("select * from raw.owed_job_listings") == []
-    settled = own.query(
+    final = own.query(
         "select * from raw.job_listings where run_id = any(%s)", [whole.id, skipped.id]
     )
-    for listing in settled:
+    for listing in final:
         assert (listing["total_count"], listing["row_count"]) == (2, 2)
         assert listing["run_updated_at"] is not None
     # What GitHub listed is there by it, what was told by that.

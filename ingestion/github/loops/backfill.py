@@ -98,7 +98,7 @@ class _Backfill:
                             self._take_none(poll, window)
                         else:
                             self._fail(poll, error)
-                    self._writer.when_full()
+                    self._writer.flush_when_full()
                 if self._sync.is_over and self._todo:
                     logger.info("backfill: %d windows are left to the next one", len(self._todo))
                     self._failed |= {window.repository_id for window in self._todo}

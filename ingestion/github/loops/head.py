@@ -97,7 +97,7 @@ def head(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> He
             ):
                 result.doubtful.add(repository_id)
             writer.when_loaded(poll, partial(_end, sync, poll, listed))
-        writer.when_full()
+        writer.flush_when_full()
     writer.flush()
     return result
 

@@ -73,7 +73,7 @@ class _Listed:
 
 @dataclass
 class _Chunk:
-    """Listed jobs on their way into one load, with the listings that it settles.
+    """Listed jobs on their way into one load, with the listings that it completes.
 
     `whole`: listings by which other jobs are gone. `doubted`: repositories whose webhooks told
     too little.

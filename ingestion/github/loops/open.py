@@ -72,7 +72,7 @@ def refresh_open_runs(
         except Expected as error:
             failed.add(repository_id)
             record_failure(sync, poll, error)
-        writer.when_full()
+        writer.flush_when_full()
     for poll in polls:
         if poll.repository.repository_id not in failed:
             try:

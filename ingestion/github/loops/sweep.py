@@ -60,7 +60,7 @@ def sweep(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> N
                 record_failure(sync, poll, error)
                 continue
         writer.when_loaded(poll, partial(_end, sync, poll))
-        writer.when_full()
+        writer.flush_when_full()
         logger.info(
             "sweep: %s: %d attempts seen, by %d requests (%d of %d repositories)",
             repository.full_name,
@@ -115,7 +115,7 @@ def _check(collector: RunCollector, unlisted: Collection[int]) -> None:
                 f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
             )
     check_unlisted(collector, unlisted)
-    collector.writer.when_full()
+    collector.writer.flush_when_full()
 
 
 def _stored(connection: Connection[Any], window: Window) -> set[int]:

@@ -105,8 +105,8 @@ def gone_jobs(
     """
     by_attempt = {each.attempt: each for each in listings}
     known = jobs_of_attempts(connection, by_attempt.keys())
-    settled = {attempt for attempt, each in by_attempt.items() if each.is_final}
-    observed = jobs_from_webhooks(connection, settled)
+    final = {attempt for attempt, each in by_attempt.items() if each.is_final}
+    observed = jobs_from_webhooks(connection, final)
     gone = [job for attempt, job in known if job not in by_attempt[attempt].job_ids]
     gone_by_webhook = [
         job

@@ -1,4 +1,4 @@
-"""Runs of many repositories on their way into few loads, and what is settled when they are in."""
+"""Runs of many repositories on their way into few loads, and what is noted when they are in."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ class RunWriter:
         self._polls[poll.repository.repository_id] = poll
         self._afterwards.append((poll.repository.repository_id, do))
 
-    def when_full(self) -> None:
+    def flush_when_full(self) -> None:
         """Load if there is enough; who only looks wants to know at once whether anything is new."""
         if len(self._batch) >= (1 if self._sync.only_looks else ROWS_PER_LOAD):
             self.flush()

@@ -32,7 +32,7 @@ class PendingAttempt:
 
 @dataclass(frozen=True)
 class JobListing:
-    """The jobs of an attempt were listed; unless settled, they are to be listed again.
+    """The jobs of an attempt were listed; unless that was final, they are to be listed again.
 
     `is_covered`: not by GitHub, but by what webhooks told (the column `is_told`).
     """
@@ -150,7 +150,7 @@ def count_pending(connection: Connection[Any], queue: JobListingQueue) -> int:
 def save_job_listings(
     connection: Connection[Any], listings: Collection[JobListing], listed_at: datetime
 ) -> None:
-    """Note that the jobs of these attempts are listed and stored; ask again for the unsettled.
+    """Note that the jobs of these attempts are listed and stored; ask again for what was not final.
 
     An attempt that changed meanwhile stays owed. One with jobs that have not completed is listed
     again, the later the longer it lasts.
