@@ -33,7 +33,7 @@ from actionsight.settings import Settings
 from api.auth.access import Access, access_of
 from api.auth.authentication import Principal
 from api.auth.cookies import Cookies
-from api.cache.server import Outage, connect
+from api.cache_server import Outage, connect
 from api.current import current_settings
 from api.errors import problem_response
 

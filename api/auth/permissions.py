@@ -30,7 +30,7 @@ from actionsight.github.oauth import OAuthClient
 from actionsight.settings import Settings
 from api.auth import grants
 from api.auth.grants import GrantEndedError
-from api.cache.server import Outage, connect
+from api.cache_server import Outage, connect
 from api.database import Database
 from api.github import ROLES, GitHub, Installed, Repository, Role, oauth_of
 from api.seals import Seal, seal_of

@@ -9,7 +9,7 @@ from flask_caching import Cache
 from flask_caching.backends.rediscache import RedisCache
 
 from actionsight.settings import Settings
-from api.cache.server import Outage, connect
+from api.cache_server import Outage, connect
 from api.seals import Seal, seal_of
 
 PREFIX = "actionsight:answers:"

@@ -24,7 +24,7 @@ from redis.lock import Lock
 from actionsight.settings import Settings
 from api.auth.access import current_principal
 from api.auth.authentication import Principal
-from api.cache.server import Outage, connect
+from api.cache_server import Outage, connect
 from api.database import POOL_SIZE
 from api.errors import Problem
 

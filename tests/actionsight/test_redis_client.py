@@ -17,7 +17,7 @@ from actionsight.github.rate_limit.models import GITHUB_LIMITS, Permit, Priority
 from actionsight.github.rate_limit.shared import SharedRateLimiter
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import EVENT_BUFFER
-from api.cache import server as cache_server
+from api import cache_server
 from api.rate_limits import FailOpenStorage
 
 pytestmark = pytest.mark.integration

@@ -17,10 +17,9 @@ from werkzeug.test import TestResponse
 
 from actionsight.api_tokens import create_token
 from actionsight.settings import Settings
-from api import openapi, rate_limits
+from api import cache_server, openapi, rate_limits
 from api.auth import access
 from api.auth.sessions import Session
-from api.cache import server as cache_server
 from api.database import Database
 from tests.api.client import ValidatingClient, app_of, bearer, make_client
 from tests.api.marts import Marts

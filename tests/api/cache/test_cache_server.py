@@ -17,8 +17,8 @@ from psycopg import Connection
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
+from api import cache_server
 from api.cache import backend
-from api.cache import server as cache_server
 from tests.api.cache.conftest import keys
 from tests.api.cache.people import People
 from tests.api.cache.test_serializer import Trap
