@@ -196,6 +196,8 @@ class EmbeddedServer(ABC):
     def _launch(self, lock: TextIO) -> None:
         state = self._state()
         port = free_port(state["port"])
+        if self._process is not None:
+            self._process.wait()  # it has let go of its lock, so it has ended
         rotate(self.log_file)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import redis
 
@@ -242,6 +243,7 @@ def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
         while not server.start_again():
             time.sleep(0.01)
         assert not server.start_again(), "it lives"
+        assert not psutil.pid_exists(pid), "the killed one was never waited for"
         with hold(server) as again, redis.Redis.from_url(again) as client:
             assert again == url
             assert client.get("kept") == b"1"
