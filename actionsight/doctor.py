@@ -3,7 +3,6 @@
 Looks only: it starts no server and changes nothing.
 """
 
-import logging
 import stat
 from collections.abc import Iterator
 from contextlib import closing
@@ -102,8 +101,6 @@ def _github(settings: Settings, *, demonstration: bool) -> Iterator[Finding]:
     from actionsight.github import diagnostics
     from actionsight.github.credential_router import CredentialRouter
 
-    for name in ("actionsight.github", "urllib3"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # findings say it
     with closing(CredentialRouter(settings, retry_policy=diagnostics.RETRY_POLICY)) as router:
         yield from diagnostics.check(router, _monitored_names(settings) or settings.repositories)
 

@@ -1,5 +1,6 @@
 """The command `actionsight`: what an operator types."""
 
+import logging
 import os
 import signal
 import sys
@@ -120,6 +121,8 @@ def up(demo: bool) -> None:
 @main.command("doctor")
 def doctor_command() -> None:
     """Say how this installation is set up, what works, and what to do where it does not."""
+    for name in ("actionsight.github", "urllib3"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # findings say it
     findings = list(doctor.examine(load()))
     for finding in findings:
         click.echo(finding.line())

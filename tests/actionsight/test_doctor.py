@@ -1,6 +1,7 @@
 """`actionsight doctor` says what is wrong, and what to do."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,16 @@ def test_a_working_installation_has_nothing_wrong(well: Settings) -> None:
     assert "answers with a token; 5,000 of 5,000 requests left until" in found["GitHub"].says
     assert found["GitHub reads"].says == "the runs of 1 monitored repositories"
     assert found["octo/app"].says == "not collected yet"
+
+
+def test_it_leaves_the_logs_of_others_alone(
+    well: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("actionsight.github", "urllib3")
+    for name in names:
+        caplog.set_level(logging.DEBUG, logger=name)
+    findings(well)
+    assert {logging.getLogger(name).level for name in names} == {logging.DEBUG}
 
 
 def test_a_wrong_token_is_named(well: Settings) -> None:
