@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import orjson
 import redis
@@ -95,6 +96,8 @@ class Permissions:
         self._outage = Outage("GitHub is asked for rights each time")
         self._seal = seal
         self._refreshing: set[threading.Thread] = set()
+        self._asking: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._asking_lock = threading.Lock()
 
     def readable(self, grant: UserGrant) -> RepositoryRoles:
         """What GitHub lists for the user of the grant.
@@ -247,14 +250,26 @@ class Permissions:
     @contextmanager
     def _locked(self, key: str) -> Iterator[bool]:
         """The lock of one request of this user: whether this one has it, after waiting for the one
-        before. Without the cache server everybody has it."""
-        lock = self._lock(key)
-        is_taken = lock and self._call(lambda _: lock.acquire(blocking_timeout=WAIT_SECONDS))
+        before. Without the cache server every worker has it."""
+        ends = time.monotonic() + WAIT_SECONDS
+        # The cache server's lock is asked for twenty times a second: by one thread of each worker,
+        # while a hundred that wait for GitHub would take the receiver's share of a core.
+        with self._asking_lock:
+            in_this_worker = self._asking.setdefault(key, threading.Lock())
+        if not in_this_worker.acquire(timeout=WAIT_SECONDS):
+            yield False
+            return
         try:
-            yield is_taken is not False
+            lock = self._lock(key)
+            left = max(0.0, ends - time.monotonic())
+            is_taken = lock and self._call(lambda _: lock.acquire(blocking_timeout=left))
+            try:
+                yield is_taken is not False
+            finally:
+                if lock and is_taken:
+                    self._call(lambda _: lock.release())
         finally:
-            if lock and is_taken:
-                self._call(lambda _: lock.release())
+            in_this_worker.release()
 
     def _call(self, ask: Callable[[redis.Redis], Any]) -> Any:
         """What the cache server answers; None where it does not."""

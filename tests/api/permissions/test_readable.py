@@ -203,6 +203,30 @@ def test_who_waited_in_vain_gets_what_is_public_and_asks_not_again(
     assert installation.asked() == 1
 
 
+def test_who_waits_for_what_another_asks_leaves_the_cache_server_alone(
+    installation: Installation, browser: Caller, settings: Settings
+) -> None:
+    asked, answered = Event(), Event()
+
+    def slow(_: Request) -> None:
+        asked.set()
+        answered.wait(timeout=60)
+
+    installation.github.fault = slow
+    with redis.Redis.from_url(str(settings.cache_url)) as cache, ThreadPoolExecutor(8) as threads:
+
+        def locks_asked_for() -> int:
+            return int(cache.info("commandstats").get("cmdstat_set", {}).get("calls", 0))
+
+        waiting = [threads.submit(browser.visible) for _ in range(8)]
+        assert asked.wait(timeout=60)
+        before = locks_asked_for()
+        time.sleep(0.5)  # each would have asked ten times
+        assert locks_asked_for() - before <= 1
+        answered.set()
+        assert len({frozenset(each.result()) for each in waiting}) == 1
+
+
 def test_all_pages_together_have_one_deadline(
     installation: Installation, browser: Caller, open_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
