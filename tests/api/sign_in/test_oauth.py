@@ -140,7 +140,7 @@ def test_no_secret_reaches_a_log_at_any_level(
     names = ["", *logging.root.manager.loggerDict]
     with caplog.at_level(logging.DEBUG):
         for name in names:
-            if name.startswith(("flask_dance", "oauthlib", "requests_oauthlib", "api")):
+            if name.startswith(("flask_dance", "oauthlib", "requests_oauthlib", "urllib3", "api")):
                 caplog.set_level(logging.DEBUG, logger=name)
         begun = browser.begin()
         said = caplog.text
