@@ -250,26 +250,32 @@ class Permissions:
     @contextmanager
     def _locked(self, key: str) -> Iterator[bool]:
         """The lock of one request of this user: whether this one has it, after waiting for the one
-        before. Without the cache server every worker has it."""
+        before. Without the cache server everybody has it."""
+        lock = self._lock(key)
+        if lock is None:
+            yield True
+            return
         ends = time.monotonic() + WAIT_SECONDS
-        # The cache server's lock is asked for twenty times a second: by one thread of each worker,
-        # while a hundred that wait for GitHub would take the receiver's share of a core.
+        # It is asked for twenty times a second: by one thread of each worker, since a hundred that
+        # wait for GitHub would take the receiver's share of a core.
         with self._asking_lock:
             in_this_worker = self._asking.setdefault(key, threading.Lock())
         if not in_this_worker.acquire(timeout=WAIT_SECONDS):
             yield False
             return
+        is_taken = None
         try:
-            lock = self._lock(key)
             left = max(0.0, ends - time.monotonic())
-            is_taken = lock and self._call(lambda _: lock.acquire(blocking_timeout=left))
-            try:
-                yield is_taken is not False
-            finally:
-                if lock and is_taken:
-                    self._call(lambda _: lock.release())
+            is_taken = self._call(lambda _: lock.acquire(blocking_timeout=left))
         finally:
-            in_this_worker.release()
+            if not is_taken:  # the others learn nothing from this one
+                in_this_worker.release()
+        try:
+            yield is_taken is not False
+        finally:
+            if is_taken:
+                self._call(lambda _: lock.release())
+                in_this_worker.release()
 
     def _call(self, ask: Callable[[redis.Redis], Any]) -> Any:
         """What the cache server answers; None where it does not."""

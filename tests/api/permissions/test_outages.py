@@ -1,6 +1,8 @@
 """Rights while GitHub, or the cache server, is away: for minutes what was known, then nothing."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -73,6 +75,24 @@ def without_cache(settings: Settings, installation: Installation) -> Any:
     address = f"redis://{HOST}:{free_port()}/0"
     with app_of(replace(settings, cache_url=address)) as app:
         yield app
+
+
+def test_without_the_cache_server_requests_do_not_wait_for_each_other(
+    installation: Installation, reader: User, without_cache: Flask, open_id: int, closed_id: int
+) -> None:
+    browser = replace(installation, app=without_cache).signed_in(reader)
+    # GitHub answers once all of them have asked, and else fails.
+    together = Barrier(4)
+
+    def answers_all_at_once(request: Request) -> Response | None:
+        if request.path == "/user/installations":
+            together.wait(timeout=5)
+        return None
+
+    installation.github.fault = answers_all_at_once
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(lambda _: browser.visible(), range(4)))
+    assert seen == [{open_id, closed_id}] * 4
 
 
 def test_without_the_cache_server_github_is_asked_each_time_and_fails_closed(
