@@ -51,7 +51,3 @@ class SlowError(UnavailableError):
 
 class UnexpectedResponseError(GitHubError):
     """An answer of a form that GitHub's contract does not allow."""
-
-
-# These concern every repository of their credential. Any other is one repository's trouble.
-STOPPING = (BadCredentialError, RateLimitError)

@@ -113,15 +113,6 @@ def end_sessions_of_grant(connection: Connection[Any], grant_id: int) -> int:
     return cursor.rowcount
 
 
-def end_sessions_of_user(connection: Connection[Any], user_id: int) -> int:
-    """End all sessions of a person; gives how many were open."""
-    cursor = connection.execute(
-        "update app.sessions set ended_at = now() where user_id = %s and ended_at is null",
-        [user_id],
-    )
-    return cursor.rowcount
-
-
 def _note_use(connection: Connection[Any], session_hash: bytes) -> None:
     with connection.cursor(row_factory=scalar_row) as cursor:
         noted = cursor.execute(

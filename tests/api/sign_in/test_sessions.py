@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from psycopg import Connection
 
+from actionsight import people
 from api.auth import sessions
-from api.auth.sessions import end_sessions_of_user, find_session
+from api.auth.sessions import find_session
 from github_standin.server.server import Break, Server
 from tests.api.sign_in.browser import Browser
 
@@ -99,7 +100,11 @@ def test_all_sessions_of_a_person_end_and_nobody_elses(
     laptop, of_bob = Browser(app), Browser(app)
     for each, login in ((browser, "ada"), (laptop, "ada"), (of_bob, "bob")):
         each.sign_in(login)
-    assert end_sessions_of_user(connection, 1001) == 2
+    people.remove(connection, 1001)
+    ended = connection.execute(
+        "select count(*) from app.sessions where user_id = 1001 and ended_at is not null"
+    ).fetchone()
+    assert ended == (2,)
     assert (browser.me(), laptop.me()) == (None, None)
     assert of_bob.me()["login"] == "bob"
 
