@@ -35,12 +35,12 @@ def pytest_configure() -> None:
 
 
 def _is_used(folder: Path) -> bool:
-    """Whether the tests that made a folder go on."""
-    with (folder / "lock").open("a") as lock:
-        try:
+    """Whether the tests that made a folder go on, or it is somebody else's."""
+    try:
+        with (folder / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except OSError:
+        return True
     return False
 
 
