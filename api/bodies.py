@@ -10,7 +10,7 @@ once, and fewer from one address: the other threads still answer.
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, NamedTuple, cast
@@ -58,7 +58,7 @@ class Reading:
         self._bytes = 0
 
     @contextmanager
-    def one(self, request: Request) -> Iterator[None]:
+    def one(self, request: Request) -> Generator[None]:
         """The body of a request is read within this context.
 
         Raises:

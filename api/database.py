@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -50,7 +50,7 @@ class Database:
         self._lock = threading.Lock()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Generator[Connection]:
         """One read-only transaction with one snapshot, from which a whole answer is read.
 
         Raises:
@@ -62,13 +62,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> Generator[Connection]:
         """The same without the marts: for what must answer before they are built."""
         with self._connection("read") as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> Generator[Connection]:
         """A transaction on the primary server: who asks, and what that person may see."""
         with self._connection("write") as connection:
             yield connection
@@ -81,7 +81,7 @@ class Database:
                 self._pools.pop(key).close()
 
     @contextmanager
-    def _connection(self, kind: str) -> Iterator[Connection]:
+    def _connection(self, kind: str) -> Generator[Connection]:
         pool = self._pool(kind)
         with pool.connection(timeout=POOL_TIMEOUT_SECONDS) as connection:
             yield connection

@@ -12,7 +12,7 @@ made-up year of runs.
 import argparse
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 @contextmanager
-def installation(run_count: int) -> Iterator[tuple[Settings, list[str], Path]]:
+def installation(run_count: int) -> Generator[tuple[Settings, list[str], Path]]:
     """Both servers, marts with so many runs, and API tokens."""
     with tempfile.TemporaryDirectory(prefix="actionsight-api-") as name:
         folder = Path(name)

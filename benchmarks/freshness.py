@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ class Installation:
         self._token = ""
 
     @contextmanager
-    def up(self) -> Iterator[None]:
+    def up(self) -> Generator[None]:
         """Everything of `actionsight up`, until the context ends."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
         environment = {

@@ -17,7 +17,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -118,7 +118,7 @@ def _p99(loads: Sequence[Load]) -> float:
 
 
 @contextmanager
-def _slow_bodies(port: int) -> Iterator[None]:
+def _slow_bodies(port: int) -> Generator[None]:
     """Connections whose bodies do not come: webhooks, signed in form, from four addresses."""
     with ExitStack() as stack:
         for number in range(SLOW_BODIES):
@@ -142,7 +142,7 @@ def _slow_bodies(port: int) -> Iterator[None]:
 @contextmanager
 def _slow_github(
     github: Server, cache_url: str, api: int, people: Sequence[requests.Session]
-) -> Iterator[None]:
+) -> Generator[None]:
     """People whose rights nobody knows, while GitHub takes its time."""
     over = threading.Event()
 

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -40,7 +40,7 @@ def lock_key(run_id: str) -> int:
 
 
 @contextmanager
-def alive(database_url: str, run_id: str) -> Iterator[None]:
+def alive(database_url: str, run_id: str) -> Generator[None]:
     """Hold a run's lock for the length of the context, by a thread and a connection of its own."""
     taken, ended = threading.Event(), threading.Event()
     keeper = threading.Thread(

@@ -1,6 +1,6 @@
 """What commands work on: the servers of this installation, and its database."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from actionsight.settings import Settings, load
 
 
 @contextmanager
-def servers(*, asks_github: bool = False) -> Iterator[Settings]:
+def servers(*, asks_github: bool = False) -> Generator[Settings]:
     """The servers that are not configured elsewhere; gives settings with every address.
 
     Raises:
@@ -28,7 +28,7 @@ def servers(*, asks_github: bool = False) -> Iterator[Settings]:
 
 
 @contextmanager
-def database(*, asks_github: bool = False) -> Iterator[tuple[Settings, psycopg.Connection[Any]]]:
+def database(*, asks_github: bool = False) -> Generator[tuple[Settings, psycopg.Connection[Any]]]:
     """A connection to a database that is up to date; what looks or notes never migrates.
 
     Raises:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def _configured(settings: Settings) -> set[str]:
 
 
 @contextmanager
-def claimed_by_up(settings: Settings, *, demonstration: bool) -> Iterator[None]:
+def claimed_by_up(settings: Settings, *, demonstration: bool) -> Generator[None]:
     """Hold the data folder as the one `actionsight up` that may run there.
 
     Raises:
@@ -141,7 +141,7 @@ class Services:
 
 
 @contextmanager
-def services(settings: Settings, *, demonstration: bool) -> Iterator[Services]:
+def services(settings: Settings, *, demonstration: bool) -> Generator[Services]:
     """Hold the servers that are not configured elsewhere.
 
     The demonstration has a data folder, a database and a selection of its own, so that recorded

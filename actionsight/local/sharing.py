@@ -1,7 +1,7 @@
 """Sharing a server between commands: the first starts it, the last to leave ends it."""
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -9,7 +9,7 @@ from actionsight.local.server import EmbeddedServer, EmbeddedServerError, say_on
 
 
 @contextmanager
-def hold(server: EmbeddedServer, say: Callable[[str], None] = say_on_stderr) -> Iterator[str]:
+def hold(server: EmbeddedServer, say: Callable[[str], None] = say_on_stderr) -> Generator[str]:
     """Keep a server running for the length of the context; gives its address.
 
     The kernel drops a claim with the process that made it, so a killed command leaves none

@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -248,7 +248,7 @@ class Permissions:
         return lock
 
     @contextmanager
-    def _locked(self, key: str) -> Iterator[bool]:
+    def _locked(self, key: str) -> Generator[bool]:
         """The lock of one request of this user: whether this one has it, after waiting for the one
         before. Without the cache server everybody has it."""
         lock = self._lock(key)

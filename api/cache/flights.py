@@ -12,7 +12,7 @@ server is away, the bound of the process is the only one.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
@@ -78,7 +78,7 @@ class Flights:
         self._waiting = threading.BoundedSemaphore(MOST_WAITING)
 
     @contextmanager
-    def one(self, key: str, route: str) -> Iterator[None]:
+    def one(self, key: str, route: str) -> Generator[None]:
         """The answer with this key is computed within this context, for the principal who asks.
 
         Raises:
@@ -108,7 +108,7 @@ class Flights:
             self._cache.close()
 
     @contextmanager
-    def _flight(self, name: str) -> Iterator[None]:
+    def _flight(self, name: str) -> Generator[None]:
         lock: Lock | None = self._call(lambda cache: cache.lock(name, timeout=FLIGHT_SECONDS))
         # None: the server did not answer.
         is_taken = lock and self._call(lambda _: lock.acquire(blocking=False))
@@ -121,7 +121,7 @@ class Flights:
                 self._call(lambda _: lock.release())
 
     @contextmanager
-    def _slot_of_principal(self, route: str) -> Iterator[None]:
+    def _slot_of_principal(self, route: str) -> Generator[None]:
         key = f"{PREFIX}:{_name_of(current_principal())}"
         is_taken = self._call(
             lambda cache: cache.eval(
@@ -166,7 +166,7 @@ def current_flights() -> Flights:
 
 
 @contextmanager
-def _held(semaphore: threading.BoundedSemaphore) -> Iterator[None]:
+def _held(semaphore: threading.BoundedSemaphore) -> Generator[None]:
     if not semaphore.acquire(blocking=False):
         raise _too_expensive()
     try:

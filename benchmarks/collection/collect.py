@@ -10,7 +10,7 @@ import cProfile
 import json
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def _record(asked: list[str]) -> None:
 
 
 @contextmanager
-def _profiled(path: Path | None) -> Iterator[None]:
+def _profiled(path: Path | None) -> Generator[None]:
     """cProfile around the main thread, when somebody wants it."""
     if path is None:
         yield

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,7 +62,7 @@ def standin(
     latency: float | None = None,
     secondary_limits: bool = False,
     rate_limit: int = 0,
-) -> Iterator[Standin]:
+) -> Generator[Standin]:
     """A stand-in with a year of so many attempts, in a process of its own.
 
     Args:
@@ -95,7 +95,7 @@ class Machine:
     folder: Path
 
     @contextmanager
-    def installation(self, of: Standin) -> Iterator[Settings]:
+    def installation(self, of: Standin) -> Generator[Settings]:
         """An installation that monitors the stand-in's repository and has stored nothing."""
         with (
             self.databases.migrated() as url,
@@ -117,7 +117,7 @@ class Machine:
 
 
 @contextmanager
-def machine() -> Iterator[Machine]:
+def machine() -> Generator[Machine]:
     """PostgreSQL and Valkey as an installation starts them."""
     with tempfile.TemporaryDirectory(prefix="actionsight-collection-") as name:
         folder = Path(name)

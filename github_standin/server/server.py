@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -315,7 +315,7 @@ def serving(
     token: str | None = None,
     rate_limit: int | None = RATE_LIMIT,
     **options: Any,
-) -> Iterator[Server]:
+) -> Generator[Server]:
     """Serve *world* on the loopback address while the block runs; *options* are further ones of
     `Server`."""
     server = Server(world, token=token, rate_limit=rate_limit, **options)

@@ -3,7 +3,7 @@
 Families of loops load one after the other.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -97,7 +97,7 @@ class Loader:
         self._only_looks = only_looks
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """Hold the lock of those who load, which is waited for."""
         self._connection.execute("select pg_advisory_lock(%s)", [LOADING_LOCK])
         try:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -33,7 +33,7 @@ class _Bar:
 
 
 @contextmanager
-def bars(stream: TextIO | None = None) -> Iterator[Progress]:
+def bars(stream: TextIO | None = None) -> Generator[Progress]:
     """Bars on a terminal (standard error when None); nothing where there is none to look at them,
     since the log tells the same line by line."""
     stream = stream or sys.stderr

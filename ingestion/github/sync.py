@@ -11,7 +11,7 @@ one.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -340,7 +340,7 @@ def start_sync(
     retry_policy: RetryPolicy | None = None,
     limits: Limits | None = None,
     clock: Clock = _utc_now,
-) -> Iterator[Sync]:
+) -> Generator[Sync]:
     """Begin a sync: wait for its loops where they are under way, finish what a killed one left.
 
     Args:

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -198,7 +198,7 @@ def _database_url(settings: Settings) -> str:
 
 
 @contextmanager
-def _database() -> Iterator[Connection[Any]]:
+def _database() -> Generator[Connection[Any]]:
     with connect(_database_url(load()), autocommit=True) as connection:
         yield connection
 

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 @contextmanager
-def pooler_that_drops_options(url: str) -> Iterator[str]:
+def pooler_that_drops_options(url: str) -> Generator[str]:
     """The server behind somebody who passes on user and database of a session, and no more."""
     server = urlsplit(url)
     listener = socket.create_server(("127.0.0.1", 0))

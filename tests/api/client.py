@@ -1,6 +1,6 @@
 """A test client that holds every answer against the OpenAPI document."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -37,7 +37,7 @@ class ValidatingClient(FlaskClient):
 
 
 @contextmanager
-def app_of(settings: Settings) -> Iterator[Flask]:
+def app_of(settings: Settings) -> Generator[Flask]:
     """An application whose connections are closed after the context."""
     app = create_app(settings)
     app.test_client_class = ValidatingClient
@@ -55,7 +55,7 @@ def app_of(settings: Settings) -> Iterator[Flask]:
 
 
 @contextmanager
-def client_of(settings: Settings) -> Iterator[ValidatingClient]:
+def client_of(settings: Settings) -> Generator[ValidatingClient]:
     """A client of an application of its own."""
     with app_of(settings) as app:
         yield make_client(app)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +101,7 @@ def github() -> Iterator[Server]:
 @contextmanager
 def _installation(
     databases: Databases, addresses: dict[str, str], folder: Path, github: Server
-) -> Iterator[Installation]:
+) -> Generator[Installation]:
     with databases.fresh() as url:
         yield Installation(url, folder, github, addresses)
 

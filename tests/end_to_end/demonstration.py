@@ -10,7 +10,7 @@ import subprocess
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ class Demonstration:
         )
 
     @contextmanager
-    def up(self) -> Iterator["subprocess.Popen[str]"]:
+    def up(self) -> Generator["subprocess.Popen[str]"]:
         """`actionsight up`, from its word that all is ready until the context ends."""
         with subprocess.Popen(
             [ACTIONSIGHT, "up"],

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 @contextmanager
 def started(
     *arguments: str, secret: str | None = None, client: tuple[str, ...] = ()
-) -> Iterator[subprocess.Popen[str]]:
+) -> Generator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "github_standin", *arguments]
     secrets = (SIGNING_VARIABLE, *CLIENT_VARIABLES)
     environment = {name: of for name, of in os.environ.items() if name not in secrets}

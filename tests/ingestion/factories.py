@@ -1,6 +1,6 @@
 """A small world at the stand-in, an installation that collects it, and what must come of it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -61,7 +61,7 @@ class Installation:
         is_watched: bool = False,
         only_looks: bool = False,
         until: datetime | None = None,
-    ) -> Iterator[Sync]:
+    ) -> Generator[Sync]:
         """A sync at the installation's time, of these loops or of all."""
         retry_policy = RetryPolicy(tries=self.tries, sleep=self._sleep, clock=self._seconds)
         with start_sync(
@@ -162,7 +162,7 @@ class Installation:
 
 
 @contextmanager
-def installation(settings: Settings) -> Iterator[Installation]:
+def installation(settings: Settings) -> Generator[Installation]:
     """An installation that monitors nothing yet, and an empty world."""
     clock = Clock()
     world = World(clock)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -85,7 +85,7 @@ def kill_at_request(own: Installation, number: int) -> None:
 
 
 @contextmanager
-def locked(own: Installation, table: str) -> Iterator[None]:
+def locked(own: Installation, table: str) -> Generator[None]:
     """Nobody else can write a table for so long."""
     with own.connect() as connection, connection.transaction():
         connection.execute(f"lock table {table} in exclusive mode")

@@ -13,7 +13,7 @@ import stat
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -308,7 +308,7 @@ def _chunked_status(port: int, path: str, headers: dict[str, str]) -> int:
 
 
 @contextmanager
-def _slow_body(port: int, path: str) -> Iterator[None]:
+def _slow_body(port: int, path: str) -> Generator[None]:
     with socket.create_connection((HOST, port), timeout=PATIENCE_SECONDS) as connection:
         lines = [
             f"POST {path} HTTP/1.1",

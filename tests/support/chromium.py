@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ class Page:
 
 
 @contextmanager
-def browsing(program: str) -> Iterator[Page]:
+def browsing(program: str) -> Generator[Page]:
     """A browser without a window and with nothing stored, that reaches this machine alone."""
     with tempfile.TemporaryDirectory(prefix="actionsight-chromium-") as folder:
         process = subprocess.Popen(

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 
 
 @contextmanager
-def served(application: str, environment: Mapping[str, str], log_file: Path) -> Iterator[int]:
+def served(application: str, environment: Mapping[str, str], log_file: Path) -> Generator[int]:
     """Serve `module:application` for the length of the context; gives the port on loopback.
 
     Raises:

@@ -1,7 +1,7 @@
 """The real servers that the tests talk to: started once a session, emptied or cloned per test."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ class Databases:
         self._templates: set[str] = set()
 
     @contextmanager
-    def fresh(self, name: str | None = None, *, template: str = "template1") -> Iterator[str]:
+    def fresh(self, name: str | None = None, *, template: str = "template1") -> Generator[str]:
         """A database of one's own for the length of the context; gives its address."""
         name = name or f"test_{uuid.uuid4().hex}"
         self._execute("create database {} template {} owner {}", name, template, NAME)
@@ -41,7 +41,7 @@ class Databases:
             self._execute("drop database {} with (force)", name)
 
     @contextmanager
-    def migrated(self, name: str | None = None) -> Iterator[str]:
+    def migrated(self, name: str | None = None) -> Generator[str]:
         """As `fresh`, with all that `actionsight migrate` makes."""
         if TEMPLATE not in self._templates:
             self._execute("create database {} owner {}", TEMPLATE, NAME)
@@ -75,7 +75,7 @@ def migrate(database_url: str, data_dir: Path) -> None:
 
 
 @contextmanager
-def databases(folder: Path) -> Iterator[Databases]:
+def databases(folder: Path) -> Generator[Databases]:
     """A PostgreSQL server for the length of the context."""
     server = PostgresqlServer(folder / "postgres", FAST)
     with hold(server) as url:

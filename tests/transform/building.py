@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ BUILT = "built"
 
 
 @contextmanager
-def unbuilt_database(server: Databases, folder: Path) -> Iterator[str]:
+def unbuilt_database(server: Databases, folder: Path) -> Generator[str]:
     """A migrated database that the environment names to dbt, for the length of the context.
 
     It has the same name each time, and dbt keeps in the same folder what it has parsed: for another
@@ -35,7 +35,7 @@ def unbuilt_database(server: Databases, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def built_database(server: Databases, folder: Path) -> Iterator[str]:
+def built_database(server: Databases, folder: Path) -> Generator[str]:
     """The same after a build of nothing: to make every table takes as long as a build."""
     if not server.has_template(BUILT):
         with unbuilt_database(server, folder):
@@ -46,7 +46,7 @@ def built_database(server: Databases, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def environment_of_dbt(database_url: str, folder: Path) -> Iterator[None]:
+def environment_of_dbt(database_url: str, folder: Path) -> Generator[None]:
     """Let the environment name a database and a folder to dbt, for the length of the context."""
     variables = {
         "ACTIONSIGHT_DATABASE_URL": database_url,

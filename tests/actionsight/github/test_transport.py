@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -88,7 +88,7 @@ def join(one: socket.socket, other: socket.socket) -> None:
 
 
 @contextmanager
-def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+def listening(serve: Callable[[socket.socket], None]) -> Generator[int]:
     """A server on loopback that serves each connection in a thread; gives its port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads: list[threading.Thread] = []
@@ -125,7 +125,7 @@ def secure_port(server: Server, authority: Path) -> Iterator[int]:
 
 
 @contextmanager
-def serving_securely(server: Server, authority: Path) -> Iterator[int]:
+def serving_securely(server: Server, authority: Path) -> Generator[int]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(authority)
 

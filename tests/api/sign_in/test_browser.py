@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -72,7 +72,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def served(app: "WSGIApplication", listening: socket.socket) -> Iterator[None]:
+def served(app: "WSGIApplication", listening: socket.socket) -> Generator[None]:
     """Let an application answer at a socket for the length of the context."""
     host, port = listening.getsockname()
     server = make_server(

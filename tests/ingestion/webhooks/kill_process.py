@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 from actionsight.local import PostgresqlServer, ValkeyServer
@@ -15,7 +15,7 @@ from tests.support.signals import as_in_the_background
 
 
 @contextmanager
-def drain_process(webhooks: Installation) -> Iterator["subprocess.Popen[str]"]:
+def drain_process(webhooks: Installation) -> Generator["subprocess.Popen[str]"]:
     """The command in a process of its own; killed at the end, if it still runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ingestion.webhooks", "drain", "--wait"],
@@ -39,7 +39,7 @@ def kill_server(server: PostgresqlServer | ValkeyServer) -> None:
 
 
 @contextmanager
-def stalled(server: ValkeyServer) -> Iterator[None]:
+def stalled(server: ValkeyServer) -> Generator[None]:
     """A server that does nothing for so long and keeps its connections, as where a disk hangs."""
     process_id = _process_id(server)
     os.kill(process_id, signal.SIGSTOP)

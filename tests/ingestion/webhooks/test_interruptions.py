@@ -7,7 +7,7 @@ servers, which are killed amid work.
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -53,7 +53,7 @@ def some_events(webhooks: Installation) -> list[str]:
 
 
 @contextmanager
-def ledger_locked(webhooks: Installation) -> Iterator[Connection[Any]]:
+def ledger_locked(webhooks: Installation) -> Generator[Connection[Any]]:
     """Nobody else can write the ledger for so long, or until the connection given rolls back."""
     with connect(webhooks.database_url) as connection:
         connection.execute("lock table raw.webhook_events in exclusive mode")
@@ -126,7 +126,7 @@ class Sender:
         return len(self.accepted) >= count
 
     @contextmanager
-    def sending(self, thread_count: int = 3) -> Iterator[None]:
+    def sending(self, thread_count: int = 3) -> Generator[None]:
         """Send until enough are accepted; those that are refused meanwhile count for nothing."""
         with ThreadPoolExecutor(thread_count) as threads:
             sendings = [threads.submit(self._send, number) for number in range(thread_count)]
@@ -135,7 +135,7 @@ class Sender:
                 sending.result()
 
     @contextmanager
-    def interrupted(self) -> Iterator[None]:
+    def interrupted(self) -> Generator[None]:
         """Between the kill of the server and its return, those that fail wait."""
         self._server_runs.clear()
         yield
@@ -158,7 +158,7 @@ def has_stored(webhooks: Installation, count: int) -> bool:
 
 
 @contextmanager
-def drained_meanwhile(webhooks: Installation) -> Iterator[None]:
+def drained_meanwhile(webhooks: Installation) -> Generator[None]:
     """One drain after the other, as the sensor's ticks come; what fails is tried again."""
     is_over = threading.Event()
 
