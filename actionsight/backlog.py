@@ -74,22 +74,6 @@ def sweep_is_due(database_url: str) -> bool:
     return row == (True,)
 
 
-def exhausted_until(database_url: str, share: float) -> datetime | None:
-    """When GitHub's limit comes back, if every credential has less than a share of it left."""
-    with connect(database_url) as connection:
-        row = connection.execute(
-            """
-            select min(resets_at) from app.github_budgets
-            where seen_at > now() - interval '1 hour'
-            having bool_and(
-                resets_at > now() and remaining <= request_limit * %s
-            )
-            """,
-            [share],
-        ).fetchone()
-    return row[0] if row else None
-
-
 def newest_unpolled(database_url: str) -> datetime | None:
     """When the newest repository or selection was added that no poll has looked at since (UTC)."""
     with connect(database_url) as connection:

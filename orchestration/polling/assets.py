@@ -21,15 +21,18 @@ from dagster import (
     Field,
     Int,
     MaterializeResult,
+    MetadataValue,
+    TableMetadataValue,
+    TableRecord,
     multi_asset,
 )
 
 from actionsight.settings import load
 from ingestion.github import stages
 from ingestion.github.raw_tables import prepare
+from ingestion.github.state.polls import progress_of_poll
 from ingestion.github.sync import LOOPS, StageResult, start_sync
 from orchestration.asset_specs import GITHUB_REST, raw_table
-from orchestration.polling.progress import progress_of
 
 POLLS = AssetKey(["raw", "polls"])
 COLLECTED = "every_repository_was_collected"
@@ -37,6 +40,8 @@ COLLECTED = "every_repository_was_collected"
 POOL = "github"
 # On a run: sweep every repository, whether that is due or not.
 SWEEP_TAG = "actionsight/sweep"
+# Of repositories, on a poll's page.
+ROWS_SHOWN = 200
 
 github_rest = AssetSpec(
     GITHUB_REST,
@@ -118,9 +123,9 @@ def polled_tables(
         yield _collected("workflow_runs", runs)
         jobs = stages.collect_jobs(sync)
         yield _collected("workflow_jobs", jobs)
-        progress = progress_of(sync.connection, sync.poll_id)
+        progress = progress_of_poll(sync.connection, sync.poll_id, ROWS_SHOWN)
     yield MaterializeResult(
-        asset_key=POLLS, metadata={**_asked(repositories, runs, jobs), **progress}
+        asset_key=POLLS, metadata={**_asked(repositories, runs, jobs), **_progress(progress)}
     )
     context.log_event(AssetMaterialization(AssetKey(GITHUB_REST), metadata=_limits(jobs)))
     yield _every_repository_was_collected(repositories.refused | jobs.troubles)
@@ -150,6 +155,13 @@ def _asked(*stages: StageResult) -> dict[str, int | str]:
         "requests_unchanged": sum(stage.unchanged_count for stage in stages),
         **_limits(stages[-1]),
     }
+
+
+def _progress(repositories: list[dict[str, str | int]]) -> dict[str, TableMetadataValue]:
+    """How far collection has come with each repository, as a table."""
+    if not repositories:
+        return {}
+    return {"progress": MetadataValue.table([TableRecord(each) for each in repositories])}
 
 
 def _limits(stage: StageResult) -> dict[str, int | str]:

@@ -15,8 +15,10 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from actionsight import backlog
+from actionsight.database import connect
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import load
+from ingestion.github.state.rate_limits import exhausted_until
 from ingestion.github.sync import Loop
 from orchestration.dagster_runs import under_way
 from orchestration.polling.assets import polled_tables, run_config
@@ -127,7 +129,8 @@ def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     database_url = str(settings.database_url)
     if not backlog.history_is_pending(database_url, settings.backfill_days):
         return SkipReason("All history is stored.")
-    until = backlog.exhausted_until(database_url, Priority.BACKFILL.reserve)
+    with connect(database_url) as connection:
+        until = exhausted_until(connection, Priority.BACKFILL.reserve)
     if until is not None:
         return SkipReason(
             f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."

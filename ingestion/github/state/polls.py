@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import dict_row
 
 
 @dataclass
@@ -91,3 +92,38 @@ def last_ended(
         [list(repository_ids), oldest, loop],
     ).fetchall()
     return dict(rows)
+
+
+def progress_of_poll(
+    connection: Connection[Any], poll_id: UUID, most: int
+) -> list[dict[str, str | int]]:
+    """At most so many repositories, first those with the most left to do: windows of history and
+    job listings owed, and what this sync did; times are texts, empty where there is none."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            """
+            select
+                repositories.full_name as repository,
+                repositories.backfill_windows_completed as windows_completed,
+                repositories.backfill_windows as windows,
+                coalesce(to_char(repositories.backfilled_from, 'YYYY-MM-DD'), '') as history_from,
+                coalesce(to_char(repositories.backfill_estimated_end, 'YYYY-MM-DD HH24:MI'), '')
+                    as estimated_end,
+                repositories.job_listings_owed,
+                coalesce(sum(polls.request_count), 0)::bigint as requests,
+                coalesce(sum(polls.seen), 0)::bigint as rows_seen,
+                coalesce(sum(polls.changed), 0)::bigint as rows_changed,
+                coalesce(max(polls.error), '') as trouble
+            from app.repositories
+            left join raw.polls
+                on polls.repository_id = repositories.repository_id and polls.poll_id = %s
+            where repositories.removed_at is null
+            group by repositories.repository_id
+            order by
+                repositories.backfill_windows - repositories.backfill_windows_completed desc,
+                repositories.job_listings_owed desc,
+                repositories.full_name
+            limit %s
+            """,
+            [poll_id, most],
+        ).fetchall()

@@ -47,3 +47,18 @@ def save_rate_limit(
             **counts,
         },
     )
+
+
+def exhausted_until(connection: Connection[Any], share: float) -> datetime | None:
+    """When GitHub's limit comes back, if every credential has less than a share of it left."""
+    row = connection.execute(
+        """
+        select min(resets_at) from app.github_budgets
+        where seen_at > now() - interval '1 hour'
+        having bool_and(
+            resets_at > now() and remaining <= request_limit * %s
+        )
+        """,
+        [share],
+    ).fetchone()
+    return row[0] if row else None
