@@ -5,6 +5,7 @@ Families of loops load one after the other.
 
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from actionsight.locks import LOADING_LOCK
-from ingestion.github.schema import CONTENT_HASH, PIPELINES, Row, Table
-from ingestion.github.state.raw_rows import stored_rows, stored_states
+from ingestion.github.poll import RepositoryPoll
+from ingestion.github.results import Counts
+from ingestion.github.schema import CONTENT_HASH, PIPELINES, TABLES, Row, Table
+from ingestion.github.state.raw_rows import changed_by_load, stored_rows, stored_states
+from ingestion.github.state.repositories import save_newest_observation, still_monitored
 
 if TYPE_CHECKING:
     from ingestion.github.pipeline import Pipelines
@@ -94,7 +98,7 @@ class Loader:
         self._database_url = database_url
         self._folder = folder
         self._families = families
-        self._only_looks = only_looks
+        self.only_looks = only_looks
 
     @contextmanager
     def lock(self) -> Generator[None]:
@@ -149,8 +153,11 @@ class Loader:
         """
         return self._pipelines.load(pipeline_name, rows)
 
-    def load_pending(self) -> list[str]:
+    def load_pending(self, seen_at: datetime) -> list[str]:
         """Finish the packages that a killed process left; give their load ids.
+
+        Args:
+            seen_at: when what they bring to their repositories counts as seen.
 
         Raises:
             WouldLoadError: some are left, and this loader only looks.
@@ -158,11 +165,51 @@ class Loader:
         if not self._has_pending():
             return []
         with self.lock():
-            return self._pipelines.load_pending()
+            load_ids = self._pipelines.load_pending()
+        for load_id in load_ids:
+            for table in TABLES:
+                for repository_id in changed_by_load(self._connection, table, load_id):
+                    save_newest_observation(self._connection, repository_id, seen_at)
+        return load_ids
+
+    def load_and_credit(
+        self, pipeline_name: str, batch: Batch, polls: Mapping[int, RepositoryPoll], counts: Counts
+    ) -> set[int]:
+        """Load and empty a batch; credit what changed to the polls of its repositories.
+
+        Rows of a repository that was removed meanwhile are dropped: it may have been purged. Gives
+        those that are still monitored, of which alone it may be said that their rows are stored.
+
+        Raises:
+            LoadError, WouldLoadError: as `load` does.
+        """
+        with self.lock():
+            kept = still_monitored(self._connection, polls.keys() | batch.repository_ids())
+            batch.keep(kept)
+            load_id = self.load(pipeline_name, batch)
+        batch.clear()
+        if load_id is not None:
+            self._credit(pipeline_name, load_id, polls, counts)
+        return kept
+
+    def _credit(
+        self, pipeline_name: str, load_id: str, polls: Mapping[int, RepositoryPoll], counts: Counts
+    ) -> None:
+        counts.load_ids.append(load_id)
+        for table in PIPELINES[pipeline_name]:
+            changed = changed_by_load(self._connection, table, load_id)
+            total = sum(changed.values())
+            counts.rows_changed[table.name] = counts.rows_changed.get(table.name, 0) + total
+            for repository_id, count in changed.items():
+                if poll := polls.get(repository_id):
+                    poll.row.changed += count
+                    save_newest_observation(self._connection, repository_id, poll.row.started_at)
+                    if load_id not in poll.row.load_ids:
+                        poll.row.load_ids.append(load_id)
 
     @cached_property
     def _pipelines(self) -> "Pipelines":
-        if self._only_looks:
+        if self.only_looks:
             raise WouldLoadError
         # dlt takes a second to import, and many polls find nothing to load.
         from ingestion.github.pipeline import Pipelines

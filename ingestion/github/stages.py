@@ -1,5 +1,6 @@
 """The three stages of a sync, in their order; each needs what the one before has stored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +14,13 @@ from ingestion.github.loops.repositories import (
     repositories_unconfirmed,
     resolve_selections,
 )
+from ingestion.github.results import Counts, StageResult
+from ingestion.github.schema import TABLES
 from ingestion.github.state.polls import troubles_of_poll
-from ingestion.github.state.repositories import clear_troubles
-from ingestion.github.sync import Counts, StageResult, Sync
+from ingestion.github.state.rate_limits import save_rate_limit
+from ingestion.github.state.raw_rows import newest_load_id
+from ingestion.github.state.repositories import clear_troubles, monitored_repositories
+from ingestion.github.sync import Sync
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ def collect_repositories(sync: Sync) -> StageResult:
             refresh_repositories(sync, counts, repositories_due(sync))
             refresh_repositories(sync, counts, repositories_unconfirmed(sync), at_workflows=False)
 
-    return sync.stage(work)
+    return _measured(sync, work)
 
 
 def collect_runs(
@@ -65,7 +70,7 @@ def collect_runs(
         if "open" in sync.loops:
             refresh_open_runs(sync, counts, sync.repositories(), result.listed_since)
         if "sweep" in sync.loops:
-            now = sync.clock()
+            now = sync.clock.now()
             sweep.sweep(
                 sync,
                 counts,
@@ -74,7 +79,7 @@ def collect_runs(
         if "backfill" in sync.loops:
             backfill.backfill(sync, counts, sync.repositories(), since, progress.windows)
 
-    return sync.stage(work)
+    return _measured(sync, work)
 
 
 def collect_jobs(sync: Sync, *, progress: Progress = NO_PROGRESS) -> StageResult:
@@ -93,7 +98,40 @@ def collect_jobs(sync: Sync, *, progress: Progress = NO_PROGRESS) -> StageResult
             )
         _clear_troubles(sync)
 
-    return sync.stage(work)
+    return _measured(sync, work)
+
+
+def _measured(sync: Sync, work: Callable[[Counts], None]) -> StageResult:
+    """Let a stage work; note what is left of GitHub's limits, and give what it did."""
+    before = {each.credential: each for each in sync.router.rate_limits()}
+    counts = Counts()
+    work(counts)
+    names = {r.repository_id: r.full_name for r in monitored_repositories(sync.connection)}
+    rate_limits = sync.router.rate_limits()
+    for each in rate_limits:
+        if each != before.get(each.credential):
+            save_rate_limit(sync.connection, each, before.get(each.credential), sync.clock.now())
+
+    def spent(count: str) -> int:
+        return sum(
+            getattr(each, count) - getattr(before.get(each.credential), count, 0)
+            for each in rate_limits
+        )
+
+    return StageResult(
+        rows_seen=counts.rows_seen,
+        rows_changed=counts.rows_changed,
+        load_ids=tuple(counts.load_ids),
+        versions={table.name: newest_load_id(sync.connection, table) for table in TABLES},
+        request_count=spent("request_count"),
+        unchanged_count=spent("unchanged_count"),
+        rate_limits=tuple(rate_limits),
+        refused=counts.refused,
+        troubles={
+            names.get(repository_id, str(repository_id)): error
+            for repository_id, error in troubles_of_poll(sync.connection, sync.poll_id).items()
+        },
+    )
 
 
 def _head(sync: Sync, counts: Counts) -> HeadResult:

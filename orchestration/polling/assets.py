@@ -30,8 +30,9 @@ from dagster import (
 from actionsight.settings import load
 from ingestion.github import stages
 from ingestion.github.raw_tables import prepare
+from ingestion.github.results import StageResult
 from ingestion.github.state.polls import progress_of_poll
-from ingestion.github.sync import LOOPS, StageResult, start_sync
+from ingestion.github.sync import LOOPS, start_sync
 from orchestration.asset_specs import GITHUB_REST, raw_table
 
 POLLS = AssetKey(["raw", "polls"])

@@ -19,7 +19,8 @@ from github_standin.server.server import Server, serving
 from github_standin.world.model import Job, Run, Runner, Step, Workflow
 from github_standin.world.world import World
 from ingestion.github import stages
-from ingestion.github.sync import LOOPS, Loop, StageResult, Sync, start_sync
+from ingestion.github.results import StageResult
+from ingestion.github.sync import LOOPS, Loop, Sync, start_sync
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

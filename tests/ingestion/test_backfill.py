@@ -11,10 +11,11 @@ from github_standin.server.server import Fault
 from github_standin.world.model import Workflow
 from ingestion.github import stages
 from ingestion.github.loops import backfill, jobs
+from ingestion.github.results import StageResult
 from ingestion.github.runs import writer
 from ingestion.github.state.backfill_windows import SECOND, BackfillProgress, save_progress
 from ingestion.github.state.repositories import Repository
-from ingestion.github.sync import Loop, StageResult
+from ingestion.github.sync import Loop
 from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
 from tests.ingestion.reference import assert_exact
 

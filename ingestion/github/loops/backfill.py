@@ -14,6 +14,8 @@ from typing import Protocol
 from actionsight.github.errors import MissingError, RateLimitError, UnexpectedResponseError
 from ingestion.github.concurrency import BoundedPool
 from ingestion.github.loops.failures import has_no_runs, record_failure
+from ingestion.github.poll import Expected, RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.runs.attempts import RunCollector
 from ingestion.github.runs.listing import RunWindow, count_runs, read_whole, runs_listed
 from ingestion.github.runs.writer import RunWriter
@@ -21,7 +23,7 @@ from ingestion.github.state import backfill_windows
 from ingestion.github.state.backfill_windows import BackfillProgress, Window
 from ingestion.github.state.repositories import Repository, still_monitored
 from ingestion.github.state.runs import run_count
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ def backfill(
 ) -> None:
     """Read the history that is owed, to `since`, else as far back as the settings say."""
     days = timedelta(days=sync.settings.backfill_days)
-    target = (since or sync.clock() - days).replace(microsecond=0)
+    target = (since or sync.clock.now() - days).replace(microsecond=0)
     polls: dict[int, RepositoryPoll] = {}
     for repository in repositories:
         if repository.head_since is not None:
@@ -75,7 +77,7 @@ class _Backfill:
         self._sync = sync
         self._polls = polls
         self._on_progress = on_progress
-        self._writer = RunWriter(sync, counts)
+        self._writer = RunWriter(sync.loader, counts)
         self._todo = deque(backfill_windows.unread(sync.connection, polls.keys()))
         self._touched = {window.repository_id for window in self._todo}
         self._failed: set[int] = set()
@@ -94,7 +96,7 @@ class _Backfill:
                     try:
                         self._take(poll, window, outcome.result())
                     except Expected as error:
-                        if has_no_runs(self._sync.connection, poll, error):
+                        if isinstance(error, MissingError) and has_no_runs(poll):
                             self._take_none(poll, window)
                         else:
                             self._fail(poll, error)
@@ -107,67 +109,38 @@ class _Backfill:
         for repository_id in self._touched - self._failed:
             poll = self._polls[repository_id]
             try:
-                self._prove(poll)
-                self._sync.finish(poll)
+                _prove(poll)
+                poll.finish()
             except Expected as error:
                 self._fail(poll, error)
-
-    def _prove(self, poll: RepositoryPoll) -> None:
-        """Hold the windows, which are searches, against the listing of all runs, when the last of
-        them is read; those that showed too little are read again by the next backfill.
-
-        Raises:
-            GitHubError: GitHub has runs that the windows did not show.
-        """
-        connection, repository_id = self._sync.connection, poll.repository.repository_id
-        claimed = backfill_windows.claimed(connection, repository_id)
-        if not claimed:
-            return
-        try:
-            newest = max(window.ends_at for window in claimed)
-            newer = run_count(connection, repository_id, after=newest)
-            if count_runs(poll) <= sum(claimed.values()) + newer:
-                return
-            listed = list(runs_listed(poll, claimed))
-        except MissingError as error:
-            if has_no_runs(self._sync.connection, poll, error):
-                return
-            raise
-        lacking = [window for window, count in listed if count > claimed[window]]
-        if lacking:
-            backfill_windows.reopen(connection, repository_id, lacking)
-            raise UnexpectedResponseError(
-                f"GitHub's search showed {sum(claimed.values()):,} of "
-                f"{sum(count for _, count in listed):,} runs: what it left out is read again later"
-            )
 
     def _ask(self, window: Window) -> RunWindow | None:
         return read_whole(self._polls[window.repository_id], window)
 
     def _take(self, poll: RepositoryPoll, window: Window, read: RunWindow | None) -> None:
-        if not still_monitored(self._sync.connection, [window.repository_id]):
+        if not still_monitored(poll.connection, [window.repository_id]):
             self._failed.add(window.repository_id)
         elif read is None:
-            backfill_windows.halve(self._sync.connection, window)
+            backfill_windows.halve(poll.connection, window)
             self._todo.extendleft(window.halves())
         else:
-            collector = RunCollector(self._sync.connection, poll, self._writer, self._sync.clock)
+            collector = RunCollector(poll, self._writer)
             collector.take(read)
             collector.finish()
             self._writer.when_loaded(poll, partial(self._complete, poll, window, read))
 
     def _complete(self, poll: RepositoryPoll, window: Window, read: RunWindow) -> None:
         backfill_windows.complete(
-            self._sync.connection,
+            poll.connection,
             window,
             run_count=len(read.run_ids) + len(read.left_out),
             request_count=read.page_count,
             is_capped=read.is_too_much,
-            completed_at=self._sync.clock(),
+            completed_at=poll.clock.now(),
         )
-        backfill_windows.save_progress(self._sync.connection, window.repository_id)
-        self._sync.save(poll)
-        progress = backfill_windows.progress(self._sync.connection, window.repository_id)
+        backfill_windows.save_progress(poll.connection, window.repository_id)
+        poll.save()
+        progress = backfill_windows.progress(poll.connection, window.repository_id)
         logger.info(
             "%s: history of runs: %d of %d windows, %s attempts so far, by %s requests",
             poll.repository.full_name,
@@ -190,6 +163,36 @@ class _Backfill:
         if isinstance(error, RateLimitError) and not self._sync.is_watched:
             # The backfill spends what is left over: it goes on when there is more.
             logger.info("%s: %s", poll.repository.full_name, error)
-            self._sync.save(poll)
+            poll.save()
         else:
-            record_failure(self._sync, poll, error)
+            record_failure(poll, error)
+
+
+def _prove(poll: RepositoryPoll) -> None:
+    """Hold the windows, which are searches, against the listing of all runs, when the last of
+    them is read; those that showed too little are read again by the next backfill.
+
+    Raises:
+        GitHubError: GitHub has runs that the windows did not show.
+    """
+    connection, repository_id = poll.connection, poll.repository.repository_id
+    claimed = backfill_windows.claimed(connection, repository_id)
+    if not claimed:
+        return
+    try:
+        newest = max(window.ends_at for window in claimed)
+        newer = run_count(connection, repository_id, after=newest)
+        if count_runs(poll) <= sum(claimed.values()) + newer:
+            return
+        listed = list(runs_listed(poll, claimed))
+    except MissingError:
+        if has_no_runs(poll):
+            return
+        raise
+    lacking = [window for window, count in listed if count > claimed[window]]
+    if lacking:
+        backfill_windows.reopen(connection, repository_id, lacking)
+        raise UnexpectedResponseError(
+            f"GitHub's search showed {sum(claimed.values()):,} of "
+            f"{sum(count for _, count in listed):,} runs: what it left out is read again later"
+        )

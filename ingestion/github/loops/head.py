@@ -11,8 +11,12 @@ from typing import Any
 
 from psycopg import Connection
 
+from actionsight.github.errors import MissingError
+from ingestion.github.clock import Clock
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.loops.failures import has_no_runs, record_failure
+from ingestion.github.loops.failures import failure_recorded, has_no_runs
+from ingestion.github.poll import RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.runs.attempts import AnotherRepositoryError, RunCollector
 from ingestion.github.runs.listing import RunWindow, read_newest, read_through
 from ingestion.github.runs.writer import RunWriter
@@ -25,7 +29,7 @@ from ingestion.github.state.repositories import (
     known_workflows,
     save_head_cursor,
 )
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 OVERLAP = timedelta(hours=1)
 # Clocks differ; a window that ends a little in the future still holds every run there is.
@@ -66,48 +70,48 @@ def head(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> He
     """List what is new in all repositories."""
     known = stored_etags(sync.connection, _LISTING)
     result = HeadResult(set(), set(), {})
-    writer = RunWriter(sync, counts)
-    now = sync.latest_now
+    writer = RunWriter(sync.loader, counts)
+    now = sync.clock.latest_now
 
     def ask(poll: RepositoryPoll) -> HeadListing:
         return _list(poll, known.get(poll.repository.repository_id), now)
 
-    polls = [sync.begin(_begun(sync, repository), "head") for repository in repositories]
+    polls = [
+        sync.begin(_begun(sync.connection, sync.clock, repository), "head")
+        for repository in repositories
+    ]
     for poll, outcome in map_concurrently(ask, polls):
         repository_id = poll.repository.repository_id
-        try:
-            listed = outcome.result()
-            collector = RunCollector(sync.connection, poll, writer, sync.clock)
-            collector.take(listed.read)
-            collector.finish()
-        except AnotherRepositoryError as error:
-            if sync.has_seen(poll.repository):
-                record_failure(sync, poll, error)
-            else:
+        with failure_recorded(poll):
+            try:
+                listed = outcome.result()
+                collector = RunCollector(poll, writer)
+                collector.take(listed.read)
+                collector.finish()
+            except AnotherRepositoryError:
+                if sync.has_seen(poll.repository):
+                    raise
                 result.renamed.add(repository_id)
-        except Expected as error:
-            if has_no_runs(sync.connection, poll, error):
-                sync.finish(poll)
+            except MissingError:
+                if not has_no_runs(poll):
+                    raise
+                poll.finish()
             else:
-                record_failure(sync, poll, error)
-        else:
-            result.listed_since[repository_id] = listed.since
-            if listed.is_doubtful or _tells_of_change(
-                sync.connection, listed.read, poll.repository
-            ):
-                result.doubtful.add(repository_id)
-            writer.when_loaded(poll, partial(_end, sync, poll, listed))
+                result.listed_since[repository_id] = listed.since
+                if listed.is_doubtful or _tells_of_change(poll, listed.read):
+                    result.doubtful.add(repository_id)
+                writer.when_loaded(poll, partial(_end, poll, listed))
         writer.flush_when_full()
     writer.flush()
     return result
 
 
-def _begun(sync: Sync, repository: Repository) -> Repository:
+def _begun(connection: Connection[Any], clock: Clock, repository: Repository) -> Repository:
     """The repository with a head: a new one's shows what is created from an hour ago on."""
     if repository.head_since is not None:
         return repository
-    since = (sync.earliest_now - OVERLAP).replace(microsecond=0)
-    begin_head(sync.connection, repository.repository_id, since)
+    since = (clock.earliest_now - OVERLAP).replace(microsecond=0)
+    begin_head(connection, repository.repository_id, since)
     return replace(repository, head_since=since, head_cursor=since)
 
 
@@ -142,32 +146,32 @@ def _joined(poll: RepositoryPoll, start: datetime, end: datetime) -> RunWindow:
     return whole
 
 
-def _tells_of_change(connection: Connection[Any], read: RunWindow, repository: Repository) -> bool:
+def _tells_of_change(poll: RepositoryPoll, read: RunWindow) -> bool:
     """Whether the runs tell of another name or visibility, or of a workflow that is not known."""
     if read.name_and_privacy is not None and read.name_and_privacy != (
-        repository.full_name,
-        repository.visibility != "public",
+        poll.repository.full_name,
+        poll.repository.visibility != "public",
     ):
         return True
     workflow_ids = {row["workflow_id"] for row in read.rows}
-    return bool(workflow_ids - known_workflows(connection, workflow_ids))
+    return bool(workflow_ids - known_workflows(poll.connection, workflow_ids))
 
 
-def _end(sync: Sync, poll: RepositoryPoll, listed: HeadListing) -> None:
+def _end(poll: RepositoryPoll, listed: HeadListing) -> None:
     """What was listed is stored: go on from there next time."""
     repository_id = poll.repository.repository_id
     if listed.gap is not None:
-        backfill_windows.add(sync.connection, listed.gap)
+        backfill_windows.add(poll.connection, listed.gap)
     cursor = listed.read.newest_created_at or (listed.gap and listed.since)
     if cursor:
         # A time that lies ahead must not hide what comes before it.
-        save_head_cursor(sync.connection, repository_id, min(cursor, sync.latest_now))
+        save_head_cursor(poll.connection, repository_id, min(cursor, poll.clock.latest_now))
     if listed.read.etag is not None and not listed.read.is_unchanged:
         save_etag(
-            sync.connection,
+            poll.connection,
             repository_id,
             _LISTING,
             (listed.url, poll.client.token_key, listed.read.etag),
-            sync.clock(),
+            poll.clock.now(),
         )
-    sync.finish(poll)
+    poll.finish()

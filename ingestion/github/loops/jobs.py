@@ -13,6 +13,8 @@ from ingestion.github.loader import Batch
 from ingestion.github.loops.failures import record_failure
 from ingestion.github.loops.open_jobs import list_open_jobs
 from ingestion.github.loops.webhook_coverage import JobsFromWebhooks, is_sampled
+from ingestion.github.poll import Expected, RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.runs.attempts import confirm_readable
 from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import WORKFLOW_JOBS, Row
@@ -27,7 +29,7 @@ from ingestion.github.state.job_listings import (
     save_job_listings_owed,
 )
 from ingestion.github.state.runs import save_missing_attempts
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -141,7 +143,7 @@ class _Jobs:
 
     def go_through(self, *, is_history: bool) -> None:
         """Go through a queue once; a repository that fails again and again is left out."""
-        queue = JobListingQueue(self._polls.keys() - self._left, is_history, self._sync.clock())
+        queue = JobListingQueue(self._polls.keys() - self._left, is_history, self._sync.clock.now())
         pending_count = count_pending(self._sync.connection, queue)
         self._pending_count += pending_count
         if pending_count:
@@ -163,7 +165,7 @@ class _Jobs:
     def finish(self) -> None:
         """Write what was done, and what is left."""
         for poll in self._polls.values():
-            self._sync.finish(poll)
+            poll.finish()
         save_job_listings_owed(self._sync.connection, self._polls.keys())
 
     def _wanted(self, queue: JobListingQueue) -> Iterator[_Run]:
@@ -204,7 +206,7 @@ class _Jobs:
             )
 
     def _ask(self, run: _Run) -> _Listed:
-        return _listed(run, self._sync.clock())
+        return _listed(run, self._sync.clock.now())
 
     def _take(self, run: _Run, result: Callable[[], _Listed]) -> None:
         repository_id = run.poll.repository.repository_id
@@ -213,7 +215,7 @@ class _Jobs:
         try:
             listed = result()
             if listed.missing:
-                self._note_missing(run, listed.missing)
+                _note_missing(run, listed.missing)
         except Expected as error:
             self._fail(run, error)
             return
@@ -225,7 +227,7 @@ class _Jobs:
     def _add(self, run: _Run, attempt: PendingAttempt, read: ReadJobs, asked_at: datetime) -> None:
         rows = read.rows
         run.poll.row.seen += sum([self._chunk.batch.add(WORKFLOW_JOBS, row) for row in rows])
-        is_final = _is_final(attempt, rows, self._sync.clock())
+        is_final = _is_final(attempt, rows, self._sync.clock.now())
         self._chunk.listings.append(JobListing(attempt, read.total, len(rows), is_final=is_final))
         if read.is_whole:
             self._chunk.whole.append(
@@ -243,15 +245,6 @@ class _Jobs:
             )
             self._chunk.doubted.add(run.poll.repository.repository_id)
 
-    def _note_missing(self, run: _Run, missing: dict[int, MissingError]) -> None:
-        confirm_readable(run.poll)
-        save_missing_attempts(
-            self._sync.connection,
-            run.poll.repository.repository_id,
-            [((run.run_id, number), error.status_code) for number, error in missing.items()],
-            self._sync.clock(),
-        )
-
     def _fail(self, run: _Run, error: Exception) -> None:
         repository_id = run.poll.repository.repository_id
         self._failures[repository_id] += 1
@@ -259,18 +252,20 @@ class _Jobs:
             logger.info("%s: %s", run.poll.repository.full_name, error)
             self._left.add(repository_id)
             return
-        record_failure(self._sync, run.poll, error)
+        record_failure(run.poll, error)
         if isinstance(error, CredentialError) or self._failures[repository_id] >= _FAILURES:
             self._left.add(repository_id)
 
     def _load(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
-        for row in gone_jobs(self._sync.connection, chunk.whole, self._sync.clock()):
+        for row in gone_jobs(self._sync.connection, chunk.whole, self._sync.clock.now()):
             chunk.batch.add(WORKFLOW_JOBS, row)
         self._counts.see(WORKFLOW_JOBS.name, len(chunk.batch))
-        kept = self._sync.load("github_jobs", chunk.batch, self._polls, self._counts)
+        kept = self._sync.loader.load_and_credit(
+            "github_jobs", chunk.batch, self._polls, self._counts
+        )
         listings = [each for each in chunk.listings if each.attempt.repository_id in kept]
-        save_job_listings(self._sync.connection, listings, self._sync.clock())
+        save_job_listings(self._sync.connection, listings, self._sync.clock.now())
         for repository_id in chunk.doubted:
             # Also what was taken as covered in this very chunk; from now on better names are known.
             queue_covered_again(self._sync.connection, repository_id)
@@ -278,7 +273,7 @@ class _Jobs:
         self._listed_count += len(chunk.listings)
         touched = {each.attempt.repository_id for each in listings}
         for repository_id in touched:
-            self._sync.save(self._polls[repository_id])
+            self._polls[repository_id].save()
         if touched:
             save_job_listings_owed(self._sync.connection, touched)
             logger.info("jobs: %d of %d attempts listed", self._listed_count, self._pending_count)
@@ -322,6 +317,16 @@ def _all_attempts(run: _Run) -> dict[int, ReadJobs]:
     is_whole = read.total == len(read.jobs)
     is_whole = is_whole and all(a.run_attempt in by_attempt for a in run.attempts)
     return by_attempt if is_whole else {}
+
+
+def _note_missing(run: _Run, missing: dict[int, MissingError]) -> None:
+    confirm_readable(run.poll)
+    save_missing_attempts(
+        run.poll.connection,
+        run.poll.repository.repository_id,
+        [((run.run_id, number), error.status_code) for number, error in missing.items()],
+        run.poll.clock.now(),
+    )
 
 
 def _is_final(attempt: PendingAttempt, rows: list[Row], now: datetime) -> bool:

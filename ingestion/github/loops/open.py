@@ -7,18 +7,19 @@ may pass in between, and a quarter when it can only be stuck.
 import math
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from functools import partial
 
 from actionsight.github.errors import MissingError
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.loops.failures import record_failure
+from ingestion.github.loops.failures import failure_recorded
+from ingestion.github.poll import Expected, RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.runs.attempts import ParsedRuns, RunCollector, ask_run
 from ingestion.github.runs.deleted import mark_deleted
 from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state.polls import last_ended
 from ingestion.github.state.repositories import Repository
 from ingestion.github.state.runs import OpenRun, open_runs, runs_from_webhooks
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 # A run that is missing so soon may just not have arrived everywhere at GitHub.
 MISSING_AFTER = timedelta(days=1)
@@ -38,18 +39,14 @@ def refresh_open_runs(
     listed_since: dict[int, datetime],
 ) -> None:
     """Ask again for runs that can still change, but for those that were just listed."""
-    writer = RunWriter(sync, counts)
+    writer = RunWriter(sync.loader, counts)
     polls = [sync.begin(repository, "open") for repository in repositories]
-    collectors = {
-        poll.repository.repository_id: RunCollector(sync.connection, poll, writer, sync.clock)
-        for poll in polls
-    }
-    failed: set[int] = set()
+    collectors = {poll.repository.repository_id: RunCollector(poll, writer) for poll in polls}
 
     def wanted() -> Iterator[tuple[RepositoryPoll, OpenRun]]:
         of = {poll.repository.repository_id: poll for poll in polls}
         for run in _runs(sync, of.keys(), listed_since):
-            if run.repository_id not in failed:
+            if not of[run.repository_id].has_failed:
                 yield of[run.repository_id], run
 
     def ask(item: tuple[RepositoryPoll, OpenRun]) -> ParsedRuns:
@@ -57,29 +54,24 @@ def refresh_open_runs(
         return ask_run(poll, run.run_id)
 
     for (poll, run), outcome in map_concurrently(ask, wanted()):
-        repository_id = poll.repository.repository_id
-        if repository_id in failed:
+        if poll.has_failed:
             continue
-        try:
+        collector = collectors[poll.repository.repository_id]
+        with failure_recorded(poll):
             try:
                 read = outcome.result()
             except MissingError as error:
-                _miss(collectors[repository_id], run, error)
+                _miss(collector, run, error)
             except Expected as error:
-                collectors[repository_id].leave_out(error)
+                collector.leave_out(error)
             else:
-                collectors[repository_id].take(read)
-        except Expected as error:
-            failed.add(repository_id)
-            record_failure(sync, poll, error)
+                collector.take(read)
         writer.flush_when_full()
     for poll in polls:
-        if poll.repository.repository_id not in failed:
-            try:
+        if not poll.has_failed:
+            with failure_recorded(poll):
                 collectors[poll.repository.repository_id].finish()
-            except Expected as error:
-                record_failure(sync, poll, error)
-            writer.when_loaded(poll, partial(sync.finish, poll))
+            writer.when_loaded(poll, poll.finish)
     writer.flush()
 
 
@@ -87,10 +79,10 @@ def _runs(
     sync: Sync, repository_ids: Collection[int], listed_since: dict[int, datetime]
 ) -> Iterator[OpenRun]:
     """What is open by the stored rows, then what is by webhooks alone; each run once."""
-    oldest = sync.clock() - LONGEST_RUN
+    oldest = sync.clock.now() - LONGEST_RUN
     last = last_ended(sync.connection, repository_ids, "open", oldest)
     since = {id_: last[id_] - DRAIN_MARGIN if id_ in last else oldest for id_ in repository_ids}
-    now = sync.clock()
+    now = sync.clock.now()
     seen: set[int] = set()
     for run in (
         *open_runs(sync.connection, repository_ids),
@@ -124,7 +116,7 @@ def _is_due(changed_at: datetime | None, last_asked_at: datetime | None, now: da
 
 def _miss(collector: RunCollector, run: OpenRun, error: MissingError) -> None:
     """GitHub does not have an open run: it was deleted, or is not everywhere there yet."""
-    missing_before = collector.clock() - MISSING_AFTER
+    missing_before = collector.poll.clock.now() - MISSING_AFTER
     if run.created_at is not None and run.created_at >= missing_before:
         return
     if not mark_deleted(collector, {run.run_id}):

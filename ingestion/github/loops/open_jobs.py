@@ -16,6 +16,8 @@ from ingestion.github.loader import Batch
 from ingestion.github.loops.failures import record_failure
 from ingestion.github.loops.open import LONGEST_RUN
 from ingestion.github.loops.webhook_coverage import JobsFromWebhooks, is_sampled
+from ingestion.github.poll import Expected, RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.runs.job_listing import ReadJobs, WholeListing, gone_jobs, read_jobs
 from ingestion.github.schema import CONTENT_HASH, WORKFLOW_JOBS, Row
 from ingestion.github.state.open_job_listings import (
@@ -25,7 +27,7 @@ from ingestion.github.state.open_job_listings import (
     forget_open_listings,
     save_open_listings,
 )
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +99,7 @@ class _OpenJobs:
                 logger.info("%s: %s", poll.repository.full_name, error)
                 self._left.add(attempt.repository_id)
             except Expected as error:
-                record_failure(self._sync, poll, error)
+                record_failure(poll, error)
                 self._left.add(attempt.repository_id)
             if len(self._chunk.batch) >= JOBS_PER_LOAD:
                 self._load()
@@ -105,7 +107,7 @@ class _OpenJobs:
         forget_open_listings(self._sync.connection, self._polls.keys())
 
     def _wanted(self) -> Iterator[OpenAttempt]:
-        now = self._sync.clock()
+        now = self._sync.clock.now()
         due = due_open_attempts(
             self._sync.connection,
             self._polls.keys(),
@@ -123,7 +125,7 @@ class _OpenJobs:
 
     def _ask(self, attempt: OpenAttempt) -> _Listed:
         poll = self._polls[attempt.repository_id]
-        asked_at = self._sync.clock()
+        asked_at = self._sync.clock.now()
         key = poll.client.token_key
         path = f"{poll.path}/actions/runs/{attempt.run_id}/attempts/{attempt.run_attempt}/jobs"
         etag = attempt.etag if (attempt.path, attempt.token_key) == (path, key) else None
@@ -159,15 +161,17 @@ class _OpenJobs:
     def _load(self) -> None:
         chunk, self._chunk = self._chunk, _Chunk()
         connection = self._sync.connection
-        for row in gone_jobs(connection, chunk.whole, self._sync.clock()):
+        for row in gone_jobs(connection, chunk.whole, self._sync.clock.now()):
             chunk.batch.add(WORKFLOW_JOBS, row)
         self._counts.see(WORKFLOW_JOBS.name, len(chunk.batch))
-        kept = self._sync.load("github_jobs", chunk.batch, self._polls, self._counts)
+        kept = self._sync.loader.load_and_credit(
+            "github_jobs", chunk.batch, self._polls, self._counts
+        )
         save_open_listings(
             connection, [each for each in chunk.listings if each.attempt.repository_id in kept]
         )
         for repository_id in {each.attempt.repository_id for each in chunk.listings} & kept:
-            self._sync.save(self._polls[repository_id])
+            self._polls[repository_id].save()
         self._left |= self._polls.keys() - kept
 
 

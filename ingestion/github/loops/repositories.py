@@ -22,12 +22,14 @@ from actionsight.repositories import (
     update_repository,
 )
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.loader import Batch
+from ingestion.github.loader import Batch, Loader
+from ingestion.github.poll import Expected, RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state.etags import Etag, save_etag, stored_etags
 from ingestion.github.state.repositories import Repository, save_looked_at
-from ingestion.github.sync import Clock, Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,7 @@ def resolve_selections(sync: Sync, names: Collection[str] | None = None) -> dict
             row["repository_id"],
             _name(row, name),
             _visibility(row),
-            sync.clock(),
+            sync.clock.now(),
         )
         logger.info("%s: found, GitHub's id is %d", _name(row, name), row["repository_id"])
     return refused
@@ -89,9 +91,9 @@ def resolve_selections(sync: Sync, names: Collection[str] | None = None) -> dict
 def follow_owners(sync: Sync) -> dict[str, str]:
     """Monitor the new repositories of owners of whom all are selected; give what went wrong."""
     refused: dict[str, str] = {}
-    before = None if sync.is_watched else sync.clock() - LOOK_EVERY
+    before = None if sync.is_watched else sync.clock.now() - LOOK_EVERY
     for owner in followed_owners(sync.connection, before):
-        name, began = f"{owner}/*", sync.clock()
+        name, began = f"{owner}/*", sync.clock.now()
         try:
             for payload in sync.router.repositories_of(owner, sync.priority("repository")):
                 try:
@@ -127,7 +129,7 @@ def repositories_due(sync: Sync) -> list[Repository]:
             or repository.looked_at is None
             or repository.unreachable_since is not None
             or repository.is_closed
-            or repository.looked_at <= sync.clock() - LOOK_EVERY
+            or repository.looked_at <= sync.clock.now() - LOOK_EVERY
         )
     ]
 
@@ -159,7 +161,7 @@ def refresh_repositories(
     def ask(poll: RepositoryPoll) -> _Seen:
         repository_id = poll.repository.repository_id
         known = {kind: known.get(repository_id) for kind, known in etags.items()}
-        found = _ask(sync.clock, poll, known["repository"])
+        found = _ask(poll, known["repository"])
         if at_workflows:
             _ask_workflows(poll, known["workflows"], found)
         return found
@@ -173,20 +175,20 @@ def refresh_repositories(
         try:
             found = outcome.result()
         except MissingError as error:
-            hide_repository(sync.connection, repository_id, sync.clock())
-            sync.fail(poll, error)
+            hide_repository(sync.connection, repository_id, sync.clock.now())
+            poll.fail(error)
             continue
         except Expected as error:
-            sync.fail(poll, error)
+            poll.fail(error)
             continue
         seen[repository_id] = found
-        _take(sync.connection, counts, poll, found, batch)
+        _take(counts, poll, found, batch)
         if len(batch) >= _ROWS_PER_LOAD:
-            _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
-    _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
+            _load(sync.loader, batch, polls, seen, counts, is_whole=at_workflows)
+    _load(sync.loader, batch, polls, seen, counts, is_whole=at_workflows)
 
 
-def _ask(clock: Clock, poll: RepositoryPoll, known: Etag | None) -> _Seen:
+def _ask(poll: RepositoryPoll, known: Etag | None) -> _Seen:
     """Ask for a monitored repository, wherever it is now.
 
     Raises:
@@ -203,7 +205,7 @@ def _ask(clock: Clock, poll: RepositoryPoll, known: Etag | None) -> _Seen:
     if row is not None and row["repository_id"] != poll.repository.repository_id:
         # The old name was given to another repository.
         row, answer = _by_id(poll), None
-    seen = _Seen(row, clock())
+    seen = _Seen(row, poll.clock.now())
     if row is not None and answer is not None and answer.etag is not None:
         seen.etags["repository"] = (url, poll.client.token_key, answer.etag)
     return seen
@@ -242,10 +244,8 @@ def _etag(known: Etag | None, url: str, poll: RepositoryPoll) -> str | None:
     return known[2] if known and known[:2] == (url, poll.client.token_key) else None
 
 
-def _take(
-    connection: Connection[Any], counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch
-) -> None:
-    repository_id = poll.repository.repository_id
+def _take(counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch) -> None:
+    connection, repository_id = poll.connection, poll.repository.repository_id
     if found.repository is None:
         reopen_repository(connection, repository_id, found.seen_at)
     else:
@@ -265,7 +265,7 @@ def _take(
 
 
 def _load(
-    sync: Sync,
+    loader: Loader,
     batch: Batch,
     polls: dict[int, RepositoryPoll],
     seen: dict[int, _Seen],
@@ -273,14 +273,14 @@ def _load(
     *,
     is_whole: bool,
 ) -> None:
-    kept = sync.load("github_repositories", batch, polls, counts)
+    kept = loader.load_and_credit("github_repositories", batch, polls, counts)
     for repository_id, poll in polls.items():
         if (found := seen.get(repository_id)) and repository_id in kept:
             if is_whole:
-                save_looked_at(sync.connection, repository_id, poll.row.started_at)
+                save_looked_at(poll.connection, repository_id, poll.row.started_at)
             for kind, etag in found.etags.items():
-                save_etag(sync.connection, repository_id, kind, etag, sync.clock())
-        sync.finish(poll)
+                save_etag(poll.connection, repository_id, kind, etag, poll.clock.now())
+        poll.finish()
     polls.clear()
     seen.clear()
 

@@ -13,10 +13,12 @@ from typing import Any
 from psycopg import Connection
 
 from actionsight.backlog import SWEEP_DUE_AFTER
-from actionsight.github.errors import UnexpectedResponseError
+from actionsight.github.errors import MissingError, UnexpectedResponseError
 from actionsight.github.pagination import PER_PAGE
-from ingestion.github.loops.failures import has_no_runs, record_failure
+from ingestion.github.loops.failures import failure_recorded, has_no_runs
 from ingestion.github.loops.head import CLOCK_MARGIN
+from ingestion.github.poll import RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.runs.attempts import RunCollector
 from ingestion.github.runs.deleted import check_unlisted
 from ingestion.github.runs.listing import (
@@ -30,7 +32,7 @@ from ingestion.github.runs.writer import RunWriter
 from ingestion.github.state.backfill_windows import SECOND, Window
 from ingestion.github.state.repositories import Repository, save_swept_at
 from ingestion.github.state.runs import first_created, run_count, runs_created
-from ingestion.github.sync import Counts, Expected, RepositoryPoll, Sync
+from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
 
@@ -47,35 +49,36 @@ def is_due(repository: Repository, now: datetime) -> bool:
 
 def sweep(sync: Sync, counts: Counts, repositories: Collection[Repository]) -> None:
     """Sweep these repositories, one after the other; few of them have enough for a load."""
-    writer = RunWriter(sync, counts)
+    writer = RunWriter(sync.loader, counts)
     for number, repository in enumerate(repositories, start=1):
         if sync.is_over:
             logger.info("sweep: the next one goes on with %s", repository.full_name)
             break
         poll = sync.begin(repository, "sweep")
-        try:
-            _sweep(RunCollector(sync.connection, poll, writer, sync.clock), sync.latest_now)
-        except Expected as error:
-            if not has_no_runs(sync.connection, poll, error):
-                record_failure(sync, poll, error)
-                continue
-        writer.when_loaded(poll, partial(_end, sync, poll))
+        with failure_recorded(poll):
+            try:
+                _sweep(RunCollector(poll, writer))
+            except MissingError:
+                if not has_no_runs(poll):
+                    raise
+            writer.when_loaded(poll, partial(_end, poll))
+            logger.info(
+                "sweep: %s: %d attempts seen, by %d requests (%d of %d repositories)",
+                repository.full_name,
+                poll.row.seen,
+                poll.client.request_count,
+                number,
+                len(repositories),
+            )
         writer.flush_when_full()
-        logger.info(
-            "sweep: %s: %d attempts seen, by %d requests (%d of %d repositories)",
-            repository.full_name,
-            poll.row.seen,
-            poll.client.request_count,
-            number,
-            len(repositories),
-        )
     writer.flush()
 
 
-def _sweep(collector: RunCollector, now: datetime) -> None:
-    connection, repository_id = collector.connection, collector.poll.repository.repository_id
+def _sweep(collector: RunCollector) -> None:
+    poll, now = collector.poll, collector.poll.clock.latest_now
+    connection, repository_id = poll.connection, poll.repository.repository_id
     begins = (now - REACH).replace(microsecond=0)
-    for window, read in read_through(collector.poll, begins, now + CLOCK_MARGIN):
+    for window, read in read_through(poll, begins, now + CLOCK_MARGIN):
         collector.take(read)
         _check(collector, _stored(connection, window) - read.run_ids)
     first = first_created(connection, repository_id)
@@ -89,7 +92,7 @@ def _find_vanished(collector: RunCollector, whole: Window) -> None:
     todo = [whole]
     while todo:
         window = todo.pop()
-        known = _stored(collector.connection, window)
+        known = _stored(collector.poll.connection, window)
         if not known:
             continue
         created = created_between(window.starts_at, window.ends_at)
@@ -109,7 +112,7 @@ def _find_vanished(collector: RunCollector, whole: Window) -> None:
 def _check(collector: RunCollector, unlisted: Collection[int]) -> None:
     """Ask for what was not listed; not for each of many that a search that is stale left out."""
     if len(unlisted) > PER_PAGE:
-        count = run_count(collector.connection, collector.poll.repository.repository_id)
+        count = run_count(collector.poll.connection, collector.poll.repository.repository_id)
         if count_runs(collector.poll) >= count:
             raise UnexpectedResponseError(
                 f"GitHub's search leaves out {len(unlisted)} runs that it has: it is tried again"
@@ -122,6 +125,6 @@ def _stored(connection: Connection[Any], window: Window) -> set[int]:
     return runs_created(connection, window.repository_id, window.starts_at, window.ends_at)
 
 
-def _end(sync: Sync, poll: RepositoryPoll) -> None:
-    save_swept_at(sync.connection, poll.repository.repository_id, poll.row.started_at)
-    sync.finish(poll)
+def _end(poll: RepositoryPoll) -> None:
+    save_swept_at(poll.connection, poll.repository.repository_id, poll.row.started_at)
+    poll.finish()

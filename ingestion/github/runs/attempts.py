@@ -3,9 +3,6 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from psycopg import Connection
 
 from actionsight.github.errors import (
     CredentialError,
@@ -14,6 +11,7 @@ from actionsight.github.errors import (
 )
 from actionsight.github.pagination import Payload, get_object
 from ingestion.github.concurrency import map_concurrently
+from ingestion.github.poll import Expected, RepositoryPoll
 from ingestion.github.rows import UnreadablePayloadError, workflow_run_row
 from ingestion.github.runs.writer import RunWriter
 from ingestion.github.schema import CONTENT_HASH, Row
@@ -24,7 +22,6 @@ from ingestion.github.state.runs import (
     save_missing_attempts,
     stored_attempts,
 )
-from ingestion.github.sync import Clock, Expected, RepositoryPoll
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +71,9 @@ class RunCollector:
     GitHub fails in between. A run that fails is left out, the others go on; `finish` reports it.
     """
 
-    def __init__(
-        self, connection: Connection[Any], poll: RepositoryPoll, writer: RunWriter, clock: Clock
-    ) -> None:
-        self.connection = connection
+    def __init__(self, poll: RepositoryPoll, writer: RunWriter) -> None:
         self.poll = poll
         self.writer = writer
-        self.clock = clock
         self._missing: list[tuple[Attempt, int]] = []
         self._left_out: list[Exception] = []
 
@@ -125,10 +118,10 @@ class RunCollector:
         if self._missing:
             confirm_readable(self.poll)
             save_missing_attempts(
-                self.connection,
+                self.poll.connection,
                 self.poll.repository.repository_id,
                 self._missing,
-                self.clock(),
+                self.poll.clock.now(),
             )
             self._missing.clear()
         if self._left_out:
@@ -138,8 +131,8 @@ class RunCollector:
         self, rows: Sequence[Row], rerun: Sequence[int]
     ) -> tuple[dict[int, list[Row]], set[int]]:
         """Earlier attempts that are not stored as final, by run; and the runs that failed."""
-        stored = stored_attempts(self.connection, rerun)
-        missing = missing_attempts(self.connection, rerun)
+        stored = stored_attempts(self.poll.connection, rerun)
+        missing = missing_attempts(self.poll.connection, rerun)
         missing |= {attempt for attempt, _ in self._missing}
         wanted = [
             attempt for row in rows for attempt in _unknown(row, stored) if attempt not in missing

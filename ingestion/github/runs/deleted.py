@@ -16,12 +16,12 @@ def mark_deleted(collector: RunCollector, run_ids: Collection[int]) -> bool:
     Raises:
         GitHubError: the repository itself is not there, which says nothing of its runs.
     """
-    rows = rows_of_runs(collector.connection, run_ids) if run_ids else []
+    rows = rows_of_runs(collector.poll.connection, run_ids) if run_ids else []
     if not rows:
         return False
     confirm_readable(collector.poll)
     for row in rows:
-        collector.writer.add(collector.poll, gone_row(row, collector.clock()))
+        collector.writer.add(collector.poll, gone_row(row, collector.poll.clock.now()))
     return True
 
 

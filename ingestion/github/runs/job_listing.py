@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from actionsight.github.pagination import iter_pages
 from ingestion.github.loader import Batch
+from ingestion.github.poll import RepositoryPoll
 from ingestion.github.rows import UnreadablePayloadError, gone_row, workflow_job_row
 from ingestion.github.schema import WORKFLOW_JOBS, Row
 from ingestion.github.state.jobs import (
@@ -18,7 +19,6 @@ from ingestion.github.state.jobs import (
     jobs_of_attempts,
 )
 from ingestion.github.state.runs import Attempt
-from ingestion.github.sync import RepositoryPoll
 
 
 @dataclass

@@ -14,9 +14,9 @@ from actionsight.github.pagination import (
     iter_pages,
     timestamp,
 )
+from ingestion.github.poll import RepositoryPoll
 from ingestion.github.runs.attempts import ParsedRuns
 from ingestion.github.state.backfill_windows import SECOND, Window
-from ingestion.github.sync import RepositoryPoll
 
 logger = logging.getLogger(__name__)
 

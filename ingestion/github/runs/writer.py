@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from ingestion.github.loader import Batch
+from ingestion.github.loader import Batch, Loader
+from ingestion.github.poll import RepositoryPoll
+from ingestion.github.results import Counts
 from ingestion.github.schema import WORKFLOW_RUNS, Row
-from ingestion.github.sync import Counts, RepositoryPoll, Sync
 
 # A load costs some 0.2 s and a transaction; what it holds is in memory, and lost to a kill.
 ROWS_PER_LOAD = 5_000
@@ -13,8 +14,8 @@ ROWS_PER_LOAD = 5_000
 class RunWriter:
     """Collects runs, loads them when there are enough, then does what had to wait for that."""
 
-    def __init__(self, sync: Sync, counts: Counts) -> None:
-        self._sync = sync
+    def __init__(self, loader: Loader, counts: Counts) -> None:
+        self._loader = loader
         self._counts = counts
         self._batch = Batch()
         self._polls: dict[int, RepositoryPoll] = {}
@@ -34,13 +35,13 @@ class RunWriter:
 
     def flush_when_full(self) -> None:
         """Load if there is enough; who only looks wants to know at once whether anything is new."""
-        if len(self._batch) >= (1 if self._sync.only_looks else ROWS_PER_LOAD):
+        if len(self._batch) >= (1 if self._loader.only_looks else ROWS_PER_LOAD):
             self.flush()
 
     def flush(self) -> None:
         """Load all there is, then do what waited; not for what was removed meanwhile, whose rows
         were dropped: cursors and checkpoints must not move past them."""
-        kept = self._sync.load("github_runs", self._batch, self._polls, self._counts)
+        kept = self._loader.load_and_credit("github_runs", self._batch, self._polls, self._counts)
         afterwards, self._afterwards = self._afterwards, []
         for repository_id, do in afterwards:
             if repository_id in kept:
