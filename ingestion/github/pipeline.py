@@ -15,14 +15,20 @@ import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import dlt
 import psycopg2
 import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.configuration.providers.provider import ConfigProvider
+from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.normalizers.naming import NamingConvention
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TSchemaContractDict, TUpsertStrategyDict
+from dlt.common.storages import LiveSchemaStorage
 from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.postgres.configuration import (
     PostgresClientConfiguration,
@@ -55,15 +61,49 @@ _ARROW: dict[Kind, pa.DataType] = {
     "timestamp": pa.timestamp("us", tz="UTC"),
     "json": pa.string(),
 }
+# By sections and key.
 _DLT_SETTINGS = {
-    "normalize.parquet_normalizer.add_dlt_load_id": True,
+    ("normalize", "parquet_normalizer", "add_dlt_load_id"): True,
     # The tables and our own cursors are the state; dlt's would only cost requests.
-    "restore_from_destination": False,
-    "runtime.dlthub_telemetry": False,
-    "intercept_signals": False,
-    "load.workers": 2,
+    ("restore_from_destination",): False,
+    ("runtime", "dlthub_telemetry"): False,
+    ("intercept_signals",): False,
+    ("load", "workers"): 2,
+    # A file that nobody reads, and what telemetry would tell.
+    ("enable_runtime_trace",): False,
 }
 _CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psycopg2.InterfaceError)
+
+
+class _Settings(ConfigProvider):
+    """All that dlt is configured by: nothing of the environment or of files.
+
+    dlt asks for some four hundred values a load, and for each in every place that could hold it.
+    """
+
+    name = "Actionsight"
+    supports_secrets = True  # dlt need not find out what is one
+    supports_sections = True
+
+    def get_value(
+        self,
+        key: str,
+        hint: type[Any],  # noqa: ARG002 dlt gives it
+        pipeline_name: str | None,
+        *sections: str,
+    ) -> tuple[Any, str]:
+        """A setting and its key; None where there is none, and for any single pipeline."""
+        return None if pipeline_name else _DLT_SETTINGS.get((*sections, key)), key
+
+
+class _Schemas(LiveSchemaStorage):
+    """The schemas of a pipeline, which nobody else changes in its folder meanwhile.
+
+    dlt would read, check and build them again from their files a dozen times a load.
+    """
+
+    def __getitem__(self, name: str) -> Schema:
+        return self.live_schemas[name] if name in self.live_schemas else super().__getitem__(name)
 
 
 class _Postgres(dlt.destinations.postgres):
@@ -90,8 +130,7 @@ class Pipelines:
     """
 
     def __init__(self, database_url: str, folder: Path, families: Sequence[str]) -> None:
-        for name, value in _DLT_SETTINGS.items():
-            dlt.config[name] = value
+        Container()[PluggableRunContext].providers.providers = [_Settings()]
         # It warns at every load that jsonb columns travel as text, which is what we want.
         logging.getLogger("dlt").setLevel(logging.ERROR)
         self._credentials = PostgresCredentials(_with_password(database_url))
@@ -162,12 +201,14 @@ class Pipelines:
                 destination_name="postgres",
                 staging_dataset_name_layout=f"{DATASET}_staging_{family}_{group}",
             )
-            self._pipelines[family, name] = dlt.pipeline(
+            pipeline = dlt.pipeline(
                 name,
                 pipelines_dir=str(self._folder / family),
                 destination=destination,
                 dataset_name=DATASET,
             )
+            pipeline._schema_storage = _Schemas(pipeline._schema_storage_config)
+            self._pipelines[family, name] = pipeline
         return self._pipelines[family, name]
 
 
