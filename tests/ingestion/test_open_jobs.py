@@ -63,6 +63,21 @@ def test_polling_alone_stores_the_jobs_of_open_runs_as_they_are_at_each_poll(
     assert own.query("select * from raw.owed_job_listings") == []
 
 
+def test_a_poll_counts_the_listings_of_completed_and_of_open_runs(own: Installation) -> None:
+    own.monitor("octo/hello")
+    own.collect()
+    ci = workflow(own.world)
+    for _ in range(3):
+        own.world.add_run(ci, START, [later("ends", START, waits=1, lasts=1)])
+    own.world.add_run(ci, START, [later("goes on", START, waits=1, lasts=60)])
+    own.clock.advance(5 * MINUTE)
+    job_listings(own)
+    own.collect("head", "open")
+    assert len(job_listings(own)) == 4
+    newest = "select request_count from raw.polls where loop = 'jobs' order by started_at desc"
+    assert own.query(newest)[0]["request_count"] == 4
+
+
 def test_a_job_that_its_attempt_lists_no_more_is_stamped_and_one_that_returns_is_not(
     own: Installation,
 ) -> None:

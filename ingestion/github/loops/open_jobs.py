@@ -66,7 +66,9 @@ def list_open_jobs(
     """
     behind = {
         number: replace(
-            poll, client=sync.router.client(poll.repository.full_name, sync.priority("open_jobs"))
+            poll,
+            client=sync.router.client(poll.repository.full_name, sync.priority("open_jobs")),
+            counted=0,
         )
         for number, poll in polls.items()
         if number not in left_out
