@@ -70,10 +70,7 @@ class Supervisor:
             "the code server",
             [
                 *python,
-                "dagster",
-                "api",
-                "grpc",
-                "--module-name=orchestration.definitions",
+                "orchestration.code_server",
                 f"--socket={code_socket}",
                 f"--location-name={LOCATION}",
             ],
@@ -97,7 +94,7 @@ class Supervisor:
         )
         self._daemon = Process(
             "Dagster's daemon",
-            [*python, "dagster._daemon", "run", f"--workspace={workspace}"],
+            [*python, "orchestration.daemon", f"--workspace={workspace}"],
             dagster.daemons_are_healthy,
             logs / "dagster-daemon.log",
             environments[DAGSTER],

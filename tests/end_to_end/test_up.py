@@ -106,6 +106,7 @@ def assert_people_see_and_change_what_github_lets_them(demonstration: Demonstrat
     assert developer.add(MAINTAINED) == 201
 
     def is_collected_again() -> bool:
+        assert not any("multiprocessing.spawn" in each for each in demonstration.processes())
         found = developer.get(f"/repositories?repository={MAINTAINED}")["data"]
         return bool(found[0]["state"] == "collected")
 

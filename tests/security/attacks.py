@@ -114,7 +114,7 @@ def no_process_has_a_secret_that_it_does_not_need(target: Demonstration) -> None
             command, environment = " ".join(process.cmdline()), process.environ()
         except psutil.NoSuchProcess:
             continue  # a session of PostgreSQL's that has ended meanwhile
-        if "orchestration.webserver" in command or "dagster._daemon" in command:
+        if "orchestration.webserver" in command or "orchestration.daemon" in command:
             seen += 1
             values = "\n".join(environment.values())
             for name, secret in secrets.items():

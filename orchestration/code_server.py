@@ -1,0 +1,78 @@
+"""Dagster's code server: `python -m orchestration.code_server`, which forks its runs.
+
+`dagster api grpc` starts each run in a new interpreter, which imports Dagster, dbt and dlt for six
+seconds of CPU: longer than most runs work, and than a webhook should wait for its build. Here a
+process that has imported them, and does nothing else, is forked (multiprocessing's fork server).
+"""
+
+import argparse
+import logging
+import multiprocessing
+import sys
+import threading
+from collections.abc import Sequence
+from multiprocessing import forkserver
+from typing import Any
+
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.utils import FuturesAwareThreadPoolExecutor
+from dagster._grpc.server import DagsterApiServer, DagsterGrpcServer
+from dagster._utils.interrupts import setup_interrupt_handlers
+
+from actionsight.settings import ROOT
+
+DEFINITIONS = "orchestration.definitions"
+
+
+class CodeServer(DagsterApiServer):
+    """Dagster's, with another way to start a run's process."""
+
+    def __init__(self, **options: Any) -> None:
+        self._mp_ctx: Any
+        super().__init__(**options)
+        self._mp_ctx = multiprocessing.get_context("forkserver")
+
+
+def serve(socket: str, location_name: str) -> None:
+    """Serve on a socket until a signal ends it; runs that are under way get the same signal."""
+    setup_interrupt_handlers()
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO
+    )
+    logger = logging.getLogger("dagster.code_server")
+    # Before this process has any thread or connection; the first run finds it ready.
+    multiprocessing.set_forkserver_preload([DEFINITIONS])
+    forkserver.ensure_running()
+    ended = threading.Event()
+    executor = FuturesAwareThreadPoolExecutor()
+    server: Any = DagsterGrpcServer(
+        ended,
+        CodeServer(
+            server_termination_event=ended,
+            logger=logger,
+            server_threadpool_executor=executor,
+            loadable_target_origin=LoadableTargetOrigin(
+                executable_path=sys.executable,
+                module_name=DEFINITIONS,
+                working_directory=str(ROOT),
+            ),
+            location_name=location_name,
+        ),
+        logger,
+        executor,
+        socket=socket,
+    )
+    server.serve()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration.code_server")
+    parser.add_argument("--socket", required=True, help="where to listen")
+    parser.add_argument("--location-name", required=True, help="what Dagster calls these assets")
+    given = parser.parse_args(arguments)
+    serve(given.socket, given.location_name)
+
+
+if __name__ == "__main__":
+    main()

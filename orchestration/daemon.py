@@ -1,0 +1,45 @@
+"""Dagster's daemon: `python -m orchestration.daemon`, which keeps its connections to PostgreSQL.
+
+`dagster-daemon run` opens a connection for each question that it asks, some forty a second: while
+nothing happens, that is most of what it costs.
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from dagster import DagsterInstance
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster._daemon.controller import daemon_controller_from_instance
+from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+
+NO_TIMEOUT = 0
+RECYCLE_SECONDS = 3600
+# One for each of its daemons, and what they do side by side.
+MAX_OVERFLOW = 20
+
+
+def run(workspace: str) -> None:
+    """Run all daemons until a signal ends them."""
+    setup_interrupt_handlers()
+    with capture_interrupts(), DagsterInstance.get() as instance:
+        instance.optimize_for_webserver(
+            NO_TIMEOUT, pool_recycle=RECYCLE_SECONDS, max_overflow=MAX_OVERFLOW
+        )
+        with daemon_controller_from_instance(
+            instance, WorkspaceFileTarget([workspace])
+        ) as controller:
+            controller.check_daemon_loop()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run as the command line says."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration.daemon")
+    parser.add_argument("--workspace", required=True, help="workspace.yaml of the code server")
+    try:
+        run(parser.parse_args(arguments).workspace)
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()
