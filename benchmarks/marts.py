@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from tests.transform.building import Project, environment_of_dbt
+from tests.support.dbt_project import Project, environment_of_dbt
 
 REPOSITORIES = 20
 WORKFLOWS = 200

@@ -14,8 +14,8 @@ import redis
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.settings import Settings, load
+from tests.support.dbt_project import built_database, unbuilt_database
 from tests.support.services import Databases, databases
-from tests.transform.building import built_database, unbuilt_database
 
 MEMORY = Path("/dev/shm")  # noqa: S108 what is made there is made by tempfile
 MEMORY_BYTES = 6 * 2**30

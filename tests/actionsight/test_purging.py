@@ -9,8 +9,8 @@ from psycopg import Connection, sql
 from actionsight.database import connect
 from actionsight.marts import MARTS
 from actionsight.purging import purge_repository
-from tests.transform.building import Project
-from tests.transform.histories import WORKFLOWS, History
+from tests.support.dbt_project import Project
+from tests.transform.history_generator import WORKFLOWS, History
 from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration

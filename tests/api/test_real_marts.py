@@ -9,8 +9,8 @@ from actionsight.api_tokens import create_token
 from actionsight.database import connect
 from api.stats.metrics import COMMIT_METRICS, JOB_METRICS, RUN_METRICS
 from tests.api.client import ValidatingClient
-from tests.transform.building import Project
-from tests.transform.histories import WORKFLOWS, History
+from tests.support.dbt_project import Project
+from tests.transform.history_generator import WORKFLOWS, History
 from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from actionsight.database import connect
-from tests.transform.building import Project
+from tests.support.dbt_project import Project
 
 
 @pytest.fixture

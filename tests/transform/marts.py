@@ -6,10 +6,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.transform import truth
+from tests.transform import reference
 from tests.transform.raw_rows import Row
-from tests.transform.truth_of_health import health_by_day
-from tests.transform.truth_of_newest import newest_attempts, newest_jobs
+from tests.transform.reference_health import health_by_day
+from tests.transform.reference_newest_state import newest_attempts, newest_jobs
 
 KEYS = {
     "repositories": "repository_id",
@@ -51,7 +51,7 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
     visibility: dict[int, str | None] = dict(
         connection.execute("select repository_id, visibility from raw.repositories").fetchall()
     )
-    true_marts = truth.compute(attempts, jobs, visibility)
+    true_marts = reference.compute(attempts, jobs, visibility)
     with connection.cursor(row_factory=dict_row) as cursor:
         polls = cursor.execute("select * from raw.polls").fetchall()
     known = {row["repository_id"] for row in read_dicts(connection, "repositories")}

@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.building import Project
-from tests.transform.histories import job_row, repository, run_row
+from tests.transform.factories import job_row, repository, run_row
 from tests.transform.raw_rows import deliver, load
 from tests.transform.test_recording import owed
 

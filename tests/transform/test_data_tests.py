@@ -5,8 +5,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.transform.building import Project
-from tests.transform.histories import job_row, run_row
+from tests.support.dbt_project import Project
+from tests.transform.factories import job_row, run_row
 from tests.transform.raw_rows import deliver, load
 
 pytestmark = pytest.mark.integration

@@ -5,9 +5,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.building import Project
-from tests.transform.histories import History, job_row, repository, run_row
+from tests.transform.factories import job_row, repository, run_row
+from tests.transform.history_generator import History
 from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration

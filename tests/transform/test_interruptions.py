@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.building import Project
-from tests.transform.histories import History
+from tests.transform.history_generator import History
 from tests.transform.raw_rows import load
 from tests.transform.test_recording import owed
 

@@ -8,7 +8,7 @@ import pytest
 from actionsight.locks import BUILD_LOCK
 from actionsight.marts import MARTS
 from actionsight.settings import ROOT
-from tests.transform.building import Project
+from tests.support.dbt_project import Project
 
 pytestmark = pytest.mark.integration
 

@@ -16,12 +16,12 @@ import psycopg
 import pytest
 
 from actionsight.database import connect
+from tests.support.dbt_project import Project, built_database
 from tests.support.services import Databases
 from tests.transform import marts
-from tests.transform.building import Project, built_database
-from tests.transform.histories import job_row, repository, run_row, workflow
+from tests.transform.factories import job_row, repository, run_row, workflow
 from tests.transform.raw_rows import Row, deliver, load
-from tests.transform.timelines import Case
+from tests.transform.timeline_generator import Case
 
 pytestmark = pytest.mark.integration
 

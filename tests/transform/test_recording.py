@@ -6,9 +6,10 @@ import psycopg
 import pytest
 
 from actionsight.database import connect
+from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.building import Project
-from tests.transform.histories import History, repository, run_row, workflow
+from tests.transform.factories import repository, run_row, workflow
+from tests.transform.history_generator import History
 from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration

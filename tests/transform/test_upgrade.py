@@ -5,9 +5,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.building import Project
-from tests.transform.histories import History, run_row
+from tests.transform.factories import run_row
+from tests.transform.history_generator import History
 from tests.transform.raw_rows import load
 from tests.transform.test_recording import owed
 

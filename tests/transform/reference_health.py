@@ -1,4 +1,4 @@
-"""How things were seen, read a second time from docs/metrics.md (see truth.py)."""
+"""How things were seen, read a second time from docs/metrics.md (see reference.py)."""
 
 from collections import Counter, defaultdict
 from datetime import UTC

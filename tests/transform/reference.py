@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tests.transform.raw_rows import Row
-from tests.transform.truth_of_cost import PRICES, judge, total, totals
-from tests.transform.truth_of_health import count_jobs
+from tests.transform.reference_cost import PRICES, judge, total, totals
+from tests.transform.reference_health import count_jobs
 
 DECISIVE = {"success", "failure", "timed_out", "startup_failure"}
 FAILED = {"failure", "timed_out"}

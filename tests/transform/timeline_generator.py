@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.transform.histories import repository, workflow
+from tests.transform.factories import repository, workflow
 from tests.transform.raw_rows import Row
 
 START = datetime(2026, 3, 1, tzinfo=UTC)

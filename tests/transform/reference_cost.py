@@ -1,4 +1,4 @@
-"""Waste and cost, read a second time from docs/metrics.md (see truth.py)."""
+"""Waste and cost, read a second time from docs/metrics.md (see reference.py)."""
 
 from decimal import Decimal
 from typing import Any
