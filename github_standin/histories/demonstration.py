@@ -133,7 +133,7 @@ def status(world: World, shown: list[Shown]) -> dict[str, Any]:
 
 def _weeks_to_now(name: str, now: datetime) -> int:
     """How many weeks move the recording *name* so that *now* lies in its last week."""
-    original = recording.load(World(), name)
+    original = recording.original(name)
     end = max(original.last, original.first + WEEK)
     return -((end - now) // WEEK)
 

@@ -9,6 +9,7 @@ import io
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,12 @@ def load(world: World, name: str, shift: timedelta = timedelta(0)) -> Recording:
     return Recording(name, full_name, min(run.created_at for run in runs), max(ends))
 
 
+@cache
+def original(name: str) -> Recording:
+    """The recording *name* as it happened."""
+    return load(World(), name)
+
+
 def load_all(world: World) -> list[Recording]:
     """Add every recording to *world*, at the times at which it happened."""
     return [load(world, name) for name in names()]
@@ -101,6 +108,7 @@ def _load_bitcoin_core_ci(world: World, shift: timedelta) -> list[Run]:
     return runs
 
 
+@cache  # read twice at the first start: for its bounds, then moved
 def _bitcoin_rows() -> list[dict[str, str]]:
     path = FOLDER / "bitcoin-core-ci" / "jobs.share.csv.gz"
     text = gzip.decompress(path.read_bytes()).decode()
@@ -126,6 +134,7 @@ def _bitcoin_job(row: dict[str, str], shift: timedelta) -> Job:
     )
 
 
+@cache
 def _bitcoin_label(name: str) -> str:
     return next((label for start, label in _LABELS if name.startswith(start)), "ubuntu-24.04")
 

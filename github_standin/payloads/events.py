@@ -11,7 +11,8 @@ from github_standin.payloads.people import app_event_body
 from github_standin.payloads.repositories import (
     Body,
     account_body,
-    full_repository_body,
+    account_json,
+    event_repository_json,
     node_id,
     organization_body,
 )
@@ -25,8 +26,6 @@ from github_standin.world.timeline import (
     RunEvent,
 )
 from github_standin.world.world import World
-
-_REST_ONLY = ("temp_clone_token", "network_count", "subscribers_count")
 
 
 def event_body(world: World, event: Event, api: str) -> Body:
@@ -96,16 +95,14 @@ def _as_it_was(repository: Repository, later: Iterable[Change]) -> Repository:
     for change in later:
         if change.repository_id == repository.id:
             first = {**change.before, **first}
-    return replace(repository, **first)
+    return replace(repository, **first) if first else repository
 
 
 def _envelope(repository: Repository, sender: Account, pushed_at: datetime, api: str) -> Body:
-    body = full_repository_body(repository, api, pushed_at)
-    shown = {key: value for key, value in body.items() if key not in _REST_ONLY}
-    envelope: Body = {"repository": shown | {"custom_properties": {}}}
+    envelope: Body = {"repository": event_repository_json(repository, api, pushed_at)}
     if repository.owner.type == "Organization":
         envelope["organization"] = organization_body(repository.owner, api)
-    return envelope | {"sender": account_body(sender, api)}
+    return envelope | {"sender": account_json(sender, api)}
 
 
 def installation_body(installation_id: int) -> Body:

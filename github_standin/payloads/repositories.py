@@ -165,11 +165,15 @@ def repository_body(repository: Repository, api: str) -> Body:
 
 def repository_json(repository: Repository, api: str) -> orjson.Fragment:
     """`repository_body`, written out: every run of a listing holds it, mostly the same one."""
-    values = tuple(getattr(repository, name) for name in _REPOSITORY_FIELDS)
-    return _repository_json(values, api)
+    return _repository_json(_values(repository), api)
 
 
+_REST_ONLY = ("temp_clone_token", "network_count", "subscribers_count")
 _REPOSITORY_FIELDS = tuple(field.name for field in fields(Repository))
+
+
+def _values(repository: Repository) -> tuple[Any, ...]:
+    return tuple(getattr(repository, name) for name in _REPOSITORY_FIELDS)
 
 
 @lru_cache(maxsize=2_048)
@@ -214,3 +218,17 @@ def full_repository_body(repository: Repository, api: str, pushed_at: datetime) 
         "updated_at": timestamp(pushed_at),
         "pushed_at": timestamp(pushed_at),
     }
+
+
+def event_repository_json(repository: Repository, api: str, pushed_at: datetime) -> orjson.Fragment:
+    """The repository as events carry it, written out: all events of a run hold the same one."""
+    return _event_repository_json(_values(repository), api, pushed_at)
+
+
+@lru_cache(maxsize=256)
+def _event_repository_json(
+    values: tuple[Any, ...], api: str, pushed_at: datetime
+) -> orjson.Fragment:
+    body = full_repository_body(Repository(*values), api, pushed_at)
+    shown = {key: value for key, value in body.items() if key not in _REST_ONLY}
+    return orjson.Fragment(orjson.dumps(shown | {"custom_properties": {}}))
