@@ -183,30 +183,3 @@ def test_a_generated_history_with_limits_and_trouble(tmp_path: Path) -> None:
     assert told["generated"]["runs"] == 50
     assert told["requests"]["by_status"] == {str(of): count for of, count in statuses.items()}
     assert told["requests"]["refusals"] == {}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "secret", "named"),
-    [
-        (("--demonstration", "--webhook-url=http://127.0.0.1:1"), None, SIGNING_VARIABLE),
-        (("--webhook-url=http://127.0.0.1:1",), "s", "--demonstration"),
-        (("--demonstration", "--webhook-url=ftp://127.0.0.1"), "s", "no http address"),
-        (("--demonstration", "--speed=0.5"), None, "--speed"),
-        (("--demonstration", "--speed=nan"), None, "--speed"),
-        (("--demonstration", "--redirect-uri=http://127.0.0.1"), None, CLIENT_VARIABLES[1]),
-        (("--redirect-uri=http://127.0.0.1",), None, "--demonstration"),
-        (("--demonstration", "--speed=2", "--lead=0"), None, "--lead"),
-        (("--demonstration", "--generated=5"), None, "--generated"),
-        (("--generated=0",), None, "number of runs"),
-        (("--latency=0",), None, "--latency"),
-        (("--fault=nothing",), None, "server_error"),
-        (("--fault=gone:2",), None, "share"),
-    ],
-)
-def test_options_that_do_not_fit_are_named(
-    tmp_path: Path, arguments: tuple[str, ...], secret: str | None, named: str
-) -> None:
-    with started(*arguments, f"--data-dir={tmp_path}", secret=secret) as process:
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 2
-    assert named in errors.splitlines()[-1]

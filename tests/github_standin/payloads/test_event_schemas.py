@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 
-from github_standin.histories import recording
 from github_standin.webhooks.deliveries import Delivery, Hook, deliveries_between, ping
 from github_standin.world.model import Account, make_job
 from github_standin.world.world import World
@@ -88,12 +87,14 @@ def test_whatever_jobs_do_the_payloads_are_valid(world: World) -> None:
         validate(delivery)
 
 
-def test_a_sample_of_the_recordings_events_is_valid() -> None:
-    world = World()
-    recording.load_all(world)
-    told = deliveries_between(world, *EVER)
-    small = {of.id for of in world.repositories.values() if of.full_name != "bitcoin/bitcoin"}
-    for delivery in [of for of in told if of.repository_id in small] + told[::150]:
+def test_a_sample_of_the_recordings_events_is_valid(
+    recorded_world: World, recorded_deliveries: list[Delivery]
+) -> None:
+    small = {
+        of.id for of in recorded_world.repositories.values() if of.full_name != "bitcoin/bitcoin"
+    }
+    of_small = [of for of in recorded_deliveries if of.repository_id in small]
+    for delivery in of_small + recorded_deliveries[::150]:
         validate(delivery)
 
 

@@ -44,10 +44,8 @@ ENDPOINTS = {
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Server:
-    world = World()
-    recording.load_all(world)
-    return Server(world)
+def recorded(recorded_world: World) -> Server:
+    return Server(recorded_world)
 
 
 def test_every_published_path_of_the_subset_is_tried() -> None:
