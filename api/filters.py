@@ -6,7 +6,7 @@ principal's, and that set is a condition of every query.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -102,7 +102,7 @@ RUN_PARAMETERS = (FROM, TO, BRANCH, EVENT, STATUS, CONCLUSION, ACTOR)
 FILTER_PARAMETERS = (FROM, TO, REPOSITORY, WORKFLOW, BRANCH, EVENT, STATUS, CONCLUSION, ACTOR)
 
 # Which columns of a run a condition looks at, and the condition; `{column}` is the column's place.
-_CONDITIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
+_CONDITIONS: Mapping[str, tuple[tuple[str, ...], LiteralString]] = {
     "from": (("created_at",), "{created_at} >= %(from)s"),
     "to": (("created_at",), "{created_at} < %(to)s"),
     "workflow": (("workflow_id",), "{workflow_id} = any(%(workflow)s)"),
@@ -145,7 +145,7 @@ class RunFilter:
 
     def where(self, columns: Mapping[str, sql.Identifier]) -> sql.Composed:
         """The conditions, over columns that lie at these places."""
-        templates = [_VISIBLE]
+        templates: list[LiteralString] = [_VISIBLE]
         for name, value in self.values.items():
             is_default_asked = name == "branch" and DEFAULT_BRANCH in value
             templates.append(_BRANCH_OR_DEFAULT if is_default_asked else _CONDITIONS[name][1])

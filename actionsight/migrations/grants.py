@@ -5,7 +5,7 @@ does not have is passed over. The embedded server has all of them, an outside on
 administrator made (docs/operators.md, *Roles*).
 """
 
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
@@ -16,8 +16,8 @@ READER_ROLE = "actionsight_reader"
 # Tables of app without a secret, not even a hashed or encrypted one; a new one is not read until
 # it stands here.
 _OPEN_TABLES = "app.repositories, app.repository_selections, app.users, app.github_budgets"
-_DATA = ("raw", "staging", "intermediate", "marts")
-_API = (
+_DATA: tuple[LiteralString, ...] = ("raw", "staging", "intermediate", "marts")
+_API: tuple[LiteralString, ...] = (
     "grant usage on schema app, marts, raw to {role}",
     "grant select on all tables in schema marts to {role}",
     "alter default privileges in schema marts grant select on tables to {role}",
@@ -30,7 +30,7 @@ _API = (
     # Counted by GET /metrics.
     "grant select on raw.webhook_dead_letters to {role}",
 )
-_READER = (
+_READER: tuple[LiteralString, ...] = (
     "grant usage on schema app to {role}",
     f"grant select on {_OPEN_TABLES} to {{role}}",
     *(f"grant usage on schema {schema} to {{role}}" for schema in _DATA),

@@ -5,11 +5,14 @@ of one commit in one workflow). The answer's schema is made from the same table.
 """
 
 from dataclasses import dataclass, field
+from typing import LiteralString
+
+from psycopg import sql
 
 from api.parameters import Schema
 from api.schemas import COUNT, described, nullable
 
-CONCLUSIONS = (
+CONCLUSIONS: tuple[LiteralString, ...] = (
     "success",
     "failure",
     "cancelled",
@@ -36,7 +39,7 @@ class Metric:
 
     name: str
     meaning: str
-    formula: str
+    formula: LiteralString
     schema: Schema = field(default_factory=lambda: COUNT)
 
     @property
@@ -53,16 +56,19 @@ class Percentiles:
 
     prefix: str
     meaning: str
-    measure: str
-    condition: str = "true"
+    measure: LiteralString
+    condition: LiteralString = "true"
 
     @property
-    def formula(self) -> str:
+    def formula(self) -> sql.Composed:
         """An array of the five, or null over nothing; each measure is sorted once."""
-        fractions = ", ".join(str(percent / 100) for percent in PERCENTS)
-        return (
-            f"percentile_cont(array[{fractions}]) within group (order by {self.measure}) "
-            f"filter (where {self.condition})"
+        return sql.SQL(
+            "percentile_cont({fractions}) within group (order by {measure}) "
+            "filter (where {condition})"
+        ).format(
+            fractions=sql.Literal([percent / 100 for percent in PERCENTS]),
+            measure=sql.SQL(self.measure),
+            condition=sql.SQL(self.condition),
         )
 
     @property
@@ -74,23 +80,23 @@ class Percentiles:
 PERCENTS = (50, 75, 90, 95, 99)
 
 
-def _count(condition: str) -> str:
+def _count(condition: LiteralString) -> LiteralString:
     return f"count(*) filter (where {condition})"
 
 
-def _rate(part: str, whole: str) -> str:
+def _rate(part: LiteralString, whole: LiteralString) -> LiteralString:
     return f"({part})::double precision / nullif({whole}, 0)"
 
 
-def _sum(column: str) -> str:
+def _sum(column: LiteralString) -> LiteralString:
     return f"sum({column})::bigint"
 
 
-def _money(column: str) -> str:
+def _money(column: LiteralString) -> LiteralString:
     return f"sum({column})::double precision"
 
 
-def _wasted(cause: str) -> str:
+def _wasted(cause: LiteralString) -> LiteralString:
     """Null only where no executed job has completed: then nothing is known of waste."""
     return (
         "case when count(jobs.wasted_minutes) > 0 then coalesce(sum(jobs.wasted_minutes) "

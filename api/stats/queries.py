@@ -6,7 +6,7 @@ of the group. The runs decide which groups there are, and so where a page ends.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -29,7 +29,7 @@ class Grouping:
     """What groups can be made by: the run's column, the SQL over it, and its kind."""
 
     column: str
-    expression: str
+    expression: LiteralString
     kind: KeyKind
 
 
@@ -171,9 +171,9 @@ def _aggregate(
         for key, name in zip(facts.keys, key_names, strict=True)
     ]
     formulas = [
-        sql.SQL("{} as {}").format(sql.SQL(formula), sql.Identifier(name))
+        sql.SQL("{} as {}").format(formula, sql.Identifier(name))
         for name, formula in (
-            *((metric.name, metric.formula) for metric in metrics),
+            *((metric.name, sql.SQL(metric.formula)) for metric in metrics),
             *((measure.prefix, measure.formula) for measure in percentiles),
         )
     ]
@@ -181,7 +181,7 @@ def _aggregate(
         columns=sql.SQL(", ").join([*keys, *formulas]), source=facts.source, where=facts.where
     )
     if keys:
-        ordinals = sql.SQL(", ").join(sql.SQL(str(number + 1)) for number in range(len(keys)))
+        ordinals = sql.SQL(", ").join(sql.Literal(number + 1) for number in range(len(keys)))
         query += sql.SQL(" group by {0} order by {0} limit %(limit)s").format(ordinals)
     rows = connection.execute(query, {**facts.parameters, "limit": limit}).fetchall()
     return {

@@ -5,7 +5,7 @@ source: a workflow is what a repository has under an id, and its runs are that r
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -48,7 +48,7 @@ _WORKFLOWS = """
         {}
 """
 
-_CONDITIONS: Mapping[str, str] = {
+_CONDITIONS: Mapping[str, LiteralString] = {
     "state": "and workflows.state = any(%(state)s)",
     "name": "and strpos(lower(workflows.name), lower(%(name)s)) > 0",
     "status": "and latest.status = any(%(status)s)",

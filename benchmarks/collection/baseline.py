@@ -99,8 +99,10 @@ def _load(connection: "psycopg.Connection[Any]", urls: Sequence[str], token: str
     return count
 
 
-def _copy(table: str, columns: Sequence[str]) -> str:
-    return f"copy plain_{table} ({', '.join(columns)}) from stdin"
+def _copy(table: str, columns: Sequence[str]) -> sql.Composed:
+    return sql.SQL("copy {} ({}) from stdin").format(
+        sql.Identifier(f"plain_{table}"), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
 
 
 RUN_COLUMNS = (

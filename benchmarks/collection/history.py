@@ -1,5 +1,9 @@
 """A made-up history in the raw tables, and changes to it, by SQL."""
 
+from typing import LiteralString
+
+from psycopg import sql
+
 from actionsight.database import connect
 from actionsight.settings import Settings
 
@@ -24,24 +28,30 @@ def change(settings: Settings, reopened: int) -> None:
             connection.execute(statement, {"copied": _COPY, "reopened": reopened})
 
 
-def _copied(table: str, where: str = "true", **changes: str) -> str:
+def _copied(table: str, where: LiteralString = "true", **changes: LiteralString) -> sql.Composed:
     """Copy what was collected: the same columns, but for those named."""
-    return f"""
-        insert into raw.{table}
+    return sql.SQL(
+        """
+        insert into {table}
         select (jsonb_populate_record(
-            null::raw.{table},
-            to_jsonb(stored) || jsonb_build_object(
-                {", ".join(f"'{name}', {value}" for name, value in changes.items())}
-            )
+            null::{table}, to_jsonb(stored) || jsonb_build_object({changes})
         )).*
-        from raw.{table} as stored, generate_series(1, %(copies)s) as copy
+        from {table} as stored, generate_series(1, %(copies)s) as copy
         where {where}
-    """  # noqa: S608 names of tables and columns
+        """
+    ).format(
+        table=sql.Identifier("raw", table),
+        changes=sql.SQL(", ").join(
+            sql.SQL("{}, {}").format(sql.Literal(name), sql.SQL(value))
+            for name, value in changes.items()
+        ),
+        where=sql.SQL(where),
+    )
 
 
-_ID = f"+ copy * {_COPY}"
+_ID = "+ copy * %(copied)s"
 _YEAR_BEFORE = "- interval '1 year'"
-_HISTORY = (
+_HISTORY: tuple[LiteralString | sql.Composed, ...] = (
     _copied("job_listings", run_id=f"run_id {_ID}"),
     # Two matrices of 256 jobs among a hundred runs are plenty, of which no copy is needed.
     _copied(

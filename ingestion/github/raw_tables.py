@@ -6,7 +6,7 @@ here can be repeated, and two at once wait for each other.
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
@@ -38,8 +38,14 @@ def prepare(settings: Settings) -> None:
         _make_tables(connection, settings.database_url, settings.data_dir / "dlt")
         for table in TABLES:
             _make_key(connection, table)
-        for name, definition in _indexes():
-            connection.execute(sql.SQL(f"create index if not exists {name} on {definition}"))
+        for name, table_name, definition in _indexes():
+            connection.execute(
+                sql.SQL("create index if not exists {} on {} {}").format(
+                    sql.Identifier(name),
+                    sql.Identifier(DATASET, table_name),
+                    sql.SQL(definition),
+                )
+            )
         apply_sql_files(connection)
         logger.info("the raw tables are ready")
 
@@ -80,13 +86,15 @@ def _make_key(connection: Connection[Any], table: Table) -> None:
         )
 
 
-def _indexes() -> list[tuple[str, str]]:
-    """Name and `table (columns) …` of every index that dlt does not make."""
-    indexes = [(f"{_LOADS_TABLE}_load_id", f"{DATASET}.{_LOADS_TABLE} (load_id)")]
+def _indexes() -> list[tuple[str, str, LiteralString]]:
+    """Name, table and `(columns) …` of every index that dlt does not make."""
+    indexes: list[tuple[str, str, LiteralString]] = [
+        (f"{_LOADS_TABLE}_load_id", _LOADS_TABLE, "(load_id)")
+    ]
     for table in TABLES:
-        indexes.append((f"{table.name}_load", f"{DATASET}.{table.name} ({LOAD_ID})"))
+        indexes.append((f"{table.name}_load", table.name, f"({LOAD_ID})"))
         indexes += [
-            (f"{table.name}_{name}", f"{DATASET}.{table.name} {definition}")
+            (f"{table.name}_{name}", table.name, definition)
             for name, definition in table.indexes.items()
         ]
     return indexes
@@ -94,7 +102,7 @@ def _indexes() -> list[tuple[str, str]]:
 
 def _is_prepared(connection: Connection[Any]) -> bool:
     names = [
-        *(name for name, _ in _indexes()),
+        *(name for name, _, _ in _indexes()),
         *(f"{table.name}_pkey" for table in TABLES),
         "loads",
     ]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 Kind = Literal["bigint", "text", "bool", "timestamp", "json"]
 Row = dict[str, Any]
@@ -77,7 +77,7 @@ class Table:
     name: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    indexes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    indexes: Mapping[str, LiteralString] = field(default_factory=dict, hash=False)
     order: Callable[[Mapping[str, Any]], Order] | None = None
     order_columns: tuple[str, ...] = ()
     state_columns: tuple[str, ...] = ()

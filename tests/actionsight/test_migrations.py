@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -34,7 +35,7 @@ ROWS = """
     insert into raw._dlt_loads (load_id, status, inserted_at) values ('load 1', 0, now());
     insert into raw.owed_rebuilds (reason) values ('keys of workflows')
 """
-OWED = {
+OWED: dict[LiteralString, int] = {
     "app.repositories": 1,
     "raw.workflow_runs": 1,
     "raw.owed_job_listings": 1,
@@ -60,7 +61,7 @@ def schema(url: str) -> str:
     return " ".join(dumped.split())
 
 
-def counts(url: str) -> dict[str, int]:
+def counts(url: str) -> dict[LiteralString, int]:
     counted = " union all ".join(f"select '{table}', count(*) from {table}" for table in OWED)  # noqa: S608
     with connect(url) as connection:
         return dict(connection.execute(counted).fetchall())

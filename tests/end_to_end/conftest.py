@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
@@ -67,7 +67,7 @@ class Installation:
         assert process.returncode == 0, output[-3000:]
         return output
 
-    def rows(self, query: str) -> list[Any]:
+    def rows(self, query: LiteralString) -> list[Any]:
         """The rows of a query."""
         with connect(self.database_url) as connection:
             return connection.execute(query).fetchall()

@@ -4,9 +4,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 from werkzeug.wrappers import Request, Response
 
@@ -111,7 +112,9 @@ class Installation:
         with self.connect() as connection:
             add_selections(connection, names, again=True)
 
-    def query(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+    def query(
+        self, statement: LiteralString | sql.Composed, *parameters: object
+    ) -> list[dict[str, Any]]:
         """Rows of a query."""
         with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement, parameters).fetchall()
@@ -137,7 +140,9 @@ class Installation:
         return {
             table: [
                 {name: value for name, value in row.items() if name != "_dlt_load_id"}
-                for row in self.query(f"select * from raw.{table} order by 1, 2")  # noqa: S608
+                for row in self.query(
+                    sql.SQL("select * from {} order by 1, 2").format(sql.Identifier("raw", table))
+                )
             ]
             for table in tables
         }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import LiteralString
 
 import pytest
 from dagster import (
@@ -39,7 +40,7 @@ def tick(
         yield context
 
 
-def execute(database_url: str, statement: str, *values: object) -> None:
+def execute(database_url: str, statement: LiteralString, *values: object) -> None:
     with connect(database_url) as connection:
         connection.execute(statement, values)
 

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 from psycopg import sql
@@ -66,7 +67,7 @@ class Databases:
         """The address of the same database for the server's superuser."""
         return with_database(self.server.admin_url(), urlsplit(url).path.lstrip("/"))
 
-    def _execute(self, statement: str, *names: str) -> None:
+    def _execute(self, statement: LiteralString, *names: str) -> None:
         with connect(self.server.admin_url(), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 

@@ -97,7 +97,11 @@ def test_what_a_killed_swap_left_does_not_stop_the_next_build(
     load(database, "load 1", History(7, run_count=5).batches(1)[0])
     project.run()
     for leftover in ("jobs__dbt_tmp", "jobs__dbt_backup", "workflow_runs__dbt_backup"):
-        database.execute(f"create table marts.{leftover} (like marts.jobs including all)")
+        database.execute(
+            sql.SQL("create table {} (like marts.jobs including all)").format(
+                sql.Identifier("marts", leftover)
+            )
+        )
 
     project.run("--full-refresh")
 

@@ -44,11 +44,11 @@ def _run(marts: Marts, repository: int) -> None:
 
 
 def _lost_runs(marts: Marts, repository: int) -> None:
-    for table in ("workflow_run_attempts", "workflow_runs"):
-        marts.connection.execute(
-            f"delete from marts.{table} where repository_id = %s",  # noqa: S608 names of ours
-            [repository],
-        )
+    for deletion in (
+        "delete from marts.workflow_run_attempts where repository_id = %s",
+        "delete from marts.workflow_runs where repository_id = %s",
+    ):
+        marts.connection.execute(deletion, [repository])
     marts.raise_version(repository)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from flask import Flask
 from flask.testing import FlaskClient
-from psycopg import Connection
+from psycopg import Connection, sql
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
@@ -254,15 +254,17 @@ class Installation:
         """The tables that hold rows of a repository."""
         tables = self.connection.execute(
             """
-            select table_schema || '.' || table_name from information_schema.columns
+            select table_schema, table_name from information_schema.columns
             where column_name = 'repository_id' and table_schema in ('raw', 'marts', 'app')
             """
         ).fetchall()
         return {
-            table
-            for (table,) in tables
+            f"{schema}.{table}"
+            for schema, table in tables
             if self.connection.execute(
-                f"select from {table} where repository_id = %s",
+                sql.SQL("select from {} where repository_id = %s").format(
+                    sql.Identifier(schema, table)
+                ),
                 [repository_id],
             ).fetchall()
         }

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import redis
+from psycopg import sql
 from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import list_monitored
@@ -133,7 +134,8 @@ def test_an_added_repository_waits_for_its_first_collection(
 def test_the_state_says_how_collection_does(installation: Installation, operator: Caller) -> None:
     def state(**columns: Any) -> str:
         for name, value in columns.items():
-            installation.connection.execute(f"update app.repositories set {name} = %s", [value])  # noqa: S608 names of ours
+            update = sql.SQL("update app.repositories set {} = %s").format(sql.Identifier(name))
+            installation.connection.execute(update, [value])
         (row,) = operator.read("/repositories")["data"]
         return str(row["state"])
 

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from actionsight.database import connect
@@ -89,7 +90,9 @@ class Installation:
         """One drain."""
         return drain(self.database_url, self.buffer, **options)
 
-    def query(self, statement: str, *parameters: object) -> list[dict[str, Any]]:
+    def query(
+        self, statement: LiteralString | sql.Composed, *parameters: object
+    ) -> list[dict[str, Any]]:
         """Rows of a query."""
         with (
             connect(self.database_url, autocommit=True) as connection,
@@ -97,7 +100,7 @@ class Installation:
         ):
             return cursor.execute(statement, parameters).fetchall()
 
-    def execute(self, statement: str, *parameters: object) -> None:
+    def execute(self, statement: LiteralString, *parameters: object) -> None:
         """A statement that gives no rows."""
         with connect(self.database_url, autocommit=True) as connection:
             connection.execute(statement, parameters)
@@ -113,7 +116,7 @@ class Installation:
 
     def observed(self, table: str) -> dict[str, dict[str, Any]]:
         """The rows of raw.webhook_runs or webhook_jobs by delivery id."""
-        rows = self.query(f"select * from raw.{table}")  # noqa: S608 - a name of ours
+        rows = self.query(sql.SQL("select * from {}").format(sql.Identifier("raw", table)))
         return {row["delivery_id"]: row for row in rows}
 
     def repository(self, repository_id: int = REPOSITORY_ID) -> dict[str, Any]:

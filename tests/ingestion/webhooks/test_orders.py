@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import sql
 
 from tests.ingestion.webhooks.factories import Installation, job_payload, recorded, run_payload
 from tests.ingestion.webhooks.sign_ins import NEVER, sign_in, sign_ins
@@ -61,7 +62,11 @@ def tables(webhooks: Installation) -> dict[str, list[dict[str, Any]]]:
     stored = {
         table: [
             {name: value for name, value in row.items() if name not in MOMENTARY}
-            for row in webhooks.query(f"select * from raw.{table} order by delivery_id")  # noqa: S608
+            for row in webhooks.query(
+                sql.SQL("select * from {} order by delivery_id").format(
+                    sql.Identifier("raw", table)
+                )
+            )
         ]
         for table in TABLES
     }
