@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import orjson
 import redis
+from redis.typing import StreamIdT
 
 from actionsight.redis_client import connect
 
@@ -48,18 +49,18 @@ class Event:
 
     entry_id: str
     received_at: datetime
-    headers: dict[str, str]
+    headers: dict[str, Any]  # they are not signed: any JSON
     body: bytes
 
     @property
     def delivery_id(self) -> str:
         """GitHub's GUID, the same for a redelivery; by it the ledger knows a delivery."""
-        return self.headers.get("x-github-delivery") or f"entry {self.entry_id}"
+        return str(self.headers.get("x-github-delivery") or f"entry {self.entry_id}")
 
     @property
     def name(self) -> str:
         """The kind of event, such as `workflow_run`."""
-        return self.headers.get("x-github-event") or "unknown"
+        return str(self.headers.get("x-github-event") or "unknown")
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class EventBuffer:
 
         def read() -> Iterator[list[_Entry]]:
             for start in range(0, len(entry_ids), READ_TOGETHER):
-                ids: Any = list(entry_ids[start : start + READ_TOGETHER])
+                ids: list[StreamIdT] = list(entry_ids[start : start + READ_TOGETHER])
                 entries = cast(list[_Entry], self._redis.xclaim(STREAM, GROUP, CONSUMER, 0, ids))
                 # One that was deleted meanwhile is not given; it must not stand before others.
                 if vanished := set(ids) - {i.decode() for i, fields in entries if i and fields}:
@@ -159,9 +160,8 @@ class EventBuffer:
             redis.RedisError: the server does not answer.
         """
         if entry_ids:
-            self._redis.xclaim(
-                STREAM, GROUP, CONSUMER, 0, list(entry_ids), retrycount=claims, justid=True
-            )
+            ids: list[StreamIdT] = list(entry_ids)
+            self._redis.xclaim(STREAM, GROUP, CONSUMER, 0, ids, retrycount=claims, justid=True)
 
     def new(self, count: int, byte_count: int = BATCH_BYTES) -> list[Event]:
         """Events that no drain has taken yet, oldest first, until there are so many, or they have
@@ -271,7 +271,7 @@ def _event(entry_id: bytes, fields: dict[bytes, bytes]) -> Event:
     )
 
 
-def _headers(text: bytes) -> dict[str, str]:
+def _headers(text: bytes) -> dict[str, Any]:
     # What the receiver did not write must not block the rest: it becomes a dead letter.
     try:
         headers = orjson.loads(text)

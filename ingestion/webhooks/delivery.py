@@ -28,9 +28,9 @@ def from_event(event: Event) -> Delivery:
     Headers are not signed and may hold anything: a delivery whose id is no id goes by its place in
     the buffer, which is unique too.
     """
-    headers = {clean_text(str(name)): clean_text(str(text)) for name, text in event.headers.items()}
-    delivery_id = clean_text(str(event.delivery_id)).strip()
+    headers = {clean_text(name): clean_text(str(text)) for name, text in event.headers.items()}
+    delivery_id = clean_text(event.delivery_id).strip()
     if not delivery_id or len(delivery_id) > LONGEST_ID:
         delivery_id = f"entry {event.entry_id}"
-    name = clean_text(str(event.name)).strip()[:LONGEST_NAME]
+    name = clean_text(event.name).strip()[:LONGEST_NAME]
     return Delivery(delivery_id, name or "unknown", event.received_at, headers, event.body)
