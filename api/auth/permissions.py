@@ -187,22 +187,28 @@ class Permissions:
         if lock is None or not self._call(lambda _: lock.acquire(blocking=False)):
             return
 
-        def ask() -> None:
-            try:
-                self._ask(key, grant)
-            except GitHubError as error:
-                logger.warning("the rights of user %d are not renewed: %r", grant.user_id, error)
-            except GrantEndedError:
-                logger.info("the sign-in of user %d has ended", grant.user_id)
-            except Exception:
-                logger.exception("the rights of user %d are not renewed", grant.user_id)
-            finally:
-                self._call(lambda _: lock.release())
-                self._refreshing.discard(threading.current_thread())
-
-        thread = threading.Thread(target=ask, name="permissions", daemon=True)
+        thread = threading.Thread(
+            target=self._ask_in_background,
+            args=(key, grant, lock),
+            name="permissions",
+            daemon=True,
+        )
         self._refreshing.add(thread)
         thread.start()
+
+    def _ask_in_background(self, key: str, grant: UserGrant, lock: Lock) -> None:
+        """As the thread that `_refresh` started, with the lock that it took."""
+        try:
+            self._ask(key, grant)
+        except GitHubError as error:
+            logger.warning("the rights of user %d are not renewed: %r", grant.user_id, error)
+        except GrantEndedError:
+            logger.info("the sign-in of user %d has ended", grant.user_id)
+        except Exception:
+            logger.exception("the rights of user %d are not renewed", grant.user_id)
+        finally:
+            self._call(lambda _: lock.release())
+            self._refreshing.discard(threading.current_thread())
 
     def _ask(self, key: str, grant: UserGrant) -> RepositoryRoles:
         pause = f"{key}:pause"

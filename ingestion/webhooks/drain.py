@@ -180,7 +180,9 @@ def _drain_batch(
     connection: Connection[Any], buffer: EventBuffer, size: int, *, waits: bool
 ) -> Stored | None:
     """One batch, acknowledged once it is committed; None where another drain is under way."""
-    for tries_left in reversed(range(TRIES)):
+    tries_left = TRIES
+    while True:
+        tries_left -= 1
         batch = _Batch()
         try:
             with connection.transaction():
