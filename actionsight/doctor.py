@@ -241,7 +241,7 @@ def _event_buffer(url: str | None) -> Iterator[Finding]:
 
 
 def _durability(url: str) -> Iterator[Finding]:
-    wanted = dict(line.split() for line in EVENT_BUFFER)
+    wanted = dict(map(str.split, EVENT_BUFFER))
     try:
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
             found = cast(dict[str, str], client.config_get(*wanted))

@@ -43,7 +43,7 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
-def _request(method: str, url: str, **options: Any) -> requests.Response:
+def _request(method: str, url: str, *, timeout: float = 5, **options: Any) -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
-        return session.request(method, url, **{"timeout": 5, **options})
+        return session.request(method, url, timeout=timeout, **options)

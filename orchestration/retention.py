@@ -71,7 +71,7 @@ def delete_reports_before(instance: DagsterInstance, moment: datetime) -> int:
     )
     with storage.index_connection() as connection:
         connection.execute(delete(tags).where(tags.c.event_id.in_(old)))
-        return int(connection.execute(delete(events).where(events.c.id.in_(old))).rowcount)
+        return connection.execute(delete(events).where(events.c.id.in_(old))).rowcount
 
 
 def delete_checks_before(instance: DagsterInstance, moment: datetime) -> int:
@@ -88,7 +88,7 @@ def delete_checks_before(instance: DagsterInstance, moment: datetime) -> int:
         checks.create_timestamp < moment.replace(tzinfo=None), checks.id.not_in(newest)
     )
     with storage.index_connection() as connection:
-        return int(connection.execute(old).rowcount)
+        return connection.execute(old).rowcount
 
 
 def delete_files_before(folder: Path, moment: datetime) -> int:

@@ -155,7 +155,7 @@ class Pipelines:
             reason = str(_root(error)).partition("\n")[0]
             raise LoadError(f"PostgreSQL did not take rows of {pipeline_name}: {reason}") from error
         self._forget_packages(family, pipeline_name)
-        return str(info.loads_ids[0])
+        return info.loads_ids[0]
 
     def load_pending(self) -> list[str]:
         """Finish the packages that a killed process left; give their load ids."""

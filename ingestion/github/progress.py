@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -12,13 +12,16 @@ from ingestion.github.stages import NO_PROGRESS, Progress
 from ingestion.github.state.backfill_windows import BackfillProgress
 from ingestion.github.state.repositories import Repository
 
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
 _STEPS = 1_000
 
 
 class _Bar:
     """A bar that goes forward by shares of a whole, which may grow."""
 
-    def __init__(self, bar: "click._termui_impl.ProgressBar[int]") -> None:
+    def __init__(self, bar: "ProgressBar[int]") -> None:
         self._bar = bar
         self._reached = 0
 

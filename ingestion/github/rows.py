@@ -218,14 +218,14 @@ def _text(payload: Payload, field: str) -> str | None:
 
 
 def _integer(payload: Payload, field: str) -> int | None:
-    value = payload.get(field)
+    value: object = payload.get(field)
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnreadablePayloadError(f"{field} is not a whole number: {value!r:.80}")
     if not -(2**63) <= value < 2**63:
         raise UnreadablePayloadError(f"{field} is too great: {value!r:.80}")
-    return int(value)
+    return value
 
 
 def _attempt(payload: Payload) -> int | None:

@@ -103,7 +103,7 @@ def run_config(**config: Any) -> dict[str, Any]:
 )
 def polled_tables(
     context: AssetExecutionContext,
-) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
+) -> Iterator[MaterializeResult[Any] | AssetCheckResult]:
     """Collect from GitHub what the run's loops look for, and the jobs of it."""
     config = context.op_execution_context.op_config
     settings = load()
@@ -132,7 +132,7 @@ def polled_tables(
     yield _every_repository_was_collected(repositories.refused | jobs.troubles)
 
 
-def _collected(table: str, *stages: StageResult) -> MaterializeResult[None]:
+def _collected(table: str, *stages: StageResult) -> MaterializeResult[Any]:
     """A table's materialisation, with what the stages saw and what of it was new or changed.
 
     Its data version is the load that changed it last: a poll that changed nothing leaves the models

@@ -45,7 +45,7 @@ github_webhooks = AssetSpec(
         raw_table(name, description, source=GITHUB_WEBHOOKS) for name, description in TABLES.items()
     ],
 )
-def drained_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[None]]:
+def drained_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult[Any]]:
     """Drain the event buffer to its end; a drain that is under way elsewhere is waited for."""
     settings = load()
     drained = drain(str(settings.database_url), event_buffer(str(settings.redis_url)), waits=True)

@@ -35,7 +35,7 @@ def pooler_that_drops_options(url: str) -> Generator[str]:
                 client, _ = listener.accept()
             except OSError:
                 return
-            upstream = socket.create_connection((str(server.hostname), int(server.port or 0)))
+            upstream = socket.create_connection((str(server.hostname), server.port or 0))
             ends.extend([client, upstream])
             start = client.recv(65536)
             while len(start) == 8:

@@ -25,7 +25,7 @@ class Person:
     @property
     def secrets(self) -> set[str]:
         """What authenticates this person and must be written nowhere."""
-        return {str(cookie.value) for cookie in self._browser.cookies}
+        return set(filter(None, self._browser.cookies.values()))
 
     def get(self, path: str) -> Any:
         """The body of an answer."""

@@ -26,7 +26,7 @@ def poll(
     database: psycopg.Connection[Any], started_at: str, *, repository_id: int = 101, **changes: Any
 ) -> uuid.UUID:
     """The row of a head loop that asked once and found nothing, unless `changes` say otherwise."""
-    row = {"poll_id": uuid.uuid4(), "requests": 1, "error": None, **changes}
+    row: dict[str, Any] = {"poll_id": uuid.uuid4(), "requests": 1, "error": None, **changes}
     database.execute(
         """
         insert into raw.polls (

@@ -147,7 +147,8 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         while b"\r\n\r\n" not in head:
             head += connection.recv(65_536)
         first, *lines = head.decode().split("\r\n")
-        named = dict(line.lower().partition(": ")[::2] for line in lines if line)
+        split = (line.lower().partition(": ") for line in lines if line)
+        named = {name: value for name, _, value in split}
         given = named.get("proxy-authorization", "")
         asked.append(f"{given} {first}")
         if given != WHO.lower():

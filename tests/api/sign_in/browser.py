@@ -54,7 +54,7 @@ class Browser:
         """POST /login; gives GitHub's address, where the browser goes."""
         response = self.post("/login", data={} if next_path is None else {"next": next_path})
         assert response.status_code == 303, response.text
-        return str(response.location)
+        return response.location
 
     def consent(self, url: str, login: str) -> str:
         """Choose a person at GitHub; gives the address where the browser goes then."""
@@ -82,7 +82,7 @@ class Browser:
         """The value of a cookie, by its name without a prefix."""
         for prefix in ("", "__Host-"):
             if cookie := self.client.get_cookie(prefix + name, self._host):
-                return str(cookie.value)
+                return cookie.value
         return None
 
     def me(self) -> Any:
@@ -127,4 +127,4 @@ def _answered(url: str, choice: dict[str, str]) -> str:
     action = url.partition("?")[0]
     sent = loopback.post(action, data={**parameters(url), **choice}, allow_redirects=False)
     assert sent.status_code == 302, sent.text
-    return str(sent.headers["Location"])
+    return sent.headers["Location"]

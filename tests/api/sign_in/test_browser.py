@@ -67,7 +67,7 @@ class Site:
 class _Quiet(WSGIRequestHandler):
     """Logs no addresses: they hold codes and states."""
 
-    def log_request(self, *_: object) -> None:
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
 
 

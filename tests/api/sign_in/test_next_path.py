@@ -1,6 +1,5 @@
 """After the sign-in nobody comes out at another site."""
 
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -96,12 +95,13 @@ def test_a_sign_in_that_would_lead_elsewhere_does_not_begin(
     browser: Browser, value: str, place: str
 ) -> None:
     if place == "form":
-        response: Any = browser.post("/login", data={"next": value})
+        response = browser.post("/login", data={"next": value})
     else:
         response = browser.client.post(
             "/login", base_url=ROOT, headers={"Origin": ROOT}, query_string={"next": value}
         )
     assert response.status_code == 400
+    assert response.json is not None
     (error,) = response.json["errors"]
     assert error["parameter"] == "next"
     assert "one slash" in error["detail"]

@@ -267,7 +267,7 @@ def test_payloads_agree_with_what_polling_shows_at_that_moment(world: World) -> 
 
 
 def without_addresses(shown: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in shown.items() if not isinstance(value, str | dict)} | {
+    return {key: value for key, value in shown.items() if not isinstance(value, (str, dict))} | {
         key: value for key, value in shown.items() if key.endswith(("_at", "status", "conclusion"))
     }
 

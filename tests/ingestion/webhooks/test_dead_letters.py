@@ -118,6 +118,7 @@ def test_one_without_an_id_is_replayed_under_the_name_that_it_was_given(
         )
     webhooks.drain()
     [name] = webhooks.dead_letters()
+    assert isinstance(entry, bytes)
     assert name == f"entry {entry.decode()}"
     webhooks.execute("update raw.webhook_dead_letters set body = %s", zlib.compress(b"{}"))
     assert replay(connection).moved == [name]
