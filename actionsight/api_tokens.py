@@ -4,7 +4,6 @@ A token has 256 random bits, so a plain SHA-256 is enough to keep it: nothing co
 faster from the hash than from scratch, and checking costs the same for every token.
 """
 
-import hashlib
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row, tuple_row
+
+from actionsight.encryption import hash_of
 
 # By the prefix a scanner for secrets, and a person, recognises one of ours.
 PREFIX = "as_"
@@ -82,7 +83,7 @@ def create_token(
             values (%s, %s, %s, %s, %s)
             returning token_id
             """,
-            [name.strip(), _hash(token), expires_at, user_id, sorted(set(scopes))],
+            [name.strip(), hash_of(token), expires_at, user_id, sorted(set(scopes))],
         )
         (token_id,) = cursor.fetchall()
     return token_id, token
@@ -129,7 +130,7 @@ def find_token(connection: Connection[Any], token: str) -> ApiToken | None:
                 and revoked_at is null
                 and (expires_at is null or expires_at > now())
             """,
-            [_hash(token)],
+            [hash_of(token)],
         ).fetchone()
     if row is None:
         return None
@@ -145,7 +146,3 @@ def find_token(connection: Connection[Any], token: str) -> ApiToken | None:
             [token_id],
         )
     return ApiToken(token_id, user_id, frozenset(scopes))
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

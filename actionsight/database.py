@@ -71,13 +71,13 @@ def _session(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(connection: psycopg.Connection[Any]) -> None:
-    """Raise unless the session's options arrived; the server told, so nothing is asked.
+    """Raise unless the session's options arrived; the server has reported them, unasked.
 
     Raises:
         SessionError: they did not.
     """
-    told = connection.info.parameter_status
-    if told("application_name") != APPLICATION_NAME or told("TimeZone") != "UTC":
+    reported = connection.info.parameter_status
+    if reported("application_name") != APPLICATION_NAME or reported("TimeZone") != "UTC":
         raise SessionError(
             "what stands before PostgreSQL (a pooler?) drops the options of a session: time zone, "
             "timeouts and isolation would be others than Actionsight relies on; name the server "

@@ -1,6 +1,7 @@
-"""Encryption of what must be read back: the tokens of people who signed in."""
+"""Encryption of what must be read back, tokens of people who signed in, and hashes of the rest."""
 
 import base64
+import hashlib
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -8,6 +9,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
 _PURPOSE = b"actionsight tokens"
+
+
+def hash_of(secret: str) -> bytes:
+    """How a random secret is kept that is only compared: SHA-256 of it.
+
+    It has 256 random bits, so that nobody finds it by trying and a plain hash tells nothing.
+    """
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 class DecryptionError(ValueError):

@@ -120,8 +120,8 @@ class EventBuffer:
         Raises:
             redis.RedisError: the server does not answer, or does not tell.
         """
-        told = self._redis.info("memory")
-        return Memory(int(told["used_memory"]), int(told.get("maxmemory", 0)) or None)
+        info = self._redis.info("memory")
+        return Memory(int(info["used_memory"]), int(info.get("maxmemory", 0)) or None)
 
     def claims(self, count: int) -> dict[str, int]:
         """How often each event was taken that a drain did not acknowledge, oldest first.
@@ -129,10 +129,10 @@ class EventBuffer:
         Raises:
             redis.RedisError: the server does not answer.
         """
-        told: list[dict[str, Any]] = self._ask_group(
+        pending: list[dict[str, Any]] = self._ask_group(
             lambda: self._redis.xpending_range(STREAM, GROUP, "-", "+", count)
         )
-        return {each["message_id"].decode(): int(each["times_delivered"]) for each in told}
+        return {each["message_id"].decode(): int(each["times_delivered"]) for each in pending}
 
     def claim(self, entry_ids: Sequence[str], byte_count: int = BATCH_BYTES) -> list[Event]:
         """Take events again that a drain took before, in the given order, until they have so many

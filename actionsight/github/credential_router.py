@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from actionsight.github.client import GitHubClient
-from actionsight.github.credentials import Credential, Installation
+from actionsight.github.credentials import Credential
 from actionsight.github.errors import ForbiddenError, MissingError
+from actionsight.github.installation import Installation
 from actionsight.github.pagination import Payload, get_object, iter_items
 from actionsight.github.rate_limit.limiter import RateLimiter, connect
 from actionsight.github.rate_limit.models import Limits, Priority, RateLimitState

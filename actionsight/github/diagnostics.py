@@ -8,8 +8,9 @@ from typing import Any
 from actionsight.findings import Finding
 from actionsight.github.app import App
 from actionsight.github.credential_router import CredentialRouter
-from actionsight.github.credentials import Credential, Installation
+from actionsight.github.credentials import Credential
 from actionsight.github.errors import GitHubError, MissingError, RateLimitError
+from actionsight.github.installation import Installation
 from actionsight.github.pagination import get_object
 from actionsight.github.payloads import parse_json
 from actionsight.github.rate_limit.models import Priority

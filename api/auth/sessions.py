@@ -4,7 +4,6 @@ A session ends when the person signs out or signs in again, when GitHub ends its
 weeks without a request, and in any case after thirty days.
 """
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +11,8 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row, scalar_row
+
+from actionsight.encryption import hash_of
 
 SESSION_BYTES = 32
 IDLE = timedelta(days=14)
@@ -37,11 +38,6 @@ class Session:
     grant_id: int
     rights_invalid_before: datetime
     expires_at: datetime
-
-
-def hash_of(cookie_value: str) -> bytes:
-    """How a cookie's value is kept. It has 256 random bits, so a plain hash tells nothing."""
-    return hashlib.sha256(cookie_value.encode("utf-8", "surrogateescape")).digest()
 
 
 def create_session(connection: Connection[Any], user_id: int, grant_id: int) -> str:

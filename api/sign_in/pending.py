@@ -9,8 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import TupleRow, tuple_row
 
-from actionsight.encryption import Cipher, DecryptionError
-from api.auth.sessions import hash_of
+from actionsight.encryption import Cipher, DecryptionError, hash_of
 from api.errors import Problem
 
 LIFETIME = timedelta(minutes=10)

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, Response, request
 
+from actionsight.encryption import hash_of
 from actionsight.github.errors import BadCredentialError, ClientRefusedError, GitHubError
 from actionsight.github.oauth import GitHubAccount, Tokens
 from actionsight.settings import Settings
@@ -82,7 +83,7 @@ def post_login(arguments: Arguments) -> Response:
             next_path=path,
         )
     response = _see_other(authorization.url)
-    name = sign_in.cookies.sign_in(sessions.hash_of(authorization.state))
+    name = sign_in.cookies.sign_in(hash_of(authorization.state))
     sign_in.cookies.set(response, name, browser, pending.LIFETIME)
     return response
 
@@ -111,7 +112,7 @@ def get_authorized(arguments: Arguments) -> Response:
     state = arguments["state"]
     if not state:
         raise Problem(HTTPStatus.BAD_REQUEST, f"No sign-in comes back: state is missing. {AGAIN}")
-    cookie = sign_in.cookies.sign_in(sessions.hash_of(state))
+    cookie = sign_in.cookies.sign_in(hash_of(state))
     with current_database().writing() as connection:
         begun = pending.redeem(connection, sign_in.cipher, state, request.cookies.get(cookie))
     if arguments["error"] or not arguments["code"]:
@@ -175,7 +176,7 @@ def _end_older_session(sign_in: SignIn) -> None:
 
 def _give_session(sign_in: SignIn, response: Response, cookie_value: str) -> None:
     cookies = sign_in.cookies
-    token = csrf.token_of(sessions.hash_of(cookie_value), sign_in.settings)
+    token = csrf.token_of(hash_of(cookie_value), sign_in.settings)
     cookies.set(response, cookies.session, cookie_value, sessions.LIFETIME)
     cookies.set(response, cookies.csrf, token, sessions.LIFETIME, scripts=True)
 

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from actionsight.api_tokens import Scope, create_token
-from actionsight.encryption import Cipher
+from actionsight.encryption import Cipher, hash_of
 from actionsight.event_buffer import EventBuffer
 from actionsight.github.oauth import Tokens
 from actionsight.settings import Settings
@@ -114,7 +114,7 @@ class Installation:
             Tokens(token.access_token, 8 * 3600, token.refresh_token, 90 * 86400),
         )
         cookie_value = sessions.create_session(self.connection, user.account.id, grant_id)
-        token_of_csrf = csrf.token_of(sessions.hash_of(cookie_value), self.settings)
+        token_of_csrf = csrf.token_of(hash_of(cookie_value), self.settings)
         return self.caller(
             {"Cookie": f"session={cookie_value}"}, {"X-CSRF-Token": token_of_csrf, "Origin": ROOT}
         )

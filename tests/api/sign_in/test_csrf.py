@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from actionsight.encryption import hash_of
 from actionsight.settings import Settings
 from api.auth import csrf
 from api.auth.origins import origin_of
-from api.auth.sessions import hash_of
 from tests.api.client import app_of
 from tests.api.sign_in.browser import ROOT, SECRET_KEY, Browser
 

@@ -8,6 +8,7 @@ from flask import Flask
 from psycopg import Connection
 
 from actionsight import people
+from actionsight.encryption import hash_of
 from api.auth import sessions
 from api.auth.sessions import find_session
 from github_standin.server.server import Break, Server
@@ -24,7 +25,7 @@ def test_a_session_is_found_by_its_cookie_alone(
     session = find_session(connection, cookie)
     assert session is not None
     assert (session.user_id, session.login) == (1001, "ada")
-    assert session.session_hash == sessions.hash_of(cookie)
+    assert session.session_hash == hash_of(cookie)
     assert session.rights_invalid_before == datetime(1970, 1, 1, tzinfo=UTC)
     for other in ("", cookie[:-1], cookie + "x", cookie.swapcase(), "\udcff", "é"):
         assert find_session(connection, other) is None

@@ -9,7 +9,7 @@ from flask import Flask
 from psycopg import Connection
 from werkzeug.wrappers import Request, Response
 
-from api.auth.sessions import hash_of
+from actionsight.encryption import hash_of
 from github_standin.server.server import Break, Server
 from github_standin.world.world import World
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, ROOT, Browser, changed, parameters
