@@ -12,23 +12,39 @@ from actionsight.api_tokens import create_token
 from actionsight.database import connect
 from actionsight.settings import Settings, load
 from tests.api.client import ValidatingClient, app_of, make_client
-from tests.api.marts import Marts
-from tests.support.services import Databases
+from tests.api.marts import Marts, make_marts
+from tests.support.services import Databases, Reused
 
 
 @pytest.fixture(scope="session")
-def shared_database_url(postgres_server: Databases) -> Iterator[str]:
+def database_before_builds(postgres_server: Databases) -> Iterator[Reused]:
+    with postgres_server.reused() as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+def database_with_marts(postgres_server: Databases) -> Iterator[Reused]:
+    with postgres_server.reused(make_marts) as database:
+        yield database
+
+
+@pytest.fixture
+def own_database_url(postgres_server: Databases) -> Iterator[str]:
+    """For a test that changes tables or ends sessions: a database that no other test sees."""
     with postgres_server.migrated() as url:
+        make_marts(url)
         yield url
 
 
 @pytest.fixture
-def database_url(shared_database_url: str) -> str:
-    """One database for this folder, emptied: a clone per test would cost more than the tests."""
-    with connect(shared_database_url, autocommit=True) as connection:
-        connection.execute("drop schema if exists marts cascade")
-        connection.execute("truncate app.api_tokens, app.purges, app.repositories cascade")
-    return shared_database_url
+def database_url(request: pytest.FixtureRequest) -> str:
+    """One database for this folder, emptied; with marts for a test that fills them."""
+    if "own_database_url" in request.fixturenames:
+        own: str = request.getfixturevalue("own_database_url")
+        return own
+    name = "database_with_marts" if "marts" in request.fixturenames else "database_before_builds"
+    database: Reused = request.getfixturevalue(name)
+    return database.emptied()
 
 
 @pytest.fixture

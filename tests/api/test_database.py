@@ -52,6 +52,7 @@ def test_a_session_speaks_utc(marts: Marts, database: Database) -> None:
         assert reader.execute("show timezone").fetchall() == [{"TimeZone": "UTC"}]
 
 
+@pytest.mark.usefixtures("own_database_url")
 def test_a_model_that_is_swapped_during_an_answer_is_not_read_as_empty(
     marts: Marts, database: Database, database_url: str, connection: Connection[Any]
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_model_that_is_swapped_during_an_answer_is_not_read_as_empty(
         assert reader.execute("select job_id from marts.jobs").fetchall() == [{"job_id": 1}]
 
 
+@pytest.mark.usefixtures("own_database_url")
 def test_sessions_that_the_server_ended_cost_no_answer(
     marts: Marts, database: Database, connection: Connection[Any]
 ) -> None:

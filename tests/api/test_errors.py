@@ -181,6 +181,7 @@ def test_marts_that_are_not_built_are_a_503(client: ValidatingClient, token: str
     assert_problem(client.get("/stats", headers=bearer(token)), 503, "/readyz")
 
 
+@pytest.mark.usefixtures("own_database_url")
 def test_a_server_that_cut_its_connections_fails_one_answer_at_most(
     marts: Marts, client: ValidatingClient, connection: Connection[Any], token: str
 ) -> None:

@@ -126,6 +126,7 @@ def test_not_ready_before_the_first_build(client: ValidatingClient) -> None:
     assert "Retry-After" in response.headers
 
 
+@pytest.mark.usefixtures("own_database_url")
 def test_not_ready_without_one_of_the_marts(
     marts: Marts, client: ValidatingClient, connection: Connection[Any]
 ) -> None:
@@ -142,20 +143,26 @@ def test_not_ready_before_the_migration(settings: Settings, empty_database_url: 
     }
 
 
-@pytest.mark.parametrize("is_built", [True, False])
 def test_however_often_it_is_asked_the_database_is_asked_once_a_second(
-    request: pytest.FixtureRequest,
-    client: ValidatingClient,
-    monkeypatch: pytest.MonkeyPatch,
-    is_built: bool,
+    marts: Marts, client: ValidatingClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if is_built:
-        request.getfixturevalue("marts")
+    check_that_the_database_is_asked_once(client, monkeypatch, 200)
+
+
+def test_the_same_is_true_while_it_is_not_ready(
+    client: ValidatingClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_that_the_database_is_asked_once(client, monkeypatch, 503)
+
+
+def check_that_the_database_is_asked_once(
+    client: ValidatingClient, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
     monkeypatch.setattr(views, "SERVES_SECONDS", 60)
     asked = Mock(wraps=views._read)
     monkeypatch.setattr(views, "_read", asked)
     first, *others = [client.get("/readyz") for _ in range(5)]
-    assert first.status_code == (200 if is_built else 503)
+    assert first.status_code == status
     assert [(other.data, other.status_code) for other in others] == [
         (first.data, first.status_code)
     ] * 4

@@ -1,14 +1,14 @@
 """The real servers that the tests talk to: started once a session, emptied or cloned per test."""
 
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 from urllib.parse import urlsplit
 
-from psycopg import sql
+from psycopg import Connection, sql
 
 from actionsight import migrations
 from actionsight.database import connect, with_database
@@ -54,6 +54,14 @@ class Databases:
         with self.fresh(name, template=TEMPLATE) as url:
             yield url
 
+    @contextmanager
+    def reused(self, prepare: Callable[[str], None] = lambda _: None) -> Generator["Reused"]:
+        """A migrated database for one test after another; `prepare` is given its address first."""
+        with self.migrated() as url:
+            prepare(url)
+            with connect(self.as_superuser(url), autocommit=True) as connection:
+                yield Reused(url, connection)
+
     def has_template(self, template: str) -> bool:
         """Whether `keep` was called for it."""
         return template in self._templates
@@ -70,6 +78,39 @@ class Databases:
     def _execute(self, statement: LiteralString, *names: str) -> None:
         with connect(self.server.admin_url(), autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+class Reused:
+    """A database that is emptied in place of being cloned, which costs a tenth of it.
+
+    What is in a table before the first test stays, and so does what dlt knows of its tables.
+    """
+
+    def __init__(self, url: str, superuser: Connection[Any]) -> None:
+        self._url = url
+        self._superuser = superuser
+        # Neither foreign keys nor triggers: the order does not matter, and nothing is noted of it.
+        superuser.execute("set session_replication_role = replica")
+        superuser.execute("set lock_timeout = '10s'")  # somebody forgot to end a transaction
+        tables = [
+            sql.Identifier(*names)
+            for names in superuser.execute(
+                """
+                select schemaname, tablename from pg_tables
+                where schemaname in ('app', 'raw', 'marts') and not starts_with(tablename, '_dlt')
+                """
+            ).fetchall()
+        ]
+        self._emptying = sql.SQL(" ").join(
+            sql.SQL("delete from {};").format(table)
+            for table in tables
+            if not superuser.execute(sql.SQL("select from {} limit 1").format(table)).fetchone()
+        )
+
+    def emptied(self) -> str:
+        """Take away what the test before left; gives the address."""
+        self._superuser.execute(self._emptying)
+        return self._url
 
 
 def migrate(database_url: str, data_dir: Path) -> None:

@@ -45,7 +45,7 @@ def history(marts: Marts) -> Marts:
 
 def fill(marts: Marts) -> None:
     """Three repositories with a workflow and a run each, built once; all else goes."""
-    marts.connection.execute("truncate app.repositories, marts.repositories cascade")
+    marts.clear()
     for number in (1, 2, 3):
         marts.repository(
             number,

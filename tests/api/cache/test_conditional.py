@@ -60,11 +60,11 @@ def test_another_tag_or_what_is_none_is_answered_in_full(
 def test_a_304_and_a_warm_answer_compute_nothing(history: Marts, people: People, path: str) -> None:
     """A column that every computation reads is not there any more."""
     first = people.ask(path)
-    history.connection.execute("alter table marts.workflow_runs rename column conclusion to gone")
-    assert people.ask(path, tag=first.headers["ETag"]).status_code == 304
-    assert people.ask(path).data == first.data
-    history.raise_version(1)
-    assert people.ask(path, tag=first.headers["ETag"]).status_code == 503
+    with history.without_column("workflow_runs", "conclusion"):
+        assert people.ask(path, tag=first.headers["ETag"]).status_code == 304
+        assert people.ask(path).data == first.data
+        history.raise_version(1)
+        assert people.ask(path, tag=first.headers["ETag"]).status_code == 503
 
 
 def test_freshness_moves_while_the_tag_stays(history: Marts, people: People) -> None:

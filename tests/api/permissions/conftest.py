@@ -57,12 +57,10 @@ def github(world: World) -> Iterator[Server]:
 @pytest.fixture
 def settings(
     settings: Settings,
-    connection: Connection[Any],
     github: Server,
     cache_url: str,
     redis_url: str,
 ) -> Settings:
-    connection.execute("truncate app.users, app.audit_log cascade")
     return replace(
         settings,
         cache_url=cache_url,

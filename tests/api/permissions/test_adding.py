@@ -183,6 +183,7 @@ def test_what_was_removed_while_it_failed_is_added_without_its_failures(
     assert (row["state"], row["failure_count"], row["next_try_at"]) == ("collected", 0, None)
 
 
+@pytest.mark.usefixtures("own_database_url")
 def test_before_the_first_build_repositories_are_added_and_listed(
     installation: Installation, caller: Caller
 ) -> None:

@@ -30,12 +30,6 @@ AWAY = "redis://:hunter2@127.0.0.1:{port}/0"
 NOWHERE = "postgresql://nobody:hunter2@127.0.0.1:{port}/nothing"
 
 
-@pytest.fixture(autouse=True)
-def nothing_left(connection: Connection[Any]) -> None:
-    """Nothing that another test stored."""
-    connection.execute("truncate raw.webhook_dead_letters, app.github_budgets")
-
-
 def test_requests_are_counted_by_route_and_status_never_by_path(
     marts: Marts, client: ValidatingClient, token: str
 ) -> None:

@@ -1,11 +1,9 @@
 """An application where people sign in, and GitHub's stand-in with people."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from flask import Flask
-from psycopg import Connection
 
 from actionsight.settings import Settings
 from github_standin.server.server import Server, serving
@@ -38,8 +36,7 @@ def github(world: World) -> Iterator[Server]:
 
 
 @pytest.fixture
-def settings(settings: Settings, connection: Connection[Any], github: Server) -> Settings:
-    connection.execute("truncate app.users, app.sign_ins, app.audit_log cascade")
+def settings(settings: Settings, github: Server) -> Settings:
     return with_sign_in(settings, github.url)
 
 
