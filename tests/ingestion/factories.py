@@ -1,9 +1,10 @@
 """A small world at the stand-in, an installation that collects it, and what must come of it."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, LiteralString
 
 import psycopg
@@ -46,12 +47,14 @@ class Installation:
     """An installation that polls the stand-in.
 
     `skew`: how far its clock is ahead of the world's. `tries`: how often a fault is endured.
+    `until_end`: what is closed with it.
     """
 
     settings: Settings
     server: Server
     world: World
     clock: Clock
+    until_end: ExitStack
     waits: list[float] = field(default_factory=list)
     skew: timedelta = timedelta()
     tries: int = 2
@@ -116,8 +119,13 @@ class Installation:
         self, statement: LiteralString | sql.Composed, *parameters: object
     ) -> list[dict[str, Any]]:
         """Rows of a query."""
-        with self.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        with self._session.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(statement, parameters).fetchall()
+
+    @cached_property
+    def _session(self) -> "psycopg.Connection[Any]":
+        """For all its queries: to open one costs more than most of them."""
+        return self.until_end.enter_context(self.connect())
 
     def attempts(self) -> set[tuple[Any, ...]]:
         """What is stored of attempts: id, number, status, conclusion."""
@@ -174,7 +182,8 @@ def installation(settings: Settings) -> Generator[Installation]:
     world = World(clock)
     with serving(world) as server:
         own = replace(settings, github_api_url=server.url, backfill_days=30)
-        yield Installation(own, server, world, clock)
+        with ExitStack() as until_end:
+            yield Installation(own, server, world, clock, until_end)
 
 
 def workflow(world: World, name: str = "octo/hello") -> Workflow:
