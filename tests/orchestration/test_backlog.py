@@ -1,8 +1,6 @@
 """The schedules of history and sweeps ask for a run when there is something to do, only then."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import LiteralString
 
 import pytest
@@ -15,13 +13,9 @@ from orchestration.polling.schedules import read_history, sweep_github
 pytestmark = pytest.mark.integration
 
 
-@pytest.fixture
-def instance(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[DagsterInstance]:
+@pytest.fixture(autouse=True)
+def _installation(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
-    with DagsterInstance.local_temp(str(tmp_path)) as made:
-        yield made
 
 
 def execute(database_url: str, statement: LiteralString, *values: object) -> None:

@@ -1,8 +1,5 @@
 """A build is asked for whenever a load is unbuilt, and by nothing else."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from dagster import (
     DagsterInstance,
@@ -15,33 +12,9 @@ from dagster import (
 from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
 from orchestration.modelling.builds import build, build_request
+from tests.orchestration.factories import commit_a_load
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as made:
-        yield made
-
-
-def commit_a_load(database_url: str, load_id: str, *, workflow_id: int = 1) -> None:
-    """What dlt leaves behind: a row that carries the load, and the load's own row."""
-    with connect(database_url) as connection:
-        connection.execute(
-            """
-            insert into raw.workflows (workflow_id, repository_id, _dlt_load_id, content_hash)
-            values (%(workflow)s, 1, %(load)s, 'hash')
-            """,
-            {"workflow": workflow_id, "load": load_id},
-        )
-        connection.execute(
-            """
-            insert into raw._dlt_loads (load_id, schema_name, status, inserted_at)
-            values (%(load)s, 'github_repositories', 0, now())
-            """,
-            {"load": load_id},
-        )
 
 
 def record_as_built(database_url: str, load_id: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import LiteralString
 
 import pytest
@@ -26,13 +25,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def tick(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SensorEvaluationContext]:
     monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
-    with (
-        DagsterInstance.local_temp(str(tmp_path)) as instance,
-        build_sensor_context(instance) as context,
-    ):
+    with build_sensor_context(instance) as context:
         started = {RUN_KEY_TAG: START_KEY}
         instance.add_run(
             DagsterRun(job_name="collect", status=DagsterRunStatus.SUCCESS, tags=started)
@@ -69,13 +65,10 @@ def test_nothing_is_asked_for_while_nothing_is_monitored(tick: SensorEvaluationC
 
 
 def test_a_start_polls_at_once_whatever_was_under_way_before_and_only_once(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
-    with (
-        DagsterInstance.local_temp(str(tmp_path)) as instance,
-        build_sensor_context(instance) as context,
-    ):
+    with build_sensor_context(instance) as context:
         instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.STARTED))
         asked = new_repositories(context)
         assert isinstance(asked, RunRequest)

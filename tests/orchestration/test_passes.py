@@ -12,7 +12,7 @@ from dagster import AssetKey, DagsterInstance
 from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
 from actionsight.settings import ROOT
-from tests.orchestration.test_builds import commit_a_load
+from tests.orchestration.factories import commit_a_load
 
 pytestmark = pytest.mark.integration
 

@@ -1,7 +1,6 @@
 """A requested purge becomes one run, which deletes; a killed one is followed by another."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +19,6 @@ from orchestration.purging import purge
 from orchestration.sensors import purge_requests
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    with DagsterInstance.local_temp(str(tmp_path)) as made:
-        yield made
 
 
 @pytest.fixture

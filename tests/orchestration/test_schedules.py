@@ -1,7 +1,5 @@
 """Polls happen every so many minutes, whatever the number, and never pile up."""
 
-from pathlib import Path
-
 import pytest
 from dagster import (
     DagsterInstance,
@@ -32,19 +30,13 @@ def test_every_interval_is_kept_from_midnight_on(minutes: int) -> None:
     assert minutes_of_a_day(cron_expressions(minutes)) == list(range(0, 1440, minutes))
 
 
-def test_a_poll_is_requested_when_none_is_under_way(tmp_path: Path) -> None:
-    with (
-        DagsterInstance.local_temp(str(tmp_path)) as instance,
-        build_schedule_context(instance) as context,
-    ):
+def test_a_poll_is_requested_when_none_is_under_way(instance: DagsterInstance) -> None:
+    with build_schedule_context(instance) as context:
         assert isinstance(polling_schedule(5)(context), RunRequest)
 
 
-def test_no_poll_is_requested_while_one_is_under_way(tmp_path: Path) -> None:
-    with (
-        DagsterInstance.local_temp(str(tmp_path)) as instance,
-        build_schedule_context(instance) as context,
-    ):
+def test_no_poll_is_requested_while_one_is_under_way(instance: DagsterInstance) -> None:
+    with build_schedule_context(instance) as context:
         instance.add_run(DagsterRun(job_name=collect.name, status=DagsterRunStatus.STARTED))
         skipped = polling_schedule(5)(context)
         assert isinstance(skipped, SkipReason)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from dagster import (
@@ -28,7 +27,7 @@ REPOSITORY_ID = 5
 
 @pytest.fixture
 def tick(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SensorEvaluationContext]:
     """The context of a sensor's tick, on a real instance of Dagster."""
     with connect(str(settings.database_url)) as connection:
@@ -38,12 +37,7 @@ def tick(
         )
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
-    folder = tmp_path / "dagster"
-    folder.mkdir()
-    with (
-        DagsterInstance.local_temp(str(folder)) as instance,
-        build_sensor_context(instance) as context,
-    ):
+    with build_sensor_context(instance) as context:
         yield context
 
 

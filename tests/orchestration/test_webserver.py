@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import requests
@@ -113,11 +112,8 @@ def test_what_up_asks_is_answered(port: int) -> None:
 
 
 @pytest.mark.unit
-def test_only_writable_pages_know_how_to_change_things(tmp_path: Path) -> None:
-    with (
-        DagsterInstance.local_temp(str(tmp_path)) as instance,
-        WorkspaceProcessContext(instance, None) as context,
-    ):
+def test_only_writable_pages_know_how_to_change_things(instance: DagsterInstance) -> None:
+    with WorkspaceProcessContext(instance, None) as context:
         for is_writable in (True, False):
             webserver = Webserver(context, is_writable=is_writable, public_url=None)
             schema = webserver.build_graphql_schema().graphql_schema

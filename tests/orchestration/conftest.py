@@ -1,0 +1,26 @@
+"""An instance of Dagster of a test's own."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import DagsterInstance
+
+
+@pytest.fixture(scope="session")
+def _new_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose databases are made, which takes longer than most of what is done in one."""
+    home = tmp_path_factory.mktemp("dagster")
+    with DagsterInstance.local_temp(str(home)) as instance:
+        instance.get_runs()
+        instance.all_instigator_state()
+    return home
+
+
+@pytest.fixture
+def instance(_new_home: Path, tmp_path: Path) -> Iterator[DagsterInstance]:
+    home = tmp_path / "dagster"
+    shutil.copytree(_new_home, home)
+    with DagsterInstance.local_temp(str(home)) as made:
+        yield made
