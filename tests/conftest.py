@@ -16,6 +16,7 @@ from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.settings import Settings, load
 from tests.support.dbt_project import built_database, unbuilt_database
 from tests.support.services import Databases, databases
+from tests.transform.built_history import history_database
 
 MEMORY = Path("/dev/shm")  # noqa: S108 what is made there is made by tempfile
 MEMORY_BYTES = 6 * 2**30
@@ -84,6 +85,13 @@ def dbt_database_url(postgres_server: Databases, services_folder: Path) -> Itera
 def unbuilt_database_url(postgres_server: Databases, services_folder: Path) -> Iterator[str]:
     """The same before dbt's first build."""
     with unbuilt_database(postgres_server, services_folder) as url:
+        yield url
+
+
+@pytest.fixture
+def history_database_url(postgres_server: Databases, services_folder: Path) -> Iterator[str]:
+    """A database of the test's own with the marts of a random history."""
+    with history_database(postgres_server, services_folder) as url:
         yield url
 
 

@@ -10,8 +10,7 @@ from actionsight.database import connect
 from actionsight.marts import MARTS
 from actionsight.purging import purge_repository
 from tests.support.dbt_project import Project
-from tests.transform.history_generator import WORKFLOWS, History
-from tests.transform.raw_rows import load
+from tests.transform.history_generator import WORKFLOWS
 
 pytestmark = pytest.mark.integration
 
@@ -19,17 +18,9 @@ PURGED, KEPT = sorted(set(WORKFLOWS.values()))[:2]
 
 
 @pytest.fixture
-def connection(dbt_database_url: str) -> Iterator[Connection[Any]]:
+def connection(history_database_url: str) -> Iterator[Connection[Any]]:
     """A database with marts of some repositories that are monitored."""
-    with connect(dbt_database_url, autocommit=True) as connection:
-        for number, rows in enumerate(History(seed=7).batches(1)):
-            load(connection, f"load-{number}", rows)
-        for repository_id in set(WORKFLOWS.values()):
-            connection.execute(
-                "insert into app.repositories (repository_id, full_name) values (%s, %s)",
-                [repository_id, f"acme/{repository_id}"],
-            )
-        Project().run()
+    with connect(history_database_url, autocommit=True) as connection:
         yield connection
 
 

@@ -9,9 +9,6 @@ from actionsight.api_tokens import create_token
 from actionsight.database import connect
 from api.stats.metrics import COMMIT_METRICS, JOB_METRICS, RUN_METRICS
 from tests.api.client import ValidatingClient
-from tests.support.dbt_project import Project
-from tests.transform.history_generator import WORKFLOWS, History
-from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration
 
@@ -19,18 +16,8 @@ METRICS = [metric.name for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRIC
 
 
 @pytest.fixture
-def database_url(dbt_database_url: str) -> str:
-    """A database with marts that dbt built from a random history."""
-    with connect(dbt_database_url) as connection:
-        for number, rows in enumerate(History(seed=7).batches(1)):
-            load(connection, f"load-{number}", rows)
-        for repository_id in set(WORKFLOWS.values()):
-            connection.execute(
-                "insert into app.repositories (repository_id, full_name) values (%s, %s)",
-                [repository_id, f"acme/{repository_id}"],
-            )
-    Project().run()
-    return dbt_database_url
+def database_url(history_database_url: str) -> str:
+    return history_database_url
 
 
 def test_daily_groups_are_the_daily_mart_and_every_route_answers(
