@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import jwt
@@ -16,6 +17,7 @@ from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.github.transport import Transport
 
+ALGORITHM = "RS256"
 LONGEST_LIFE_SECONDS = 3600
 # GitHub takes an assertion of ten minutes, and refuses one of its own future.
 ASSERTION_SECONDS = 540
@@ -61,12 +63,17 @@ class AppCredential(Credential):
             "iss": self._app_id,
         }
         try:
-            return jwt.encode(claims, self._private_key, algorithm="RS256")
+            return jwt.encode(claims, self._key, algorithm=ALGORITHM)
         except (jwt.PyJWTError, ValueError, TypeError):
             # Its text may quote the key.
             raise BadCredentialError(
                 "ACTIONSIGHT_GITHUB_APP_PRIVATE_KEY is no RSA key", self.name
             ) from None
+
+    @cached_property
+    def _key(self) -> Any:
+        """The private key, read once: to see that its numbers fit together takes 0.1 s."""
+        return jwt.get_algorithm_by_name(ALGORITHM).prepare_key(self._private_key)
 
     def renew(self, refused: str | None, server_time: datetime | None) -> bool:  # noqa: ARG002
         """After a 401: whether the clocks differ by more than was known, so that another try makes
