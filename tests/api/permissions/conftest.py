@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from psycopg import Connection
@@ -85,12 +86,15 @@ def installation(
     github: Server,
     marts: Marts,
 ) -> Iterator[Installation]:
-    assert settings.redis_url is not None
+    assert settings.redis_url is not None and settings.cache_url is not None
     buffer = EventBuffer(settings.redis_url)
     organisation = world.people.install(
         "octo", permissions={**PERMISSIONS, "repository_hooks": "write"}
     )
-    yield Installation(app, settings, connection, world, github, buffer, marts, organisation)
+    with redis.Redis.from_url(settings.cache_url) as cache:
+        yield Installation(
+            app, settings, connection, world, github, buffer, cache, marts, organisation
+        )
     buffer.close()
 
 

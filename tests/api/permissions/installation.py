@@ -84,6 +84,7 @@ class Installation:
     world: World
     github: Server
     buffer: EventBuffer
+    cache: "redis.Redis"
     marts: Marts
     organisation: people.Installation
 
@@ -193,12 +194,11 @@ class Installation:
 
     def age(self, minutes: float) -> None:
         """Let all that is known of rights be so much older."""
-        with redis.Redis.from_url(str(self.settings.cache_url)) as cache:
-            for key in self.rights_keys(cache):
-                entry = self.entry(cache, key)
-                moment = datetime.fromisoformat(entry["read_at"]) - timedelta(minutes=minutes)
-                older = json.dumps({**entry, "read_at": moment.isoformat()}).encode()
-                cache.set(key, self.sealed(key, older), keepttl=True)
+        for key in self.rights_keys(self.cache):
+            entry = self.entry(self.cache, key)
+            moment = datetime.fromisoformat(entry["read_at"]) - timedelta(minutes=minutes)
+            older = json.dumps({**entry, "read_at": moment.isoformat()}).encode()
+            self.cache.set(key, self.sealed(key, older), keepttl=True)
 
     def entry(self, cache: "redis.Redis", key: bytes) -> Any:
         """What is kept under a key of rights."""
@@ -223,15 +223,13 @@ class Installation:
 
     def forget_pauses(self) -> None:
         """Let the time be over in which GitHub is not asked again."""
-        with redis.Redis.from_url(str(self.settings.cache_url)) as cache:
-            for key in cache.scan_iter(f"{PREFIX}:*:pause"):
-                cache.delete(key)
+        for key in self.cache.scan_iter(f"{PREFIX}:*:pause"):
+            self.cache.delete(key)
 
     def forget_counts(self) -> None:
         """Let a minute be over, after which everybody may ask again."""
-        with redis.Redis.from_url(str(self.settings.cache_url)) as cache:
-            for key in cache.scan_iter("*limits*"):
-                cache.delete(key)
+        for key in self.cache.scan_iter("*limits*"):
+            self.cache.delete(key)
 
     def identity(self, full_name: str) -> int:
         """A repository's id."""
