@@ -121,7 +121,7 @@ _STATEMENTS = (
 def build(url: str, folder: Path) -> None:
     """Let dbt make the marts of a migrated database, empty but with all their keys and indexes."""
     with environment_of_dbt(url, folder):
-        Project().run()
+        Project().run_all()
 
 
 def fill(connection: psycopg.Connection[Any], run_count: int) -> None:

@@ -66,10 +66,10 @@ def test_a_seed_is_filled_again_when_its_file_is_another(
     before = database.execute(lowest).fetchone()
     database.execute("update staging.runner_prices set usd_per_minute = -1")
 
-    built.run("--select", "runner_prices")
+    built.run_all("--select", "runner_prices")
     same_file = database.execute(lowest).fetchone()
     database.execute("update staging.seed_files set checksum = 'of another file'")
-    built.run("--select", "runner_prices")
+    built.run_all("--select", "runner_prices")
 
     assert same_file == (-1,)
     assert before == database.execute(lowest).fetchone() == (0,)

@@ -69,7 +69,7 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
 ) -> None:
     first, second = History(6).batches(2)
     load(database, "load 1", first)
-    project.run()
+    project.run_all()
     load(database, "load 2", second)
 
     with psycopg.connect(database_url) as blocker:
@@ -95,7 +95,7 @@ def test_what_a_killed_swap_left_does_not_stop_the_next_build(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
     load(database, "load 1", History(7, run_count=5).batches(1)[0])
-    project.run()
+    project.run_all()
     for leftover in ("jobs__dbt_tmp", "jobs__dbt_backup", "workflow_runs__dbt_backup"):
         database.execute(
             sql.SQL("create table {} (like marts.jobs including all)").format(
