@@ -49,7 +49,7 @@ check-code:
 	$(BIN)/lint-imports
 
 check-types:
-	$(BIN)/mypy
+	$(BIN)/pyrefly check --python-interpreter-path $(BIN)/python
 
 check-sql:
 	$(BIN)/sqlfluff lint --disable-progress-bar transform actionsight/migrations/sql
@@ -67,7 +67,7 @@ lock: .venv/development-installed ## resolve requirements/*.in again into the ha
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 
 clean: ## remove .venv and caches; data (var/) stays
-	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache target logs
+	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .import_linter_cache target logs
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' || \

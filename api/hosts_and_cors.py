@@ -43,7 +43,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.register_error_handler(SecurityError, _unknown_host)
     if count := settings.proxy_count:
         # What each proxy adds is counted from the right: the rest may be a client's invention.
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ProxyFix(  # pyrefly: ignore[method-assign]  # Flask's documented way
             app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=0, x_prefix=0
         )
     if settings.frontend_origins:

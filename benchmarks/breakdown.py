@@ -102,6 +102,6 @@ def _calling(app: Flask) -> Callable[[tuple[bytes, dict[str, Any]]], object]:
 
     def call(request: tuple[bytes, dict[str, Any]]) -> object:
         body, environ = request
-        return b"".join(app.wsgi_app({**environ, "wsgi.input": io.BytesIO(body)}, start))  # type: ignore[arg-type]
+        return b"".join(app.wsgi_app({**environ, "wsgi.input": io.BytesIO(body)}, start))  # pyrefly: ignore[bad-argument-type]
 
     return call

@@ -69,7 +69,7 @@ class TransientError(Exception):
         self.is_slow = is_slow
 
 
-class _TotalTimeout:
+class _Connection(HTTPConnection):
     """A connection that is cut when the response (its body, too) takes too long as a whole."""
 
     sock: Any
@@ -88,7 +88,7 @@ class _TotalTimeout:
         end.daemon = True
         end.start()
         try:
-            return super().getresponse()  # type: ignore[misc]
+            return super().getresponse()
         finally:
             end.cancel()
             if is_over.is_set():
@@ -100,20 +100,16 @@ class _TotalTimeoutError(urllib3.exceptions.TimeoutError):
     pass
 
 
-class _Connection(_TotalTimeout, HTTPConnection):
-    pass
-
-
-class _SecureConnection(_TotalTimeout, HTTPSConnection):
+class _SecureConnection(_Connection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
+    ConnectionCls = _Connection  # pyrefly: ignore[bad-assignment]  # as urllib3 wants it
 
 
 class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
+    ConnectionCls = _SecureConnection  # pyrefly: ignore[bad-assignment]
 
 
 class Transport:

@@ -237,7 +237,7 @@ class PostgresqlServer(EmbeddedServer):
     @cached_property
     def _binaries(self) -> Path:
         """The server's programs: in the wheel, or a copy where its user cannot reach that."""
-        package = Path(str(find_spec(WHEEL).origin)).parent  # type: ignore[union-attr]
+        package = Path(str(find_spec(WHEEL).origin)).parent  # pyrefly: ignore[missing-attribute]
         installed = package / "pginstall18"
         if self._can_run(installed / "bin" / "postgres"):
             return installed / "bin"

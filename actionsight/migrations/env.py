@@ -15,4 +15,4 @@ with engine.connect() as connection:
     with context.begin_transaction():
         context.run_migrations()
         # In the same transaction: a revision that is noted has its functions.
-        apply_sql_files(connection.connection.driver_connection)  # type: ignore[arg-type]
+        apply_sql_files(connection.connection.driver_connection)  # pyrefly: ignore[bad-argument-type]

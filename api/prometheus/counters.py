@@ -30,7 +30,7 @@ NO_ROUTE = "none"
 
 _EXTENSION = "counters"
 
-disable_created_metrics()  # type: ignore[no-untyped-call]
+disable_created_metrics()
 
 
 class Counters:
@@ -80,7 +80,7 @@ class Counters:
         """The counters of all workers."""
         source: Any = self._registry
         if folder := os.environ.get(FOLDER):
-            source = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
+            source = MultiProcessCollector(None, folder)
         return cast(Iterable[Metric], source.collect())
 
 
@@ -117,7 +117,7 @@ def init_app(app: Flask) -> None:
     """Count what this application answers, in any way."""
     counters = Counters()
     app.extensions[_EXTENSION] = counters
-    app.wsgi_app = _Counting(app.wsgi_app, counters)  # type: ignore[method-assign]  # Flask's documented way
+    app.wsgi_app = _Counting(app.wsgi_app, counters)  # pyrefly: ignore[method-assign]  # Flask's documented way
 
 
 def counters_of(app: Flask) -> Counters:

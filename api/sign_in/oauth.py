@@ -10,6 +10,7 @@ log begins at INFO.
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, cast
@@ -20,7 +21,7 @@ from flask.sessions import SessionInterface, SessionMixin
 from flask_dance.consumer import OAuth2ConsumerBlueprint
 from flask_dance.consumer.requests import OAuth2Session
 from flask_dance.consumer.storage import BaseStorage
-from oauthlib.oauth2 import OAuth2Error
+from oauthlib.oauth2 import OAuth2Error  # pyrefly: ignore[untyped-import]
 from requests import PreparedRequest, RequestException, Response
 from requests.adapters import BaseAdapter
 
@@ -59,7 +60,7 @@ class AuthorizationRequest:
     verifier: str = field(repr=False)
 
 
-class GitHubOAuth(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance ships no types
+class GitHubOAuth(OAuth2ConsumerBlueprint):
     """OAuth with GitHub: authorization code, state, PKCE by S256."""
 
     def __init__(self, settings: Settings) -> None:
@@ -158,7 +159,7 @@ class GitHubOAuth(OAuth2ConsumerBlueprint):  # type: ignore[misc]  # Flask-Dance
         return cast(dict[str, Any], g.get(key))
 
 
-class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships no types
+class _GitHubSession(OAuth2Session):
     """A connection that goes to GitHub alone, as all of ours do, and returns people to the one
     address."""
 
@@ -191,18 +192,18 @@ class _GitHubSession(OAuth2Session):  # type: ignore[misc]  # Flask-Dance ships 
 class _TransportAdapter(BaseAdapter):
     """Sends what Flask-Dance asks by the transport of all requests to GitHub."""
 
-    def send(self, request: PreparedRequest, **_: Any) -> Response:  # type: ignore[override]
+    def send(self, request: PreparedRequest, **_: Any) -> Response:  # pyrefly: ignore[bad-override]
         """Send one request.
 
         Raises:
             requests.RequestException: no whole response came in time.
         """
-        body = request.body
+        body = cast(str | bytes | None, request.body)  # a form
         try:
             sent = current_oauth().pages.send(
                 str(request.method),
                 str(request.url),
-                headers=request.headers,
+                headers=cast(Mapping[str, str], request.headers),
                 body=body.encode() if isinstance(body, str) else body,
                 timeout=INTERACTIVE.timeout,
             )
@@ -219,7 +220,7 @@ class _TransportAdapter(BaseAdapter):
         """Nothing: the connections are the application's."""
 
 
-class _RequestStorage(BaseStorage):  # type: ignore[misc]  # Flask-Dance ships no types
+class _RequestStorage(BaseStorage):
     """Hands the token on within the request; `api.auth.grants` keeps it, encrypted."""
 
     def get(self, _: GitHubOAuth) -> None:

@@ -19,7 +19,7 @@ FEWER = 2_500
 
 def main() -> None:
     """Measure, and print as it goes."""
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)  # pyrefly: ignore[missing-attribute]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--attempts", type=int, default=5_000, help="of the history (5000)")

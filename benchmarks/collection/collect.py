@@ -109,7 +109,7 @@ def _record(asked: list[str]) -> None:
         asked.append(url)
         return send(self, method, url, **options)
 
-    Transport.send = recorded  # type: ignore[method-assign]
+    Transport.send = recorded  # pyrefly: ignore[method-assign]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import dlt
@@ -36,6 +36,7 @@ from dlt.destinations.impl.postgres.configuration import (
     PostgresCredentials,
 )
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -65,7 +66,7 @@ _ARROW: dict[Kind, pa.DataType] = {
     "json": pa.string(),
 }
 # By sections and key.
-_DLT_SETTINGS = {
+_DLT_SETTINGS: dict[tuple[str, ...], Any] = {
     ("normalize", "parquet_normalizer", "add_dlt_load_id"): True,
     # The tables and our own cursors are the state; dlt's would only cost requests.
     ("restore_from_destination",): False,
@@ -116,10 +117,10 @@ class _Postgres(dlt.destinations.postgres):
     idle: deque[Any]
     """The connections that no job uses."""
 
-    def client(self, *arguments: Any) -> PostgresClient:
+    def client(self, schema: Schema, initial_config: Any = None) -> PostgresClient:
         """What one job asks PostgreSQL by."""
-        client = super().client(*arguments)
-        client.sql_client = SqlClient(client.sql_client, self.idle)
+        client = super().client(schema, initial_config)
+        client.sql_client = SqlClient(cast(Psycopg2SqlClient, client.sql_client), self.idle)
         return client
 
     def capabilities(

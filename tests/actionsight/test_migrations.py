@@ -44,7 +44,8 @@ OWED: dict[LiteralString, int] = {
 }
 
 
-PG_DUMP = Path(find_spec(WHEEL).origin).parent / "pginstall18/bin/pg_dump"  # type: ignore[union-attr,arg-type]
+PACKAGE = Path(str(find_spec(WHEEL).origin)).parent  # pyrefly: ignore[missing-attribute]
+PG_DUMP = PACKAGE / "pginstall18/bin/pg_dump"
 
 
 def schema(url: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, LiteralString
 
 import yaml
 from psycopg import Connection, sql
@@ -14,7 +14,7 @@ from actionsight.settings import ROOT
 
 TRANSFORM = ROOT / "transform"
 # What a row that a test leaves something out of has there; not of keys.
-ORDINARY = {"boolean": "false", "bigint": "0", "text": "''"}
+ORDINARY: dict[str, LiteralString] = {"boolean": "false", "bigint": "0", "text": "''"}
 
 
 @cache

@@ -4,7 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 
 import pytest
-from dagster import DagsterInstance, RunRequest, SkipReason, build_schedule_context
+from dagster import (
+    DagsterInstance,
+    RunRequest,
+    ScheduleDefinition,
+    SkipReason,
+    build_schedule_context,
+)
 
 from actionsight.backlog import newest_without_history
 from actionsight.database import connect
@@ -23,10 +29,10 @@ def execute(database_url: str, statement: LiteralString, *values: object) -> Non
         connection.execute(statement, values)
 
 
-def ask(schedule: object, instance: DagsterInstance) -> str:
+def ask(schedule: ScheduleDefinition, instance: DagsterInstance) -> str:
     """`run`, or why not."""
     context = build_schedule_context(instance, scheduled_execution_time=datetime.now(UTC))
-    asked = schedule(context)  # type: ignore[operator]
+    asked = schedule(context)
     assert isinstance(asked, RunRequest | SkipReason)
     return "run" if isinstance(asked, RunRequest) else str(asked.skip_message)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import psutil
+import psutil  # pyrefly: ignore[untyped-import]
 
 from actionsight.loopback import HOST
 from tests.end_to_end.demonstration import Demonstration

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -63,8 +64,9 @@ def make_router(asked: Settings, retry_policy: RetryPolicy) -> Iterator[MakeRout
     """Makes routers, as many as processes would."""
     made: list[CredentialRouter] = []
 
-    def make(settings: Settings = asked, **options: object) -> CredentialRouter:
-        made.append(CredentialRouter(settings, **{"retry_policy": retry_policy, **options}))  # type: ignore[arg-type]
+    def make(settings: Settings = asked, **options: Any) -> CredentialRouter:
+        options.setdefault("retry_policy", retry_policy)
+        made.append(CredentialRouter(settings, **options))
         return made[-1]
 
     yield make

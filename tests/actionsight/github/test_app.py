@@ -290,8 +290,8 @@ def test_no_token_and_no_key_is_ever_shown(
 def test_the_repositories_of_an_owner_are_those_that_a_credential_reads(
     make_app_router: MakeRouter, app: Settings, world: World, octo: Installation
 ) -> None:
-    world.people.add_user("person")
-    world.add_repository("person/dots", owner=world.people.user_named("person").account)  # type: ignore[union-attr]
+    person = world.people.add_user("person")
+    world.add_repository("person/dots", owner=person.account)
     router = make_app_router(dataclasses.replace(app, github_token=TOKEN))
 
     def names(owner: str) -> set[str]:

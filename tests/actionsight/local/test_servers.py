@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
+import psutil  # pyrefly: ignore[untyped-import]
 import pytest
 import redis
 

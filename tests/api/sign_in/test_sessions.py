@@ -141,7 +141,8 @@ def test_who_signs_out_twice_is_told_that_nobody_is_signed_in(browser: Browser) 
     browser.sign_out()
     response = browser.sign_out()
     assert response.status_code == 401
-    assert "POST /login" in response.json["detail"]  # type: ignore[index]  # a problem is an object
+    assert response.json is not None
+    assert "POST /login" in response.json["detail"]
 
 
 def test_who_signs_out_while_github_is_away_is_signed_out_all_the_same(
