@@ -198,7 +198,7 @@ class _TransportAdapter(BaseAdapter):
         Raises:
             requests.RequestException: no whole response came in time.
         """
-        body = cast(str | bytes | None, request.body)  # a form
+        body = cast(Any, request.body)  # a form: text, bytes or none
         try:
             sent = current_oauth().pages.send(
                 str(request.method),

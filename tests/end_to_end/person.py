@@ -51,7 +51,7 @@ class Person:
         return {"Origin": self._root}
 
     def _write(self, method: str, path: str, body: dict[str, Any] | None) -> int:
-        headers = {**self._origin, "X-CSRF-Token": str(self._browser.cookies["csrf"])}
+        headers: dict[str, Any] = {**self._origin, "X-CSRF-Token": self._browser.cookies["csrf"]}
         return self._browser.request(
             method, self._root + path, json=body, headers=headers
         ).status_code
