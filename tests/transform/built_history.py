@@ -22,7 +22,7 @@ def history_database(server: Databases, folder: Path) -> Generator[str]:
     if not server.has_template(HISTORY):
         with unbuilt_database(server, folder) as url:
             _load(url)
-            Project().run()
+            Project().run_all()
             server.keep(NAME, HISTORY)
     with server.fresh(NAME, template=HISTORY) as url, environment_of_dbt(url, folder / "dbt"):
         yield url
