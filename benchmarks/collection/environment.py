@@ -126,8 +126,10 @@ def machine() -> Generator[Machine]:
         with (
             hold(server) as server_url,
             hold(ValkeyServer(folder / "cache", "the cache", CACHE)) as cache_url,
+            connect(server.admin_url(), autocommit=True) as admin,
         ):
-            yield Machine(Databases(server, server_url, folder / "migration"), cache_url, folder)
+            made = Databases(server, server_url, admin, folder / "migration")
+            yield Machine(made, cache_url, folder)
 
 
 def in_a_process(module: str, arguments: Sequence[str], settings: Settings) -> dict[str, Any]:

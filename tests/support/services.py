@@ -25,9 +25,12 @@ TEMPLATE = "migrated"
 class Databases:
     """Makes databases on the session's server: an empty one, or a clone of a migrated one."""
 
-    def __init__(self, server: PostgresqlServer, server_url: str, scratch: Path) -> None:
+    def __init__(
+        self, server: PostgresqlServer, server_url: str, admin: Connection[Any], scratch: Path
+    ) -> None:
         self.server = server
         self.server_url = server_url
+        self._admin = admin
         self._scratch = scratch
         self._templates: set[str] = set()
 
@@ -68,7 +71,9 @@ class Databases:
 
     def keep(self, name: str, template: str) -> None:
         """Make what a database holds now a template for `fresh`."""
-        self._execute("create database {} template {} owner {}", template, name, NAME)
+        self._execute(
+            "create database {} template {} owner {} strategy file_copy", template, name, NAME
+        )
         self._templates.add(template)
 
     def as_superuser(self, url: str) -> str:
@@ -76,8 +81,7 @@ class Databases:
         return with_database(self.server.admin_url(), urlsplit(url).path.lstrip("/"))
 
     def _execute(self, statement: LiteralString, *names: str) -> None:
-        with connect(self.server.admin_url(), autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+        self._admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 class Reused:
@@ -126,7 +130,8 @@ def databases(folder: Path) -> Generator[Databases]:
     with hold(server) as url:
         _ease_passwords(url)
         _ease_passwords(server.admin_url())
-        yield Databases(server, url, folder / "migration")
+        with connect(server.admin_url(), autocommit=True) as admin:
+            yield Databases(server, url, admin, folder / "migration")
 
 
 def _ease_passwords(url: str) -> None:
