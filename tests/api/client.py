@@ -12,11 +12,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from actionsight.settings import Settings
-from api import openapi, rate_limits
-from api.app import create_app
-from api.auth import permissions
-from api.cache import backend as cache
-from api.cache import flights
+from api import openapi
+from tests.support.installation import application
 
 FORMATS = Draft202012Validator.FORMAT_CHECKER
 
@@ -38,20 +35,10 @@ class ValidatingClient(FlaskClient):
 
 @contextmanager
 def app_of(settings: Settings) -> Generator[Flask]:
-    """An application whose connections are closed after the context."""
-    app = create_app(settings)
-    app.test_client_class = ValidatingClient
-    yield app
-    permissions.permissions_of(app).close()
-    app.extensions["database"].close()
-    app.extensions["oauth"].close()
-    app.extensions["collector"].close()
-    if buffer := app.extensions["event_buffer"]:
-        buffer.close()
-    flights.flights_of(app).close()
-    for of_cache_server in (cache.store_of(app), rate_limits.storage_of(app)):
-        if of_cache_server:
-            of_cache_server.close()
+    """An application whose answers are held against its document, until the context ends."""
+    with application(settings) as app:
+        app.test_client_class = ValidatingClient
+        yield app
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Fixtures: an application on a migrated database, marts to fill, a token that opens it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +9,10 @@ from psycopg import Connection
 
 from actionsight.api_tokens import create_token
 from actionsight.database import connect
-from actionsight.settings import Settings, load
+from actionsight.settings import Settings
 from tests.api.client import ValidatingClient, app_of, make_client
 from tests.api.marts import Marts, make_marts
+from tests.support.installation import settings_of
 from tests.support.services import Databases, Reused
 
 
@@ -50,7 +50,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     """The API needs nothing but a database."""
-    return replace(load(environ={}), database_url=database_url)
+    return settings_of(database_url)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from flask import Flask
 from actionsight.settings import Settings
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
-from tests.api.client import app_of
 from tests.api.sign_in.browser import (
     CALLBACK,
     CLIENT_ID,
@@ -38,12 +37,6 @@ def github(world: World) -> Iterator[Server]:
 @pytest.fixture
 def settings(settings: Settings, github: Server) -> Settings:
     return with_sign_in(settings, github.url)
-
-
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    with app_of(settings) as app:
-        yield app
 
 
 @pytest.fixture

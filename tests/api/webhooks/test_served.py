@@ -21,10 +21,11 @@ from actionsight.api_server import RECEIVER
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.loopback import HOST
-from actionsight.settings import Settings, load
+from actionsight.settings import Settings
 from api.bodies import OF_RECEIVER
 from tests.api.webhooks.deliveries import BODY, NO_DATABASE_URL, PATH, SECRET, buffered, headers
 from tests.support.granian import served
+from tests.support.installation import settings_of
 
 pytestmark = pytest.mark.integration
 
@@ -33,9 +34,8 @@ LARGEST = 25 * 1024 * 1024
 
 def settings(redis_url: str) -> Settings:
     """A receiver's installation; there is no such database, and nobody may miss it."""
-    return replace(
-        load(environ={}),
-        database_url=NO_DATABASE_URL,
+    return settings_of(
+        NO_DATABASE_URL,
         redis_url=redis_url,
         github_webhook_secret=(SECRET,),
         github_client_id="Iv1.actionsight",
