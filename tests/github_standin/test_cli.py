@@ -9,6 +9,18 @@ from github_standin.cli import CLIENT_VARIABLES, SIGNING_VARIABLE, parse
 pytestmark = pytest.mark.unit
 
 
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--help"])
+    assert ended.value.code == 0
+    output = capsys.readouterr().out
+    names = ("--port", "--data-dir", "--demonstration", "--token")
+    assert all(name in output for name in (*names, "--webhook-url", "--speed", "--lead"))
+    assert "--redirect-uri" in output
+    assert "--administer-hooks" in output
+    assert all(name in output for name in (SIGNING_VARIABLE, *CLIENT_VARIABLES))
+
+
 @pytest.mark.parametrize(
     ("arguments", "secret", "named"),
     [

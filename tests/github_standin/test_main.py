@@ -78,16 +78,6 @@ def test_a_taken_port_is_one_clear_sentence() -> None:
     assert port in errors
 
 
-def test_help_names_every_option() -> None:
-    with started("--help") as process:
-        output, _ = process.communicate(timeout=20)
-    names = ("--port", "--data-dir", "--demonstration", "--token")
-    assert all(name in output for name in (*names, "--webhook-url", "--speed", "--lead"))
-    assert "--redirect-uri" in output
-    assert "--administer-hooks" in output
-    assert all(name in output for name in (SIGNING_VARIABLE, *CLIENT_VARIABLES))
-
-
 def test_a_demonstration_needs_a_folder() -> None:
     with started("--demonstration") as process:
         _, errors = process.communicate(timeout=20)
