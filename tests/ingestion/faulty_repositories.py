@@ -8,8 +8,8 @@ from werkzeug.wrappers import Request, Response
 from github_standin.server import faults
 from github_standin.server.server import Break, Fault
 from github_standin.world.model import Repository, Workflow
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import MINUTE, START, Installation, job, run, workflow
-from tests.ingestion.reference import assert_exact
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR

@@ -16,8 +16,8 @@ from ingestion.github.runs import writer
 from ingestion.github.state.backfill_windows import SECOND, BackfillProgress, save_progress
 from ingestion.github.state.repositories import Repository
 from ingestion.github.sync import Loop
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
-from tests.ingestion.reference import assert_exact
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,8 @@ import pytest
 
 from github_standin.server import faults
 from github_standin.world.model import Repository, Run, Workflow
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import MINUTE, START, Installation, job, run, workflow
-from tests.ingestion.reference import assert_exact
 
 pytestmark = pytest.mark.integration
 

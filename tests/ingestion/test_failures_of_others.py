@@ -10,6 +10,7 @@ from werkzeug.wrappers import Request, Response
 
 from actionsight.repositories import add_selections, remove_selection
 from github_standin.server.server import Fault
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import (
     MINUTE,
     START,
@@ -19,7 +20,6 @@ from tests.ingestion.factories import (
     run,
     workflow,
 )
-from tests.ingestion.reference import assert_exact
 from tests.ingestion.test_open_jobs import later
 
 pytestmark = pytest.mark.integration

@@ -13,9 +13,9 @@ import pytest
 from actionsight.github import credentials
 from github_standin.server import faults
 from tests.github_standin.keys import keys
+from tests.ingestion.assertions import assert_exact, assert_nothing_wrong
 from tests.ingestion.factories import MINUTE, Installation, job, run
 from tests.ingestion.faulty_repositories import DAY, HOUR, Struck, assert_not_held_up, beside
-from tests.ingestion.reference import assert_exact, assert_nothing_wrong
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from actionsight.repositories import remove_selection
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
-from tests.ingestion.reference import assert_exact
 
 pytestmark = pytest.mark.integration
 

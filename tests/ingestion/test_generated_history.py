@@ -18,8 +18,8 @@ from werkzeug.wrappers import Request
 from github_standin.histories.generated import Sizes, generate
 from ingestion.github.runs.listing import created_between
 from tests.ingestion import killable_commands
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import Installation
-from tests.ingestion.reference import assert_exact
 from tests.support.services import Databases
 
 logger = logging.getLogger(__name__)

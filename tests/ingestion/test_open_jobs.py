@@ -6,8 +6,8 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from github_standin.world.model import Job, Run, make_job
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import MINUTE, START, Installation, job, run, workflow
-from tests.ingestion.reference import assert_exact
 from tests.ingestion.test_webhook_coverage import run_ids, tell
 
 pytestmark = pytest.mark.integration

@@ -7,8 +7,8 @@ import pytest
 
 from ingestion.github.loops import sweep
 from ingestion.github.state.repositories import Repository, monitored_repositories
+from tests.ingestion.assertions import assert_exact
 from tests.ingestion.factories import MINUTE, START, Installation, failing, job, run, workflow
-from tests.ingestion.reference import assert_exact
 
 pytestmark = pytest.mark.integration
 
