@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from actionsight.github import credentials
+from actionsight.github import installation
 from github_standin.server import faults
 from tests.github_standin.keys import keys
 from tests.ingestion.assertions import assert_exact, assert_nothing_wrong
@@ -227,7 +227,7 @@ def test_an_installations_token_that_expires_in_mid_run_is_renewed(
     own: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What expires is an hour old; one that was just made would be tried again instead.
-    monkeypatch.setattr(credentials, "YOUNG_SECONDS", 0)
+    monkeypatch.setattr(installation, "YOUNG_SECONDS", 0)
     struck = Struck(own)
     private_key, public_key = keys()
     people = own.world.people
