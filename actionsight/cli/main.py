@@ -4,8 +4,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from datetime import UTC, datetime
+from types import FrameType
 from typing import Any
 
 import click
@@ -58,10 +60,17 @@ class Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         """Run a command."""
         os.umask(0o077)  # what any of them writes is for this user alone
+        ending = context.ensure_object(threading.Event)
+
+        def interrupt(_number: int, _frame: FrameType | None) -> None:
+            # Python drops an exception that is raised amid a finaliser; the event stays.
+            ending.set()
+            raise KeyboardInterrupt
+
         # What was started is ended on the way out. SIGINT too is set: a shell starts background
         # jobs with it ignored.
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, interrupt)
         try:
             return super().invoke(context)
         except PermissionError as error:
@@ -84,7 +93,8 @@ def main() -> None:
 
 @main.command()
 @click.option("--demo", is_flag=True, help="Show recorded history although a credential is set.")
-def up(demo: bool) -> None:
+@click.pass_obj
+def up(ending: threading.Event, demo: bool) -> None:
     """Start everything that is not configured elsewhere, and keep it running until Ctrl-C."""
     settings = load()
     demonstration = demo or shows_demonstration(settings)
@@ -103,7 +113,7 @@ def up(demo: bool) -> None:
             here = with_receiver_port(held.settings)
             click.echo("Bringing the database up to date …")
             operations.migrate(here)
-            supervisor = Supervisor(here, held.servers, say=click.echo)
+            supervisor = Supervisor(here, held.servers, ending, say=click.echo)
             supervisor.end_on_signals()
             click.echo("Starting Dagster and the API …")
             try:

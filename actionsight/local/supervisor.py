@@ -43,15 +43,20 @@ class Supervisor:
     Args:
         settings: with every address filled in.
         servers: the embedded ones among what it rests on, running.
+        ending: set once somebody asked for the end, also before there was a supervisor.
         say: takes a line for the person who watches.
     """
 
     def __init__(
-        self, settings: Settings, servers: Sequence[EmbeddedServer], say: Callable[[str], None]
+        self,
+        settings: Settings,
+        servers: Sequence[EmbeddedServer],
+        ending: threading.Event,
+        say: Callable[[str], None],
     ) -> None:
         self._say = say
         self._servers = servers
-        self._ending = threading.Event()
+        self._ending = ending
         environments = {
             part: environment(settings, part) for part in (API, RECEIVER, COLLECTION, DAGSTER)
         }

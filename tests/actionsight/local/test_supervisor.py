@@ -1,14 +1,16 @@
 """Where the code server listens: nobody else enters, however long the data folder's path is."""
 
+import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
 
-from actionsight.local.supervisor import LONGEST_SOCKET_PATH_BYTES, private_socket
+from actionsight.local.supervisor import LONGEST_SOCKET_PATH_BYTES, Supervisor, private_socket
+from actionsight.settings import Settings
 
-pytestmark = pytest.mark.unit
 
-
+@pytest.mark.unit
 @pytest.mark.parametrize("name", ["data", "d" * 100, "50%20data"])
 def test_the_code_servers_socket_lies_in_a_folder_that_only_we_enter(
     tmp_path: Path, name: str
@@ -22,3 +24,15 @@ def test_the_code_servers_socket_lies_in_a_folder_that_only_we_enter(
         assert (socket_file.parent == folder) == (name == "data")
     finally:
         socket_file.parent.rmdir()
+
+
+@pytest.mark.integration
+def test_who_asked_for_the_end_before_it_began_is_heard(settings: Settings) -> None:
+    ending = threading.Event()
+    ending.set()
+    here = dataclasses.replace(settings, receiver_port=1)
+    supervisor = Supervisor(here, [], ending, say=pytest.fail)
+
+    supervisor.watch()
+
+    assert supervisor.is_ending
