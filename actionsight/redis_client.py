@@ -20,6 +20,8 @@ def connect(url: str, *, timeout_seconds: float, pause_seconds: float = 0.0) -> 
         url,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
+        # Else each connection looks up redis-py's version in its metadata, and tells the server.
+        driver_info=None,
         retry=Retry(
             ConstantBackoff(pause_seconds),
             1,
