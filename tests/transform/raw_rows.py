@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -71,12 +72,7 @@ def deliver(
                     [delivery_id, table, row["repository_id"], batch_id],
                 )
                 named = {"delivery_id": delivery_id, "batch_id": batch_id, **_hashed(row)}
-                cursor.execute(
-                    sql.SQL("insert into raw.{} (received_at, {}) values (now(), {})").format(
-                        sql.Identifier(table), *_names_and_places(named)
-                    ),
-                    _values(named),
-                )
+                cursor.execute(_insert_statement(table, tuple(named)), _values(named))
         cursor.execute(
             "insert into raw.webhook_batches values (%s, now(), %s, %s, %s, 0)",
             [batch_id, sum(counts.values()), *counts.values()],
@@ -86,20 +82,24 @@ def deliver(
 def _upsert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:
     content = {name: value for name, value in row.items() if name != "_dlt_load_id"}
     values = {**row, **_hashed(content)}
-    names = [sql.Identifier(name) for name in values]
-    updates = [sql.SQL("{} = {}").format(sql.Identifier(n), _kept(table, n)) for n in values]
+    connection.execute(_upsert_statement(table, tuple(values)), _values(values))
+
+
+@cache
+def _upsert_statement(table: str, names: tuple[str, ...]) -> bytes:
+    updates = [sql.SQL("{} = {}").format(sql.Identifier(n), _kept(table, n)) for n in names]
     statement = sql.SQL(
         "insert into raw.{table} as stored ({names}) values ({values}) "
         "on conflict ({key}) do update set {updates} "
         "where stored.content_hash is distinct from excluded.content_hash"
     ).format(
         table=sql.Identifier(table),
-        names=sql.SQL(", ").join(names),
+        names=sql.SQL(", ").join(map(sql.Identifier, names)),
         values=sql.SQL(", ").join(sql.Placeholder() * len(names)),
         key=sql.SQL(", ").join(map(sql.Identifier, KEYS[table])),
         updates=sql.SQL(", ").join(updates),
     )
-    connection.execute(statement, _values(values))
+    return statement.as_bytes()
 
 
 def _kept(table: str, name: str) -> sql.Composed:
@@ -120,9 +120,15 @@ def _hashed(content: Row) -> Row:
     return {**content, "content_hash": digest.hexdigest()}
 
 
-def _names_and_places(row: Row) -> tuple[sql.Composed, sql.Composed]:
+@cache
+def _insert_statement(table: str, names: tuple[str, ...]) -> bytes:
     comma = sql.SQL(", ")
-    return comma.join(map(sql.Identifier, row)), comma.join(sql.Placeholder() * len(row))
+    statement = sql.SQL("insert into raw.{} (received_at, {}) values (now(), {})").format(
+        sql.Identifier(table),
+        comma.join(map(sql.Identifier, names)),
+        comma.join(sql.Placeholder() * len(names)),
+    )
+    return statement.as_bytes()
 
 
 def _values(row: Row) -> list[Any]:
