@@ -71,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--socket", required=True, help="where to listen")
     parser.add_argument("--location-name", required=True, help="what Dagster calls these assets")
     given = parser.parse_args(arguments)
-    serve(given.socket, given.location_name)
+    try:
+        serve(given.socket, given.location_name)
+    except KeyboardInterrupt:
+        return
 
 
 if __name__ == "__main__":

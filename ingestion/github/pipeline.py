@@ -70,7 +70,6 @@ _DLT_SETTINGS: dict[tuple[str, ...], Any] = {
     ("normalize", "parquet_normalizer", "add_dlt_load_id"): True,
     # The tables and our own cursors are the state; dlt's would only cost requests.
     ("restore_from_destination",): False,
-    ("runtime", "dlthub_telemetry"): False,
     ("intercept_signals",): False,
     ("load", "workers"): 2,
     # A file that nobody reads, and what telemetry would tell.
