@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from actionsight import migrations
+from actionsight import migrations, runners
 from actionsight.backlog import has_backlog
 from actionsight.database import connect
 from actionsight.local.installation import environment, storage_url
@@ -22,11 +22,13 @@ class OperationError(RuntimeError):
 
 
 def migrate(settings: Settings) -> None:
-    """Make the database what this version expects, and select the configured repositories.
+    """Make the database what this version expects, load the lists of runners, and select the
+    configured repositories.
 
     Raises:
         psycopg.Error: the server cannot be reached, or refuses.
         OperationError: the raw tables or Dagster's could not be made.
+        RunnerListError: lines of the operator's lists are wrong.
     """
     database_url = str(settings.database_url)
     is_new = migrations.upgrade(database_url)
@@ -40,6 +42,7 @@ def migrate(settings: Settings) -> None:
         _run(settings, "ingestion.github", ["prepare"], failure, quietly=True)
     with connect(database_url) as connection:
         grants.grant(connection)
+        runners.load(connection, settings.data_dir)
     # Two processes that open a fresh Dagster storage at once break it: it is made here, once.
     with connect(storage_url(settings)) as connection:
         row = connection.execute("select to_regclass('public.runs')").fetchone()

@@ -1,4 +1,4 @@
-"""How collection appears in Dagster: the keys that dbt's sources carry too, groups and kinds."""
+"""How raw tables appear in Dagster: the keys that dbt's sources carry too, groups and kinds."""
 
 from dagster import AssetDep, AssetSpec
 
@@ -16,3 +16,13 @@ def raw_table(name: str, description: str, *, source: list[str]) -> AssetSpec:
         kinds=_KINDS["/".join(source)],
         description=description,
     )
+
+
+# Seen of no GitHub: `actionsight migrate` and `prices load` read them from files.
+runner_lists = [
+    AssetSpec(["raw", name], group_name="raw", kinds={"csv", "postgres"}, description=description)
+    for name, description in (
+        ("runner_prices", "What a minute on a class of runner costs: shipped, and one's own."),
+        ("runner_labels", "Which labels mean which class of runner: shipped, and one's own."),
+    )
+]

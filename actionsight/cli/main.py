@@ -18,6 +18,7 @@ from actionsight.cli.audit import audit_command
 from actionsight.cli.context import database, servers
 from actionsight.cli.dead_letters import dead_letters
 from actionsight.cli.people import people
+from actionsight.cli.prices import prices
 from actionsight.cli.repositories import repositories
 from actionsight.cli.tokens import tokens
 from actionsight.cli.welcome import welcome
@@ -38,6 +39,7 @@ from actionsight.local.supervisor import (
     with_receiver_port,
 )
 from actionsight.migrations import SchemaError
+from actionsight.runners import RunnerListError
 from actionsight.settings import SettingsError, load
 
 EXPECTED = (
@@ -46,6 +48,7 @@ EXPECTED = (
     EmbeddedServerError,
     PortTakenError,
     ProcessError,
+    RunnerListError,
     SchemaError,
     SettingsError,
     operations.OperationError,
@@ -142,7 +145,7 @@ def doctor_command() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database up to date and select the configured repositories."""
+    """Bring the database up to date, load prices, and select the configured repositories."""
     with servers() as here:
         operations.migrate(here)
     click.echo("The database is up to date.")
@@ -175,7 +178,7 @@ def backfill(repositories: tuple[str, ...], since: str) -> None:
         operations.backfill(here, repositories, since)
 
 
-for command in (repositories, dead_letters, tokens, people, audit_command):
+for command in (repositories, prices, dead_letters, tokens, people, audit_command):
     main.add_command(command)
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from actionsight import runners
+from actionsight.database import connect
 from actionsight.settings import ROOT
 from tests.support.services import Databases
 
@@ -27,12 +29,14 @@ BUILT = "built"
 
 @contextmanager
 def unbuilt_database(server: Databases, folder: Path) -> Generator[str]:
-    """A migrated database that the environment names to dbt, for the length of the context.
+    """A migrated database, with the shipped lists of runners, that the environment names to dbt.
 
     It has the same name each time, and dbt keeps in the same folder what it has parsed: for another
     address it would parse the whole project again.
     """
     with server.migrated(NAME) as url, environment_of_dbt(url, folder / "dbt"):
+        with connect(url) as connection:
+            runners.load(connection, folder)
         yield url
 
 

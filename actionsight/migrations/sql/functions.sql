@@ -52,6 +52,14 @@ begin
 end
 $body$;
 
+-- Notes a load that neither dlt nor a drain made.
+create or replace function raw.note_direct_load() returns trigger language plpgsql as $body$
+begin
+    insert into raw.unbuilt_loads (load_id) values (new.load_id) on conflict do nothing;
+    return null;
+end
+$body$;
+
 -- A load that is deleted owes nothing.
 create or replace function raw.forget_load() returns trigger language plpgsql as $body$
 begin

@@ -17,5 +17,8 @@ for each row execute function raw.forget_load();
 create or replace trigger note_batch after insert on raw.webhook_batches
 for each row when (new.run_count + new.job_count > 0) execute function raw.note_batch();
 
+create or replace trigger note_direct_load after insert on raw.direct_loads
+for each row execute function raw.note_direct_load();
+
 create or replace trigger note_polls after insert or update on raw.polls
 for each row execute function raw.note_polls();
