@@ -13,7 +13,7 @@ from actionsight.settings import Settings
 from ingestion.github.loader import Batch, Loader
 from ingestion.github.rows import workflow_job_row, workflow_run_row
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS, Row
-from tests.transform.reference_newest_state import newest_attempts, newest_jobs
+from tests.transform.former_reference.newest_state import newest_attempts, newest_jobs
 
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 RUN: dict[str, Any] = {

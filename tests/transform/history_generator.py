@@ -1,6 +1,6 @@
 """Random but plausible histories of CI, with the shapes that a naive reading gets wrong.
 
-In any order and seen in any way: what is true of them is what the definitions say (reference.py).
+In any order and seen in any way: what is true of them, the definitions say (former_reference).
 For histories with a time axis, where polls come in their order, see timeline_generator.py.
 """
 

@@ -1,25 +1,34 @@
 """Reads the marts back."""
 
+from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+import yaml
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from tests.transform import reference
+from actionsight.settings import ROOT
+from tests.transform import former_reference
+from tests.transform.former_reference.health import health_by_day
+from tests.transform.former_reference.newest_state import newest_attempts, newest_jobs
 from tests.transform.raw_rows import Row
-from tests.transform.reference_health import health_by_day
-from tests.transform.reference_newest_state import newest_attempts, newest_jobs
 
-KEYS: dict[str, LiteralString] = {
-    "repositories": "repository_id",
-    "workflows": "repository_id, workflow_id",
-    "workflow_run_attempts": "run_id, run_attempt",
-    "workflow_runs": "run_id",
-    "jobs": "job_id",
-    "workflow_statistics_by_day": "repository_id, workflow_id, day",
-    "collection_health_by_day": "repository_id, day",
-}
+MODELS = ROOT / "transform/models/marts"
+
+
+def _keys(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The primary key of every mart, as its YAML declares it."""
+    return {
+        model["name"]: tuple(constraint["columns"])
+        for path in sorted(folder.glob("*.yml"))
+        for model in yaml.safe_load(path.read_text()).get("models", [])
+        for constraint in model["constraints"]
+        if constraint["type"] == "primary_key"
+    }
+
+
+KEYS = _keys(MODELS)
 
 
 def read(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, ...]]]:
@@ -53,7 +62,7 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
     visibility: dict[int, str | None] = dict(
         connection.execute("select repository_id, visibility from raw.repositories").fetchall()
     )
-    true_marts = reference.compute(attempts, jobs, visibility)
+    true_marts = former_reference.compute(attempts, jobs, visibility)
     with connection.cursor(row_factory=dict_row) as cursor:
         polls = cursor.execute("select * from raw.polls").fetchall()
     known = {row["repository_id"] for row in read_dicts(connection, "repositories")}
@@ -98,7 +107,7 @@ def foreign_key_count(connection: psycopg.Connection[Any]) -> int:
 
 
 def _key(mart: str, row: Row) -> Any:
-    names = KEYS[mart].split(", ")
+    names = KEYS[mart]
     return tuple(row[name] for name in names) if len(names) > 1 else row[names[0]]
 
 
@@ -106,6 +115,8 @@ def _rows(
     connection: psycopg.Connection[Any], mart: str, columns: LiteralString
 ) -> list[tuple[Any, ...]]:
     query = sql.SQL("select {} from {} order by {}").format(
-        sql.SQL(columns), sql.Identifier("marts", mart), sql.SQL(KEYS[mart])
+        sql.SQL(columns),
+        sql.Identifier("marts", mart),
+        sql.SQL(", ").join(map(sql.Identifier, KEYS[mart])),
     )
     return connection.execute(query).fetchall()

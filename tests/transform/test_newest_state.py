@@ -138,7 +138,7 @@ def _by_case(connection: psycopg.Connection[Any]) -> dict[int, Marts]:
     found: dict[int, Marts] = defaultdict(lambda: {mart: {} for mart in compared})
     for mart, keys in compared.items():
         for row in marts.read_dicts(connection, mart):
-            key = tuple(row[name] for name in keys.split(", "))
+            key = tuple(row[name] for name in keys)
             found[row["repository_id"]][mart][key] = {
                 name: value for name, value in row.items() if name not in ABOUT_SEEING
             }

@@ -1,4 +1,4 @@
-"""How things were seen, read a second time from docs/metrics.md (see reference.py)."""
+"""How things were seen, read a second time from docs/metrics.md (see __init__.py)."""
 
 from collections import Counter, defaultdict
 from datetime import UTC

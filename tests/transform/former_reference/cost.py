@@ -1,4 +1,4 @@
-"""Waste and cost, read a second time from docs/metrics.md (see reference.py)."""
+"""Waste and cost, read a second time from docs/metrics.md (see __init__.py)."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,6 +1,7 @@
 """The definitions of docs/metrics.md read a second time, row by row and as literally as Python can.
 
-Slow and simple on purpose: the models are compared with it on random histories.
+Slow and simple on purpose: the models are compared with it on random histories. It reads them as
+they were before they were sharpened, and goes once the models follow (`reference`).
 """
 
 import math
@@ -8,9 +9,9 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.transform.former_reference.cost import PRICES, judge, total, totals
+from tests.transform.former_reference.health import count_jobs
 from tests.transform.raw_rows import Row
-from tests.transform.reference_cost import PRICES, judge, total, totals
-from tests.transform.reference_health import count_jobs
 
 DECISIVE = {"success", "failure", "timed_out", "startup_failure"}
 FAILED = {"failure", "timed_out"}

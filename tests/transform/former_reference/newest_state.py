@@ -1,4 +1,4 @@
-"""The newest state, read a second time from docs/metrics.md (see reference.py)."""
+"""The newest state, read a second time from docs/metrics.md (see __init__.py)."""
 
 from collections import defaultdict
 from datetime import UTC, datetime
