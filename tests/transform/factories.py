@@ -1,5 +1,7 @@
 """Rows of the raw tables, with what a test does not say filled in."""
 
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from tests.transform.raw_rows import Row
@@ -60,4 +62,27 @@ def job_row(job_id: int, run_id: int, started_at: str, completed_at: str, **chan
         "labels": ["ubuntu-latest"],
         "runner_id": 5,
         **changes,
+    }
+
+
+def runner_price(
+    runner_class: str, usd_per_minute: str, valid_from: str = "1970-01-01", **changes: Any
+) -> Row:
+    """A standard runner's price, unless `changes` say otherwise."""
+    return {
+        "runner_class": runner_class,
+        "valid_from": date.fromisoformat(valid_from),
+        "usd_per_minute": Decimal(usd_per_minute),
+        "is_standard": True,
+        "is_removed": False,
+        **changes,
+    }
+
+
+def runner_label(position: int, label_pattern: str, runner_class: str) -> Row:
+    return {
+        "position": position,
+        "label_pattern": label_pattern,
+        "runner_class": runner_class,
+        "is_removed": False,
     }

@@ -19,6 +19,11 @@ KEYS = {
     "workflow_runs": ("run_id", "run_attempt"),
     "workflow_jobs": ("job_id",),
 }
+# What neither polls nor webhooks bring.
+LISTS = {
+    "runner_prices": ("runner_class", "valid_from"),
+    "runner_labels": ("label_pattern",),
+}
 
 
 # What is of one state alone, and what says which load brought it.
@@ -34,12 +39,15 @@ def load(
 ) -> None:
     """Upsert `{table: rows}` as one committed load; rows that did not change keep their load.
 
-    Rows of webhook_runs and webhook_jobs become a batch of the drain beside it. Without `commit`
-    the caller's transaction decides when the load becomes visible.
+    Rows of webhook_runs and webhook_jobs become a batch of the drain beside it, and those of the
+    lists of runners a load of their own. Without `commit` the caller's transaction decides when the
+    load becomes visible.
     """
     observed = {table: rows.get(f"webhook_{table}", ()) for table in ("runs", "jobs")}
     if any(observed.values()):
         deliver(connection, f"{load_id}, webhooks", **observed)
+    if any(rows.get(table) for table in LISTS):
+        _load_lists(connection, f"{load_id}, lists", rows)
     for table in KEYS:
         for row in rows.get(table, ()):
             _upsert(connection, table, {**row, "_dlt_load_id": load_id})
@@ -71,7 +79,7 @@ def deliver(
                     "values (%s, %s, %s, now(), %s, 'observed', '{}')",
                     [delivery_id, table, row["repository_id"], batch_id],
                 )
-                named = {"delivery_id": delivery_id, "batch_id": batch_id, **_hashed(row)}
+                named = {"delivery_id": delivery_id, "batch_id": batch_id, **hashed(row)}
                 cursor.execute(_insert_statement(table, tuple(named)), _values(named))
         cursor.execute(
             "insert into raw.webhook_batches values (%s, now(), %s, %s, %s, 0)",
@@ -79,9 +87,28 @@ def deliver(
         )
 
 
+def _load_lists(connection: psycopg.Connection[Any], load_id: str, rows: Rows) -> None:
+    """Store prices and label patterns as the operator's."""
+    for table, key in LISTS.items():
+        for row in rows.get(table, ()):
+            values = {**row, "source": "operator", "load_id": load_id}
+            statement = sql.SQL(
+                "insert into raw.{table} ({names}) values ({values}) "
+                "on conflict ({key}) do update set ({names}) = row ({excluded})"
+            ).format(
+                table=sql.Identifier(table),
+                names=sql.SQL(", ").join(map(sql.Identifier, values)),
+                values=sql.SQL(", ").join(map(sql.Placeholder, values)),
+                key=sql.SQL(", ").join(map(sql.Identifier, key)),
+                excluded=sql.SQL(", ").join(sql.Identifier("excluded", name) for name in values),
+            )
+            connection.execute(statement, values)
+    connection.execute("insert into raw.direct_loads (load_id) values (%s)", [load_id])
+
+
 def _upsert(connection: psycopg.Connection[Any], table: str, row: Row) -> None:
     content = {name: value for name, value in row.items() if name != "_dlt_load_id"}
-    values = {**row, **_hashed(content)}
+    values = {**row, **hashed(content)}
     connection.execute(_upsert_statement(table, tuple(values)), _values(values))
 
 
@@ -115,7 +142,8 @@ def _kept(table: str, name: str) -> sql.Composed:
     ).format(sql.SQL("('in_progress', 'completed')"), new, kept)
 
 
-def _hashed(content: Row) -> Row:
+def hashed(content: Row) -> Row:
+    """The row with a hash of its content, as collection gives it."""
     digest = hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode())
     return {**content, "content_hash": digest.hexdigest()}
 
