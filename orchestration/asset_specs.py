@@ -18,6 +18,15 @@ def raw_table(name: str, description: str, *, source: list[str]) -> AssetSpec:
     )
 
 
+# Written wherever a change is seen: by a trigger of the polled table, and by the drain.
+repository_history = AssetSpec(
+    ["raw", "repository_history"],
+    deps=[["raw", "repositories"], ["raw", "webhook_events"]],
+    group_name="raw",
+    kinds={"postgres"},
+    description="Since when a repository has which visibility and which default branch.",
+)
+
 # Seen of no GitHub: `actionsight migrate` and `prices load` read them from files.
 runner_lists = [
     AssetSpec(["raw", name], group_name="raw", kinds={"csv", "postgres"}, description=description)

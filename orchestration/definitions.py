@@ -8,7 +8,7 @@ from dagster import (
 )
 
 from actionsight.settings import load
-from orchestration.asset_specs import runner_lists
+from orchestration.asset_specs import repository_history, runner_lists
 from orchestration.liveness import live_executor
 from orchestration.modelling.assets import models
 from orchestration.modelling.builds import build
@@ -43,7 +43,15 @@ sync = define_asset_job(
 )
 
 defs = Definitions(
-    assets=[github_rest, github_webhooks, *runner_lists, polled_tables, drained_tables, models],
+    assets=[
+        github_rest,
+        github_webhooks,
+        polled_tables,
+        drained_tables,
+        repository_history,
+        *runner_lists,
+        models,
+    ],
     asset_checks=[webhooks_tell_enough],
     jobs=[collect, sweep, backfill, build, sync, reconcile, purge_old_runs, purge],
     schedules=[

@@ -78,8 +78,8 @@ def apply_sql_files(connection: Connection[Any]) -> None:
     """
     with connection.transaction():
         has_tables = connection.execute(
-            "select count(to_regclass(name)) = 2 from unnest(%s::text[]) as name",
-            [["raw._dlt_loads", "raw.workflow_runs"]],
+            "select bool_and(to_regclass(name) is not null) from unnest(%s::text[]) as name",
+            [["raw._dlt_loads", "raw.repositories", "raw.workflow_runs"]],
         ).fetchone()
         for path in SQL_FILES if has_tables == (True,) else SQL_FILES[:1]:
             connection.execute(path.read_bytes())

@@ -115,7 +115,11 @@ def _is_prepared(connection: Connection[Any]) -> bool:
             )
             and (
                 select bool_and(relhastriggers) from pg_class
-                where oid in (to_regclass('raw._dlt_loads'), to_regclass('raw.workflow_runs'))
+                where oid in (
+                    to_regclass('raw._dlt_loads'),
+                    to_regclass('raw.repositories'),
+                    to_regclass('raw.workflow_runs')
+                )
             )
         """,
         [names],

@@ -31,9 +31,6 @@ def repository_row(payload: Payload) -> Row:
     """
     owner = _object(payload, "owner")
     private = _boolean(payload, "private")
-    visibility = _text(payload, "visibility")
-    if visibility is None and private is not None:
-        visibility = "private" if private else "public"
     return _hashed(
         {
             "repository_id": _id(payload, "id"),
@@ -44,7 +41,7 @@ def repository_row(payload: Payload) -> Row:
             "owner_login": _text(owner, "login"),
             "owner_type": _text(owner, "type"),
             "private": private,
-            "visibility": visibility,
+            "visibility": visibility_of(_text(payload, "visibility"), private),
             "default_branch": _text(payload, "default_branch"),
             "archived": _boolean(payload, "archived"),
             "disabled": _boolean(payload, "disabled"),
@@ -53,6 +50,14 @@ def repository_row(payload: Payload) -> Row:
             "created_at": _time(payload, "created_at"),
         }
     )
+
+
+def visibility_of(visibility: str | None, private: bool | None) -> str | None:
+    """Who may see a repository, by its two fields, of which old answers lack the first; where they
+    contradict each other it is closed."""
+    if private and visibility in (None, "public"):
+        return "private"
+    return "public" if visibility is None and private is False else visibility
 
 
 def workflow_row(payload: Payload, repository_id: int) -> Row:

@@ -2,6 +2,7 @@
 
     workflow_run             → a row of raw.webhook_runs
     workflow_job             → a row of raw.webhook_jobs
+    repository               → a row of raw.repository_history, and what follows:
     repository, installation,
     installation_repositories,
     github_app_authorization → somebody may see less from now on, or there is something to look at
@@ -15,6 +16,7 @@ of a run.
 import zlib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
@@ -24,6 +26,8 @@ from ingestion.github.rows import (
     Payload,
     UnreadablePayloadError,
     clean_text,
+    parse_time,
+    visibility_of,
     workflow_job_row,
     workflow_run_row,
 )
@@ -50,6 +54,15 @@ class Observation:
 
     table: Table
     row: Row
+
+
+@dataclass(frozen=True)
+class RepositoryState:
+    """What a delivery says of a repository, and since when it is so; None: it does not say."""
+
+    changed_at: datetime | None
+    visibility: str
+    default_branch: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +105,7 @@ class ParsedDelivery:
     installation_id: int | None
     observation: Observation | None = None
     effect: Effect | None = None
+    state: RepositoryState | None = None
 
 
 _CLOSES = Effect(makes_private=True)
@@ -213,7 +227,15 @@ def _parsed(event: str, payload: Payload, monitored: Container[int]) -> ParsedDe
     if outcome == "observed" and repository_id is not None:
         observe = _observed_run if event == "workflow_run" else _observed_job
         observation = observe(payload, repository_id)
-    return ParsedDelivery(outcome, action, repository_id, installation_id, observation, effect)
+    return ParsedDelivery(
+        outcome,
+        action,
+        repository_id,
+        installation_id,
+        observation,
+        effect,
+        state=_state(payload) if effect is not None and event == "repository" else None,
+    )
 
 
 def _effect(event: str, action: str | None, payload: Payload) -> Effect | None:
@@ -273,6 +295,24 @@ def _observed_run(payload: Payload, repository_id: int) -> Observation:
 def _observed_job(payload: Payload, repository_id: int) -> Observation:
     job = _required_object(payload, "workflow_job")
     return Observation(WORKFLOW_JOBS, workflow_job_row(job, repository_id, run_attempt=None))
+
+
+def _state(payload: Payload) -> RepositoryState | None:
+    """What a repository is like, where all of it is told. What is unreadable is no reason for a
+    dead letter: what closes must close, and the next poll looks."""
+    repository = _object(payload, "repository")
+    private = repository.get("private")
+    visibility = visibility_of(
+        _text(repository.get("visibility")), private if isinstance(private, bool) else None
+    )
+    default_branch = _text(repository.get("default_branch"))
+    if visibility is None or default_branch is None:
+        return None
+    try:
+        changed_at = parse_time(_text(repository.get("updated_at")) or "")
+    except (ValueError, OverflowError):
+        changed_at = None
+    return RepositoryState(changed_at, visibility, default_branch)
 
 
 def _required_object(payload: Payload, field: str) -> Payload:

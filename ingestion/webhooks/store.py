@@ -101,6 +101,7 @@ def _store(
     fresh = [read[delivery_id] for delivery_id in new]
     run_count = tables.insert_observations(connection, batch_id, WORKFLOW_RUNS, fresh)
     job_count = tables.insert_observations(connection, batch_id, WORKFLOW_JOBS, fresh)
+    repository_count = tables.insert_repository_states(connection, batch_id, fresh)
     connection.execute(
         "delete from raw.webhook_dead_letters where delivery_id = any(%s)", [list(new)]
     )
@@ -122,6 +123,7 @@ def _store(
             event_count=stored.new_count,
             run_count=stored.run_count,
             job_count=stored.job_count,
+            repository_count=repository_count,
             dead_letter_count=len(stored.failures),
         )
     # Last, so that a poll that wants to update the same rows waits as shortly as it can.

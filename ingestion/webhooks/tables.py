@@ -103,6 +103,40 @@ def insert_observations(
     return len(observations)
 
 
+def insert_repository_states(
+    connection: Connection[Any], batch_id: str, fresh: Iterable[Read]
+) -> int:
+    """Insert what new deliveries say of repositories; give how many rows that were.
+
+    Also of one that repeats what is known: only all of them give the same periods in any order.
+    """
+    states = [
+        {
+            "repository_id": parsed.repository_id,
+            # GitHub says when; when it came is the next best.
+            "observed_at": parsed.state.changed_at or delivery.received_at,
+            "visibility": parsed.state.visibility,
+            "default_branch": parsed.state.default_branch,
+            "batch_id": batch_id,
+        }
+        for delivery, parsed in fresh
+        if parsed.state is not None
+    ]
+    cursor = connection.cursor()
+    cursor.executemany(
+        """
+        insert into raw.repository_history (
+            repository_id, observed_at, visibility, default_branch, load_id
+        ) values (
+            %(repository_id)s, %(observed_at)s, %(visibility)s, %(default_branch)s, %(batch_id)s
+        )
+        on conflict do nothing
+        """,
+        states,
+    )
+    return max(cursor.rowcount, 0)
+
+
 def insert_dead_letters(
     connection: Connection[Any], failures: dict[str, Failure], is_replay: bool
 ) -> list[Failure]:
@@ -157,16 +191,18 @@ def insert_batch(
     event_count: int,
     run_count: int,
     job_count: int,
+    repository_count: int,
     dead_letter_count: int,
 ) -> None:
     """Note what a batch brought: new events, their rows, and deliveries that are unreadable."""
     connection.execute(
         """
         insert into raw.webhook_batches (
-            batch_id, drained_at, event_count, run_count, job_count, dead_letter_count
-        ) values (%s, clock_timestamp(), %s, %s, %s, %s)
+            batch_id, drained_at, event_count, run_count, job_count, repository_count,
+            dead_letter_count
+        ) values (%s, clock_timestamp(), %s, %s, %s, %s, %s)
         """,
-        [batch_id, event_count, run_count, job_count, dead_letter_count],
+        [batch_id, event_count, run_count, job_count, repository_count, dead_letter_count],
     )
 
 

@@ -25,13 +25,16 @@ pytestmark = pytest.mark.integration
 
 # With the raw tables that dlt made, and their triggers.
 AT_0014 = Path(__file__).with_name("schema_0014.sql")
-# A run whose jobs are owed, a load that no build took in, and a rebuild.
+# A run whose jobs are owed, a repository, a load that no build took in, and a rebuild.
 ROWS = """
     insert into app.alembic_version (version_num) values ('0014');
     insert into app.repositories (repository_id, full_name) values (5, 'o/a');
     insert into raw.workflow_runs (
         run_id, run_attempt, repository_id, workflow_id, status, content_hash, _dlt_load_id
     ) values (1, 1, 5, 2, 'completed', '', 'load 1');
+    insert into raw.repositories (
+        repository_id, visibility, private, default_branch, content_hash, _dlt_load_id
+    ) values (5, null, true, 'main', '', 'load 1');
     insert into raw._dlt_loads (load_id, status, inserted_at) values ('load 1', 0, now());
     insert into raw.owed_rebuilds (reason) values ('keys of workflows')
 """
@@ -39,7 +42,10 @@ OWED: dict[LiteralString, int] = {
     "app.repositories": 1,
     "raw.workflow_runs": 1,
     "raw.owed_job_listings": 1,
-    "raw.unbuilt_loads": 1,
+    # That one, and the one of the history that begins.
+    "raw.unbuilt_loads": 2,
+    "raw.direct_loads": 1,
+    "raw.repository_history": 1,
     "raw.owed_rebuilds": 1,
 }
 

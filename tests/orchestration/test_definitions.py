@@ -30,6 +30,7 @@ ASSETS = {
     "raw/webhook_jobs",
     "raw/webhook_batches",
     "raw/webhook_dead_letters",
+    "raw/repository_history",
     "raw/runner_prices",
     "raw/runner_labels",
     "staging/runner_labels",
@@ -39,6 +40,7 @@ ASSETS = {
     "staging/stg_github__workflows",
     "staging/stg_github__workflow_runs",
     "staging/stg_github__workflow_jobs",
+    "staging/stg_github__repository_history",
     "staging/stg_github__runner_prices",
     "staging/stg_github__runner_labels",
     "marts/repositories",
@@ -76,6 +78,8 @@ def test_every_raw_table_and_every_mart_descends_from_github() -> None:
         ancestors = graph.get_ancestor_asset_keys(key)
         if key in LISTS:
             assert not ancestors
+        elif key.path == ["raw", "repository_history"]:
+            assert {rest, webhooks} <= ancestors
         elif key.path[0] == "raw":
             assert len({rest, webhooks} & ancestors) == 1, key.to_user_string()
         if key.path == ["marts", "workflow_runs"] or key.path == ["marts", "jobs"]:

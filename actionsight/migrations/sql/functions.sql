@@ -60,6 +60,58 @@ begin
 end
 $body$;
 
+-- Notes the state in which a poll saw a repository, where another one was known for that time;
+-- gives whether it did. What is older than all that is known falls into the first period.
+create or replace function raw.note_repository_state(
+    repository bigint, seen_at timestamptz, seen_visibility text, seen_branch text, load text
+) returns boolean language plpgsql as $body$
+declare
+    known raw.repository_history;
+begin
+    select * into known
+    from raw.repository_history as history
+    where history.repository_id = repository
+    order by
+        history.observed_at > seen_at,
+        greatest(seen_at - history.observed_at, history.observed_at - seen_at),
+        -- Of two at one time the one that the models take, too.
+        history.visibility desc nulls last,
+        history.default_branch desc nulls last
+    limit 1;
+    -- An answer that lacks something changes nothing of it.
+    seen_visibility := coalesce(nullif(seen_visibility, ''), known.visibility);
+    seen_branch := coalesce(nullif(seen_branch, ''), known.default_branch);
+    if (seen_visibility, seen_branch) is not distinct from (known.visibility, known.default_branch)
+    then
+        return false;
+    end if;
+    insert into raw.repository_history
+    values (repository, seen_at, seen_visibility, seen_branch, load)
+    on conflict do nothing;
+    return found;
+end
+$body$;
+
+-- The same of a row that a poll stores, as of when GitHub told it who may see the repository.
+create or replace function raw.note_polled_repository() returns trigger language plpgsql as $body$
+begin
+    perform raw.note_repository_state(
+        new.repository_id,
+        coalesce(
+            (
+                select visibility_seen_at from app.repositories
+                where repositories.repository_id = new.repository_id
+            ),
+            now()
+        ),
+        new.visibility,
+        new.default_branch,
+        new._dlt_load_id
+    );
+    return null;
+end
+$body$;
+
 -- A load that is deleted owes nothing.
 create or replace function raw.forget_load() returns trigger language plpgsql as $body$
 begin

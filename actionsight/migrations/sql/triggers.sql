@@ -8,6 +8,9 @@ create or replace trigger owe_job_listings_update after update on raw.workflow_r
 referencing new table as changed
 for each statement execute function raw.owe_job_listings();
 
+create or replace trigger note_polled_repository after insert or update on raw.repositories
+for each row execute function raw.note_polled_repository();
+
 create or replace trigger note_load after insert on raw._dlt_loads
 for each row when (new.status = 0) execute function raw.note_load();
 
@@ -15,7 +18,8 @@ create or replace trigger forget_load after delete on raw._dlt_loads
 for each row execute function raw.forget_load();
 
 create or replace trigger note_batch after insert on raw.webhook_batches
-for each row when (new.run_count + new.job_count > 0) execute function raw.note_batch();
+for each row when (new.run_count + new.job_count + new.repository_count > 0)
+execute function raw.note_batch();
 
 create or replace trigger note_direct_load after insert on raw.direct_loads
 for each row execute function raw.note_direct_load();

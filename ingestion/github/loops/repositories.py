@@ -22,13 +22,13 @@ from actionsight.repositories import (
     update_repository,
 )
 from ingestion.github.concurrency import map_concurrently
-from ingestion.github.loader import Batch, Loader
+from ingestion.github.loader import Batch
 from ingestion.github.poll import Expected, RepositoryPoll
 from ingestion.github.results import Counts
 from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state.etags import Etag, save_etag, stored_etags
-from ingestion.github.state.repositories import Repository, save_looked_at
+from ingestion.github.state.repositories import Repository, save_looked_at, save_states
 from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
@@ -184,8 +184,8 @@ def refresh_repositories(
         seen[repository_id] = found
         _take(counts, poll, found, batch)
         if len(batch) >= _ROWS_PER_LOAD:
-            _load(sync.loader, batch, polls, seen, counts, is_whole=at_workflows)
-    _load(sync.loader, batch, polls, seen, counts, is_whole=at_workflows)
+            _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
+    _load(sync, batch, polls, seen, counts, is_whole=at_workflows)
 
 
 def _ask(poll: RepositoryPoll, known: Etag | None) -> _Seen:
@@ -265,7 +265,7 @@ def _take(counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch) -> N
 
 
 def _load(
-    loader: Loader,
+    sync: Sync,
     batch: Batch,
     polls: dict[int, RepositoryPoll],
     seen: dict[int, _Seen],
@@ -273,7 +273,11 @@ def _load(
     *,
     is_whole: bool,
 ) -> None:
-    kept = loader.load_and_credit("github_repositories", batch, polls, counts)
+    kept = sync.loader.load_and_credit("github_repositories", batch, polls, counts)
+    save_states(
+        sync.connection,
+        {of: found.seen_at for of, found in seen.items() if of in kept},
+    )
     for repository_id, poll in polls.items():
         if (found := seen.get(repository_id)) and repository_id in kept:
             if is_whole:

@@ -4,9 +4,10 @@ Who is monitored is written by `actionsight.repositories`; here are collection's
 function takes the sync's own connection (autocommit), which also holds the lock.
 """
 
-from collections.abc import Collection
+import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Connection
@@ -59,6 +60,32 @@ def still_monitored(connection: Connection[Any], repository_ids: Collection[int]
         [list(repository_ids)],
     ).fetchall()
     return {repository_id for (repository_id,) in rows}
+
+
+def save_states(connection: Connection[Any], seen_at: Mapping[int, datetime]) -> None:
+    """GitHub said of these repositories, then, that they are as they are stored: note it where
+    webhooks have told something else since they were stored."""
+    connection.execute(
+        """
+        with noted as (
+            select raw.note_repository_state(
+                stored.repository_id, seen.seen_at, stored.visibility, stored.default_branch,
+                %(load_id)s
+            ) as is_new
+            from raw.repositories as stored
+            inner join unnest(%(ids)s::bigint[], %(times)s::timestamptz[])
+                as seen (repository_id, seen_at) using (repository_id)
+        )
+
+        insert into raw.direct_loads (load_id)
+        select %(load_id)s from noted having bool_or(is_new)
+        """,
+        {
+            "ids": list(seen_at.keys()),
+            "times": list(seen_at.values()),
+            "load_id": f"repositories-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}",
+        },
+    )
 
 
 def save_looked_at(connection: Connection[Any], repository_id: int, looked_at: datetime) -> None:

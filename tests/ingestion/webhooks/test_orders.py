@@ -76,6 +76,12 @@ def tables(webhooks: Installation) -> dict[str, list[dict[str, Any]]]:
         from app.repositories order by repository_id
         """
     )
+    stored["repository_history"] = webhooks.query(
+        """
+        select repository_id, observed_at, visibility, default_branch
+        from raw.repository_history order by repository_id, observed_at
+        """
+    )
     people = sign_ins(webhooks)
     for person in people:
         person["rights_invalid_before"] = person["rights_invalid_before"] != NEVER
@@ -91,6 +97,7 @@ def deliver(webhooks: Installation, schedule: list[tuple[int, bool]], batch_size
     webhooks.execute(
         "update app.repositories set visibility = 'public', newest_observation_at = null"
     )
+    webhooks.execute("delete from raw.repository_history")
     webhooks.execute("delete from app.users")
     for user_id in (REVOKING, 2):
         sign_in(webhooks, user_id)
@@ -109,6 +116,7 @@ def test_any_order_repetition_and_batching_leaves_the_same_tables(webhooks: Inst
     expected = tables(webhooks)
     assert len(expected["webhook_events"]) == len({of for _, of, _ in DELIVERIES}) - 2
     assert len(expected["webhook_runs"]) == 4 + 3
+    assert len(expected["repository_history"]) == 2
     assert [row["delivery_id"] for row in expected["webhook_dead_letters"]] == [
         "no JSON",
         "without id",

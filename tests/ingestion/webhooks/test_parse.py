@@ -17,6 +17,7 @@ from ingestion.webhooks.parse import (
     AccessRevocation,
     Effect,
     ParsedDelivery,
+    RepositoryState,
     UnreadableEventError,
     parse_delivery,
 )
@@ -128,6 +129,44 @@ def test_what_takes_something_away_is_applied_and_what_gives_is_left_to_asking(
     result = parsed(event, payload)
     assert result.effect == effect
     assert result.outcome == ("ignored" if effect is None else "applied")
+
+
+WHOLE = {
+    "id": REPOSITORY_ID,
+    "private": True,
+    "visibility": "private",
+    "default_branch": "main",
+    "updated_at": "2026-03-01T10:00:00Z",
+}
+CHANGED_AT = datetime(2026, 3, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, RepositoryState(CHANGED_AT, "private", "main")),
+        ({"visibility": "internal"}, RepositoryState(CHANGED_AT, "internal", "main")),
+        # As in a recorded payload: what contradicts itself is closed.
+        ({"visibility": "public"}, RepositoryState(CHANGED_AT, "private", "main")),
+        ({"visibility": None}, RepositoryState(CHANGED_AT, "private", "main")),
+        (
+            {"visibility": None, "private": False},
+            RepositoryState(CHANGED_AT, "public", "main"),
+        ),
+        ({"updated_at": None}, RepositoryState(None, "private", "main")),
+        ({"updated_at": "yesterday"}, RepositoryState(None, "private", "main")),
+        ({"default_branch": None}, None),
+        ({"default_branch": 7}, None),
+        ({"visibility": 7, "private": "yes"}, None),
+    ],
+)
+def test_what_a_repository_is_like_is_told_whole_or_not_and_stops_no_effect(
+    changes: dict[str, Any], state: RepositoryState | None
+) -> None:
+    payload = {"action": "privatized", "repository": {**WHOLE, **changes}}
+    result = parsed("repository", payload)
+    assert (result.state, result.effect) == (state, PRIVATE)
+    assert parsed("workflow_run", {**run_payload(), "repository": WHOLE}).state is None
 
 
 def test_a_field_that_nobody_knows_yet_keeps_nothing_open() -> None:
