@@ -74,6 +74,7 @@ def runner_price(
         "valid_from": date.fromisoformat(valid_from),
         "usd_per_minute": Decimal(usd_per_minute),
         "is_standard": True,
+        "source": "operator",
         "is_removed": False,
         **changes,
     }
@@ -84,5 +85,18 @@ def runner_label(position: int, label_pattern: str, runner_class: str) -> Row:
         "position": position,
         "label_pattern": label_pattern,
         "runner_class": runner_class,
+        "source": "operator",
         "is_removed": False,
+    }
+
+
+def repository_state(
+    repository_id: int, observed_at: Any, visibility: str | None, default_branch: str | None
+) -> Row:
+    """What a repository was like from then on, until something else was observed."""
+    return {
+        "repository_id": repository_id,
+        "observed_at": observed_at,
+        "visibility": visibility,
+        "default_branch": default_branch,
     }

@@ -16,7 +16,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.transform.factories import repository, runner_label, runner_price, workflow
+from tests.transform.factories import (
+    repository,
+    repository_state,
+    runner_label,
+    runner_price,
+    workflow,
+)
 from tests.transform.raw_rows import KEYS, LISTS, Row
 
 Observation = tuple[str, Row]
@@ -119,7 +125,7 @@ def _numbered(row: Row, place: int) -> Row:
 def _surroundings() -> list[Observation]:
     """Repositories, workflows and prices, and what became of them."""
     day = [START + timedelta(days=number) for number in range(3)]
-    periods = [
+    states = [
         (101, day[0], "private", "master"), (101, day[1], "public", "master"),
         (101, day[2], "private", "main"), (102, day[0], "public", "main"),
         (102, day[2], "public", None),
@@ -129,15 +135,12 @@ def _surroundings() -> list[Observation]:
         runner_price("macos_xlarge", "0.5", valid_from="2026-03-02", is_standard=False),
     ]
     seen: list[Observation] = [
-        *(("repositories", repository(each, visibility)) for each, _, visibility, _ in periods),
+        *(("repositories", repository(each, visibility)) for each, _, visibility, _ in states),
         *(("workflows", workflow(each, WORKFLOWS[each])) for each in list(WORKFLOWS)[:-1]),
         *(("runner_prices", row) for row in prices),
         ("runner_labels", runner_label(1, "^our-own-.*$", "linux_16_core")),
     ]
-    for repository_id, valid_from, visibility, branch in periods:
-        valid = {"visibility": visibility, "default_branch": branch}
-        row = {"repository_id": repository_id, "valid_from": valid_from, **valid}
-        seen.append(("repository_history", row))
+    seen += [("repository_history", repository_state(*state)) for state in states]
     return seen
 
 

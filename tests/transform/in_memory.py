@@ -8,7 +8,6 @@ from tests.transform.raw_rows import KEYS, LISTS, STATE_COLUMNS, Row, Rows, hash
 from tests.transform.reference.raw import Raw
 
 BEGUN = ("in_progress", "completed")
-ALONE = {**LISTS, "repository_history": ("repository_id", "valid_from")}
 COLUMNS = {table.name: [column.name for column in table.columns] for table in schema.TABLES}
 
 
@@ -17,7 +16,7 @@ def collected(*loads: Rows) -> Raw:
 
     Of polls it keeps what `raw_rows.load` keeps; every row of webhook_runs and webhook_jobs.
     """
-    keyed: dict[str, dict[Any, Row]] = {table: {} for table in (*KEYS, *ALONE)}
+    keyed: dict[str, dict[Any, Row]] = {table: {} for table in (*KEYS, *LISTS)}
     told: dict[str, list[Row]] = {"webhook_runs": [], "webhook_jobs": [], "polls": []}
     for rows in loads:
         for table, seen in rows.items():
@@ -26,8 +25,8 @@ def collected(*loads: Rows) -> Raw:
                     key = tuple(row[name] for name in KEYS[table])
                     kept = _kept(table, hashed(row), keyed[table].get(key, {}))
                     keyed[table][key] = _full(table, kept, delivery_id=None)
-                elif table in ALONE:
-                    keyed[table][tuple(row[name] for name in ALONE[table])] = row
+                elif table in LISTS:
+                    keyed[table][tuple(row[name] for name in LISTS[table])] = row
                 elif table == "polls":
                     told[table].append(row)
                 else:
@@ -62,7 +61,7 @@ def _kept(table: str, row: Row, stored: Row) -> Row:
 def _parsed(row: Row) -> Row:
     return {
         name: datetime.fromisoformat(value)
-        if isinstance(value, str) and name.endswith(("_at", "valid_from")) and value
+        if isinstance(value, str) and name.endswith("_at") and value
         else value
         for name, value in row.items()
     }

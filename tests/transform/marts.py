@@ -13,6 +13,7 @@ from tests.transform import former_reference
 from tests.transform.former_reference.health import health_by_day
 from tests.transform.former_reference.newest_state import newest_attempts, newest_jobs
 from tests.transform.raw_rows import Row
+from tests.transform.reference.raw import Raw
 
 MODELS = ROOT / "transform/models/marts"
 
@@ -84,17 +85,36 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
     return found
 
 
+def raw_of(connection: psycopg.Connection[Any]) -> Raw:
+    """What the marts are computed from, as the raw tables hold it."""
+    alone = (
+        "repositories",
+        "workflows",
+        "repository_history",
+        "runner_prices",
+        "runner_labels",
+        "polls",
+    )
+    return Raw(
+        attempts=_observations(connection, "workflow_runs", "webhook_runs"),
+        jobs=_observations(connection, "workflow_jobs", "webhook_jobs"),
+        **{table: _table(connection, table) for table in alone},
+    )
+
+
 def _observations(connection: psycopg.Connection[Any], *tables: str) -> list[Row]:
-    found: list[Row] = []
-    for table in tables:
-        with connection.cursor(row_factory=dict_row) as cursor:
-            found += cursor.execute(
-                sql.SQL("select * from {}").format(sql.Identifier("raw", table))
-            ).fetchall()
+    found = [row for table in tables for row in _table(connection, table)]
     own = {"_dlt_load_id", "batch_id", "received_at"}
     # What only polling can see, a webhook does not know.
     names = {"delivery_id", *(name for row in found for name in row)} - own
     return [{name: row.get(name) for name in names} for row in found]
+
+
+def _table(connection: psycopg.Connection[Any], table: str) -> list[Row]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            sql.SQL("select * from {}").format(sql.Identifier("raw", table))
+        ).fetchall()
 
 
 def foreign_key_count(connection: psycopg.Connection[Any]) -> int:

@@ -19,13 +19,12 @@ KEYS = {
     "workflow_runs": ("run_id", "run_attempt"),
     "workflow_jobs": ("job_id",),
 }
-# What neither polls nor webhooks bring.
+# What comes by direct loads.
 LISTS = {
     "runner_prices": ("runner_class", "valid_from"),
     "runner_labels": ("label_pattern",),
+    "repository_history": ("repository_id", "observed_at", "visibility", "default_branch"),
 }
-
-
 # What is of one state alone, and what says which load brought it.
 _ALWAYS = {"status", "conclusion", "content_hash", "_dlt_load_id"}
 STATE_COLUMNS = {
@@ -39,9 +38,8 @@ def load(
 ) -> None:
     """Upsert `{table: rows}` as one committed load; rows that did not change keep their load.
 
-    Rows of webhook_runs and webhook_jobs become a batch of the drain beside it, and those of the
-    lists of runners a load of their own. Without `commit` the caller's transaction decides when the
-    load becomes visible.
+    Rows of webhook_runs and webhook_jobs become a batch of the drain beside it, and those of LISTS
+    a direct load. Without `commit` the caller's transaction decides when it becomes visible.
     """
     observed = {table: rows.get(f"webhook_{table}", ()) for table in ("runs", "jobs")}
     if any(observed.values()):
@@ -88,10 +86,9 @@ def deliver(
 
 
 def _load_lists(connection: psycopg.Connection[Any], load_id: str, rows: Rows) -> None:
-    """Store prices and label patterns as the operator's."""
     for table, key in LISTS.items():
         for row in rows.get(table, ()):
-            values = {**row, "source": "operator", "load_id": load_id}
+            values = {**row, "load_id": load_id}
             statement = sql.SQL(
                 "insert into raw.{table} ({names}) values ({values}) "
                 "on conflict ({key}) do update set ({names}) = row ({excluded})"

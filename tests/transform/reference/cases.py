@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from tests.transform.factories import job_row, repository, run_row, runner_label, runner_price
+from tests.transform.factories import (
+    job_row,
+    repository,
+    repository_state,
+    run_row,
+    runner_label,
+    runner_price,
+)
 from tests.transform.in_memory import collected
 from tests.transform.raw_rows import Row
 from tests.transform.reference import compute
@@ -56,10 +63,11 @@ def step(number: int | None, ended: str | None = "success", **changes: Any) -> R
     return {"number": number, **common, "started_at": None, "completed_at": None, **changes}
 
 
-def period(valid_from: str, visibility: str = "private", default_branch: str = "main") -> Row:
-    """A change of repository 101, as it was observed."""
-    found = {"repository_id": 101, "visibility": visibility, "default_branch": default_branch}
-    return {**found, "valid_from": valid_from}
+def state(
+    observed_at: str, visibility: str = "private", default_branch: str | None = "main"
+) -> Row:
+    """What repository 101 was like from then on."""
+    return repository_state(101, observed_at, visibility, default_branch)
 
 
 def marts(*runs_and_jobs: Row, **tables: list[Row]) -> dict[str, list[Row]]:
@@ -68,7 +76,7 @@ def marts(*runs_and_jobs: Row, **tables: list[Row]) -> dict[str, list[Row]]:
     runs = [row for row in runs_and_jobs if "job_id" not in row]
     common = {
         "repositories": [repository(101, "private")],
-        "repository_history": [period("2026-01-01T00:00:00Z")],
+        "repository_history": [state("2026-01-01T00:00:00Z")],
         "runner_prices": PRICES,
         "runner_labels": LABELS,
     }

@@ -15,12 +15,20 @@ def repository_history(observations: Iterable[Row], repositories: Iterable[Row])
     periods: list[Row] = []
     for (repository_id,), seen in grouped(observations, "repository_id").items():
         own: list[Row] = []
-        for row in sorted(seen, key=lambda row: row["valid_from"]):
-            if not own or any(row[name] != own[-1][name] for name in VALID):
-                own.append({name: row[name] for name in ("repository_id", "valid_from", *VALID)})
+        for (observed_at,), states in sorted(grouped(seen, "observed_at").items()):
+            state = _one_of(states)
+            if not own or any(own[-1][name] != value for name, value in state.items()):
+                key = {"repository_id": repository_id, "valid_from": observed_at}
+                own.append({**key, **state})
         own[0]["valid_from"] = created.get(repository_id) or own[0]["valid_from"]
         periods += own
     return periods
+
+
+def _one_of(states: list[Row]) -> Row:
+    """Of states that are told of one moment always the same one, rather one that tells all."""
+    told = [{name: state[name] for name in VALID} for state in states]
+    return max(told, key=lambda state: [value or "" for value in state.values()])
 
 
 class History:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.transform.reference.cases import job, marts, one, period, run
+from tests.transform.reference.cases import job, marts, one, run, state
 
 pytestmark = pytest.mark.unit
 
@@ -108,7 +108,7 @@ def test_an_attempt_without_an_end_has_not_ended() -> None:
 
 
 def test_the_default_branch_is_the_one_of_the_runs_creation() -> None:
-    then = [period("2026-01-01T00:00:00Z", default_branch="master"), period("2026-03-02T12:00:00Z")]
+    then = [state("2026-01-01T00:00:00Z", default_branch="master"), state("2026-03-02T12:00:00Z")]
     runs = [
         ended(1, "10:00", "10:10", head_branch="master"),
         ended(2, "11:59", "12:30", "failure", head_branch="master"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.transform.factories import repository, runner_price
-from tests.transform.reference.cases import PRICES, at, column, job, marts, one, period, run
+from tests.transform.reference.cases import PRICES, at, column, job, marts, one, run, state
 
 pytestmark = pytest.mark.unit
 
@@ -78,7 +78,7 @@ def test_a_price_that_was_removed_is_none() -> None:
 
 
 def test_a_public_repository_is_free_on_standard_runners_while_it_is_public() -> None:
-    then = [period("2026-01-01T00:00:00Z"), period("2026-03-02T12:00:00Z", "public")]
+    then = [state("2026-01-01T00:00:00Z"), state("2026-03-02T12:00:00Z", "public")]
     rows = [
         run(1, "10:00"),
         job(1, "11:59:59", "12:09:59"),
@@ -93,7 +93,7 @@ def test_a_public_repository_is_free_on_standard_runners_while_it_is_public() ->
 
 def test_the_first_period_reaches_back_and_nobody_knows_without_one() -> None:
     rows = [run(1, "10:00"), job(1, "10:00", "10:10")]
-    later = marts(*rows, repository_history=[period("2026-06-01T00:00:00Z", "public")])
+    later = marts(*rows, repository_history=[state("2026-06-01T00:00:00Z", "public")])
     assert one(later["jobs"])["estimated_cost_usd"] == 0
     none = marts(*rows, repository_history=[])
     assert one(none["jobs"])["estimated_cost_usd"] is None
@@ -103,10 +103,10 @@ def test_the_first_period_reaches_back_and_nobody_knows_without_one() -> None:
 
 def test_periods_of_a_repository() -> None:
     seen = [
-        period("2026-01-01T00:00:00Z"),
-        period("2026-01-02T00:00:00Z"),
-        period("2026-01-03T00:00:00Z", default_branch="trunk"),
-        period("2026-01-04T00:00:00Z", "public", default_branch="trunk"),
+        state("2026-01-01T00:00:00Z"),
+        state("2026-01-02T00:00:00Z"),
+        state("2026-01-03T00:00:00Z", default_branch="trunk"),
+        state("2026-01-04T00:00:00Z", "public", default_branch="trunk"),
     ]
     created = {**repository(101, "public"), "created_at": "2020-05-05T00:00:00Z"}
     found = marts(repositories=[created], repository_history=seen[::-1])["repository_history"]
