@@ -66,7 +66,7 @@ def workflow_row(payload: Payload, repository_id: int) -> Row:
     Raises:
         UnreadablePayloadError: no id, or a value of the wrong kind.
     """
-    return _hashed(
+    row = _hashed(
         {
             "workflow_id": _id(payload, "id"),
             "repository_id": repository_id,
@@ -80,6 +80,7 @@ def workflow_row(payload: Payload, repository_id: int) -> Row:
             "deleted_at": _time(payload, "deleted_at"),
         }
     )
+    return {**row, GONE_AT: None}
 
 
 def workflow_run_row(payload: Payload, repository_id: int) -> Row:
@@ -131,7 +132,7 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
 
 
 def gone_row(stored: Row, gone_at: datetime) -> Row:
-    """The stored row of what GitHub does not have any more, stamped with when that was noticed."""
+    """The stored row of what GitHub does not show any more, stamped with when that was noticed."""
     digest = blake2b(f"{stored[CONTENT_HASH]} gone".encode(), digest_size=16)
     return {**stored, GONE_AT: gone_at, CONTENT_HASH: digest.hexdigest()}
 

@@ -147,6 +147,7 @@ WORKFLOWS = Table(
         *_columns("bigint", "workflow_id", "repository_id", is_required=True),
         *_columns("text", "node_id", "name", "path", "state", "html_url"),
         *_columns("timestamp", "created_at", "updated_at", "deleted_at"),
+        Column(GONE_AT, "timestamp", is_ours=True),
     ),
     indexes={"repository": "(repository_id)"},
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -55,7 +56,8 @@ PG_DUMP = PACKAGE / "pginstall18/bin/pg_dump"
 
 
 def schema(url: str) -> str:
-    """What pg_dump says of app and raw, without the layout of functions and comments."""
+    """What pg_dump says of app and raw, without the layout of functions and comments, and without
+    the order of columns: one that came later is the last of its table."""
     dumped = subprocess.run(
         [
             *(str(PG_DUMP), "--schema-only", "--no-owner", "--no-privileges"),
@@ -65,7 +67,11 @@ def schema(url: str) -> str:
         text=True,
         check=True,
     ).stdout
-    return " ".join(dumped.split())
+    return re.sub(
+        r"(CREATE TABLE \S+ \()(.*?)( \);)",
+        lambda table: table[1] + ", ".join(sorted(table[2].split(", "))) + table[3],
+        " ".join(dumped.split()),
+    )
 
 
 def counts(url: str) -> dict[LiteralString, int]:

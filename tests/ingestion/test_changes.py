@@ -3,7 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
+from werkzeug.wrappers import Request, Response
 
 from github_standin.server import faults
 from github_standin.world.model import Repository, Run, Workflow
@@ -185,6 +187,74 @@ def test_workflows_that_break_or_go_leave_their_runs(own: Installation) -> None:
     own.clock.advance(TEN_MINUTES)
     own.collect()
     assert own.paths() == ["/repos/octo/hello", "/repos/octo/hello/actions/runs"]
+
+
+def test_a_workflow_that_its_repository_lists_no_more_is_stamped_until_it_is_listed_again(
+    own: Installation,
+) -> None:
+    world = own.world
+    known, other = Known(own, "octo/hello"), Known(own, "octo/other")
+    late = world.add_workflow(known.repository, "Late", path=".github/workflows/late.yml")
+
+    def gone_at() -> dict[str, datetime | None]:
+        rows = own.query(
+            "select path, gone_at from raw.workflows where repository_id = %s order by path",
+            known.repository.id,
+        )
+        return {row["path"]: row["gone_at"] for row in rows}
+
+    def newest_load() -> str:
+        [row] = own.query("select max(_dlt_load_id) as load_id from raw.workflows")
+        return str(row["load_id"])
+
+    own.collect()
+    assert gone_at() == {known.ci.path: None, late.path: None}
+    world.delete_workflow(late)
+    own.clock.advance(2 * HOUR)
+    own.collect()
+    gone = gone_at()
+    noticed_at = known.state()["visibility_seen_at"]
+    assert gone == {known.ci.path: None, late.path: noticed_at}
+    stamped_by = newest_load()
+    own.clock.advance(2 * HOUR)
+    own.collect()
+    assert gone_at() == gone
+    assert newest_load() == stamped_by
+    world.workflows[late.id] = late
+    own.clock.advance(2 * HOUR)
+    own.collect()
+    assert gone_at() == {known.ci.path: None, late.path: None}
+    assert newest_load() > stamped_by
+    [row] = own.query("select * from raw.workflows where workflow_id = %s", other.ci.id)
+    assert row["gone_at"] is None
+
+
+@pytest.mark.parametrize("fault", ["unreadable", "counted", "missing"])
+def test_a_listing_that_is_not_whole_says_of_no_workflow_that_it_is_gone(
+    own: Installation, fault: str
+) -> None:
+    known = Known(own, "octo/hello")
+    late = own.world.add_workflow(known.repository, "Late", path=".github/workflows/late.yml")
+    own.collect()
+    own.world.delete_workflow(late)
+    own.clock.advance(2 * HOUR)
+
+    shown: list[dict[str, Any]] = [{"id": known.ci.id, "name": "CI", "path": known.ci.path}]
+    if fault == "unreadable":
+        shown.append({"id": "none"})
+
+    def answer(request: Request) -> Response | None:
+        if not request.path.endswith("/actions/workflows"):
+            return None
+        if fault == "missing":
+            return Response("{}", 404, content_type="application/json")
+        body = orjson.dumps({"total_count": 2, "workflows": shown})
+        return Response(body, content_type="application/json")
+
+    own.server.fault = answer
+    own.collect()
+    rows = own.query("select from raw.workflows where gone_at is not null")
+    assert rows == []
 
 
 def test_runs_that_were_deleted_keep_their_rows_and_are_stamped_by_the_sweep(

@@ -25,10 +25,11 @@ from ingestion.github.concurrency import map_concurrently
 from ingestion.github.loader import Batch
 from ingestion.github.poll import Expected, RepositoryPoll
 from ingestion.github.results import Counts
-from ingestion.github.rows import UnreadablePayloadError, repository_row, workflow_row
+from ingestion.github.rows import UnreadablePayloadError, gone_row, repository_row, workflow_row
 from ingestion.github.schema import REPOSITORIES, WORKFLOWS, Row
 from ingestion.github.state.etags import Etag, save_etag, stored_etags
 from ingestion.github.state.repositories import Repository, save_looked_at, save_states
+from ingestion.github.state.workflows import unlisted_workflows
 from ingestion.github.sync import Sync
 
 logger = logging.getLogger(__name__)
@@ -44,13 +45,14 @@ LOOK_EVERY = timedelta(hours=1)
 class _Seen:
     """What GitHub says of a repository; None: the same as when its ETag was saved, or not asked.
 
-    `seen_at`: when it said who may see it. `etags`: by listing, to be saved when the rows are
-    stored.
+    `seen_at`: when it said who may see it. `is_whole`: no workflow is missing that it has. `etags`:
+    by listing, to be saved when the rows are stored.
     """
 
     repository: Row | None
     seen_at: datetime
     workflows: list[Row] | None = None
+    is_whole: bool = False
     etags: dict[str, Etag] = field(default_factory=dict)
 
 
@@ -220,7 +222,7 @@ def _ask_workflows(poll: RepositoryPoll, known: Etag | None, seen: _Seen) -> Non
     if seen.repository is not None:
         name = _name(seen.repository, name)
     url = f"/repos/{name}/actions/workflows"
-    rows: list[Row] = []
+    rows: dict[int, Row] = {}
     pages = iter_pages(poll.client, url, "workflows", etag=_etag(known, url, poll))
     try:
         for number, page in enumerate(pages):
@@ -228,16 +230,19 @@ def _ask_workflows(poll: RepositoryPoll, known: Etag | None, seen: _Seen) -> Non
                 return
             for payload in page.payloads:
                 try:
-                    rows.append(workflow_row(payload, poll.repository.repository_id))
+                    row = workflow_row(payload, poll.repository.repository_id)
+                    rows[row["workflow_id"]] = row
                 except UnreadablePayloadError as error:
                     poll.leave_out("workflow", payload, error)
             # The ETag of a first page says nothing of a second one.
             if number == 0 and page.etag is not None and not page.has_next:
                 seen.etags["workflows"] = (url, poll.client.token_key, page.etag)
+            # One that was left out, or that moved between two pages, is none that vanished.
+            seen.is_whole = not page.has_next and len(rows) == page.total_count
     except MissingError as error:
         # The repository was there just now: it has no Actions.
         logger.debug("%s: %s", poll.repository.full_name, error)
-    seen.workflows = rows
+    seen.workflows = list(rows.values())
 
 
 def _etag(known: Etag | None, url: str, poll: RepositoryPoll) -> str | None:
@@ -260,6 +265,10 @@ def _take(counts: Counts, poll: RepositoryPoll, found: _Seen, batch: Batch) -> N
         counts.see(REPOSITORIES.name)
     for workflow in found.workflows or ():
         batch.add(WORKFLOWS, workflow)
+    if found.is_whole:
+        listed = [workflow["workflow_id"] for workflow in found.workflows or ()]
+        for workflow in unlisted_workflows(connection, repository_id, listed):
+            batch.add(WORKFLOWS, gone_row(workflow, found.seen_at))
     counts.see(WORKFLOWS.name, len(found.workflows or ()))
     poll.row.seen = (found.repository is not None) + len(found.workflows or ())
 

@@ -8,6 +8,8 @@ select
     created_at,
     updated_at,
     deleted_at,
+    -- Since when the repository lists it no more.
+    gone_at,
     content_hash::text as content_hash,
     _dlt_load_id::text as load_id
 from {{ source('raw', 'workflows') }}
