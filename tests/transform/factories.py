@@ -14,6 +14,8 @@ def repository(repository_id: int, visibility: str) -> Row:
         "name": f"repository-{repository_id}",
         "private": visibility != "public",
         "visibility": visibility,
+        "default_branch": "main",
+        "created_at": "2020-01-01T00:00:00Z",
     }
 
 

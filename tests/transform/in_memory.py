@@ -20,18 +20,20 @@ def collected(*loads: Rows) -> Raw:
     told: dict[str, list[Row]] = {"webhook_runs": [], "webhook_jobs": [], "polls": []}
     for rows in loads:
         for table, seen in rows.items():
-            for row in map(_parsed, seen):
+            for row in seen:
                 if table in KEYS:
                     key = tuple(row[name] for name in KEYS[table])
-                    kept = _kept(table, hashed(row), keyed[table].get(key, {}))
+                    kept = _kept(table, _parsed(hashed(row)), keyed[table].get(key, {}))
                     keyed[table][key] = _full(table, kept, delivery_id=None)
                 elif table in LISTS:
-                    keyed[table][tuple(row[name] for name in LISTS[table])] = row
+                    keyed[table][tuple(row[name] for name in LISTS[table])] = _parsed(row)
                 elif table == "polls":
-                    told[table].append(row)
+                    told[table].append(_parsed(row))
                 else:
                     of_polls = table.replace("webhook", "workflow")
-                    told[table].append(_full(of_polls, hashed(row), delivery_id="a delivery"))
+                    told[table].append(
+                        _full(of_polls, _parsed(hashed(row)), delivery_id="a delivery")
+                    )
     stored = {table: list(rows.values()) for table, rows in keyed.items()}
     return Raw(
         attempts=stored.pop("workflow_runs") + told["webhook_runs"],

@@ -4,7 +4,6 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from tests.transform.raw_rows import Row
 from tests.transform.reference import compute
 from tests.transform.reference.cases import LABELS, PRICES
 from tests.transform.reference.rows import total
+from tests.transform.timeline_generator import ABOUT_SEEING, Case
 
 pytestmark = pytest.mark.unit
 
@@ -126,8 +126,24 @@ def test_what_must_hold_between_marts(history: History) -> None:
         assert (attempt["covered_seconds"] or 0) <= (attempt["busy_seconds"] or 0)
 
 
-def _ordered(marts: dict[str, list[Row]]) -> dict[str, list[Any]]:
+@pytest.mark.parametrize("first_seed", range(0, 60, 20))
+def test_polls_and_webhooks_in_any_order_say_what_polls_alone_say(first_seed: int) -> None:
+    for seed in range(first_seed, first_seed + 20):
+        case = Case(seed, 7, 4)
+        both = [SHIPPED]
+        for polled, told in zip(case.polls, case.webhooks, strict=True):
+            both += [{f"webhook_{kind}": rows for kind, rows in told.items()}, polled]
+        alone = _ordered(compute(collected(SHIPPED, *case.polls)))
+        assert _ordered(compute(collected(*both))) == alone, f"seed {seed}"
+
+
+def _ordered(marts: dict[str, list[Row]]) -> dict[str, list[str]]:
+    """Without what is about ways of seeing."""
     return {
-        mart: sorted(map(repr, (sorted(row.items()) for row in rows)))
+        mart: sorted(
+            repr(sorted(each for each in row.items() if each[0] not in ABOUT_SEEING))
+            for row in rows
+        )
         for mart, rows in marts.items()
+        if mart not in ABOUT_SEEING
     }

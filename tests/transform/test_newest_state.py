@@ -21,19 +21,13 @@ from tests.support.services import Databases
 from tests.transform import marts
 from tests.transform.factories import job_row, repository, run_row, workflow
 from tests.transform.raw_rows import Row, deliver, load
-from tests.transform.timeline_generator import Case
+from tests.transform.timeline_generator import ABOUT_SEEING, Case
 
 pytestmark = pytest.mark.integration
 
 CASE_COUNT = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "30"))
 FIRST_SEED = int(os.environ.get("ACTIONSIGHT_TEST_SEED", "1000"))
 STEP_COUNT = 4
-# Of was_gated polls seldom see enough; the others say what was seen by which way.
-ABOUT_SEEING = {
-    "was_gated", "was_seen_by_webhook", "was_seen_by_poll", "was_corrected",
-    "webhook_only_job_count", "poll_only_job_count", "both_job_count", "corrected_job_count",
-    "collection_health_by_day",
-}  # fmt: skip
 
 
 def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(

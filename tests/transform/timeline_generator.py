@@ -17,6 +17,12 @@ from tests.transform.raw_rows import Row
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ENDS = ["success"] * 3 + ["failure", "timed_out", "cancelled", "skipped", "startup_failure"]
 LABELS = [["ubuntu-latest"], ["windows-2022"], ["self-hosted", "linux"], ["our-own-runner"]]
+# Of was_gated polls seldom see enough; the others say what was seen by which way.
+ABOUT_SEEING = {
+    "was_gated", "was_seen_by_webhook", "was_seen_by_poll", "was_corrected",
+    "webhook_only_job_count", "poll_only_job_count", "both_job_count", "corrected_job_count",
+    "collection_health_by_day",
+}  # fmt: skip
 # The winner's alone, and the keys: every shape has them.
 _NEVER_LACKING = {
     "job_id", "run_id", "run_attempt", "repository_id", "workflow_id",
@@ -72,7 +78,7 @@ class Case:
             "workflow_id": self._workflow_id,
             "name": choose(["CI", None]),
             "path": ".github/workflows/ci.yml@main",
-            "event": choose(["push", "push", "pull_request"]),
+            "event": choose(["push", "push", "schedule", "merge_group", "pull_request"]),
             "head_branch": choose(["main", "main", "topic"]),
             "head_sha": choose(["aaa", "bbb"]),
             "head_repository_id": choose([self.repository_id] * 3 + [None]),
@@ -170,6 +176,7 @@ class Case:
         # A job can end after its run has, one that never began can be cancelled, and some go on.
         path = choose(
             [["queued", "in_progress", "completed"]] * 5
+            + [["queued", "in_progress", "in_progress", "completed"]]
             + [["queued", "completed"], ["queued", "in_progress"], ["queued"]]
         )
         if choose([True, False, False]):
@@ -181,15 +188,23 @@ class Case:
             if "in_progress" in path and status in ("in_progress", "completed"):
                 started_at = started_at or time
                 job |= {"started_at": started_at, "runner_id": 7, "runner_name": "runner 7"}
+                job["steps"] = [*job["steps"], self._step(len(job["steps"]), time)]
             if status == "completed" and started_at:
                 job |= {"conclusion": choose(ENDS[:-1]), "completed_at": time}
             elif status == "completed":
                 job |= {"conclusion": choose(["cancelled", "skipped"]), "completed_at": time}
                 job["started_at"] = choose([created_at, None])
             life.states.append((time, job))
-            time += timedelta(seconds=self._random.randrange(1, 4000))
+            time += timedelta(seconds=choose([self._random.randrange(1, 4000)] * 9 + [90_000]))
         self._jobs.append(life)
         return job
+
+    def _step(self, place: int, time: datetime) -> Row:
+        """A completed step; each state of a job that runs has one more."""
+        at = time.isoformat()
+        ended = {"status": "completed", "conclusion": self._random.choice(ENDS[:-1])}
+        number = self._random.choice([place, place, place - 1, None])
+        return {"number": number, "name": "a step", **ended, "started_at": at, "completed_at": at}
 
     def _poll(self, step_count: int) -> Iterator[dict[str, list[Row]]]:
         """Polls at random times; before the last one each may miss some of what it looks at, and a
@@ -259,8 +274,6 @@ class Case:
                 shape[name] = self._nothing(value)
         if "job_id" in row and self._random.random() < lacking:
             shape["run_attempt"] = None
-        if "job_id" in row and row["status"] != "queued":
-            shape["steps"] = [{"number": self._random.randrange(3), "name": "a step"}]
         return shape
 
     def _nothing(self, value: Any) -> Any:

@@ -101,6 +101,7 @@ def test_who_holds_up_the_run() -> None:
         job(1, "10:00", "10:04", name="lint"),
         job(2, "10:02", "10:06", name="test"),
         job(3, "10:06", "10:10", name="deploy"),
+        job(4, "10:10", "10:10", "skipped", name="skipped", **waiting()),
     ]
     days = marts(run(1, "10:00"), *jobs)["job_statistics_by_day"]
     names = ("finished_last_count", "exclusive_seconds", "saved_if_gone_seconds")
@@ -108,6 +109,7 @@ def test_who_holds_up_the_run() -> None:
         "lint": [0, 120, 0],
         "test": [0, 120, 0],
         "deploy": [1, 240, 240],
+        "skipped": [0, None, None],
     }
 
 
@@ -139,6 +141,7 @@ def test_health_groups() -> None:
         {"event": "pull_request"},
         {"head_branch": "topic"},
         {"head_branch": None},
+        {"head_branch": ""},
         {"head_repository_id": 999},
         {"head_repository_id": None},
         {"event": "merge_group", "head_branch": "gh-readonly-queue/main/pr-1"},
@@ -146,5 +149,5 @@ def test_health_groups() -> None:
     runs = [run(number, "10:00", **each) for number, each in enumerate(own, start=1)]
     attempts = marts(*runs)["workflow_run_attempts"]
     assert column(attempts, "health_group") == [
-        *["default_branch"] * 3, *[None] * 5, "merge_queue",
+        *["default_branch"] * 3, *[None] * 6, "merge_queue",
     ]  # fmt: skip

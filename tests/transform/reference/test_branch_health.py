@@ -65,6 +65,18 @@ def test_a_run_that_a_later_attempt_turned_green_is_red_in_between() -> None:
     assert (found["recovered_run_id"], found["recovered_run_attempt"]) == (2, 2)
 
 
+def test_red_again_is_another_interval() -> None:
+    found = intervals(
+        GREEN,
+        ended(2, "10:00", "10:10", "failure"),
+        ended(3, "10:20", "10:30"),
+        ended(4, "10:40", "10:50", "failure"),
+        ended(5, "11:00", "11:10"),
+    )
+    assert [clock(row) for row in found] == [("10:10", "10:30"), ("10:50", "11:10")]
+    assert [row["failed_attempt_count"] for row in found] == [1, 1]
+
+
 def test_a_failure_of_an_older_run_counts_in_the_interval_but_does_not_begin_it() -> None:
     late = ended(2, "09:00", "10:20", "failure")
     newer = ended(3, "10:00", "10:10", "failure")

@@ -83,6 +83,7 @@ def test_costs_of_a_success_and_of_classes() -> None:
         job(2, "3 10:00", "3 10:10", labels=["self-hosted"]),
         job(3, "10:00", "10:10", labels=["arc"]),
         job(4, "10:00", "10:00", "", status="in_progress", completed_at=None),
+        job(5, "10:00", "10:00", "skipped", **waiting()),
     )
     assert one(found["workflow_statistics_by_day"])["cost_per_success_usd"] == 0.03
     [linux, own, unknown] = sorted(found["cost_by_day"], key=lambda row: row["runner_class"])

@@ -172,6 +172,11 @@ def test_a_newer_run_supersedes_all_that_the_cancelled_attempt_did() -> None:
     assert waste(CANCELLED, *ITS_JOBS, newer, open_job)[1] == ("cancelled", 10), "it has no end"
 
 
+def test_a_run_does_not_supersede_itself() -> None:
+    early = run(1, "10:00", "cancelled", run_started_at="09:59:58")
+    assert waste(early, *ITS_JOBS)[1] == ("cancelled", 10)
+
+
 def test_causes_in_their_order() -> None:
     rows = [
         run(1, "10:00", "cancelled"),

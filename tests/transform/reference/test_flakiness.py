@@ -106,11 +106,14 @@ def test_flaky_runs_and_commits() -> None:
         run(4, "10:00", "failure", attempt=2, head_sha="c"),
         run(5, "10:00", "failure", head_sha=None),
         run(6, "10:00", "success", head_sha=""),
+        run(7, "10:00", "success", head_sha="d"),
+        run(7, "10:00", "failure", attempt=2, head_sha="d"),
+        run(7, "10:00", "success", attempt=3, head_sha="d"),
     ]
     found = marts(*rows)
     assert {row["run_id"]: row["is_flaky"] for row in found["workflow_runs"]} == {
-        1: True, 2: False, 3: False, 4: False, 5: False, 6: False,
+        1: True, 2: False, 3: False, 4: False, 5: False, 6: False, 7: True,
     }  # fmt: skip
     day = one(found["workflow_statistics_by_day"])
-    assert day["flaky_run_count"] == 1
-    assert (day["flaky_commit_count"], day["flaky_commit_latest_count"]) == (3, 1)
+    assert day["flaky_run_count"] == 2
+    assert (day["flaky_commit_count"], day["flaky_commit_latest_count"]) == (4, 1)

@@ -18,6 +18,12 @@ def test_a_final_state_is_newer_than_one_that_was_updated_later() -> None:
     assert (attempt["status"], attempt["conclusion"]) == ("completed", "success")
 
 
+def test_of_two_final_states_the_one_that_was_updated_later_is_newer() -> None:
+    seen = [run(1, "10:00", "failure", updated_at="10:05"), run(1, "10:00", updated_at=None)]
+    attempt = one(marts(webhook_runs=[*seen, run(1, "10:00", updated_at="10:01")])["workflow_runs"])
+    assert attempt["conclusion"] == "failure"
+
+
 def test_what_describes_comes_from_the_next_that_has_it_and_empty_text_is_none() -> None:
     first = run(1, "10:00", status="in_progress", ended="", head_branch="topic", actor_login="a")
     second = run(1, "10:00", updated_at="10:05", head_branch="", actor_login=None)
@@ -59,6 +65,13 @@ def test_an_open_job_has_the_steps_of_who_saw_most_of_them() -> None:
     ended = job(9, "10:00", "10:05", steps=[])
     found = marts(run(1, "10:00"), webhook_jobs=[most, ended])
     assert found["steps"] == [], "the newest state of what ended is alone"
+
+
+def test_a_job_that_was_seen_waiting_for_an_approval_was_gated() -> None:
+    gated = job(9, "10:00", "10:00", status="waiting", ended="", completed_at=None)
+    seen = [job(8, "10:00", "10:05"), job(9, "10:00", "10:05"), gated]
+    found = marts(run(1, "10:00"), webhook_jobs=seen)["jobs"]
+    assert {row["job_id"]: row["was_gated"] for row in found} == {8: False, 9: True}
 
 
 def test_a_job_that_its_attempt_lists_no_more_is_none() -> None:

@@ -58,6 +58,7 @@ def test_waits_of_executed_jobs_at_once() -> None:
     assert told(found, "job_count", "jobs_executed", "queue_count", "peak_queued") == {
         "02 10": (4, 3, 3, 2)
     }
+    assert told(found, "queue_seconds", "longest_queue_seconds") == {"02 10": (2700, 1200)}
 
 
 def test_a_job_without_an_end_is_open_where_it_started() -> None:
