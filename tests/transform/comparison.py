@@ -19,6 +19,7 @@ NOT_CHECKED = {"jobs": {"labels_key"}, "runner_statistics_by_hour": {"labels_key
 # What the reference tells and a mart may leave out, since no contract names it.
 NOT_NEEDED = {
     "steps": {"repository_id"},
+    "workflows": {"gone_at"},
     "workflow_runs": {"is_completed", "is_decisive"},
     "jobs": {"is_impossible_queue", "is_impossible_duration"},
     "workflow_statistics_by_day": {"cost_per_success_usd"},

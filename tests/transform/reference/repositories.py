@@ -10,7 +10,7 @@ KEY = ("repository_id", "workflow_id")
 OF_REPOSITORY = (
     "full_name", "name", "owner_login", "visibility", "default_branch", "html_url", "created_at",
 )  # fmt: skip
-OF_WORKFLOW = ("path", "state", "html_url", "created_at", "updated_at", "deleted_at")
+OF_WORKFLOW = ("path", "state", "html_url", "created_at", "updated_at", "deleted_at", "gone_at")
 
 
 def repositories(raw: Raw) -> list[Row]:

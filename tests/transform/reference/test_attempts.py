@@ -48,6 +48,9 @@ def test_an_impossible_job_counts_by_its_end_unless_that_is_impossible_too() -> 
     assert end(good, job(2, "10:20", "10:20", completed_at=zero)) == ("10:01", 60)
     assert end(good, job(2, "10:00", "10:00", completed_at="2026-04-07T10:00:00Z")) == ("10:01", 60)
     assert end(job(2, "10:20", "10:20", completed_at=zero)) == (None, None)
+    # A job that is possible counts, however late it ends: on 1 April and 34 days after that.
+    late = job(2, "10:00", "10:00", started_at="2026-04-01T10:00:00Z")
+    assert end({**late, "completed_at": "2026-05-05T10:00:00Z"}) == ("10:00", 64 * 86_400)
 
 
 def test_run_queue_and_time_to_signal() -> None:

@@ -44,7 +44,7 @@ def test_rates_of_a_workflow_and_of_its_repository() -> None:
         "billable_minutes": None, "wasted_minutes": None, "rerun_wasted_minutes": None,
     }  # fmt: skip
     assert expected.items() <= own.items()
-    both = one(found["repository_statistics_by_day"])
+    both = one(found["repository_statistics_by_day"], repository_id=101, day=own["day"])
     assert (both["run_count"], both["success_rate"]) == (6, 2 / 3)
     assert (both["first_attempt_success_rate"], both["rerun_rate"]) == (1 / 3, 1 / 6)
 

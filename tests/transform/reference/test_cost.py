@@ -150,6 +150,7 @@ ITS_JOBS = [job(1, "10:00", "10:10", "cancelled"), job(2, "10:00", "10:05")]
     [
         {"created_at": "10:00", "run_id": 0},  # older by its id
         {"created_at": "10:10"},  # not before the end
+        {"created_at": "10:00"},  # not after the start
         {"workflow_id": 202},
         {"head_branch": "topic"},
         {"event": "pull_request"},
