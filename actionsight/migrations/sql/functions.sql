@@ -120,11 +120,16 @@ begin
 end
 $body$;
 
--- Notes the day of a poll, whether it brought a load or not.
+-- Notes the day of a poll, whether it brought a load or not. A build that takes the day in waits
+-- for this poll, or this one for the build: either the build sees it, or the day is noted again.
 create or replace function raw.note_polls() returns trigger language plpgsql as $body$
 begin
     insert into raw.unbuilt_polls (repository_id, day)
-    values (new.repository_id, (new.started_at at time zone 'UTC')::date);
+    values (new.repository_id, (new.started_at at time zone 'UTC')::date)
+    on conflict (repository_id, day) do update set
+        -- Another entry: a build that took the former one in leaves it.
+        entry_id = default,
+        noted_at = now();
     return null;
 end
 $body$;
@@ -145,16 +150,17 @@ begin
             polls.repository_id,
             polls.poll_id,
             min(polls.started_at) as started_at,
+            -- Of these one follows the other.
+            bool_or(polls.loop in ('repository', 'head')) as is_poll,
             bool_and(polls.ended_at is not null and polls.error is null)
                 and bool_or(polls.loop = 'head')
-                and bool_or(polls.loop = 'jobs')
-                -- What came in while nobody polled is read as history is.
-                and not exists (
-                    select from raw.backfill_windows as gap
-                    where gap.repository_id = polls.repository_id
-                        and gap.completed_at is null
-                        and gap.ends_at >= min(repositories.head_since)
-                ) as is_complete,
+                and bool_or(polls.loop = 'jobs') as is_complete,
+            -- A killed one never ends.
+            bool_and(
+                polls.ended_at is not null
+                or polls.error is not null
+                or polls.started_at < now() - interval '1 day'
+            ) as has_ended,
             bool_and(not exists (
                 select from unnest(polls.load_ids) as load (load_id)
                 where exists (select from raw.loads where loads.load_id = load.load_id)
@@ -168,33 +174,73 @@ begin
         cross join lateral (
             select * from raw.polls
             where polls.repository_id = repositories.repository_id
-                and polls.started_at >= coalesce(repositories.observed_until, '-infinity')
+                and polls.started_at >= greatest(
+                    repositories.observed_until, repositories.examined_until, '-infinity'
+                )
             order by polls.started_at
         ) as polls
         group by polls.repository_id, polls.poll_id
     ),
 
-    trusted as (
+    compared as (
         select
-            repository_id,
-            started_at,
-            is_complete,
-            bool_and(is_built) over (
-                partition by repository_id order by started_at
-            ) as is_trusted
+            *,
+            max(started_at) filter (where is_poll) over (
+                partition by repository_id
+            ) as newest_poll_at
         from cycles
     ),
 
-    newest as (
-        select repository_id, max(started_at) as observed_until
-        from trusted
-        where is_complete and is_trusted
-        group by repository_id
+    -- In order: whether all up to this one are built, and whether none of them can count any more.
+    examined as (
+        select
+            repository_id,
+            started_at,
+            is_poll,
+            is_complete,
+            bool_and(is_built) over by_time as is_trusted,
+            bool_and(
+                is_built
+                and not is_complete
+                and started_at < newest_poll_at
+                and (is_poll or has_ended)
+            ) over by_time as is_past
+        from compared
+        window by_time as (partition by repository_id order by started_at)
+    ),
+
+    marks as (
+        select
+            examined.repository_id,
+            max(examined.started_at) filter (
+                where examined.is_complete
+                    and examined.is_trusted
+                    -- What came in while nobody polled is read as history is.
+                    and not exists (
+                        select from raw.backfill_windows as gap
+                        where gap.repository_id = examined.repository_id
+                            and gap.completed_at is null
+                            and gap.ends_at >= repositories.head_since
+                    )
+            ) as observed_until,
+            -- At a poll's start, which cuts none of the others.
+            max(examined.started_at) filter (
+                where examined.is_past and examined.is_poll
+            ) as examined_until
+        from examined
+        inner join app.repositories using (repository_id)
+        group by examined.repository_id
     )
 
     update app.repositories
-    set observed_until = newest.observed_until
-    from newest
-    where repositories.repository_id = newest.repository_id;
+    set
+        observed_until = coalesce(marks.observed_until, repositories.observed_until),
+        examined_until = coalesce(marks.examined_until, repositories.examined_until)
+    from marks
+    where repositories.repository_id = marks.repository_id
+        and (
+            marks.observed_until <> coalesce(repositories.observed_until, '-infinity')
+            or marks.examined_until <> coalesce(repositories.examined_until, '-infinity')
+        );
 end
 $body$;
