@@ -8,6 +8,7 @@ from tests.transform.raw_rows import KEYS, LISTS, STATE_COLUMNS, Row, Rows, hash
 from tests.transform.reference.raw import Raw
 
 BEGUN = ("in_progress", "completed")
+OF_POLLS = {"webhook_runs": "workflow_runs", "webhook_jobs": "workflow_jobs"}
 COLUMNS = {table.name: [column.name for column in table.columns] for table in schema.TABLES}
 
 
@@ -16,30 +17,26 @@ def collected(*loads: Rows) -> Raw:
 
     Of polls it keeps what `raw_rows.load` keeps; every row of webhook_runs and webhook_jobs.
     """
-    keyed: dict[str, dict[Any, Row]] = {table: {} for table in (*KEYS, *LISTS)}
+    stored: dict[str, dict[Any, Row]] = {table: {} for table in (*KEYS, *LISTS)}
     told: dict[str, list[Row]] = {"webhook_runs": [], "webhook_jobs": [], "polls": []}
-    for rows in loads:
-        for table, seen in rows.items():
-            for row in seen:
-                if table in KEYS:
-                    key = tuple(row[name] for name in KEYS[table])
-                    kept = _kept(table, _parsed(hashed(row)), keyed[table].get(key, {}))
-                    keyed[table][key] = _full(table, kept, delivery_id=None)
-                elif table in LISTS:
-                    keyed[table][tuple(row[name] for name in LISTS[table])] = _parsed(row)
-                elif table == "polls":
-                    told[table].append(_parsed(row))
-                else:
-                    of_polls = table.replace("webhook", "workflow")
-                    told[table].append(
-                        _full(of_polls, _parsed(hashed(row)), delivery_id="a delivery")
-                    )
-    stored = {table: list(rows.values()) for table, rows in keyed.items()}
+    for table, row in ((name, row) for rows in loads for name in rows for row in rows[name]):
+        if table in KEYS:
+            key = tuple(row[name] for name in KEYS[table])
+            kept = _kept(table, _parsed(hashed(row)), stored[table].get(key, {}))
+            stored[table][key] = _full(table, kept, delivery_id=None)
+        elif table in LISTS:
+            stored[table][tuple(row[name] for name in LISTS[table])] = _parsed(row)
+        elif table == "polls":
+            told[table].append(_parsed(row))
+        else:
+            seen = _parsed(hashed(row))
+            told[table].append(_full(OF_POLLS[table], seen, delivery_id="a delivery"))
+    tables = {table: list(rows.values()) for table, rows in stored.items()}
     return Raw(
-        attempts=stored.pop("workflow_runs") + told["webhook_runs"],
-        jobs=stored.pop("workflow_jobs") + told["webhook_jobs"],
+        attempts=tables.pop("workflow_runs") + told["webhook_runs"],
+        jobs=tables.pop("workflow_jobs") + told["webhook_jobs"],
         polls=told["polls"],
-        **stored,
+        **tables,
     )
 
 

@@ -42,13 +42,15 @@ def run_of(attempts: list[Row], jobs: list[Row]) -> Row:
 def superseded(runs: Iterable[Row]) -> set[int]:
     """Ids of the runs whose newest attempt ended cancelled, for a newer run came meanwhile."""
     kind = ("repository_id", "workflow_id", "head_repository_id", "head_branch", "event")
-    found = set()
-    for key, alike in grouped(runs, *kind).items():
-        if None not in key:
-            found |= {
-                run["run_id"] for run in alike if any(_supersedes(each, run) for each in alike)
-            }
-    return found
+    return {
+        run["run_id"]
+        for key, alike in grouped(runs, *kind).items()
+        for run in alike
+        if None not in key
+        and run["is_completed"]
+        and run["conclusion"] == "cancelled"
+        and any(_came_during(other, run) for other in alike)
+    }
 
 
 def _is_flaky(attempts: list[Row]) -> bool:
@@ -58,16 +60,12 @@ def _is_flaky(attempts: list[Row]) -> bool:
     return bool(failed and passed) and min(failed) < max(passed)
 
 
-def _supersedes(newer: Row, run: Row) -> bool:
-    """Of two runs of one kind."""
+def _came_during(newer: Row, run: Row) -> bool:
+    """Whether it is newer than the run and was created while the run's newest attempt went on."""
     began, ended = run["run_started_at"], run["ended_at"]
-    return (
-        run["is_completed"]
-        and run["conclusion"] == "cancelled"
-        and None not in (began, ended)
-        and _age(newer) > _age(run)
-        and began < newer["created_at"] < ended
-    )
+    if began is None or ended is None:
+        return False
+    return _age(newer) > _age(run) and bool(began < newer["created_at"] < ended)
 
 
 def _age(run: Row) -> tuple[Any, ...]:
