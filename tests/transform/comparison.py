@@ -27,8 +27,11 @@ NOT_NEEDED = {
     "job_statistics_by_day": {
         "jobs_carried_over", "completed_count", "ambiguous_run_count", "lost_seconds",
     },
-    "runner_statistics_by_hour": {"impossible_queue_count"},
-    "flaky_job_occurrences": {"failed_runner_name", "passed_runner_name"},
+    "runner_statistics_by_hour": {"impossible_queue_count", "queue_within_60_count"},
+    "flaky_job_occurrences": {
+        "event", "head_branch", "head_sha", "failed_at", "failed_runner_name", "passed_at",
+        "passed_runner_name", "is_lower_bound",
+    },
     "branch_health_intervals": {"recovered_sha"},
 }  # fmt: skip
 # A key of bounded size stands for what it was made of.

@@ -66,7 +66,7 @@ def compute(raw: Raw) -> dict[str, list[Row]]:
     }
     # A run that nobody knows the creation of has no day, and neither have its jobs.
     filed = _billed([job for job in jobs if job["run_id"] in runs], runs, raw, History(history))
-    occurrences = flaky_job_occurrences(filed)
+    occurrences = flaky_job_occurrences(filed, runs)
     workflow_days = workflow_statistics_by_day(runs.values(), attempts, filed)
     known = repositories(raw)
     return {

@@ -1,7 +1,7 @@
 """Jobs that failed and then passed in the same run, and commits that did both."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tests.transform.reference.attempts import FAILED
@@ -16,13 +16,13 @@ def ambiguous_names(jobs: Iterable[Row]) -> set[str | None]:
     return {name for (_, name), count in executed.items() if count > 1}
 
 
-def flaky_job_occurrences(jobs: Iterable[Row]) -> list[Row]:
+def flaky_job_occurrences(jobs: Iterable[Row], runs: Mapping[int, Row]) -> list[Row]:
     """Of billed jobs, by run and name."""
     found: list[Row | None] = []
-    for own in grouped(jobs, "run_id").values():
+    for (run_id,), own in grouped(jobs, "run_id").items():
         left_out = ambiguous_names(own)
         executed = [job for job in own if job["is_executed"] and job["name"] not in left_out]
-        found += [_occurrence(same) for same in grouped(executed, "name").values()]
+        found += [_occurrence(same, runs[run_id]) for same in grouped(executed, "name").values()]
     return [occurrence for occurrence in found if occurrence]
 
 
@@ -35,7 +35,7 @@ def flaky_commit_count(attempts: Iterable[Row]) -> int:
     return sum("success" in each and not each.isdisjoint(FAILED) for each in conclusions.values())
 
 
-def _occurrence(executions: list[Row]) -> Row | None:
+def _occurrence(executions: list[Row], run: Row) -> Row | None:
     """Of the executions of one name, at most one in each attempt."""
     executions = sorted(executions, key=lambda job: job["run_attempt"])
     ended = [job for job in executions if job["is_ended"]]
@@ -56,16 +56,22 @@ def _occurrence(executions: list[Row]) -> Row | None:
         "run_id": failed["run_id"],
         "job_name": failed["name"],
         "day": failed["day"],
+        "event": run["event"],
+        "head_branch": run["head_branch"],
+        "head_sha": run["head_sha"],
         "failed_attempt": failed["run_attempt"],
         "failed_job_id": failed["job_id"],
         "failed_conclusion": failed["conclusion"],
+        "failed_at": failed["completed_at"],
         "failed_step_number": failed["failed_step_number"],
         "failed_step_name": failed["failed_step_name"],
         "failed_runner_name": failed["runner_name"],
         "passed_attempt": passed["run_attempt"],
         "passed_job_id": passed["job_id"],
+        "passed_at": passed["completed_at"],
         "passed_runner_name": passed["runner_name"],
         "lost_seconds": reading(failed["completed_at"], passed["completed_at"]),
         "flaky_wasted_minutes": sum(wasted),
         "flaky_cost_usd": total(failures, "estimated_cost_usd"),
+        "is_lower_bound": any(job["estimated_cost_usd"] is None for job in failures),
     }

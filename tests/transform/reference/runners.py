@@ -63,6 +63,7 @@ def _counts(created: list[Row]) -> Row:
         "queue_count": len(known),
         "queue_seconds": total(created, "queue_seconds"),
         "longest_queue_seconds": max(known, default=None),
+        "queue_within_60_count": sum(seconds <= 60 for seconds in known),
         "impossible_queue_count": count(created, "is_impossible_queue"),
     }
 

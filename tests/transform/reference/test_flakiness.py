@@ -88,9 +88,11 @@ def test_the_evidence_and_what_it_cost() -> None:
         "failed_step_number": 4, "failed_step_name": "step 4", "passed_attempt": 2,
         "passed_job_id": 2,
         # From 10:10 to 11:20; both failed executions, of 10 and 30 minutes.
+        "event": "push", "head_branch": "main", "failed_runner_name": "a",
         "lost_seconds": 4200, "flaky_wasted_minutes": 40, "flaky_cost_usd": Decimal("0.24"),
     }  # fmt: skip
     assert expected.items() <= occurrence.items()
+    assert not occurrence["is_lower_bound"]
     day = one(found["job_statistics_by_day"])
     assert (day["executed_run_count"], day["occurrence_count"]) == (1, 1)
     assert (day["flaky_wasted_minutes"], day["flaky_cost_usd"]) == (40, Decimal("0.24"))

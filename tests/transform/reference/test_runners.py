@@ -58,7 +58,10 @@ def test_waits_of_executed_jobs_at_once() -> None:
     assert told(found, "job_count", "jobs_executed", "queue_count", "peak_queued") == {
         "02 10": (4, 3, 3, 2)
     }
-    assert told(found, "queue_seconds", "longest_queue_seconds") == {"02 10": (2700, 1200)}
+    names = ("queue_seconds", "longest_queue_seconds", "queue_within_60_count")
+    assert told(found, *names) == {"02 10": (2700, 1200, 0)}
+    soon = hours(*(job(wait, f"10:0{wait}", "10:10", created_at="10:00") for wait in (0, 1, 2)))
+    assert told(soon, "queue_within_60_count") == {"02 10": (2,)}
 
 
 def test_a_job_without_an_end_is_open_where_it_started() -> None:
