@@ -68,11 +68,12 @@ def compute(raw: Raw) -> dict[str, list[Row]]:
     filed = _billed([job for job in jobs if job["run_id"] in runs], runs, raw, History(history))
     occurrences = flaky_job_occurrences(filed, runs)
     workflow_days = workflow_statistics_by_day(runs.values(), attempts, filed)
-    known = repositories(raw)
+    all_repositories = repositories(raw)
+    known = {row["repository_id"] for row in all_repositories}
     return {
-        "repositories": known,
+        "repositories": all_repositories,
         "workflows": workflows(raw, attempts),
-        "repository_history": history,
+        "repository_history": [row for row in history if row["repository_id"] in known],
         "workflow_run_attempts": _only(attempts, *OF_ATTEMPT, *OF_ATTEMPT_ALONE),
         "workflow_runs": _only(runs.values(), *OF_ATTEMPT, *OF_RUN_ALONE),
         "jobs": _only(filed, *OF_JOB),
@@ -86,9 +87,7 @@ def compute(raw: Raw) -> dict[str, list[Row]]:
         "cost_by_day": cost_by_day(filed),
         "runner_statistics_by_hour": runner_statistics_by_hour(filed),
         "branch_health_intervals": branch_health_intervals(attempts),
-        "collection_health_by_day": collection_health_by_day(
-            attempts, raw.polls, {row["repository_id"] for row in known}
-        ),
+        "collection_health_by_day": collection_health_by_day(attempts, raw.polls, known),
     }
 
 

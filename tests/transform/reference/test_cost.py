@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.transform.factories import repository, runner_price
+from tests.transform.factories import repository, repository_state, runner_price
 from tests.transform.reference.cases import PRICES, at, column, job, marts, one, run, state
 
 pytestmark = pytest.mark.unit
@@ -109,7 +109,9 @@ def test_periods_of_a_repository() -> None:
         state("2026-01-04T00:00:00Z", "public", default_branch="trunk"),
     ]
     created = {**repository(101, "public"), "created_at": "2020-05-05T00:00:00Z"}
-    found = marts(repositories=[created], repository_history=seen[::-1])["repository_history"]
+    unknown = repository_state(102, "2026-01-01T00:00:00Z", "public", "main")
+    states = [*seen[::-1], unknown]
+    found = marts(repositories=[created], repository_history=states)["repository_history"]
     assert [
         (row["valid_from"].date().isoformat(), row["visibility"], row["default_branch"])
         for row in found
