@@ -20,7 +20,7 @@ def has_backlog(settings: Settings) -> bool:
     return (
         # In this order: an event leaves the buffer once its rows wait for a build.
         (settings.redis_url is not None and _events_wait(settings.redis_url))
-        or unbuilt_load_count(database_url) > 0
+        or is_build_owed(database_url)
         or history_is_pending(database_url, settings.backfill_days)
         or sweep_is_due(database_url)
     )
@@ -122,6 +122,31 @@ def unbuilt_load_count(database_url: str) -> int:
             sql.SQL("select count(*) from raw.{}").format(sql.Identifier(unbuilt))
         ).fetchone()
     return int(counted[0]) if counted else 0
+
+
+def is_build_owed(database_url: str) -> bool:
+    """Whether a load is unbuilt, or scopes wait in the queue of a mart.
+
+    Those of a rebuild that goes on, or of a mart that failed and is to be tried again.
+    """
+    if unbuilt_load_count(database_url) > 0:
+        return True
+    with connect(database_url) as connection:
+        queues = connection.execute(
+            """
+            select tablename from pg_tables
+            where schemaname = 'intermediate' and starts_with(tablename, 'touched__')
+            """
+        ).fetchall()
+        are_waiting = sql.SQL(" or ").join(
+            sql.SQL("exists (select from {} where reason != 'drift')").format(
+                sql.Identifier("intermediate", queue)
+            )
+            for (queue,) in queues
+        )
+        if not queues:
+            return False
+        return connection.execute(sql.SQL("select {}").format(are_waiting)).fetchone() == (True,)
 
 
 def _events_wait(redis_url: str) -> bool:

@@ -11,7 +11,6 @@ from psycopg.rows import class_row, scalar_row
 
 from actionsight import audit
 from actionsight.locks import BUILD_LOCK, LOADING_LOCK, LOOP_LOCKS, WEBHOOK_LOCK
-from actionsight.marts import MARTS
 from actionsight.repositories import delete_repository
 
 WAIT_SECONDS = 8
@@ -140,6 +139,7 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
         ).fetchall()
         if removed_at == [None]:
             raise ValueError("a repository that is monitored cannot be purged")
+        # Foreign keys between the marts cascade, so the order does not matter.
         tables = cursor.execute(
             """
             select table_schema || '.' || table_name
@@ -147,22 +147,24 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
             inner join information_schema.tables using (table_schema, table_name)
             where column_name = 'repository_id'
                 and table_type = 'BASE TABLE'
-                and (table_schema = 'raw' or table_schema like 'raw\\_staging\\_%')
+                and (
+                    table_schema in ('raw', 'intermediate', 'marts')
+                    or table_schema like 'raw\\_staging\\_%'
+                )
+                and (table_schema, table_name) != ('marts', 'data_versions')
             """
         ).fetchall()
-        built = cursor.execute(
-            "select table_name from information_schema.tables where table_schema = 'marts'"
-        ).fetchall()
-    # Children first; what a build that died noted of runs goes, too.
-    marts = [name for name in (*reversed(MARTS), "former_runs") if name in built]
-    for table in [*tables, *(f"marts.{name}" for name in marts)]:
+        is_built = cursor.execute(
+            "select to_regclass('marts.data_versions') is not null"
+        ).fetchone()
+    for table in tables:
         connection.execute(
             sql.SQL("delete from {} where repository_id = %s").format(
                 sql.Identifier(*table.split(".", 1))
             ),
             [repository_id],
         )
-    if "data_versions" in built:
+    if is_built:
         # Were it monitored again, answers that were cached before must not be found.
         connection.execute(
             """

@@ -13,14 +13,21 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 from actionsight import database
-from actionsight.marts import MARTS
 
 POOL_TIMEOUT_SECONDS = 3
 POOL_SIZE = 8
 # A transaction that waits longer for its own process is one whose process is gone.
 IDLE_SECONDS = 60
-# What answers are read from: no route tells how collection went, /metrics reads that elsewhere.
-READ_TABLES = (*(name for name in MARTS if name != "collection_health_by_day"), "data_versions")
+# The marts that answers are read from.
+READ_MARTS = (
+    "repositories",
+    "workflows",
+    "workflow_run_attempts",
+    "workflow_runs",
+    "jobs",
+    "workflow_statistics_by_day",
+)
+READ_TABLES = (*READ_MARTS, "data_versions", "models", "behind")
 
 # One snapshot for the whole answer. Sorting for percentiles should stay in memory.
 _READ_OPTIONS = (
@@ -28,13 +35,19 @@ _READ_OPTIONS = (
     "-c default_transaction_read_only=on -c work_mem=32MB -c jit=off"
 )
 
-# A model that is built anew is swapped under its name. A transaction that took its snapshot before
-# the swap would find the new table empty, so the names are held first; this takes no snapshot.
+# A mart with another key is made anew under its name. A transaction that took its snapshot before
+# that would find the new table empty, so the names are held first; this takes no snapshot.
 _HOLD_MARTS = sql.SQL("lock table {} in access share mode").format(
     sql.SQL(", ").join(sql.Identifier("marts", name) for name in READ_TABLES)
 )
 
+_UNBUILT = "select model from marts.models where built_at is null and model = any(%s) order by 1"
+
 Connection = psycopg.Connection[DictRow]
+
+
+class NotBuiltError(Exception):
+    """Marts of which not all rows are there yet; names them."""
 
 
 class Database:
@@ -56,9 +69,13 @@ class Database:
         Raises:
             psycopg.OperationalError: the database is away, or a statement took too long.
             psycopg.errors.UndefinedTable: the marts are not built.
+            NotBuiltError: one of them is new, or of a new version, and its rows are not all there.
         """
         with self._connection("read") as connection:
             connection.execute(_HOLD_MARTS)
+            unbuilt = connection.execute(_UNBUILT, [list(READ_MARTS)]).fetchall()
+            if unbuilt:
+                raise NotBuiltError(", ".join(row["model"] for row in unbuilt))
             yield connection
 
     @contextmanager

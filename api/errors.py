@@ -14,6 +14,7 @@ import psycopg
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from api.database import NotBuiltError
 from api.responses import json_response
 
 PROBLEM_JSON = "application/problem+json"
@@ -76,6 +77,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(psycopg.errors.QueryCanceled, _too_slow)
+    app.register_error_handler(NotBuiltError, _not_built)
     app.register_error_handler(psycopg.errors.UndefinedTable, _not_built)
     app.register_error_handler(psycopg.errors.InvalidSchemaName, _not_built)
     app.register_error_handler(psycopg.errors.UndefinedColumn, _not_built)
@@ -112,8 +114,8 @@ def _too_slow(error: psycopg.errors.QueryCanceled) -> Response:
     return _unavailable("The database took too long. Ask for a shorter range or fewer workflows.")
 
 
-def _not_built(error: psycopg.errors.Error) -> Response:
-    logger.error("the schema is not what this version expects: %s", error)
+def _not_built(error: Exception) -> Response:
+    logger.error("the marts are not what this version expects: %s", error)
     return _unavailable("The statistics are not built yet; GET /readyz says what is missing.")
 
 

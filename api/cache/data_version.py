@@ -37,10 +37,24 @@ _DATA_VERSION = sql.SQL(
             ',' order by repositories.repository_id
         ), ''), 'UTF8')), 'hex') as fingerprint,
         {freshness}
-    from app.repositories
+    from (
+        select
+            repository_id,
+            full_name,
+            newest_observation_at,
+            -- Where a mart could not be built of late, its answers are of an earlier time.
+            case when is_known then least(observed_until, behind_until) end as observed_until
+        from app.repositories
+        left join lateral (
+            select
+                min(behind.observed_until) as behind_until,
+                coalesce(bool_and(behind.observed_until is not null), true) as is_known
+            from marts.behind
+            where behind.repository_id = repositories.repository_id
+        ) as behind on true
+        where removed_at is null and repository_id = any(%s)
+    ) as repositories
     left join marts.data_versions using (repository_id)
-    where repositories.removed_at is null
-        and repositories.repository_id = any(%s)
     """
 ).format(freshness=FRESHNESS_COLUMNS)
 

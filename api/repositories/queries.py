@@ -12,7 +12,7 @@ from actionsight import audit, repositories
 from api.auth.authentication import Principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_part
-from api.database import Connection, current_database
+from api.database import Connection, NotBuiltError, current_database
 from api.github import Repository
 from api.pagination import Page
 from api.responses import to_json
@@ -166,7 +166,7 @@ def read_as_built(read: Callable[[Connection, bool], T], *, of_primary: bool = F
             if of_primary:
                 connection.execute("set transaction isolation level repeatable read, read only")
             return read(connection, True)
-    except (errors.UndefinedTable, errors.InvalidSchemaName):
+    except (NotBuiltError, errors.UndefinedTable, errors.InvalidSchemaName):
         with database.writing() if of_primary else database.snapshot() as connection:
             return read(connection, False)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 AccountKind = Literal["User", "Organization", "Bot"]
 ChangeAction = Literal[
-    "renamed", "transferred", "privatized", "publicized", "archived", "unarchived", "edited"
+    "renamed", "transferred", "privatized", "publicized", "archived", "unarchived"
 ]
 WaitingStatus = Literal["queued", "waiting", "requested", "pending"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from dagster import AssetExecutionContext
 from dagster_dbt import DbtProject, dbt_assets
 
-from actionsight.backlog import unbuilt_load_count
+from actionsight.backlog import is_build_owed
 from actionsight.settings import ROOT, load
 from orchestration.modelling import dbt_runner
 from orchestration.modelling.translator import ModelTranslator
@@ -45,7 +45,7 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
             # A part of the models leaves its loads unbuilt, whatever it does.
             not context.is_subset
             and time.monotonic() - began <= PASSES_SECONDS
-            and unbuilt_load_count(database_url) > 0
+            and is_build_owed(database_url)
         )
 
     dbt_runner.build_while(has_unbuilt_loads, context, project, translator)

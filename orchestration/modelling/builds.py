@@ -12,7 +12,7 @@ from dagster import (
     define_asset_job,
 )
 
-from actionsight.backlog import unbuilt_load_count
+from actionsight.backlog import is_build_owed, unbuilt_load_count
 from orchestration.dagster_runs import under_way
 from orchestration.modelling.assets import models
 from orchestration.modelling.reconciliation import webhooks_tell_enough
@@ -37,9 +37,9 @@ def build_request(instance: DagsterInstance, database_url: str) -> RunRequest | 
         return SkipReason(f"The build {running[0].run_id[:8]} is under way.")
     if _failed_just_now(instance):
         return SkipReason("The last build failed; it is tried again a minute after its end.")
-    unbuilt = unbuilt_load_count(database_url)
-    if unbuilt == 0:
+    if not is_build_owed(database_url):
         return SkipReason("Every load is built.")
+    unbuilt = unbuilt_load_count(database_url)
     return RunRequest(job_name=build.name, tags={"actionsight/unbuilt_loads": str(unbuilt)})
 
 

@@ -7,10 +7,10 @@ import pytest
 from psycopg import Connection, sql
 
 from actionsight.database import connect
-from actionsight.marts import MARTS
 from actionsight.purging import purge_repository
 from tests.support.dbt_project import Project
 from tests.transform.history_generator import WORKFLOWS
+from tests.transform.marts import KEYS
 
 pytestmark = pytest.mark.integration
 
@@ -56,19 +56,9 @@ def of(repository_id: int, counts: dict[tuple[str, str], dict[int, int]]) -> dic
 def test_all_rows_of_it_go_and_no_build_brings_them_back(connection: Connection[Any]) -> None:
     before = rows(connection)
     assert {name for schema, name in of(PURGED, before) if schema == "marts"} == {
-        *MARTS,
+        *KEYS,
         "data_versions",
     }
-    connection.execute(
-        """
-        insert into marts.former_runs (
-            invocation_id, run_id, repository_id, workflow_id, created_at
-        )
-        select 'a build that died', run_id, repository_id, workflow_id, created_at
-        from marts.workflow_runs where repository_id = %s
-        """,
-        [PURGED],
-    )
     with pytest.raises(ValueError, match="is monitored"), connection.transaction():
         purge_repository(connection, PURGED)
     connection.execute(

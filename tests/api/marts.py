@@ -29,13 +29,12 @@ def contracts() -> dict[str, dict[str, Any]]:
 
 def make_marts(database_url: str) -> None:
     """Make the tables that a build makes, without rows; without indexes and foreign keys, too."""
-    claims = (TRANSFORM / "macros/claims.sql").read_text(encoding="utf-8")
-    begun = claims.partition("create table if not exists marts.data_versions")
+    macro = (TRANSFORM / "macros/builds.sql").read_text(encoding="utf-8")
+    begun = macro.partition("create table if not exists marts.models")
     with connect(database_url) as connection:
         connection.execute("create schema marts")
         for name, model in contracts().items():
-            (key,) = model["constraints"]
-            assert key["type"] == "primary_key"
+            [key] = [each for each in model["constraints"] if each["type"] == "primary_key"]
             connection.execute(
                 sql.SQL("create table {} ({}, primary key ({}))").format(
                     sql.Identifier("marts", name),
@@ -43,7 +42,8 @@ def make_marts(database_url: str) -> None:
                     sql.SQL(", ").join(map(sql.Identifier, key["columns"])),
                 )
             )
-        connection.execute(f"{begun[1]}{begun[2].partition(';')[0]}".encode())
+        # The tables of builds, which one statement after the other makes.
+        connection.execute(f"{begun[1]}{begun[2].partition('{%')[0]}".encode())
 
 
 def _column(column: dict[str, Any]) -> sql.Composed:

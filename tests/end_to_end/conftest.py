@@ -14,12 +14,12 @@ import pytest
 from psycopg import sql
 
 from actionsight.database import connect
-from actionsight.marts import MARTS
 from actionsight.settings import ROOT
 from github_standin.histories import recording
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
 from tests.support.services import Databases
+from tests.transform.marts import KEYS
 
 ACTIONSIGHT = Path(sys.executable).with_name("actionsight")
 
@@ -78,7 +78,7 @@ class Installation:
         with connect(self.database_url) as connection:
             return {
                 mart: [row for (row,) in connection.execute(query.format(sql.Identifier(mart)))]
-                for mart in MARTS
+                for mart in KEYS
                 if mart != "collection_health_by_day"
             }
 

@@ -50,12 +50,8 @@ def commit_once_claimed(database_url: str) -> None:
     deadline = time.monotonic() + 60
     with connect(database_url, autocommit=True) as connection:
         while time.monotonic() < deadline:
-            exists = connection.execute("select to_regclass('marts.claimed_loads')").fetchone()
-            if (
-                exists != (None,)
-                and connection.execute("select from marts.claimed_loads limit 1").fetchone()
-                is not None
-            ):
+            taken_in = "select from raw.unbuilt_loads where builds != '{}'"
+            if connection.execute(taken_in).fetchone() is not None:
                 break
             time.sleep(0.01)
     commit_a_load(database_url, "2", workflow_id=2)

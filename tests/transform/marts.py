@@ -59,7 +59,9 @@ def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str
     """Every (mart, key, column, stored, true) in which the marts depart from the definitions."""
     found: list[tuple[str, Any, str, Any, Any]] = []
     attempts = newest_attempts(_observations(connection, "workflow_runs", "webhook_runs"))
-    jobs = newest_jobs(_observations(connection, "workflow_jobs", "webhook_jobs"))
+    seen = _observations(connection, "workflow_jobs", "webhook_jobs")
+    gone = {row["job_id"] for row in seen if row.get("gone_at") is not None}
+    jobs = newest_jobs([row for row in seen if row["job_id"] not in gone])
     visibility: dict[int, str | None] = dict(
         connection.execute("select repository_id, visibility from raw.repositories").fetchall()
     )

@@ -80,13 +80,9 @@ def _lose_jobs(database: psycopg.Connection[Any], load_id: str) -> int:
     """Let a load find that jobs are not there any more; gives how many."""
     return database.execute(
         """
-        with lost as (
-            delete from raw.workflow_jobs as jobs using raw.workflow_runs as runs
-            where jobs.run_id = runs.run_id and jobs.job_id %% 5 = 0
-                and jobs.job_id not in (select job_id from raw.webhook_jobs)
-            returning jobs.run_id
-        )
-        update raw.workflow_runs set _dlt_load_id = %s where run_id in (select run_id from lost)
+        update raw.workflow_jobs set gone_at = now(), _dlt_load_id = %s
+        where job_id %% 5 = 0 and gone_at is null
+            and job_id not in (select job_id from raw.webhook_jobs)
         """,
         [load_id],
     ).rowcount

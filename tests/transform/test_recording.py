@@ -4,11 +4,12 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from actionsight.database import connect
 from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.factories import repository, run_row, workflow
+from tests.transform.factories import job_row, repository, run_row, workflow
 from tests.transform.history_generator import History
 from tests.transform.raw_rows import load
 
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.integration
 
 
 def owed(database: psycopg.Connection[Any]) -> list[str]:
-    """The loads that no build has taken in, as the short list has them and as the long ones do."""
+    """The loads that no finished build began with, as the short list has them and as the long ones
+    do."""
     noted = database.execute("select load_id from raw.unbuilt_loads order by 1").fetchall()
     counted = database.execute(
         "select load_id from raw.loads except select load_id from marts.built_loads order by 1"
@@ -55,9 +57,10 @@ def test_a_build_with_nothing_new_writes_no_row_and_raises_no_version(
     database.execute("insert into raw.unbuilt_loads (load_id) select load_id from raw.loads")
     project.run()
 
-    assert versions == {101: 1, 102: 1, 103: 1}
+    assert versions.keys() == {101, 102, 103}
     assert unchanged == before
     assert marts.versions(database) == before
+    assert data_versions(database) == versions
 
 
 def test_a_load_that_commits_late_is_built_however_small_its_id(
@@ -75,11 +78,13 @@ def test_a_load_that_commits_late_is_built_however_small_its_id(
         slow.commit()
 
     assert owed(database) == ["load 1"]
+    versions = data_versions(database)
     project.run()
 
     assert owed(database) == []
     assert [row[0] for row in marts.read(database)["workflow_runs"]] == [1, 2]
-    assert data_versions(database) == {101: 2, 102: 1}
+    assert data_versions(database)[101] > versions[101]
+    assert data_versions(database)[102] == versions[102]
 
 
 def test_a_build_of_some_models_records_nothing(
@@ -91,25 +96,43 @@ def test_a_build_of_some_models_records_nothing(
 
     assert len(marts.read_one(database, "workflow_runs")) == 1
     assert owed(database) == ["load 1"]
-    assert database.execute("select count(*) from marts.claimed_loads").fetchone() == (0,)
+    assert waiting(database, "workflow_statistics_by_day") == 1
+    project.run()
+    assert owed(database) == []
+    assert len(marts.read_one(database, "workflow_statistics_by_day")) == 1
 
 
-def test_a_model_that_fails_leaves_the_loads_owed_until_a_build_succeeds(
+def test_a_mart_that_fails_stops_what_descends_from_it_and_nothing_else(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
     load(database, "load 1", {"workflow_runs": [run_row(1, 1, "2026-03-01T10:00:00Z")]})
     project.run()
+    until = "2026-03-01 12:00:00+00"
+    database.execute(
+        "insert into app.repositories (repository_id, full_name, observed_until) "
+        "values (101, 'acme/a', %s)",
+        [until],
+    )
+    versions = data_versions(database)
     database.execute("alter table marts.jobs rename column labels to labels_gone")
-    load(database, "load 2", {"workflow_runs": [run_row(2, 1, "2026-03-01T10:00:00Z")]})
+    job = job_row(11, 2, "2026-03-01T10:00:00Z", "2026-03-01T10:10:00Z")
+    run = run_row(2, 1, "2026-03-01T10:00:00Z")
+    load(database, "load 2", {"workflow_runs": [run], "workflow_jobs": [job]})
 
     outcome = project.invoke("run")
 
     assert not outcome.success
-    assert owed(database) == ["load 2"]
-    assert data_versions(database) == {101: 2}
+    assert len(marts.read_one(database, "workflow_runs")) == 2
+    assert data_versions(database)[101] > versions[101]
+    assert owed(database) == []
+    assert waiting(database, "jobs") > 0
+    assert _behind(database) == {("jobs", until), ("workflow_statistics_by_day", until)}
     database.execute("alter table marts.jobs rename column labels_gone to labels")
     project.run()
-    assert owed(database) == []
+    assert waiting(database, "jobs") == 0
+    assert len(marts.read_one(database, "jobs")) == 1
+    assert _behind(database) == set()
+    assert marts.differences(database) == []
 
 
 def test_a_run_moves_to_an_earlier_day_when_its_first_attempt_becomes_known(
@@ -127,7 +150,7 @@ def test_a_run_moves_to_an_earlier_day_when_its_first_attempt_becomes_known(
     assert _days(database) == ["2026-03-01"]
 
 
-def test_the_foreign_keys_return_after_a_parent_is_refreshed_alone(
+def test_a_parent_that_is_refreshed_alone_keeps_the_foreign_keys(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
     load(database, "load 1", History(5).batches(1)[0])
@@ -136,8 +159,27 @@ def test_the_foreign_keys_return_after_a_parent_is_refreshed_alone(
 
     project.run("--full-refresh", "--select", "workflow_runs")
 
-    assert len(before) == 12
+    assert len(before) >= 12
+    assert all(is_validated for *_, is_validated in before)
     assert _foreign_keys(database) == before
+
+
+def waiting(database: psycopg.Connection[Any], mart: str) -> int:
+    """How many scopes wait in the queue of a mart."""
+    row = database.execute(
+        sql.SQL("select count(*) from {}").format(
+            sql.Identifier("intermediate", f"touched__{mart}")
+        )
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _behind(database: psycopg.Connection[Any]) -> set[tuple[str, str]]:
+    rows = database.execute(
+        "select model, (observed_until at time zone 'UTC')::text || '+00' "
+        "from marts.behind where repository_id = 101"
+    )
+    return set(rows.fetchall())
 
 
 def _days(database: psycopg.Connection[Any]) -> list[str]:

@@ -7,57 +7,78 @@ import pytest
 
 from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.factories import run_row
 from tests.transform.history_generator import History
 from tests.transform.raw_rows import load
 from tests.transform.test_recording import owed
 
 pytestmark = pytest.mark.integration
 
-# Keyed by a workflow's id alone, with a day that counts another repository's runs.
-_OTHER_KEYS = """
-    create table marts.old as
-        select distinct on (workflow_id) * from marts.workflows order by workflow_id, is_stub;
-    drop table marts.workflows cascade;
-    alter table marts.old rename to workflows;
-    alter table marts.workflows add primary key (workflow_id);
-    create table marts.old as
-        select distinct on (workflow_id, day) * from marts.workflow_statistics_by_day;
-    drop table marts.workflow_statistics_by_day;
-    alter table marts.old rename to workflow_statistics_by_day;
-    alter table marts.workflow_statistics_by_day add primary key (workflow_id, day);
-    update marts.workflow_statistics_by_day set run_count = run_count + 1 where workflow_id = 201
+# As another program made it: with another key, and not known to ours.
+_NOT_OURS = """
+    delete from marts.models where model = 'workflow_statistics_by_day';
+    alter table marts.workflow_statistics_by_day drop constraint workflow_statistics_by_day_pkey;
+    alter table marts.workflow_statistics_by_day add primary key (workflow_id, day, repository_id);
+    update marts.workflow_statistics_by_day set run_count = run_count + 1
 """
-_KEYS = (
-    "select conrelid::regclass::text, pg_get_constraintdef(oid) from pg_constraint "
-    "where contype in ('p', 'f') and connamespace in ('marts'::regnamespace, 'raw'::regnamespace) "
-    "and conrelid::regclass::text not like 'marts.claimed%' order by 1, 2"
-)
 
 
-def test_marts_with_other_keys_are_made_anew_by_the_build_after_an_upgrade_that_owes_it(
+def test_a_table_with_another_key_is_made_anew(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    first, second = History(9, run_count=20).batches(2)
+    load(database, "load 1", History(9, run_count=20).batches(1)[0])
+    project.run()
+    database.execute(_NOT_OURS)
+
+    project.run()
+
+    assert marts.differences(database) == []
+
+
+def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    first, second = History(9, run_count=40).batches(2)
     load(database, "load 1", first)
     project.run()
-    keys = database.execute(_KEYS).fetchall()
-    shared = [
-        run_row(9000 + repository_id, 1, "2026-03-05T10:00:00Z", repository_id=repository_id)
-        for repository_id in (101, 102)
-    ]
-    load(database, "load 2", {**second, "workflow_runs": [*second["workflow_runs"], *shared]})
-    project.run()
-    database.execute(_OTHER_KEYS)
-    # As a revision that changes keys does.
-    database.execute("insert into raw.owed_rebuilds (reason) values ('keys of workflows')")
+    days = len(marts.read_one(database, "workflow_statistics_by_day"))
+    # Rows of an earlier version, the newest of nothing, with other columns and another index.
+    database.execute(
+        """
+        update marts.models set version = 0 where model = 'workflow_statistics_by_day';
+        update marts.workflow_statistics_by_day set run_count = 1000000;
+        insert into marts.workflow_statistics_by_day
+            select made.*
+            from (select * from marts.workflow_statistics_by_day limit 1) as stored
+            cross join generate_series(1, 2000) as number
+            cross join jsonb_populate_record(
+                null::marts.workflow_statistics_by_day,
+                to_jsonb(stored) || jsonb_build_object('day', '2100-01-01'::date + number)
+            ) as made;
+        alter table marts.workflow_statistics_by_day add column gone text;
+        alter table marts.workflow_statistics_by_day drop column rerun_rate cascade;
+        create index other on marts.workflow_statistics_by_day (run_count)
+        """
+    )
+    load(database, "load 2", second)
+    assert days > 3
 
-    project.run()
+    project.run("--selector", "hot")
 
-    assert owed(database) == []
-    assert database.execute("select count(*) from raw.owed_rebuilds").fetchone() == (0,)
-    assert database.execute(_KEYS).fetchall() == keys
+    assert built_at(database, "workflow_statistics_by_day") is None
+    assert built_at(database, "workflow_runs") is not None
+    assert database.execute(
+        "select count(*) filter (where day > '2100-01-01'), max(run_count) "
+        "from marts.workflow_statistics_by_day"
+    ).fetchone() == (0, 1000000)
+    project.run()
+    assert built_at(database, "workflow_statistics_by_day") is not None
     assert marts.differences(database) == []
+    assert database.execute("select to_regclass('marts.other')").fetchone() == (None,)
+
+
+def built_at(database: psycopg.Connection[Any], mart: str) -> Any:
+    row = database.execute("select built_at from marts.models where model = %s", [mart]).fetchone()
+    return row[0] if row else None
 
 
 def test_a_mart_that_is_new_takes_in_all_loads(

@@ -4,7 +4,6 @@ first with all that depends on it, which breaks another build that runs beside t
 -#}
 {% materialization view, adapter="postgres" %}
     {%- set target_relation = this.incorporate(type="view") -%}
-    {%- do wait_for_locks(this, swaps=false) -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
@@ -15,6 +14,7 @@ first with all that depends on it, which breaks another build that runs beside t
         {%- endcall -%}
     {%- endif %}
     {%- call statement("main") -%}
+        select pg_advisory_xact_lock({{ lock_key(this.schema ~ "." ~ this.identifier) }});
         create or replace view {{ target_relation }} as (
             {{ sql }}
         )
@@ -39,4 +39,17 @@ first with all that depends on it, which breaks another build that runs beside t
         found | map(attribute="name") | list == wanted | map(attribute="name") | list
         and found | map(attribute="data_type") | list == wanted | map(attribute="data_type") | list
     ) %}
+{%- endmacro %}
+
+{#- Those of the relations that exist, by the catalogue. -#}
+{% macro tables_that_exist(relations) %}
+    {%- set query %}
+        select pg_class.relname
+        from pg_class
+        inner join pg_namespace on pg_class.relnamespace = pg_namespace.oid
+        where
+            pg_namespace.nspname = '{{ relations[0].schema }}'
+            and pg_class.relname in ('{{ relations | map(attribute="identifier") | join("', '") }}')
+    {%- endset %}
+    {%- do return(run_query(query).columns[0].values()) %}
 {%- endmacro %}

@@ -1,25 +1,26 @@
-{#- The newest state of every job of the runs to build, and what its readings are worth. -#}
-with runs_to_build as (
-    select run_id from {{ ref('int_github__runs_to_build') }}
+{#- The newest state of every job of a run, and what its readings are worth. -#}
+with touched as (
+    select run_id from {{ touched() }}
 ),
 
 attempts as (
-    select run_id, run_attempt, run_started_at
-    from {{ ref('int_github__workflow_run_attempts') }}
+    select attempts.run_id, attempts.run_attempt, attempts.run_started_at
+    from {{ ref('int_github__workflow_run_attempts') }} as attempts
+    inner join touched on attempts.run_id = touched.run_id
 ),
 
 runner_labels as (
-    select position, label_pattern, runner_class from {{ ref('runner_labels') }}
+    select position, label_pattern, runner_class from {{ ref('stg_github__runner_labels') }}
 ),
 
 standard_classes as (
-    select distinct runner_class from {{ ref('runner_prices') }} where is_standard
+    select distinct runner_class from {{ ref('stg_github__runner_prices') }} where is_standard
 ),
 
 observations as not materialized (
     select jobs.*
     from {{ ref('stg_github__workflow_jobs') }} as jobs
-    inner join runs_to_build on jobs.run_id = runs_to_build.run_id
+    inner join touched on jobs.run_id = touched.run_id
 ),
 
 seen_by_webhook as materialized (
@@ -58,6 +59,7 @@ newest as (
     select
         job_id,
         {{ newest_known('run_id') }} as run_id,
+        {{ newest_known('repository_id') }} as repository_id,
         -- Old shapes do not number the attempt.
         coalesce({{ newest_known('run_attempt') }}, 1) as run_attempt,
         {{ newest_known('name') }} as name,
@@ -83,6 +85,7 @@ newest as (
     select
         job_id,
         run_id,
+        repository_id,
         run_attempt,
         name,
         status,
@@ -194,6 +197,7 @@ measured as (
 select
     job_id,
     run_id,
+    repository_id,
     run_attempt,
     name,
     status,

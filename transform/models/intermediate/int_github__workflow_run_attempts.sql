@@ -1,12 +1,12 @@
-{#- The newest state of every known attempt of the runs to build. -#}
-with runs_to_build as (
-    select run_id from {{ ref('int_github__runs_to_build') }}
+{#- The newest state of every known attempt of a run. -#}
+with touched as (
+    select run_id from {{ touched() }}
 ),
 
 observations as not materialized (
     select runs.*
     from {{ ref('stg_github__workflow_runs') }} as runs
-    inner join runs_to_build on runs.run_id = runs_to_build.run_id
+    inner join touched on runs.run_id = touched.run_id
 ),
 
 seen_by_webhook as materialized (

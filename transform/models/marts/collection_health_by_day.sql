@@ -1,18 +1,5 @@
-{{
-    config(
-        unique_key=['repository_id', 'day'],
-        delete_when='attempt_count = 0 and poll_count = 0',
-        indexes=[{'columns': ['day']}],
-    )
-}}
-{{- lock_model() -}}
-
 with repositories as (
     select repository_id from {{ ref('repositories') }}
-),
-
-versions as (
-    select repository_id, day from {{ ref('int_github__run_versions') }}
 ),
 
 all_runs as not materialized (
@@ -27,23 +14,11 @@ all_polls as not materialized (
     select * from {{ ref('stg_github__polls') }}
 ),
 
--- Every day under which a run to build is or was filed, and every day of which
--- polls became known; all of them for a repository that was not known before.
 touched as (
     select
         repository_id,
         day
-    from versions
-    union
-    select
-        all_polls.repository_id,
-        all_polls.day
-    from all_polls
-    {%- if is_incremental() %}
-    where all_polls.repository_id in {{ repositories_without_rows(this) }}
-    union
-    {{ claimed_poll_days() }}
-    {%- endif %}
+    from {{ touched() }}
 )
 
 -- Day by day, since PostgreSQL would otherwise read all of history for a few of its days.
@@ -97,6 +72,4 @@ cross join
             and polls.started_at >= touched.day::timestamp at time zone 'UTC'
             and polls.started_at < (touched.day + 1)::timestamp at time zone 'UTC'
     ) as poll_totals
-{% if not is_incremental() -%}
 where attempt_totals.attempt_count > 0 or poll_totals.poll_count > 0
-{%- endif %}

@@ -1,46 +1,11 @@
-{#- The second index holds all that statistics of a workflow's jobs read. -#}
-{{
-    config(
-        unique_key='job_id',
-        replaces_runs_to_build=true,
-        indexes=[
-            {'columns': ['run_id', 'run_attempt']},
-            {'columns': [
-                'repository_id', 'workflow_id', 'run_created_at', 'is_executed', 'is_carried_over',
-                'queue_seconds', 'is_impossible_queue', 'duration_seconds', 'is_impossible_duration',
-                'billable_minutes', 'self_hosted_minutes', 'waste_cause', 'wasted_minutes',
-                'estimated_cost_usd', 'list_price_usd',
-            ]},
-            {'columns': ['repository_id', 'run_created_at']},
-            {'columns': ['run_created_at', 'job_id']},
-            {'columns': ['status']},
-            {'columns': ['conclusion']},
-            {'columns': ['created_at']},
-            {'columns': ['runner_id']},
-            {'columns': ['run_created_at'], 'type': 'brin'},
-        ],
-    )
-}}
-{{- lock_model() -}}
-
-{%- set own_columns = [
-    'job_id', 'run_id', 'run_attempt', 'name', 'labels', 'runner_class', 'runner_id', 'runner_name',
-    'runner_group_name', 'status', 'conclusion', 'created_at', 'started_at', 'completed_at',
-    'is_executed', 'is_carried_over', 'was_gated', 'queue_seconds', 'is_impossible_queue',
-    'duration_seconds', 'is_impossible_duration', 'billable_minutes', 'self_hosted_minutes',
-    'head_branch', 'html_url',
-] %}
-
-with jobs_to_build as (
-    select {{ own_columns | join(', ') }} from {{ ref('int_github__jobs') }}
+with touched as (
+    select run_id from {{ touched() }}
 ),
 
-runs_to_build as (
-    select run_id from {{ ref('int_github__runs_to_build') }}
-),
-
-neighbours as (
-    select run_id from {{ ref('int_github__superseded_runs') }}
+jobs as (
+    select jobs.*
+    from {{ ref('int_github__jobs') }} as jobs
+    inner join touched on jobs.run_id = touched.run_id
 ),
 
 all_runs as not materialized (
@@ -52,29 +17,13 @@ repositories as (
 ),
 
 runner_prices as (
-    select * from {{ ref('runner_prices') }}
-),
-
-jobs as (
-    select * from jobs_to_build
-    {%- if is_incremental() %}
-    union all
-    -- Of these only the waste can have changed.
-    select {{ own_columns | join(', ') }}
-    from {{ this }}
-    where run_id in (select neighbours.run_id from neighbours)
-    {%- endif %}
+    select * from {{ ref('stg_github__runner_prices') }}
 ),
 
 runs as (
-    select *
+    select all_runs.*
     from all_runs
-    where
-        run_id in (
-            select runs_to_build.run_id from runs_to_build
-            union
-            select neighbours.run_id from neighbours
-        )
+    inner join touched on all_runs.run_id = touched.run_id
 ),
 
 superseded_runs as (
@@ -105,7 +54,7 @@ prices as (
 judged as (
     select
         jobs.*,
-        runs.repository_id,
+        runs.repository_id as run_repository_id,
         runs.workflow_id,
         runs.day,
         runs.created_at as run_created_at,
@@ -138,7 +87,7 @@ priced as (
             when repositories.visibility is not null then 1
         end as charged_share
     from judged
-    inner join repositories on judged.repository_id = repositories.repository_id
+    inner join repositories on judged.run_repository_id = repositories.repository_id
     left join prices
         on
             judged.runner_class = prices.runner_class
@@ -150,7 +99,7 @@ select
     job_id,
     run_id,
     run_attempt,
-    repository_id,
+    run_repository_id as repository_id,
     workflow_id,
     day,
     run_created_at,
@@ -178,6 +127,7 @@ select
     case when waste_cause is null then minutes * 0 else minutes end as wasted_minutes,
     (list_price_usd * charged_share)::numeric(18, 6) as estimated_cost_usd,
     list_price_usd::numeric(18, 6) as list_price_usd,
+    case when is_executed then priced_on end as cost_day,
     head_branch,
     html_url
 from priced

@@ -1,20 +1,3 @@
-{{
-    config(
-        unique_key=['run_id', 'run_attempt'],
-        indexes=[
-            {'columns': ['repository_id', 'created_at']},
-            {'columns': ['repository_id', 'workflow_id', 'created_at']},
-            {'columns': ['status']},
-            {'columns': ['conclusion']},
-            {'columns': ['head_repository_id']},
-            {'columns': ['actor_id']},
-            {'columns': ['triggering_actor_id']},
-            {'columns': ['created_at'], 'type': 'brin'},
-        ],
-    )
-}}
-{{- lock_model() -}}
-
 with repositories as (
     select repository_id from {{ ref('repositories') }}
 ),
@@ -23,12 +6,20 @@ workflows as (
     select repository_id, workflow_id from {{ ref('workflows') }}
 ),
 
+touched as (
+    select run_id from {{ touched() }}
+),
+
 attempts as (
-    select * from {{ ref('int_github__workflow_run_attempts') }}
+    select attempts.*
+    from {{ ref('int_github__workflow_run_attempts') }} as attempts
+    inner join touched on attempts.run_id = touched.run_id
 ),
 
 jobs as (
-    select * from {{ ref('int_github__jobs') }}
+    select jobs.*
+    from {{ ref('int_github__jobs') }} as jobs
+    inner join touched on jobs.run_id = touched.run_id
 ),
 
 job_totals as (

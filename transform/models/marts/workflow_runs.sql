@@ -1,38 +1,11 @@
-{#- The first index holds all that statistics of a workflow's runs read. -#}
-{{
-    config(
-        unique_key='run_id',
-        notes_former_runs=true,
-        indexes=[
-            {'columns': [
-                'repository_id', 'workflow_id', 'created_at desc', 'run_id desc', 'run_attempt',
-                'status', 'conclusion', 'first_attempt_conclusion', 'is_flaky', 'duration_seconds',
-                'queue_seconds', 'time_to_signal_seconds', 'head_sha',
-            ]},
-            {'columns': ['repository_id', 'created_at']},
-            {'columns': ['created_at', 'run_id']},
-            {'columns': ['status', 'created_at']},
-            {'columns': ['conclusion', 'created_at']},
-            {'columns': ['repository_id', 'workflow_id', 'head_sha']},
-            {'columns': ['repository_id', 'workflow_id', 'head_branch', 'conclusion']},
-            {'columns': ['run_id', 'run_attempt']},
-            {'columns': ['head_repository_id']},
-            {'columns': ['actor_id']},
-            {'columns': ['triggering_actor_id']},
-            {'columns': ['created_at'], 'type': 'brin'},
-        ],
-    )
-}}
-{{- lock_model() -}}
-
-with runs_to_build as (
-    select run_id from {{ ref('int_github__runs_to_build') }}
+with touched as (
+    select run_id from {{ touched() }}
 ),
 
 attempts as (
     select attempts.*
     from {{ ref('workflow_run_attempts') }} as attempts
-    inner join runs_to_build on attempts.run_id = runs_to_build.run_id
+    inner join touched on attempts.run_id = touched.run_id
 ),
 
 newest_attempts as (

@@ -1,22 +1,5 @@
-{{
-    config(
-        unique_key=['repository_id', 'workflow_id', 'day'],
-        delete_when='run_count = 0',
-        indexes=[{'columns': ['repository_id', 'day']}, {'columns': ['day']}],
-    )
-}}
-{{- lock_model() -}}
-
 with workflows as (
     select repository_id, workflow_id from {{ ref('workflows') }}
-),
-
-versions as (
-    select repository_id, workflow_id, day from {{ ref('int_github__run_versions') }}
-),
-
-neighbours as (
-    select repository_id, workflow_id, day from {{ ref('int_github__superseded_runs') }}
 ),
 
 all_attempts as not materialized (
@@ -31,20 +14,12 @@ all_jobs as (
     select * from {{ ref('jobs') }}
 ),
 
--- Every day under which a run to build is or was filed, so that a day which a run has left is
--- computed too, whatever a build before this one got to do.
 touched as (
     select
         repository_id,
         workflow_id,
         day
-    from versions
-    union
-    select
-        repository_id,
-        workflow_id,
-        day
-    from neighbours
+    from {{ touched() }}
 ),
 
 runs as (
@@ -153,23 +128,23 @@ select
     touched.repository_id,
     touched.workflow_id,
     touched.day,
-    coalesce(run_totals.run_count, 0) as run_count,
-    coalesce(run_totals.completed_count, 0) as completed_count,
+    run_totals.run_count,
+    run_totals.completed_count,
     {%- for conclusion in run_conclusions() %}
     coalesce(run_totals.{{ conclusion }}_count, 0) as {{ conclusion }}_count,
     {%- endfor %}
-    coalesce(run_totals.other_conclusion_count, 0) as other_conclusion_count,
-    coalesce(run_totals.decisive_count, 0) as decisive_count,
+    run_totals.other_conclusion_count,
+    run_totals.decisive_count,
     {{ rate('run_totals.success_count', 'run_totals.decisive_count') }} as success_rate,
-    coalesce(run_totals.first_attempt_success_count, 0) as first_attempt_success_count,
-    coalesce(run_totals.first_attempt_decisive_count, 0) as first_attempt_decisive_count,
+    run_totals.first_attempt_success_count,
+    run_totals.first_attempt_decisive_count,
     {{ rate('run_totals.first_attempt_success_count', 'run_totals.first_attempt_decisive_count') }}
         as first_attempt_success_rate,
     {{ rate('run_totals.success_count', 'run_totals.completed_count') }} as success_rate_completed,
-    coalesce(run_totals.rerun_count, 0) as rerun_count,
-    coalesce(run_totals.extra_attempt_count, 0) as extra_attempt_count,
+    run_totals.rerun_count,
+    run_totals.extra_attempt_count,
     {{ rate('run_totals.rerun_count', 'run_totals.run_count') }} as rerun_rate,
-    coalesce(run_totals.flaky_run_count, 0) as flaky_run_count,
+    run_totals.flaky_run_count,
     coalesce(commit_totals.flaky_commit_count, 0) as flaky_commit_count,
     coalesce(commit_totals.flaky_commit_latest_count, 0) as flaky_commit_latest_count,
     coalesce(job_totals.jobs_listed, 0) as jobs_listed,
@@ -195,7 +170,7 @@ inner join workflows
     on
         touched.repository_id = workflows.repository_id
         and touched.workflow_id = workflows.workflow_id
-left join run_totals
+inner join run_totals
     on
         touched.repository_id = run_totals.repository_id
         and touched.workflow_id = run_totals.workflow_id
@@ -210,6 +185,3 @@ left join job_totals
         touched.repository_id = job_totals.repository_id
         and touched.workflow_id = job_totals.workflow_id
         and touched.day = job_totals.day
-{% if not is_incremental() -%}
-where run_totals.run_count > 0
-{%- endif %}

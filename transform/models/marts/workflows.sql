@@ -1,11 +1,3 @@
-{{
-    config(
-        unique_key=['repository_id', 'workflow_id'],
-        indexes=[{'columns': ['workflow_id']}, {'columns': ['state']}, {'columns': ['created_at']}],
-    )
-}}
-{{- lock_model() -}}
-
 with repositories as (
     select repository_id from {{ ref('repositories') }}
 ),
@@ -18,24 +10,13 @@ runs as not materialized (
     select * from {{ ref('stg_github__workflow_runs') }}
 ),
 
-runs_to_build as (
-    select run_id from {{ ref('int_github__runs_to_build') }}
-),
-
 -- One that a ruleset requires runs in many repositories, under the id that it has where it is
 -- defined: each of them has a row of its own, which says nothing of the others.
 touched as (
     select
         repository_id,
         workflow_id
-    from workflows
-    where load_id in {{ claimed_loads() }}
-    union
-    select
-        runs.repository_id,
-        runs.workflow_id
-    from runs
-    inner join runs_to_build on runs.run_id = runs_to_build.run_id
+    from {{ touched() }}
 ),
 
 known as (
@@ -88,14 +69,14 @@ stubs as (
         null::timestamptz as deleted_at,
         true as is_stub
     from unknown
-    cross join lateral (
+    left join lateral (
         select runs.path
         from runs
         where
             runs.repository_id = unknown.repository_id
             and runs.workflow_id = unknown.workflow_id
+            and runs.path is not null
         order by
-            (runs.path is not null) desc,
             runs.run_id desc,
             runs.run_attempt desc,
             runs.is_final desc,
@@ -103,7 +84,7 @@ stubs as (
             runs.status_rank desc,
             runs.content_hash desc
         limit 1
-    ) as newest_run
+    ) as newest_run on true
 ),
 
 all_workflows as (

@@ -1,0 +1,178 @@
+{#-
+What a build does before its first model and after its last one. Before: loads that no build has taken
+in put what they touch into the queues of the marts. After: they are recorded as built.
+-#}
+
+{% macro builds_models() %}
+    {%- do return(execute and flags.WHICH in ("build", "run")) %}
+{%- endmacro %}
+
+{#- on-run-start. A check for drift takes nothing in: what it finds must be nobody's change. -#}
+{% macro begin_build() %}
+    {%- if builds_models() and not is_drift_check() %}
+        {%- if not run_query("select to_regclass('raw.unbuilt_loads') is not null").rows[0][0] %}
+            {%- do exceptions.raise_compiler_error(
+                "This database has not all raw tables yet. Run `actionsight migrate` (or `make up`) first."
+            ) %}
+        {%- endif %}
+        {%- do make_bookkeeping() %}
+        {%- do take_in_loads() %}
+    {%- endif %}
+{% endmacro %}
+
+{#- Tables of builds, and a queue for each mart, where they are missing. -#}
+{% macro make_bookkeeping() %}
+    {%- set queues = [] %}
+    {%- for mart in all_marts() %}
+        {%- do queues.append("to_regclass('" ~ queue_of(mart.name) ~ "') is null") %}
+    {%- endfor %}
+    {%- if not run_query(
+        "select to_regclass('marts.models') is null or " ~ queues | join(" or ")
+    ).rows[0][0] %}
+        {%- do return("") %}
+    {%- endif %}
+    {%- set tables %}
+        select pg_advisory_xact_lock({{ lock_key("build") }});
+        create schema if not exists marts;
+        create schema if not exists intermediate;
+        create table if not exists marts.models (
+            model text primary key,
+            version bigint not null,
+            definition text,
+            built_at timestamptz
+        );
+        comment on table marts.models is
+            'One row per mart: the version of its rows, and since when all of them are there (null: not yet)';
+        create table if not exists marts.built_loads (
+            load_id text primary key,
+            built_at timestamptz not null default now()
+        );
+        create table if not exists marts.behind (
+            model text not null,
+            repository_id bigint not null,
+            observed_until timestamptz,
+            primary key (model, repository_id)
+        );
+        comment on table marts.behind is
+            'Marts that could not be built of late, and until when what they say of a repository can be trusted';
+        create table if not exists marts.data_versions (
+            repository_id bigint primary key,
+            version bigint not null,
+            changed_at timestamptz not null
+        );
+        {%- for mart in all_marts() %}
+        create table if not exists {{ queue_of(mart.name) }} (
+            {%- for column in mart.config.meta.scope %}
+            {{ column }} {{ mart.columns[column].data_type }} not null,
+            {%- endfor %}
+            reason text not null
+        );
+        create index if not exists {{ short_name("touched__" ~ mart.name, mart.config.meta.newest) }}
+        on {{ queue_of(mart.name) }} (reason, {{ mart.config.meta.newest }});
+        {%- endfor %}
+        commit
+    {%- endset %}
+    {%- do run_query("commit; begin; " ~ tables) %}
+{%- endmacro %}
+
+{#-
+Loads commit in any order, so none is told from another by its number or time: each stands in
+raw.unbuilt_loads until a build is through that had taken it in, or found it taken in, at its start.
+-#}
+{% macro take_in_loads() %}
+    {%- set take %}
+        commit;
+        begin;
+        select pg_advisory_xact_lock_shared({{ lock_key("build") }});
+        update raw.unbuilt_loads as unbuilt
+        set builds = unbuilt.builds || '{{ invocation_id }}'::text
+        from (select load_id, builds from raw.unbuilt_loads order by load_id for update) as found
+        where unbuilt.load_id = found.load_id
+        returning unbuilt.load_id, found.builds = '{}'
+    {%- endset %}
+    {%- set loads = [] %}
+    {%- for row in run_query(take).rows if row[1] %}
+        {%- do loads.append(dbt.string_literal(row[0])) %}
+    {%- endfor %}
+    {%- set touch %}
+        {%- for mart in marts_in_use() %}
+            {%- for entry in mart.config.meta.touched_by if entry.source and loads %}
+                {%- if load_column(entry.source) %}
+        with loads (load_id) as (values ({{ loads | join("), (") }})),
+        changed as (
+            select observed.*
+            from loads
+            cross join lateral (
+                select * from raw.{{ entry.source }} as observed
+                where observed.{{ load_column(entry.source) }} = loads.load_id
+                offset 0
+            ) as observed
+        )
+        {{ insert_scopes(mart, touched_scopes(entry), "change") }};
+                {%- endif %}
+            {%- endfor %}
+            {#- A poll that found nothing new is no load; its day stands there for itself. -#}
+            {%- for entry in mart.config.meta.touched_by if entry.source == "unbuilt_polls" %}
+        with changed as (delete from raw.unbuilt_polls returning *)
+        {{ insert_scopes(mart, touched_scopes(entry), "change") }};
+            {%- endfor %}
+        {%- endfor %}
+        commit
+    {%- endset %}
+    {%- do run_query(touch) %}
+{%- endmacro %}
+
+{#- Which column of a raw table names the load that brought a row. -#}
+{% macro load_column(table) %}
+    {%- set columns = {
+        "repositories": "_dlt_load_id",
+        "workflows": "_dlt_load_id",
+        "workflow_runs": "_dlt_load_id",
+        "workflow_jobs": "_dlt_load_id",
+        "webhook_runs": "batch_id",
+        "webhook_jobs": "batch_id",
+        "runner_prices": "load_id",
+        "runner_labels": "load_id",
+        "repository_history": "load_id",
+        "level_changes": "load_id",
+    } %}
+    {%- do return(columns.get(table)) %}
+{%- endmacro %}
+
+{#-
+on-run-end. Once every mart had its turn, the loads that it began with are recorded as built. A mart that
+failed, and what descends from it, stays behind: `marts.behind` says until when its rows can be trusted,
+and its scopes stay in its queue. Then all else can be trusted further.
+-#}
+{% macro end_build(results) %}
+    {%- if builds_models() and not is_drift_check() %}
+        {%- set built = [] %}
+        {%- set behind = [] %}
+        {%- for result in results if result.node.unique_id in all_marts() | map(attribute="unique_id") %}
+            {%- do (built if result.status == "success" else behind).append(result.node.name) %}
+        {%- endfor %}
+        begin;
+        {%- if behind %}
+        insert into marts.behind (model, repository_id, observed_until)
+        select model, repository_id, observed_until
+        from app.repositories
+        cross join unnest(array['{{ behind | join("', '") }}']) as model
+        on conflict (model, repository_id) do nothing;
+        {%- endif %}
+        delete from marts.behind where model in ('{{ built | join("', '") }}');
+        {%- if built | length + behind | length == all_marts() | length %}
+        with built as (
+            delete from raw.unbuilt_loads
+            where '{{ invocation_id }}' = any(builds)
+            returning load_id
+        )
+        insert into marts.built_loads (load_id)
+        select load_id from built order by load_id
+        on conflict (load_id) do nothing;
+        commit;
+        begin;
+        select app.advance_observed_until();
+        {%- endif %}
+        commit;
+    {%- endif %}
+{% endmacro %}

@@ -1,0 +1,227 @@
+{#-
+A mart's table and how it comes to be as its contract says: made once, and altered where the contract
+has changed since. `marts.models` tells of each mart which version its rows are of, by which definition
+(contract, `meta` and SQL) its table was last looked after, and since when all its rows are there.
+-#}
+
+{#-
+Before the first pass: makes the table, or its new columns, and puts all scopes into the queue where
+they are owed. Parents may not change anything meanwhile: they tell only marts that are in use. Gives whether the table
+is new.
+-#}
+{% macro prepare_mart(relation, definition, sql) %}
+    {%- if is_current(relation, definition) and not flags.FULL_REFRESH %}
+        {%- do return(false) %}
+    {%- endif %}
+    {%- do get_assert_columns_equivalent(
+        "with touched as (select " ~ scope_columns() | join(", ") ~ " from " ~ queue_of(model.name) ~ ")"
+        ~ " select * from (" ~ sql ~ ") as computed"
+    ) %}
+    {%- do run_query(
+        "commit; begin; select pg_advisory_xact_lock(" ~ lock_key("build") ~ ");"
+        ~ " select pg_advisory_xact_lock(" ~ lock_key(relation.schema ~ "." ~ relation.identifier) ~ ")"
+    ) %}
+    {%- set version = config.get("meta").version %}
+    {%- set is_kept = has_its_key(relation) %}
+    {%- set has_version = is_kept and run_query(
+        "select exists (select from marts.models where model = '" ~ model.name ~ "' and version = " ~ version ~ ")"
+    ).rows[0][0] %}
+    {%- if is_kept %}
+        {%- do run_query(change_columns(relation)) %}
+    {%- else %}
+        {%- do run_query(create_mart(relation)) %}
+    {%- endif %}
+    {%- set owe -%}
+        insert into marts.models as known (model, version) values ('{{ model.name }}', {{ version }})
+        on conflict (model) do update set
+            version = excluded.version,
+            definition = null,
+            built_at = case when {{ has_version }} then known.built_at end;
+    {%- endset %}
+    {%- do run_query(owe) %}
+    {%- if flags.FULL_REFRESH or not has_version %}
+        {%- do run_query(touch_everything(relation)) %}
+    {%- endif %}
+    {%- do run_query("commit") %}
+    {%- if is_hot_build() %}
+        {#- A rebuild goes on for long and looks for rows of its scopes. -#}
+        {%- do change_indexes(relation, "concurrently") %}
+    {%- endif %}
+    {%- do return(not is_kept) %}
+{%- endmacro %}
+
+{#- After the last pass, once no rebuild goes on: what it had to be without, and its description. -#}
+{% macro finish_mart(relation, definition, is_new) %}
+    {%- if is_current(relation, definition) or run_query(
+        "select exists (select from " ~ queue_of(model.name) ~ " where reason = 'rebuild')"
+    ).rows[0][0] %}
+        {%- do return("") %}
+    {%- endif %}
+    {#- Nobody waits for a table that is new, and its index need not wait for others' transactions. -#}
+    {%- do change_indexes(relation, "" if is_new else "concurrently") %}
+    {%- do change_constraints(relation) %}
+    {%- do persist_docs(relation, model) %}
+    {%- set note -%}
+        update marts.models
+        set definition = '{{ definition }}', built_at = coalesce(built_at, now())
+        where model = '{{ model.name }}' and version = {{ config.get("meta").version }};
+        commit
+    {%- endset %}
+    {%- do run_query(note) %}
+{%- endmacro %}
+
+{% macro is_current(relation, definition) %}
+    {%- set query -%}
+        select exists (
+            select
+            from marts.models
+            where
+                model = '{{ model.name }}'
+                and version = {{ config.get("meta").version }}
+                and definition = '{{ definition }}'
+                and built_at is not null
+                and to_regclass('{{ relation.schema }}.{{ relation.identifier }}') is not null
+        )
+    {%- endset %}
+    {%- do return(run_query(query).rows[0][0]) %}
+{%- endmacro %}
+
+{#- Whether the table is one that this materialization made, and has the primary key of its contract. -#}
+{% macro has_its_key(relation) %}
+    {%- set query -%}
+        select exists (
+            select
+            from pg_constraint
+            where
+                conrelid = to_regclass('{{ relation.schema }}.{{ relation.identifier }}')
+                and contype = 'p'
+                and pg_get_constraintdef(oid) = 'PRIMARY KEY ({{ primary_key() | join(", ") }})'
+                and exists (select from marts.models where model = '{{ model.name }}')
+        )
+    {%- endset %}
+    {%- do return(run_query(query).rows[0][0]) %}
+{%- endmacro %}
+
+{#-
+Updates find room on their page. A vacuum comes after some thousand changes and not after a fifth of
+the table: what was written last is what people ask for, by indexes alone.
+-#}
+{% macro create_mart(relation) %}
+    drop table if exists {{ relation }} cascade;
+    create table {{ relation }} (
+        {{ adapter.render_raw_columns_constraints(raw_columns=model.columns) | join(", ") }},
+        primary key ({{ primary_key() | join(", ") }})
+    ) with (
+        fillfactor = 90,
+        autovacuum_vacuum_scale_factor = 0.005,
+        autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_insert_scale_factor = 0,
+        autovacuum_vacuum_insert_threshold = 20000,
+        autovacuum_analyze_scale_factor = 0.01
+    );
+    {#- The keys of its children went with the table that was there. -#}
+    update marts.models set definition = null
+    where model in ('{{ children_by_key() | map(attribute="name") | join("', '") }}')
+{%- endmacro %}
+
+{% macro children_by_key() %}
+    {%- set children = [] %}
+    {%- for mart in all_marts() if model.unique_id in mart.depends_on.nodes %}
+        {%- do children.append(mart) %}
+    {%- endfor %}
+    {%- do return(children) %}
+{%- endmacro %}
+
+{#- Columns come and go by the contract; one that may not be null is, until its rows are there. -#}
+{% macro change_columns(relation) %}
+    {%- set query -%}
+        select attname, format_type(atttypid, atttypmod)
+        from pg_attribute
+        where attrelid = '{{ relation }}'::regclass and attnum > 0 and not attisdropped
+    {%- endset %}
+    {%- set found = {} %}
+    {%- for row in run_query(query).rows %}
+        {%- do found.update({row[0]: row[1]}) %}
+    {%- endfor %}
+    {%- for name in found if name not in model.columns %}
+    alter table {{ relation }} drop column {{ name }} cascade;
+    {%- endfor %}
+    {%- for name, column in model.columns.items() if name not in found %}
+    alter table {{ relation }} add column {{ name }} {{ column.data_type }};
+    {%- endfor %}
+    {%- for name, column in model.columns.items() if found.get(name, column.data_type) != column.data_type %}
+    alter table {{ relation }} alter column {{ name }} type {{ column.data_type }} using {{ name }}::{{ column.data_type }};
+    {%- endfor %}
+    select
+{%- endmacro %}
+
+{#-
+Checks and foreign keys of the contract, each under a name that says what it is by its hash. Validated
+apart: meanwhile others read and write the table.
+-#}
+{% macro change_constraints(relation) %}
+    {%- set wanted = {} %}
+    {%- for constraint in model.constraints if constraint.type != "primary_key" %}
+        {%- set rendered = adapter.render_raw_model_constraints(raw_constraints=[constraint])[0] %}
+        {#- What goes of a parent goes of its children: they are computed anew anyway. -#}
+        {%- set rendered = rendered ~ (" on delete cascade" if constraint.type == "foreign_key" else "") %}
+        {%- do wanted.update({short_name(model.name, rendered): rendered}) %}
+    {%- endfor %}
+    {%- set query -%}
+        select conname, convalidated
+        from pg_constraint
+        where conrelid = '{{ relation }}'::regclass and contype in ('c', 'f')
+    {%- endset %}
+    {%- set found = {} %}
+    {%- for row in run_query(query).rows %}
+        {%- do found.update({row[0]: row[1]}) %}
+    {%- endfor %}
+    {%- set changes -%}
+        commit;
+        begin;
+        {%- for name in found if name not in wanted %}
+        alter table {{ relation }} drop constraint {{ name }};
+        {%- endfor %}
+        {%- for name, rendered in wanted.items() if name not in found %}
+        alter table {{ relation }} add constraint {{ name }} {{ rendered }} not valid;
+        {%- endfor %}
+        {%- for name, column in model.columns.items() if column.constraints | selectattr("type", "equalto", "not_null") | list %}
+        alter table {{ relation }} alter column {{ name }} set not null;
+        {%- endfor %}
+        commit;
+    {%- endset %}
+    {%- do run_query(changes) %}
+    {%- for name in wanted if not found.get(name) %}
+        {%- do run_query("alter table " ~ relation ~ " validate constraint " ~ name) %}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- The indexes of `meta.indexes`; one with another definition has another name. -#}
+{% macro change_indexes(relation, how) %}
+    {%- set wanted = {} %}
+    {%- for key, index in (config.get("meta").indexes or {}).items() %}
+        {%- do wanted.update({short_name(model.name ~ "_" ~ key, index): index}) %}
+    {%- endfor %}
+    {%- set query -%}
+        select class.relname, found.indisvalid
+        from pg_index as found
+        inner join pg_class as class on found.indexrelid = class.oid
+        where
+            found.indrelid = '{{ relation }}'::regclass
+            and not exists (select from pg_constraint where conindid = found.indexrelid)
+    {%- endset %}
+    {%- do run_query("commit") %}
+    {%- for row in run_query(query).rows if row[0] not in wanted or not row[1] %}
+        {%- do run_query("drop index concurrently " ~ relation.schema ~ "." ~ row[0]) %}
+    {%- endfor %}
+    {%- for name, index in wanted.items() %}
+        {%- do run_query(
+            "create index " ~ how ~ " if not exists " ~ name ~ " on " ~ relation ~ " " ~ index
+        ) %}
+    {%- endfor %}
+{%- endmacro %}
+
+{#- PostgreSQL cuts names at 63 bytes. -#}
+{% macro short_name(name, definition) %}
+    {%- do return(name[:54] ~ "_" ~ local_md5(definition)[:8]) %}
+{%- endmacro %}

@@ -1,2 +1,0 @@
-{#- Runs that this build computes anew: its loads brought their own rows, jobs or repository. -#}
-{{ claimed_runs() }}
