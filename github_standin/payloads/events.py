@@ -80,6 +80,8 @@ def _change_body(world: World, event: RepositoryEvent, api: str) -> Body:
         body["changes"] = {"repository": {"name": {"from": name}}}
     if change.action == "transferred":
         body["changes"] = {"owner": {"from": _owner(change.before["owner"], api)}}
+    if change.action == "edited":
+        body["changes"] = {"default_branch": {"from": change.before["default_branch"]}}
     return body | _envelope(repository, account("octocat"), change.moment, api)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 AccountKind = Literal["User", "Organization", "Bot"]
 ChangeAction = Literal[
-    "renamed", "transferred", "privatized", "publicized", "archived", "unarchived"
+    "renamed", "transferred", "privatized", "publicized", "archived", "unarchived", "edited"
 ]
 WaitingStatus = Literal["queued", "waiting", "requested", "pending"]
 

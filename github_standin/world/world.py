@@ -250,6 +250,10 @@ class World:
         """Make *repository* writable again."""
         self._change(repository, "unarchived", archived=False)
 
+    def change_default_branch(self, repository: Repository, name: str) -> None:
+        """Let another branch be the default one of *repository*."""
+        self._change(repository, "edited", default_branch=name)
+
     def _change(self, of: Repository, action: ChangeAction, **values: Any) -> None:
         with self.lock:
             before = {attribute: getattr(of, attribute) for attribute in values}

@@ -64,7 +64,7 @@ def test_a_poll_notes_what_it_sees_first_and_what_it_sees_changed(
     second = seen_at(own)
     own.clock.advance(2 * HOUR)
     own.world.archive_repository(hello)
-    hello.default_branch = "trunk"
+    own.world.change_default_branch(hello, "trunk")
     own.collect()
     assert periods(own) == [
         (first, "public", "main"),
@@ -86,13 +86,20 @@ def test_a_change_that_a_webhook_and_a_poll_tell_is_one_since_it_happened(
     own.world.privatize_repository(hello)
     privatized_at = own.clock.now
     own.clock.advance(10 * MINUTE)
+    own.world.change_default_branch(hello, "trunk")
+    edited_at = own.clock.now
+    own.clock.advance(10 * MINUTE)
     if is_told_first:
         tell(own, before)
     own.collect()
     tell(own, before)
     own.clock.advance(2 * HOUR)
     own.collect()
-    assert periods(own) == [(first, "public", "main"), (privatized_at, "private", "main")]
+    assert periods(own) == [
+        (first, "public", "main"),
+        (privatized_at, "private", "main"),
+        (edited_at, "private", "trunk"),
+    ]
     unbuilt(own)
 
 

@@ -106,6 +106,16 @@ def test_archived_and_back(server: Server) -> None:
     assert [of["repository"]["archived"] for of in told] == [True, False]
 
 
+def test_another_branch_becomes_the_default_one(server: Server) -> None:
+    [repository] = server.world.repositories.values()
+    before = repository.default_branch
+    server.world.change_default_branch(repository, "trunk")
+    assert body(server, "/repos/octo/app")["default_branch"] == "trunk"
+    [told] = told_of_repositories(server.world)
+    assert (told["action"], told["changes"]) == ("edited", {"default_branch": {"from": before}})
+    assert told["repository"]["default_branch"] == "trunk"
+
+
 def test_a_broken_workflow_bears_its_path(server: Server) -> None:
     world = server.world
     [workflow] = world.workflows.values()
