@@ -2,12 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from tests.transform.reference.attempts import FAILED
 from tests.transform.reference.raw import Row
 from tests.transform.reference.rows import grouped, total
-from tests.transform.reference.times import reading
+from tests.transform.reference.times import EARLIEST, seconds
 
 
 def ambiguous_names(jobs: Iterable[Row]) -> set[str | None]:
@@ -70,8 +71,15 @@ def _occurrence(executions: list[Row], run: Row) -> Row | None:
         "passed_job_id": passed["job_id"],
         "passed_at": passed["completed_at"],
         "passed_runner_name": passed["runner_name"],
-        "lost_seconds": reading(failed["completed_at"], passed["completed_at"]),
+        "lost_seconds": _lost_seconds(failed["completed_at"], passed["completed_at"]),
         "flaky_wasted_minutes": sum(wasted),
         "flaky_cost_usd": total(failures, "estimated_cost_usd"),
         "is_lower_bound": any(job["estimated_cost_usd"] is None for job in failures),
     }
+
+
+def _lost_seconds(failed_at: datetime | None, passed_at: datetime | None) -> int | None:
+    """How much later it passed; that can be more than 35 days, as it spans attempts."""
+    if failed_at is not None and failed_at < EARLIEST:
+        return None
+    return seconds(failed_at, passed_at)

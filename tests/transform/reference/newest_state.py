@@ -1,7 +1,7 @@
 """Newest state: of all observations of an attempt or a job, what they say together."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from tests.transform.reference.raw import Row
@@ -10,7 +10,6 @@ from tests.transform.reference.rows import grouped, known
 RANKS = {"completed": 5, "in_progress": 4, "queued": 3, "waiting": 2, "pending": 2, "requested": 1}
 BEGUN = ("in_progress", "completed")
 NEWEST_ALONE = {"status", "conclusion", "completed_at", "updated_at", "steps", "content_hash"}
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def newest_attempts(observations: Iterable[Row]) -> list[Row]:
@@ -34,13 +33,18 @@ def newest_jobs(observations: Iterable[Row]) -> list[Row]:
 
 def _attempt_order(row: Row) -> tuple[Any, ...]:
     is_final = row["status"] == "completed" and row["conclusion"] != "action_required"
-    updated_at = row["updated_at"] or NEVER
-    return is_final, updated_at, RANKS.get(row["status"], 0), row["content_hash"]
+    rank = RANKS.get(row["status"], 0)
+    return is_final, *_time_order(row["updated_at"]), rank, row["content_hash"]
 
 
 def _job_order(row: Row) -> tuple[Any, ...]:
-    completed_at = row["completed_at"] or NEVER
-    return RANKS.get(row["status"], 0), completed_at, row["content_hash"]
+    rank = RANKS.get(row["status"], 0)
+    return rank, *_time_order(row["completed_at"]), row["content_hash"]
+
+
+def _time_order(time: datetime | None) -> tuple[Any, ...]:
+    """Any time, be it the zero time, is greater than none."""
+    return (time is not None, time)
 
 
 def _job(seen: list[Row]) -> Row:

@@ -98,6 +98,19 @@ def test_the_evidence_and_what_it_cost() -> None:
     assert (day["flaky_wasted_minutes"], day["flaky_cost_usd"]) == (40, Decimal("0.24"))
 
 
+def test_lost_seconds_are_unknown_where_an_end_is_impossible() -> None:
+    def lost(failed_at: str, passed_at: str) -> Any:
+        failed, passed = executions("failure", "success")
+        ends = [{**failed, "completed_at": failed_at}, {**passed, "completed_at": passed_at}]
+        return one(marts(*attempts("failure", "success"), *ends)["flaky_job_occurrences"])[
+            "lost_seconds"
+        ]
+
+    assert lost("2026-03-02T10:10:00Z", "2026-04-11T10:10:00Z") == 40 * 86_400
+    assert lost("2026-03-02T10:10:00Z", "2026-03-02T10:09:59Z") is None
+    assert lost("0001-01-01T00:00:00Z", "2026-03-02T10:09:59Z") is None
+
+
 def test_flaky_runs_and_commits() -> None:
     rows = [
         run(1, "10:00", "failure", head_sha="a"),

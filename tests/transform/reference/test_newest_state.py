@@ -24,6 +24,14 @@ def test_of_two_final_states_the_one_that_was_updated_later_is_newer() -> None:
     assert attempt["conclusion"] == "failure"
 
 
+def test_the_zero_time_is_later_than_none() -> None:
+    zero = job(9, "10:00", "10:00", "failure", completed_at="0001-01-01T00:00:00Z")
+    names = [job(9, "10:00", "10:00", completed_at=None, name=name) for name in "abcdef"]
+    assert (
+        one(marts(run(1, "10:00"), webhook_jobs=[*names, zero])["jobs"])["conclusion"] == "failure"
+    )
+
+
 def test_what_describes_comes_from_the_next_that_has_it_and_empty_text_is_none() -> None:
     first = run(1, "10:00", status="in_progress", ended="", head_branch="topic", actor_login="a")
     second = run(1, "10:00", updated_at="10:05", head_branch="", actor_login=None)
