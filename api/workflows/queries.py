@@ -25,6 +25,7 @@ _WORKFLOWS = """
         workflows.created_at,
         workflows.updated_at,
         workflows.deleted_at,
+        workflows.gone_at,
         latest.run_id as latest_run_id,
         latest.run_attempt as latest_run_attempt,
         latest.status as latest_run_status,
@@ -49,7 +50,8 @@ _WORKFLOWS = """
 """
 
 _CONDITIONS: Mapping[str, LiteralString] = {
-    "state": "and workflows.state = any(%(state)s)",
+    # One that is listed no more is in no state.
+    "state": "and workflows.state = any(%(state)s) and workflows.gone_at is null",
     "name": "and strpos(lower(workflows.name), lower(%(name)s)) > 0",
     "status": "and latest.status = any(%(status)s)",
     "conclusion": "and latest.conclusion = any(%(conclusion)s)",

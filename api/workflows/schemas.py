@@ -17,6 +17,9 @@ _WORKFLOW: dict[str, Schema] = {
     "created_at": nullable(TIME),
     "updated_at": nullable(TIME),
     "deleted_at": nullable(TIME),
+    "gone_at": described(
+        nullable(TIME), "Since when its repository lists it no more; its state was the last seen."
+    ),
     "latest_run_id": described(nullable(ID), "The run created last; null: no run is known."),
     "latest_run_attempt": described(nullable(ID), "Its newest attempt."),
     "latest_run_status": nullable(TEXT),

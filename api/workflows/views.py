@@ -34,7 +34,7 @@ OF_REPOSITORY = replace(
 CONDITIONS = (
     Parameter(
         "state",
-        "Workflows in one of these states, such as `active`.",
+        "Workflows in one of these states, such as `active`, that their repository lists.",
         text,
         TEXT_SCHEMA,
         many=True,

@@ -1,5 +1,6 @@
 """GET /workflows and /workflows/{workflow_id}."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ def test_a_workflow_comes_with_its_repository_and_its_latest_run(
         "created_at": None,
         "updated_at": None,
         "deleted_at": None,
+        "gone_at": None,
         "latest_run_id": 3,
         "latest_run_attempt": 2,
         "latest_run_status": "completed",
@@ -79,6 +81,17 @@ def test_filters_choose_the_workflows(
     answer = client.answer(f"/workflows?{query}", token)
     assert [row["workflow_id"] for row in answer["data"]] == expected
     assert applied is None or answer["filter"] == applied
+
+
+def test_a_workflow_that_its_repository_lists_no_more_is_shown_and_in_no_state(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    gone_at = datetime(2026, 1, 6, tzinfo=UTC)
+    history.workflow(14, 1, "Gone", state="active", gone_at=gone_at)
+    active = client.answer("/workflows?state=active", token)["data"]
+    assert [row["workflow_id"] for row in active] == [11, 21]
+    [gone] = client.answer("/workflows?name=gone", token)["data"]
+    assert (gone["state"], gone["gone_at"]) == ("active", "2026-01-06T00:00:00Z")
 
 
 def test_one_workflow_has_the_statistics_of_its_runs_in_the_range(

@@ -30,6 +30,7 @@ known as (
         workflows.created_at,
         workflows.updated_at,
         workflows.deleted_at,
+        workflows.gone_at,
         false as is_stub
     from workflows
     inner join touched
@@ -67,6 +68,7 @@ stubs as (
         null::timestamptz as created_at,
         null::timestamptz as updated_at,
         null::timestamptz as deleted_at,
+        null::timestamptz as gone_at,
         true as is_stub
     from unknown
     left join lateral (
@@ -104,6 +106,7 @@ select
     all_workflows.created_at,
     all_workflows.updated_at,
     all_workflows.deleted_at,
+    all_workflows.gone_at,
     all_workflows.is_stub
 from all_workflows
 inner join repositories on all_workflows.repository_id = repositories.repository_id
