@@ -47,7 +47,6 @@ OWED: dict[LiteralString, int] = {
     "raw.unbuilt_loads": 2,
     "raw.direct_loads": 1,
     "raw.repository_history": 1,
-    "raw.owed_rebuilds": 1,
 }
 
 

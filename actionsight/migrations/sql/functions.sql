@@ -126,10 +126,7 @@ create or replace function raw.note_polls() returns trigger language plpgsql as 
 begin
     insert into raw.unbuilt_polls (repository_id, day)
     values (new.repository_id, (new.started_at at time zone 'UTC')::date)
-    on conflict (repository_id, day) do update set
-        -- Another entry: a build that took the former one in leaves it.
-        entry_id = default,
-        noted_at = now();
+    on conflict (repository_id, day) do update set noted_at = now();
     return null;
 end
 $body$;
