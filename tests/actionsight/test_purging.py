@@ -9,7 +9,7 @@ from psycopg import Connection, sql
 from actionsight.database import connect
 from actionsight.purging import purge_repository
 from tests.support.dbt_project import Project
-from tests.transform.history_generator import WORKFLOWS
+from tests.transform.histories import WORKFLOWS
 from tests.transform.marts import KEYS
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ from pathlib import Path
 from actionsight.database import connect
 from tests.support.dbt_project import NAME, Project, environment_of_dbt, unbuilt_database
 from tests.support.services import Databases
-from tests.transform.history_generator import WORKFLOWS, History
+from tests.transform.histories import WORKFLOWS, History
 from tests.transform.raw_rows import load
 
 HISTORY = "history"
@@ -30,7 +30,7 @@ def history_database(server: Databases, folder: Path) -> Generator[str]:
 
 def _load(url: str) -> None:
     with connect(url) as connection:
-        for number, rows in enumerate(History(seed=7).batches(1)):
+        for number, rows in enumerate(History.of(7).batches(1)):
             load(connection, f"load-{number}", rows)
         for repository_id in set(WORKFLOWS.values()):
             connection.execute(

@@ -9,10 +9,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from actionsight.settings import ROOT
-from tests.transform import former_reference
-from tests.transform.former_reference.health import health_by_day
-from tests.transform.former_reference.newest_state import newest_attempts, newest_jobs
+from tests.transform import comparison
 from tests.transform.raw_rows import Row
+from tests.transform.reference import compute
 from tests.transform.reference.raw import Raw
 
 MODELS = ROOT / "transform/models/marts"
@@ -55,36 +54,10 @@ def versions(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[Any, .
     return {mart: _rows(connection, mart, "xmin::text, ctid::text") for mart in KEYS}
 
 
-def differences(connection: psycopg.Connection[Any]) -> list[tuple[str, Any, str, Any, Any]]:
+def differences(connection: psycopg.Connection[Any]) -> list[comparison.Difference]:
     """Every (mart, key, column, stored, true) in which the marts depart from the definitions."""
-    found: list[tuple[str, Any, str, Any, Any]] = []
-    attempts = newest_attempts(_observations(connection, "workflow_runs", "webhook_runs"))
-    seen = _observations(connection, "workflow_jobs", "webhook_jobs")
-    gone = {row["job_id"] for row in seen if row.get("gone_at") is not None}
-    jobs = newest_jobs([row for row in seen if row["job_id"] not in gone])
-    visibility: dict[int, str | None] = dict(
-        connection.execute("select repository_id, visibility from raw.repositories").fetchall()
-    )
-    true_marts = former_reference.compute(attempts, jobs, visibility)
-    with connection.cursor(row_factory=dict_row) as cursor:
-        polls = cursor.execute("select * from raw.polls").fetchall()
-    known = {row["repository_id"] for row in read_dicts(connection, "repositories")}
-    true_marts["collection_health_by_day"] = {
-        key: row for key, row in health_by_day(true_marts, polls).items() if key[0] in known
-    }
-    for mart, true_rows in true_marts.items():
-        stored = {_key(mart, row): row for row in read_dicts(connection, mart)}
-        for key in stored.keys() | true_rows.keys():
-            there, true = stored.get(key), true_rows.get(key)
-            if there is None or true is None:
-                found.append((mart, key, "", there, true))
-                continue
-            found += [
-                (mart, key, column, there[column], true[column])
-                for column in there.keys() & true.keys()
-                if there[column] != true[column]
-            ]
-    return found
+    stored = {mart: read_dicts(connection, mart) for mart in KEYS}
+    return comparison.differences(stored, compute(raw_of(connection)), KEYS)
 
 
 def raw_of(connection: psycopg.Connection[Any]) -> Raw:
@@ -126,11 +99,6 @@ def foreign_key_count(connection: psycopg.Connection[Any]) -> int:
         "where contype = 'f' and convalidated and connamespace = 'marts'::regnamespace"
     ).fetchone()
     return int(row[0]) if row else 0
-
-
-def _key(mart: str, row: Row) -> Any:
-    names = KEYS[mart]
-    return tuple(row[name] for name in names) if len(names) > 1 else row[names[0]]
 
 
 def _rows(

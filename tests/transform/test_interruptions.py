@@ -10,7 +10,7 @@ from psycopg import sql
 
 from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.history_generator import History
+from tests.transform.histories import History
 from tests.transform.raw_rows import load
 from tests.transform.test_recording import owed
 
@@ -67,7 +67,7 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
     arguments: list[str],
     table: str,
 ) -> None:
-    first, second = History(6).batches(2)
+    first, second = History.of(6).batches(2)
     load(database, "load 1", first)
     project.run_all()
     load(database, "load 2", second)
@@ -94,7 +94,7 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
 def test_two_first_builds_at_once_leave_what_one_would(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    first, second = History(8).batches(2)
+    first, second = History.of(8).batches(2)
     load(database, "load 1", first)
     _run_at_once(project, [], [])
     assert owed(database) == []

@@ -10,7 +10,7 @@ from actionsight.database import connect
 from tests.support.dbt_project import Project
 from tests.transform import marts
 from tests.transform.factories import job_row, repository, run_row, workflow
-from tests.transform.history_generator import History
+from tests.transform.histories import History
 from tests.transform.raw_rows import load
 
 pytestmark = pytest.mark.integration
@@ -47,7 +47,7 @@ def test_a_build_of_an_empty_database_passes_with_all_its_data_tests(
 def test_a_build_with_nothing_new_writes_no_row_and_raises_no_version(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    load(database, "load 1", History(4).batches(1)[0])
+    load(database, "load 1", History.of(4).batches(1)[0])
     project.run()
     before, versions = marts.versions(database), data_versions(database)
 
@@ -153,7 +153,7 @@ def test_a_run_moves_to_an_earlier_day_when_its_first_attempt_becomes_known(
 def test_a_parent_that_is_refreshed_alone_keeps_the_foreign_keys(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    load(database, "load 1", History(5).batches(1)[0])
+    load(database, "load 1", History.of(5).batches(1)[0])
     project.run()
     before = _foreign_keys(database)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.history_generator import History
+from tests.transform.histories import History
 from tests.transform.raw_rows import load
 from tests.transform.test_recording import owed
 
@@ -25,7 +25,7 @@ _NOT_OURS = """
 def test_a_table_with_another_key_is_made_anew(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    load(database, "load 1", History(9, run_count=20).batches(1)[0])
+    load(database, "load 1", History.of(9, run_count=20).batches(1)[0])
     project.run()
     database.execute(_NOT_OURS)
 
@@ -37,7 +37,7 @@ def test_a_table_with_another_key_is_made_anew(
 def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    first, second = History(9, run_count=40).batches(2)
+    first, second = History.of(9, run_count=40).batches(2)
     load(database, "load 1", first)
     project.run()
     days = len(marts.read_one(database, "workflow_statistics_by_day"))
@@ -84,7 +84,7 @@ def built_at(database: psycopg.Connection[Any], mart: str) -> Any:
 def test_a_mart_that_is_new_takes_in_all_loads(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    first, second = History(9, run_count=20).batches(2)
+    first, second = History.of(9, run_count=20).batches(2)
     load(database, "load 1", first)
     project.run()
     load(database, "load 2", second)

@@ -3,6 +3,43 @@
     case when {{ later }} >= {{ earlier }} then floor(extract(epoch from {{ later }} - {{ earlier }}))::bigint end
 {%- endmacro %}
 
+{#- The same of two times that GitHub gave, which is impossible too before 2018 and over 35 days. -#}
+{% macro reading_between(earlier, later) -%}
+    case
+        when {{ earlier }} >= '2018-01-01 00:00+00' and {{ later }} - {{ earlier }} <= interval '35 days'
+            then {{ seconds_between(earlier, later) }}
+    end
+{%- endmacro %}
+
+{#- Whether such a reading is impossible; not where one of the times is unknown. -#}
+{% macro is_impossible_reading(earlier, later) -%}
+    coalesce(
+        {{ later }} < {{ earlier }}
+        or {{ later }} - {{ earlier }} > interval '35 days'
+        or {{ earlier }} < '2018-01-01 00:00+00',
+        false
+    )
+{%- endmacro %}
+
+{#-
+The period of repository_history that a time falls into; the first one reaches back without bound. A
+lateral subquery, which gives one row or none.
+-#}
+{% macro period_at(history, repository_id, time) -%}
+    (
+        select
+            periods.visibility,
+            periods.default_branch
+        from {{ history }} as periods
+        where periods.repository_id = {{ repository_id }}
+        order by
+            (periods.valid_from <= {{ time }}) desc,
+            case when periods.valid_from <= {{ time }} then periods.valid_from end desc,
+            periods.valid_from asc
+        limit 1
+    )
+{%- endmacro %}
+
 {#- How far a run or job has come; nothing here depends on when it was observed. -#}
 {% macro status_rank(status) -%}
     case {{ status }}
@@ -44,14 +81,4 @@
 {#- Why minutes were wasted; a job counts under the first that fits. -#}
 {% macro waste_causes() %}
     {%- do return(["rerun", "superseded", "timed_out", "cancelled"]) %}
-{%- endmacro %}
-
-{#- A cancelled run, and a newer one of the same kind that was created before it ended. -#}
-{% macro supersedes(newer, cancelled, created_at) -%}
-    {{ cancelled }}.repository_id = {{ newer }}.repository_id
-    and {{ cancelled }}.workflow_id = {{ newer }}.workflow_id
-    and {{ cancelled }}.head_repository_id = {{ newer }}.head_repository_id
-    and {{ cancelled }}.head_branch = {{ newer }}.head_branch
-    and {{ cancelled }}.event = {{ newer }}.event
-    and {{ created_at }} < coalesce({{ cancelled }}.ended_at, {{ cancelled }}.updated_at)
 {%- endmacro %}

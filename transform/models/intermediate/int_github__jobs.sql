@@ -44,6 +44,12 @@ placed as (
     select
         observations.*,
         max(observations.status_rank) over (partition by observations.job_id) as highest_rank,
+        coalesce(
+            jsonb_array_length(
+                jsonb_path_query_array(observations.steps, '$[*] ? (@.status == "completed")')
+            ),
+            0
+        ) as completed_step_count,
         row_number() over (
             partition by observations.job_id
             order by
@@ -60,8 +66,8 @@ newest as (
         job_id,
         {{ newest_known('run_id') }} as run_id,
         {{ newest_known('repository_id') }} as repository_id,
-        -- Old shapes do not number the attempt.
-        coalesce({{ newest_known('run_attempt') }}, 1) as run_attempt,
+        -- Told under two attempts it belongs to the lower; old shapes do not number the attempt.
+        coalesce(min(run_attempt), 1) as run_attempt,
         {{ newest_known('name') }} as name,
         {{ newest('status') }} as status,
         {{ newest('conclusion') }} as conclusion,
@@ -78,6 +84,13 @@ newest as (
         {{ newest_known('runner_group_name') }} as runner_group_name,
         {{ newest_known('html_url') }} as html_url,
         bool_or(coalesce(status = 'waiting', false)) as was_gated,
+        -- Of a job that is still open, what tells of most completed steps counts.
+        (array_agg(
+            steps order by
+                case when highest_rank = 5 then place end asc,
+                completed_step_count desc,
+                content_hash desc
+        ))[1] as steps,
         {{ how_seen() }}
     from placed
     group by job_id
@@ -100,6 +113,7 @@ newest as (
         runner_group_name,
         html_url,
         coalesce(status = 'waiting', false) as was_gated,
+        steps,
         {{ seen_by_poll_alone() }}
     from polled_alone
 ),
@@ -107,9 +121,16 @@ newest as (
 with_runner as (
     select
         newest.*,
+        -- A job that is still open is no copy, nor is one that ended in this attempt.
+        coalesce(newest.run_attempt > 1 and newest.status = 'completed', false) as may_be_copy,
         coalesce(
-            newest.run_attempt > 1 and newest.started_at < attempts.run_started_at, false
-        ) as started_before_attempt,
+            newest.run_attempt > 1
+            and newest.status = 'completed'
+            and greatest(newest.started_at, newest.completed_at) < attempts.run_started_at
+            and newest.started_at is not null
+            and newest.completed_at is not null,
+            false
+        ) as is_before_attempt,
         coalesce(newest.runner_id != 0 or newest.runner_name is not null, false)
         and coalesce(newest.status in ('in_progress', 'completed'), false) as had_runner
     from newest
@@ -122,7 +143,7 @@ with_runner as (
 with_first_execution as (
     select
         *,
-        min(run_attempt) filter (where had_runner and not started_before_attempt) over (
+        min(run_attempt) filter (where had_runner and not is_before_attempt) over (
             partition by run_id, name, started_at, completed_at
         ) as first_executed_attempt
     from with_runner
@@ -131,9 +152,10 @@ with_first_execution as (
 carried_over as (
     select
         *,
-        started_before_attempt
-        or coalesce(started_at is not null and run_attempt > first_executed_attempt, false)
-            as is_carried_over
+        is_before_attempt
+        or coalesce(
+            may_be_copy and started_at is not null and run_attempt > first_executed_attempt, false
+        ) as is_carried_over
     from with_first_execution
 ),
 
@@ -175,55 +197,104 @@ executed as (
 measured as (
     select
         *,
-        coalesce(is_executed and started_at < created_at, false) as is_impossible_queue,
-        coalesce(is_executed_and_completed and completed_at < started_at, false)
+        is_executed and {{ is_impossible_reading('created_at', 'started_at') }}
+            as is_impossible_queue,
+        is_executed_and_completed and {{ is_impossible_reading('started_at', 'completed_at') }}
             as is_impossible_duration,
-        case when is_executed then {{ seconds_between('created_at', 'started_at') }} end
+        case when is_executed then {{ reading_between('created_at', 'started_at') }} end
             as queue_seconds,
         case
             when is_executed_and_completed
-                then {{ seconds_between('started_at', 'completed_at') }}
-        end as duration_seconds,
-        -- From the exact times: 60.5 seconds are two minutes.
-        case
-            when is_executed_and_completed
-                then greatest(
-                    coalesce(ceil(extract(epoch from completed_at - started_at) / 60), 0), 0
-                )::bigint
-        end as minutes
+                then {{ reading_between('started_at', 'completed_at') }}
+        end as duration_seconds
     from executed
+),
+
+with_minutes as (
+    select
+        *,
+        case
+            when is_executed_and_completed then ceil(coalesce(duration_seconds, 0) / 60.0)::bigint
+        end as minutes
+    from measured
+),
+
+-- Of two steps with one number the later one counts.
+numbered_steps as (
+    select distinct on (with_minutes.job_id, (element.step ->> 'number')::bigint)
+        with_minutes.job_id,
+        (element.step ->> 'number')::bigint as step_number,
+        nullif(element.step ->> 'name', '') as name,
+        element.step ->> 'conclusion' as conclusion
+    from with_minutes
+    cross join
+        lateral jsonb_array_elements(
+            case when jsonb_typeof(with_minutes.steps) = 'array' then with_minutes.steps end
+        ) with ordinality as element (step, place)
+    where with_minutes.is_executed and element.step ->> 'number' is not null
+    order by with_minutes.job_id asc, (element.step ->> 'number')::bigint asc, element.place desc
+),
+
+told_by_steps as (
+    select
+        job_id,
+        count(*) as step_count,
+        (
+            array_agg(step_number order by step_number)
+            filter (where conclusion in ('failure', 'timed_out'))
+        )[1] as failed_step_number,
+        (
+            array_agg(name order by step_number)
+            filter (where conclusion in ('failure', 'timed_out'))
+        )[1] as failed_step_name
+    from numbered_steps
+    group by job_id
 )
 
 select
-    job_id,
-    run_id,
-    repository_id,
-    run_attempt,
-    name,
-    status,
-    conclusion,
-    created_at,
-    started_at,
-    completed_at,
-    head_branch,
-    labels,
-    runner_class,
-    runner_id,
-    runner_name,
-    runner_group_name,
-    html_url,
-    is_executed,
-    is_carried_over,
-    was_gated,
-    was_seen_by_webhook,
-    was_seen_by_poll,
-    was_corrected,
-    queue_seconds,
-    is_impossible_queue,
-    duration_seconds,
-    is_impossible_duration,
-    -- Of an unknown class nobody knows whether GitHub bills it.
-    case when runner_class in ('self_hosted', 'unknown') then minutes * 0 else minutes end
-        as billable_minutes,
-    case when runner_class = 'self_hosted' then minutes else minutes * 0 end as self_hosted_minutes
-from measured
+    with_minutes.job_id,
+    with_minutes.run_id,
+    with_minutes.repository_id,
+    with_minutes.run_attempt,
+    with_minutes.name,
+    with_minutes.status,
+    with_minutes.conclusion,
+    with_minutes.created_at,
+    with_minutes.started_at,
+    with_minutes.completed_at,
+    with_minutes.head_branch,
+    with_minutes.labels,
+    with_minutes.runner_class,
+    with_minutes.runner_id,
+    with_minutes.runner_name,
+    with_minutes.runner_group_name,
+    with_minutes.html_url,
+    with_minutes.is_executed,
+    with_minutes.is_carried_over,
+    with_minutes.was_gated,
+    with_minutes.was_seen_by_webhook,
+    with_minutes.was_seen_by_poll,
+    with_minutes.was_corrected,
+    with_minutes.queue_seconds,
+    with_minutes.is_impossible_queue,
+    with_minutes.duration_seconds,
+    with_minutes.is_impossible_duration,
+    {%- for kind, condition in [
+        ('billable', "not in ('self_hosted', 'unknown')"),
+        ('self_hosted', "= 'self_hosted'"),
+        ('unknown', "= 'unknown'"),
+    ] %}
+    case
+        when with_minutes.runner_class {{ condition }} then with_minutes.minutes
+        when with_minutes.minutes is not null then 0
+    end as {{ kind }}_minutes,
+    {%- endfor %}
+    told_by_steps.failed_step_number,
+    told_by_steps.failed_step_name,
+    case
+        when with_minutes.is_executed and jsonb_typeof(with_minutes.steps) = 'array'
+            then jsonb_array_length(with_minutes.steps) - coalesce(told_by_steps.step_count, 0)
+        else 0
+    end::bigint as steps_left_out
+from with_minutes
+left join told_by_steps on with_minutes.job_id = told_by_steps.job_id

@@ -12,10 +12,6 @@ all_runs as not materialized (
     select * from {{ ref('workflow_runs') }}
 ),
 
-repositories as (
-    select repository_id, visibility from {{ ref('repositories') }}
-),
-
 runner_prices as (
     select * from {{ ref('stg_github__runner_prices') }}
 ),
@@ -26,6 +22,7 @@ runs as (
     inner join touched on all_runs.run_id = touched.run_id
 ),
 
+-- While its newest attempt went on, a newer run of the same kind was created.
 superseded_runs as (
     select cancelled.run_id
     from runs as cancelled
@@ -36,8 +33,14 @@ superseded_runs as (
             select
             from all_runs as newer
             where
-                (newer.created_at, newer.run_id) > (cancelled.created_at, cancelled.run_id)
-                and {{ supersedes('newer', 'cancelled', 'newer.created_at') }}
+                newer.repository_id = cancelled.repository_id
+                and newer.workflow_id = cancelled.workflow_id
+                and newer.head_repository_id = cancelled.head_repository_id
+                and newer.head_branch = cancelled.head_branch
+                and newer.event = cancelled.event
+                and newer.created_at > cancelled.run_started_at
+                and newer.created_at < cancelled.ended_at
+                and (newer.created_at, newer.run_id) > (cancelled.created_at, cancelled.run_id)
         )
 ),
 
@@ -58,41 +61,52 @@ judged as (
         runs.workflow_id,
         runs.day,
         runs.created_at as run_created_at,
-        -- Null until an executed job has completed; one of the two is 0, of an unknown class both.
-        jobs.billable_minutes + jobs.self_hosted_minutes as minutes,
         case
             when not jobs.is_executed then null
             when
-                jobs.conclusion in ('failure', 'timed_out', 'cancelled')
+                jobs.status = 'completed'
+                and jobs.conclusion in ('failure', 'timed_out', 'cancelled')
                 and jobs.run_attempt < runs.run_attempt
                 then 'rerun'
-            when superseded_runs.run_id is not null then 'superseded'
-            when jobs.conclusion in ('timed_out', 'cancelled') then jobs.conclusion
+            when superseded_runs.run_id is not null and jobs.run_attempt = runs.run_attempt
+                then 'superseded'
+            when jobs.status = 'completed' and jobs.conclusion in ('timed_out', 'cancelled')
+                then jobs.conclusion
         end as waste_cause,
-        coalesce(
-            (coalesce(jobs.started_at, jobs.created_at) at time zone 'UTC')::date, runs.day
-        ) as priced_on
+        coalesce(jobs.started_at, jobs.created_at, runs.created_at) as began_at
     from jobs
     inner join runs on jobs.run_id = runs.run_id
     left join superseded_runs on jobs.run_id = superseded_runs.run_id
 ),
 
+dated as (
+    select
+        *,
+        (began_at at time zone 'UTC')::date as priced_on,
+        billable_minutes + self_hosted_minutes + unknown_minutes as minutes
+    from judged
+),
+
 priced as (
     select
-        judged.*,
-        judged.minutes * prices.usd_per_minute as list_price_usd,
+        dated.*,
+        dated.minutes * prices.usd_per_minute as list_price_usd,
         case
             when not prices.is_standard then 1
-            when repositories.visibility = 'public' then 0
-            when repositories.visibility is not null then 1
+            when period.visibility = 'public' then 0
+            when period.visibility is not null then 1
         end as charged_share
-    from judged
-    inner join repositories on judged.run_repository_id = repositories.repository_id
+    from dated
     left join prices
         on
-            judged.runner_class = prices.runner_class
-            and judged.priced_on >= prices.valid_from
-            and judged.priced_on < coalesce(prices.valid_until, 'infinity')
+            dated.runner_class = prices.runner_class
+            and dated.priced_on >= prices.valid_from
+            and dated.priced_on < coalesce(prices.valid_until, 'infinity')
+    left join
+        lateral
+        {{ period_at(ref('repository_history'), 'dated.run_repository_id', 'dated.began_at') }}
+            as period
+        on true
 )
 
 select
@@ -104,7 +118,18 @@ select
     day,
     run_created_at,
     name,
+    md5(coalesce(name, ''))::uuid as job_name_key,
     labels,
+    md5(
+        array_to_string(
+            array(
+                select distinct lower(label) as label
+                from unnest(labels) as label
+                order by label
+            ),
+            ' '
+        )
+    )::uuid as labels_key,
     runner_class,
     runner_id,
     runner_name,
@@ -123,11 +148,18 @@ select
     is_impossible_duration,
     billable_minutes,
     self_hosted_minutes,
+    unknown_minutes,
     waste_cause,
-    case when waste_cause is null then minutes * 0 else minutes end as wasted_minutes,
+    case
+        when waste_cause is not null then billable_minutes + self_hosted_minutes
+        when minutes is not null then 0
+    end as wasted_minutes,
     (list_price_usd * charged_share)::numeric(18, 6) as estimated_cost_usd,
     list_price_usd::numeric(18, 6) as list_price_usd,
     case when is_executed then priced_on end as cost_day,
+    failed_step_number,
+    failed_step_name,
+    steps_left_out,
     head_branch,
     html_url
 from priced

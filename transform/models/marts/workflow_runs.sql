@@ -28,9 +28,27 @@ first_attempts as (
     select
         run_id,
         case when is_completed then conclusion end as conclusion,
-        ended_at
+        case when jobs_executed > 0 then ended_at end as ended_at
     from attempts
     where run_attempt = 1
+),
+
+-- Names that executed twice in an attempt: nothing tells their jobs in two attempts apart.
+ambiguous_names as (
+    select
+        run_id,
+        count(distinct coalesce(name, '')) as name_count
+    from (
+        select
+            jobs.run_id,
+            jobs.name
+        from {{ ref('int_github__jobs') }} as jobs
+        inner join touched on jobs.run_id = touched.run_id
+        where jobs.is_executed
+        group by jobs.run_id, jobs.run_attempt, jobs.name
+        having count(*) > 1
+    ) as executed_twice
+    group by run_id
 ),
 
 flaky_runs as (
@@ -73,10 +91,18 @@ select
     newest_attempts.duration_seconds,
     newest_attempts.api_duration_seconds,
     newest_attempts.queue_seconds,
+    newest_attempts.time_to_red_seconds,
+    newest_attempts.red_overrun_seconds,
+    newest_attempts.busy_seconds,
+    newest_attempts.covered_seconds,
+    newest_attempts.parallelism,
+    newest_attempts.idle_seconds,
+    newest_attempts.health_group,
     {{ seconds_between('creation_times.created_at', 'first_attempts.ended_at') }}
         as time_to_signal_seconds,
     first_attempts.conclusion as first_attempt_conclusion,
     flaky_runs.run_id is not null as is_flaky,
+    coalesce(ambiguous_names.name_count, 0) as ambiguous_name_count,
     newest_attempts.jobs_listed,
     newest_attempts.jobs_executed,
     newest_attempts.html_url,
@@ -85,3 +111,4 @@ from newest_attempts
 inner join creation_times on newest_attempts.run_id = creation_times.run_id
 left join first_attempts on newest_attempts.run_id = first_attempts.run_id
 left join flaky_runs on newest_attempts.run_id = flaky_runs.run_id
+left join ambiguous_names on newest_attempts.run_id = ambiguous_names.run_id

@@ -109,6 +109,7 @@ job_totals as (
         count(*) filter (where jobs.is_impossible_duration) as impossible_duration_count,
         sum(jobs.billable_minutes)::bigint as billable_minutes,
         sum(jobs.self_hosted_minutes)::bigint as self_hosted_minutes,
+        sum(jobs.unknown_minutes)::bigint as unknown_minutes,
         {%- for cause in waste_causes() %}
         sum(jobs.wasted_minutes) filter (where jobs.waste_cause = '{{ cause }}')::bigint
             as {{ cause }}_wasted_minutes,
@@ -154,6 +155,7 @@ select
     coalesce(job_totals.impossible_duration_count, 0) as impossible_duration_count,
     job_totals.billable_minutes,
     job_totals.self_hosted_minutes,
+    job_totals.unknown_minutes,
     job_totals.wasted_minutes,
     {%- for cause in waste_causes() %}
     case
@@ -163,6 +165,8 @@ select
     {%- endfor %}
     job_totals.estimated_cost_usd,
     job_totals.list_price_usd,
+    (job_totals.estimated_cost_usd / nullif(run_totals.success_count, 0))::numeric(18, 6)
+        as cost_per_success_usd,
     coalesce(job_totals.unpriced_job_count, 0) as unpriced_job_count,
     coalesce(job_totals.unpriced_job_count > 0, false) as is_lower_bound
 from touched
