@@ -40,6 +40,11 @@ lateral subquery, which gives one row or none.
     )
 {%- endmacro %}
 
+{#- Which six hours of a day a time lies in, by their beginning. -#}
+{% macro six_hours_of(time) -%}
+    date_bin('6 hours', {{ time }}, '2000-01-01 00:00+00')
+{%- endmacro %}
+
 {#- How far a run or job has come; nothing here depends on when it was observed. -#}
 {% macro status_rank(status) -%}
     case {{ status }}
@@ -63,7 +68,7 @@ lateral subquery, which gives one row or none.
     {{ part }}::double precision / nullif({{ whole }}, 0)
 {%- endmacro %}
 
-{#- Conclusions of runs that the statistics count one by one. -#}
+{#- Conclusions that the statistics of runs and of jobs count one by one. -#}
 {% macro run_conclusions() %}
     {%- do return([
         "success",
