@@ -49,6 +49,13 @@ ASSETS = {
     "marts/workflow_runs",
     "marts/workflow_run_attempts",
     "marts/jobs",
+    "marts/steps",
+    "marts/flaky_job_occurrences",
+    "marts/job_statistics_by_day",
+    "marts/cost_by_day",
+    "marts/runner_statistics_by_hour",
+    "marts/branch_health_intervals",
+    "marts/repository_statistics_by_day",
     "marts/workflow_statistics_by_day",
     "marts/collection_health_by_day",
 }
