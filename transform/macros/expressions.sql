@@ -16,7 +16,7 @@
     coalesce(
         {{ later }} < {{ earlier }}
         or {{ later }} - {{ earlier }} > interval '35 days'
-        or {{ earlier }} < '2018-01-01 00:00+00',
+        or ({{ earlier }} < '2018-01-01 00:00+00' and {{ later }} is not null),
         false
     )
 {%- endmacro %}
