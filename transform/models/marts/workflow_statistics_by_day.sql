@@ -70,7 +70,7 @@ commits as (
         runs.repository_id,
         runs.workflow_id,
         runs.day,
-        runs.head_sha,
+        attempts.head_sha,
         bool_or(attempts.conclusion = 'success') as has_success,
         bool_or(attempts.conclusion in ('failure', 'timed_out')) as has_failure,
         bool_or(attempts.conclusion = 'success' and attempts.run_attempt = runs.run_attempt)
@@ -81,8 +81,8 @@ commits as (
         ) as has_latest_failure
     from runs
     inner join all_attempts as attempts on runs.run_id = attempts.run_id
-    where runs.head_sha is not null and attempts.is_completed
-    group by runs.repository_id, runs.workflow_id, runs.day, runs.head_sha
+    where attempts.head_sha is not null and attempts.is_completed
+    group by runs.repository_id, runs.workflow_id, runs.day, attempts.head_sha
 ),
 
 commit_totals as (
