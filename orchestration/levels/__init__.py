@@ -1,0 +1,1 @@
+"""Changes of level: since which run a series of durations is slower, or faster."""
