@@ -9,6 +9,7 @@ from dagster import (
 
 from actionsight.settings import load
 from orchestration.asset_specs import repository_history, runner_lists
+from orchestration.levels.assets import SYNC, duration_levels, find_levels, levels_schedule
 from orchestration.liveness import live_executor
 from orchestration.modelling.assets import models
 from orchestration.modelling.builds import build
@@ -32,7 +33,7 @@ from orchestration.sensors import drain_and_build, new_repositories, purge_reque
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 
 sync = define_asset_job(
-    "sync",
+    SYNC,
     selection=AssetSelection.assets(polled_tables, drained_tables, models),
     description="All that is owed by GitHub, one drain, and the build of it: `actionsight sync`.",
     config={
@@ -51,14 +52,16 @@ defs = Definitions(
         repository_history,
         *runner_lists,
         models,
+        duration_levels,
     ],
     asset_checks=[webhooks_tell_enough],
-    jobs=[collect, sweep, backfill, build, sync, reconcile, purge_old_runs, purge],
+    jobs=[collect, sweep, backfill, build, sync, reconcile, find_levels, purge_old_runs, purge],
     schedules=[
         polling_schedule(load().poll_minutes),
         sweep_github,
         read_history,
         reconciling_schedule,
+        levels_schedule,
         old_runs_schedule,
     ],
     sensors=[drain_and_build, new_repositories, purge_requests],

@@ -1,5 +1,9 @@
 """The code location loads as the server loads it, and its lineage is one connected graph."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from dagster import (
     AssetKey,
@@ -12,6 +16,7 @@ from dagster import (
     validate_run_config,
 )
 
+from actionsight.settings import ROOT
 from orchestration.definitions import defs
 
 pytestmark = pytest.mark.unit
@@ -31,6 +36,7 @@ ASSETS = {
     "raw/webhook_batches",
     "raw/webhook_dead_letters",
     "raw/repository_history",
+    "raw/duration_levels",
     "raw/runner_prices",
     "raw/runner_labels",
     "staging/stg_github__polls",
@@ -43,6 +49,8 @@ ASSETS = {
     "staging/stg_github__runner_labels",
     "intermediate/int_github__jobs",
     "intermediate/int_github__workflow_run_attempts",
+    "staging/stg_levels__changes",
+    "marts/level_changes",
     "marts/repositories",
     "marts/repository_history",
     "marts/workflows",
@@ -69,6 +77,16 @@ def test_the_definitions_are_loadable() -> None:
     Definitions.validate_loadable(defs)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
+def test_to_import_the_definitions_starts_no_thread() -> None:
+    """Runs are forked from the process that has imported them."""
+    count = "import os, orchestration.definitions; print(len(os.listdir('/proc/self/task')))"
+    counted = subprocess.run(
+        [sys.executable, "-c", count], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    assert counted.stdout == "1\n"
+
+
 def test_the_assets_are_exactly_the_known_ones() -> None:
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
     assert keys == ASSETS
@@ -81,7 +99,7 @@ def test_every_raw_table_and_every_mart_descends_from_github() -> None:
         ancestors = graph.get_ancestor_asset_keys(key)
         if key in LISTS:
             assert not ancestors
-        elif key.path == ["raw", "repository_history"]:
+        elif key.path in (["raw", "repository_history"], ["raw", "duration_levels"]):
             assert {rest, webhooks} <= ancestors
         elif key.path[0] == "raw":
             assert len({rest, webhooks} & ancestors) == 1, key.to_user_string()

@@ -134,7 +134,7 @@ raw.unbuilt_loads until a build is through that had taken it in, or found it tak
         "runner_prices": "load_id",
         "runner_labels": "load_id",
         "repository_history": "load_id",
-        "level_changes": "load_id",
+        "duration_levels": "load_id",
     } %}
     {%- do return(columns.get(table)) %}
 {%- endmacro %}
