@@ -64,7 +64,8 @@ _STATEMENTS = (
         run_id, run_attempt, repository_id, workflow_id, run_number, name, display_title, event,
         status, conclusion, is_completed, is_decisive, head_branch, head_sha, actor_login, day,
         created_at, duration_seconds, api_duration_seconds, queue_seconds, time_to_signal_seconds,
-        first_attempt_conclusion, is_flaky, jobs_listed, jobs_executed, html_url
+        first_attempt_conclusion, is_flaky, ambiguous_name_count, jobs_listed, jobs_executed,
+        html_url
     )
     select
         number,
@@ -90,6 +91,7 @@ _STATEMENTS = (
         seconds + 20,
         case when is_rerun then 'failure' else conclusion end,
         is_rerun and conclusion = 'success',
+        0,
         %(jobs)s,
         %(jobs)s,
         'https://github.com/acme/repository/actions/runs/' || number
@@ -97,14 +99,16 @@ _STATEMENTS = (
     """,
     """
     insert into marts.jobs (
-        job_id, run_id, run_attempt, repository_id, workflow_id, name, labels, runner_class, status,
-        conclusion, day, run_created_at, created_at, is_executed, is_carried_over, was_gated,
-        queue_seconds, is_impossible_queue, duration_seconds, is_impossible_duration,
-        billable_minutes, wasted_minutes, estimated_cost_usd, list_price_usd, html_url
+        job_id, run_id, run_attempt, repository_id, workflow_id, name, job_name_key, labels,
+        labels_key, runner_class, steps_left_out, status, conclusion, day, run_created_at,
+        created_at, is_executed, is_carried_over, was_gated, queue_seconds, is_impossible_queue,
+        duration_seconds, is_impossible_duration, billable_minutes, wasted_minutes,
+        estimated_cost_usd, list_price_usd, html_url
     )
     select
         %(jobs)s * run_id + number, run_id, run_attempt, repository_id, workflow_id,
-        'job ' || number, array['ubuntu-latest'], 'linux', 'completed', conclusion, day, created_at,
+        'job ' || number, md5('job ' || number)::uuid, array['ubuntu-latest'],
+        md5('ubuntu-latest')::uuid, 'linux', 0, 'completed', conclusion, day, created_at,
         created_at, true, false, false, (60 * power(random(), 4))::bigint, false,
         duration_seconds / number, false, 1 + duration_seconds / number / 60, 0, 0,
         0.006 * (1 + duration_seconds / number / 60),

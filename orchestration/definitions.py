@@ -12,7 +12,8 @@ from orchestration.asset_specs import repository_history, runner_lists
 from orchestration.levels.assets import SYNC, duration_levels, find_levels, levels_schedule
 from orchestration.liveness import live_executor
 from orchestration.modelling.assets import models
-from orchestration.modelling.builds import build
+from orchestration.modelling.builds import build, full_build, full_build_schedule
+from orchestration.modelling.drift import check_drift, drift_schedule
 from orchestration.modelling.reconciliation import (
     reconcile,
     reconciling_schedule,
@@ -55,12 +56,17 @@ defs = Definitions(
         duration_levels,
     ],
     asset_checks=[webhooks_tell_enough],
-    jobs=[collect, sweep, backfill, build, sync, reconcile, find_levels, purge_old_runs, purge],
+    jobs=[
+        *(collect, sweep, backfill, build, full_build, sync),
+        *(reconcile, check_drift, find_levels, purge_old_runs, purge),
+    ],
     schedules=[
         polling_schedule(load().poll_minutes),
         sweep_github,
         read_history,
+        full_build_schedule,
         reconciling_schedule,
+        drift_schedule,
         levels_schedule,
         old_runs_schedule,
     ],

@@ -26,7 +26,7 @@ from actionsight.purging import requested
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainError, drain
 from orchestration.dagster_runs import under_way
-from orchestration.modelling.builds import build, build_request
+from orchestration.modelling.builds import build, build_request, full_build
 from orchestration.polling.schedules import backfill, collect
 from orchestration.purging import purge
 from orchestration.webhooks.assets import event_buffer, materialisations
@@ -40,7 +40,7 @@ START_KEY = f"start {datetime.now(UTC).isoformat()}"
 # A drain of a thousand events takes less than a second and can be repeated at any point, while the
 # launch of a run takes many: so it happens in the tick, and only the models run as a run.
 @sensor(
-    job=build,
+    jobs=[build, full_build],
     # The daemon comes round every five seconds; a longer interval would skip every other round.
     minimum_interval_seconds=3,
     default_status=DefaultSensorStatus.RUNNING,

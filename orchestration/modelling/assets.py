@@ -15,6 +15,9 @@ from orchestration.levels.assets import look_after_build
 from orchestration.modelling import dbt_runner
 from orchestration.modelling.translator import ModelTranslator
 
+# The job that builds the marts alone, after each load.
+HOT_BUILD = "build"
+
 # No further pass begins after so long: a run is to be looked at, and then forgotten, as one.
 PASSES_SECONDS = 60
 
@@ -32,13 +35,14 @@ translator = ModelTranslator()
     name="models",
 )
 def models(context: AssetExecutionContext) -> Iterator[Any]:
-    """Build the selected models of all loads that no build has taken in, and test them.
+    """Build the selected models of all loads that no build has taken in.
 
     What is loaded meanwhile is built in further passes: this process has imported everything and
     needs two seconds, a new run would need ten. So are new levels of the durations that were built.
     """
     began = time.monotonic()
-    yield from dbt_runner.build(context, project, translator)
+    is_hot = context.run.job_name == HOT_BUILD
+    yield from dbt_runner.build(context, project, translator, is_hot=is_hot)
     database_url = str(load().database_url)
     # What the look brings is built, however long it took.
     if not context.is_subset and look_after_build(context):
@@ -47,9 +51,9 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     def has_unbuilt_loads() -> bool:
         return (
             # A part of the models leaves its loads unbuilt, whatever it does.
-            not context.is_subset
+            (is_hot or not context.is_subset)
             and time.monotonic() - began <= PASSES_SECONDS
             and is_build_owed(database_url)
         )
 
-    dbt_runner.build_while(has_unbuilt_loads, context, project, translator)
+    dbt_runner.build_while(has_unbuilt_loads, context, project, translator, is_hot=is_hot)

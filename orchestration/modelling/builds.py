@@ -1,50 +1,79 @@
-"""When the models are built: whenever loads exist that no build has taken in."""
+"""When the models are built: whenever loads exist that no build has taken in, and once a night."""
 
 import time
+from datetime import UTC, datetime
 
 from dagster import (
     AssetSelection,
     DagsterInstance,
     DagsterRunStatus,
+    DefaultScheduleStatus,
     RunRequest,
     RunsFilter,
+    ScheduleDefinition,
     SkipReason,
     define_asset_job,
 )
 
 from actionsight.backlog import is_build_owed, unbuilt_load_count
 from orchestration.dagster_runs import under_way
-from orchestration.modelling.assets import models
+from orchestration.modelling.assets import HOT_BUILD, models
 from orchestration.modelling.reconciliation import webhooks_tell_enough
 
+# Views change with a version and tests look at everything: neither belongs behind each load.
 build = define_asset_job(
-    "build",
+    HOT_BUILD,
+    selection=(
+        AssetSelection.assets(models) & AssetSelection.groups("intermediate", "marts")
+    ).without_checks(),
+    description="Build the marts of the loads that are not built yet.",
+)
+full_build = define_asset_job(
+    "full_build",
     selection=AssetSelection.assets(models) - AssetSelection.checks(webhooks_tell_enough),
-    description="Build the models of the loads that are not built yet, and test them.",
+    description="All that `dbt build` does: views, marts and their data tests.",
+)
+full_build_schedule = ScheduleDefinition(
+    name="build_and_test_everything",
+    job=full_build,
+    cron_schedule="47 2 * * *",
+    execution_timezone="UTC",
+    default_status=DefaultScheduleStatus.RUNNING,
 )
 
 RETRY_SECONDS = 60
+# The code server imports this module once, when it starts, which an upgrade follows.
+START_TAG = {"actionsight/start": datetime.now(UTC).isoformat()}
 
 
 def build_request(instance: DagsterInstance, database_url: str) -> RunRequest | SkipReason:
     """A request for a build where loads are unbuilt and none is under way; else why not.
 
     `drain_and_build` asks for it every few seconds (`orchestration/sensors.py`). The database is
-    asked each time, so that no missed event, crash or restart can leave a load unbuilt.
+    asked each time, so that no missed event, crash or restart can leave a load unbuilt. The first
+    one after a start is a full one: another version may have other views.
     """
-    running = under_way(instance, [build.name])
+    running = under_way(instance, [build.name, full_build.name])
     if running:
         return SkipReason(f"The build {running[0].run_id[:8]} is under way.")
     if _failed_just_now(instance):
         return SkipReason("The last build failed; it is tried again a minute after its end.")
     if not is_build_owed(database_url):
         return SkipReason("Every load is built.")
-    unbuilt = unbuilt_load_count(database_url)
-    return RunRequest(job_name=build.name, tags={"actionsight/unbuilt_loads": str(unbuilt)})
+    tags = {"actionsight/unbuilt_loads": str(unbuilt_load_count(database_url))}
+    if not instance.get_runs(RunsFilter(tags=START_TAG), limit=1):
+        return RunRequest(job_name=full_build.name, tags={**tags, **START_TAG})
+    return RunRequest(job_name=build.name, tags=tags)
 
 
 def _failed_just_now(instance: DagsterInstance) -> bool:
-    newest = instance.get_run_records(RunsFilter(job_name=build.name), limit=1)
-    if not newest or newest[0].dagster_run.status != DagsterRunStatus.FAILURE:
-        return False
-    return time.time() - (newest[0].end_time or 0) < RETRY_SECONDS
+    newest = [
+        record
+        for job in (build, full_build)
+        for record in instance.get_run_records(RunsFilter(job_name=job.name), limit=1)
+    ]
+    return any(
+        record.dagster_run.status == DagsterRunStatus.FAILURE
+        and time.time() - (record.end_time or 0) < RETRY_SECONDS
+        for record in newest
+    )

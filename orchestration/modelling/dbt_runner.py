@@ -18,13 +18,22 @@ from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
 from google.protobuf.json_format import MessageToDict  # pyrefly: ignore[untyped-import]
 
+# The manifest of set-up is the one that Dagster reads; no file of a build is read again.
+_WAYS = ["--quiet", "--no-write-json", "--no-use-colors"]
 RESULTS = {"LogModelResult", "LogSeedResult", "LogSnapshotResult", "LogTestResult"}
 
 
 def build(
-    context: AssetExecutionContext, project: DbtProject, translator: DagsterDbtTranslator
+    context: AssetExecutionContext,
+    project: DbtProject,
+    translator: DagsterDbtTranslator,
+    *,
+    is_hot: bool,
 ) -> Iterator[Any]:
     """Run `dbt build` for the selected assets; yield each result as soon as dbt has it.
+
+    Args:
+        is_hot: the marts are selected, and nothing else (`selectors.yml`).
 
     Yields:
         Dagster's outputs, check results and observations.
@@ -32,7 +41,7 @@ def build(
     Raises:
         Failure: dbt could not start, or a model or a blocking test failed; names them.
     """
-    yield from _results(context, project, translator, is_again=False)
+    yield from _results(context, project, translator, is_hot=is_hot, is_again=False)
 
 
 def build_while(
@@ -40,6 +49,8 @@ def build_while(
     context: AssetExecutionContext,
     project: DbtProject,
     translator: DagsterDbtTranslator,
+    *,
+    is_hot: bool,
 ) -> None:
     """Build again within a run, pass after pass; the last pass's results are logged.
 
@@ -52,10 +63,29 @@ def build_while(
     try:
         while is_wanted():
             results.clear()
-            results.extend(_results(context, project, translator, is_again=True))
+            results.extend(_results(context, project, translator, is_hot=is_hot, is_again=True))
     finally:
         for result in results:
             context.log_event(result)
+
+
+def rows_written(*selection: str, project: DbtProject) -> dict[str, int]:
+    """Run the selected models; give by name how many rows each wrote or deleted.
+
+    Raises:
+        Failure: as `build`.
+    """
+    quietly = ["--log-level-file", "none"]
+    outcome = dbtRunner().invoke(["run", *_WAYS, *quietly, *selection, *_places(project)])
+    _raise_unless_successful([outcome])
+    return {
+        result.node.name: result.adapter_response.get("rows_affected", 0)
+        for result in getattr(outcome.result, "results", [])
+    }
+
+
+def _places(project: DbtProject) -> list[str]:
+    return ["--project-dir", str(project.project_dir), "--profiles-dir", str(project.profiles_dir)]
 
 
 def _results(
@@ -63,29 +93,25 @@ def _results(
     project: DbtProject,
     translator: DagsterDbtTranslator,
     *,
+    is_hot: bool,
     is_again: bool,
 ) -> Iterator[Any]:
     manifest = validate_manifest(project.manifest_path)
     selected = get_updated_cli_invocation_params_for_context(context, manifest, translator)
     arguments = [
         "build",
-        "--quiet",
-        # The manifest of set-up is the one that Dagster reads; no file of a build is read again.
-        "--no-write-json",
-        "--no-use-colors",
+        *_WAYS,
         # They test the code, not the data; `dbt build` and `make test` run them.
         "--exclude-resource-type",
         "unit_test",
-        *selected.selection_args,
+        *(["--exclude-resource-type", "test"] if is_hot else []),
+        *(["--selector", "hot"] if is_hot else selected.selection_args),
         *(
             ["--indirect-selection", selected.indirect_selection]
-            if selected.indirect_selection
+            if selected.indirect_selection and not is_hot
             else []
         ),
-        "--project-dir",
-        str(project.project_dir),
-        "--profiles-dir",
-        str(project.profiles_dir),
+        *_places(project),
     ]
     for event in _invoke(arguments):
         told = MessageToDict(event, preserving_proto_field_name=True)

@@ -14,7 +14,12 @@ from actionsight.settings import ROOT
 
 TRANSFORM = ROOT / "transform"
 # What a row that a test leaves something out of has there; not of keys.
-ORDINARY: dict[str, LiteralString] = {"boolean": "false", "bigint": "0", "text": "''"}
+ORDINARY: dict[str, LiteralString] = {
+    "boolean": "false",
+    "bigint": "0",
+    "text": "''",
+    "uuid": "gen_random_uuid()",
+}
 
 
 @cache

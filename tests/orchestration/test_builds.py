@@ -11,7 +11,7 @@ from dagster import (
 
 from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
-from orchestration.modelling.builds import build, build_request
+from orchestration.modelling.builds import build, build_request, full_build
 from tests.orchestration.factories import commit_a_load
 
 pytestmark = pytest.mark.integration
@@ -63,3 +63,17 @@ def test_a_build_that_fails_is_not_asked_for_again_at_once(
     skipped = build_request(instance, database_url)
     assert isinstance(skipped, SkipReason)
     assert "failed" in str(skipped.skip_message)
+
+
+def test_the_first_build_after_a_start_is_of_everything(
+    instance: DagsterInstance, database_url: str
+) -> None:
+    commit_a_load(database_url, "1")
+    first = build_request(instance, database_url)
+    assert isinstance(first, RunRequest)
+    instance.add_run(
+        DagsterRun(job_name=full_build.name, status=DagsterRunStatus.SUCCESS, tags=first.tags)
+    )
+    later = build_request(instance, database_url)
+    assert isinstance(later, RunRequest)
+    assert (first.job_name, later.job_name) == ("full_build", "build")

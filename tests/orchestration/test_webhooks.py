@@ -82,7 +82,7 @@ def test_a_tick_reports_every_table_and_asks_for_a_build(
     }
     [deliveries] = [e for e in result.asset_events if e.asset_key.path[0] == "github"]
     assert deliveries.metadata["workflow_job observed"].value == 1
-    assert [request.job_name for request in result.run_requests or []] == ["build"]
+    assert [request.job_name for request in result.run_requests or []] == ["full_build"]
     assert buffer.freshness().event_count == 0
 
 
@@ -129,7 +129,7 @@ def test_a_buffer_that_is_away_does_not_keep_polled_loads_from_being_built(
         )
     result = drain_and_build(tick)
     assert isinstance(result, SensorResult)
-    assert [request.job_name for request in result.run_requests or []] == ["build"]
+    assert [request.job_name for request in result.run_requests or []] == ["full_build"]
 
 
 def test_a_drain_can_be_a_run_too_and_empties_the_buffer(
