@@ -214,6 +214,12 @@ JOB_METRICS = (
         MINUTES,
     ),
     Metric(
+        "unknown_minutes",
+        "The same on runners of an unknown class: nobody knows whether GitHub bills them.",
+        _sum("jobs.unknown_minutes"),
+        MINUTES,
+    ),
+    Metric(
         "wasted_minutes",
         "Minutes of jobs whose outcome nobody used; the sum of the four causes.",
         _sum("jobs.wasted_minutes"),
