@@ -44,14 +44,15 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     is_hot = context.run.job_name == HOT_BUILD
     yield from dbt_runner.build(context, project, translator, is_hot=is_hot)
     database_url = str(load().database_url)
+    # A part of the models leaves its loads unbuilt, whatever it does.
+    is_of_all_marts = is_hot or not context.is_subset
     # What the look brings is built, however long it took.
-    if not context.is_subset and look_after_build(context):
+    if is_of_all_marts and look_after_build(context):
         began = time.monotonic()
 
     def has_unbuilt_loads() -> bool:
         return (
-            # A part of the models leaves its loads unbuilt, whatever it does.
-            (is_hot or not context.is_subset)
+            is_of_all_marts
             and time.monotonic() - began <= PASSES_SECONDS
             and is_build_owed(database_url)
         )

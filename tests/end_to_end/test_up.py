@@ -39,6 +39,10 @@ def eventually(check: Callable[[], bool]) -> None:
     pytest.fail("it did not come true")
 
 
+# What migrations, and triggers beside each load, fill: no run of Dagster's tells of it.
+WITHOUT_RUNS = {"raw/repository_history", "raw/runner_labels", "raw/runner_prices"}
+
+
 def is_materialised_and_checked(asset: Any) -> bool:
     checks = [
         check
@@ -46,8 +50,11 @@ def is_materialised_and_checked(asset: Any) -> bool:
         if check["name"] != "webhooks_tell_enough"  # that one is looked at once a day
     ]
     executions = [check["executionForLatestMaterialization"] for check in checks]
+    # Marts are built behind each load, and checked by full builds.
+    is_built_alone = asset["assetKey"]["path"][0] in ("intermediate", "marts")
     return bool(asset["assetMaterializations"]) and all(
-        execution is not None and execution["status"] == "SUCCEEDED" for execution in executions
+        is_built_alone if execution is None else execution["status"] == "SUCCEEDED"
+        for execution in executions
     )
 
 
@@ -140,7 +147,13 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
         assert all(w["latest_run_status"] for w in workflows)
         assert_a_webhook_shows(demonstration)
         secrets = assert_people_see_and_change_what_github_lets_them(demonstration)
-        eventually(lambda: all(map(is_materialised_and_checked, demonstration.assets().values())))
+        eventually(
+            lambda: all(
+                is_materialised_and_checked(asset)
+                for key, asset in demonstration.assets().items()
+                if key not in WITHOUT_RUNS
+            )
+        )
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
         # The end may interrupt one of them.

@@ -81,7 +81,7 @@ def _observations(connection: psycopg.Connection[Any], *tables: str) -> list[Row
     found = [row for table in tables for row in _table(connection, table)]
     own = {"_dlt_load_id", "batch_id", "received_at"}
     # What only polling can see, a webhook does not know.
-    names = {"delivery_id", *(name for row in found for name in row)} - own
+    names = {"delivery_id", "gone_at", *(name for row in found for name in row)} - own
     return [{name: row.get(name) for name in names} for row in found]
 
 

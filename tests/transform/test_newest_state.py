@@ -111,7 +111,13 @@ def test_a_job_appears_as_soon_as_its_run_is_known(
     project.run()
 
     assert without_run == [0] * len(marts.KEYS)
-    assert [len(rows) for rows in marts.read(database).values()] == [1] * len(marts.KEYS)
+    counts = {mart: len(rows) for mart, rows in marts.read(database).items()}
+    # Nothing flaked, was red or became slower, no poll told of steps or of the repository.
+    nothing = {
+        *("flaky_job_occurrences", "branch_health_intervals", "level_changes"),
+        *("steps", "repository_history"),
+    }
+    assert counts == {mart: 0 if mart in nothing else 1 for mart in marts.KEYS}
     assert marts.differences(database) == []
 
 

@@ -121,14 +121,11 @@ select
     md5(coalesce(name, ''))::uuid as job_name_key,
     labels,
     md5(
-        array_to_string(
-            array(
-                select distinct lower(label) as label
-                from unnest(labels) as label
-                order by label
-            ),
-            ' '
-        )
+        array(
+            select distinct lower(label) as label
+            from unnest(labels) as label
+            order by label
+        )::text
     )::uuid as labels_key,
     runner_class,
     runner_id,
