@@ -31,21 +31,22 @@ _RUNS: LiteralString = """
     )
     select
         number, attempt, workflow_id %% 20, workflow_id, 'CI', '.github/workflows/ci.yml', number,
-        (array['push', 'pull_request', 'pull_request', 'schedule'])[1 + number %% 4], %(status)s,
-        case when %(status)s = 'completed' then
+        (array['push', 'pull_request', 'pull_request', 'schedule'])[1 + number %% 4],
+        %(status)s::text,
+        case when %(status)s::text = 'completed' then
             case when attempt < attempts or number %% 7 = 0 then 'failure' else 'success' end
         end,
         case number %% 4 when 0 then 'main' else 'topic-' || number / 20 end, md5(number::text),
         created_at, created_at + interval '10 minutes', created_at + interval '3 seconds',
         number %% 50, 'person', workflow_id %% 20, 'https://github.com/a/b/actions/runs/' || number,
-        md5(random()::text), %(load)s
+        md5(random()::text), %(load)s::text
     from (
         select
             number,
             (200 * power(random(), 3))::bigint as workflow_id,
-            '2025-01-01'::timestamptz + number * interval '1 year' / %(span)s as created_at,
+            '2025-01-01'::timestamptz + number * interval '1 year' / %(span)s::bigint as created_at,
             case when number %% 10 = 0 then 2 else 1 end as attempts
-        from generate_series(%(first)s, %(last)s) as number
+        from generate_series(%(first)s::bigint, %(last)s::bigint) as number
     ) as runs
     cross join generate_series(1, attempts) as attempt
 """
@@ -56,7 +57,8 @@ _JOBS: LiteralString = """
         _dlt_load_id
     )
     select
-        (run_id * 2 + run_attempt) * %(jobs)s + number, run_id, run_attempt, repository_id,
+        (run_id * 2 + run_attempt) * %(jobs)s::bigint + number, run_id, run_attempt,
+        repository_id,
         'job ' || number, status, conclusion, created_at,
         created_at + number * interval '7 seconds',
         case when status = 'completed'
@@ -73,9 +75,9 @@ _JOBS: LiteralString = """
             ))
             from generate_series(1, 11) as step
         ),
-        html_url || '/job/' || number, md5(random()::text), %(load)s
+        html_url || '/job/' || number, md5(random()::text), %(load)s::text
     from raw.workflow_runs
-    cross join generate_series(1, %(jobs)s) as number
+    cross join generate_series(1, %(jobs)s::bigint) as number
     where run_id between %(first)s and %(last)s
 """
 _LOAD: LiteralString = """
