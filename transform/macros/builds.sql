@@ -92,7 +92,7 @@ raw.unbuilt_loads until a build is through that had taken it in, or found it tak
     {%- endset %}
     {%- set loads = [] %}
     {%- for row in run_query(take).rows if row[1] %}
-        {%- do loads.append(dbt.string_literal(row[0])) %}
+        {%- do loads.append("'" ~ (row[0] | replace("'", "''")) ~ "'") %}
     {%- endfor %}
     {%- set touch %}
         {%- for mart in marts_in_use() %}

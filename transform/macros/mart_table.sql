@@ -6,8 +6,8 @@ has changed since. `marts.models` tells of each mart which version its rows are 
 
 {#-
 Before the first pass: makes the table, or its new columns, and puts all scopes into the queue where
-they are owed. Parents may not change anything meanwhile: they tell only marts that are in use. Gives whether the table
-is new.
+they are owed. Parents may not change anything meanwhile: they tell only marts that are in use. Gives
+whether the table is new.
 -#}
 {% macro prepare_mart(relation, definition, sql) %}
     {%- if is_current(relation, definition) and not flags.FULL_REFRESH %}

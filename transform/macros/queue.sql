@@ -127,8 +127,10 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
 {% macro touched_table(relation) %}
     {%- set reasons = ["drift"] if is_drift_check() else ["change", "rebuild"] %}
     set local work_mem = '128MB';
+    {%- if not is_drift_check() %}
     {#- Sums of thousands of scopes are taken for a few rows, and would be joined row by row. -#}
     set local enable_nestloop = off;
+    {%- endif %}
     create temporary table touched on commit drop as
     with
     {%- for reason in reasons %}
