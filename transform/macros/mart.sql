@@ -14,12 +14,16 @@ Whatever is killed, nothing of a pass is there, or all of it. Passes of one mart
     {%- set relation = this.incorporate(type="table") -%}
     {%- set definition = local_md5(sql ~ tojson(model.columns) ~ tojson(model.constraints) ~ tojson(config.get("meta"))) -%}
     {%- set is_new = prepare_mart(relation, definition, sql) -%}
-    {%- set work = namespace(rows=0, is_done=false) -%}
-    {%- for number in range(10000) if not work.is_done -%}
+    {%- set work = namespace(rows=0) -%}
+    {#- Each pass but the last one puts another behind it: Jinja has no loop with a condition. -#}
+    {%- set passes = [1] -%}
+    {%- for number in passes -%}
         {%- set rows = pass_over_mart(relation, sql) -%}
         {%- set work.rows = work.rows + (rows or 0) -%}
         {#- Hot builds go on with a rebuild the next time, so that what is new does not wait for it. -#}
-        {%- set work.is_done = rows is none or is_hot_build() or is_drift_check() -%}
+        {%- if rows is not none and not is_hot_build() and not is_drift_check() -%}
+            {%- do passes.append(number + 1) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- do finish_mart(relation, definition, is_new) -%}
     {%- do store_raw_result(
