@@ -49,14 +49,14 @@ _STATEMENTS = (
     insert into marts.workflow_run_attempts (
         run_id, run_attempt, repository_id, workflow_id, status, conclusion, is_completed,
         is_decisive, head_sha, created_at, jobs_listed, jobs_executed, was_seen_by_webhook,
-        was_seen_by_poll, was_corrected, webhook_only_job_count, poll_only_job_count,
+        was_seen_by_poll, was_corrected, was_approved, webhook_only_job_count, poll_only_job_count,
         both_job_count, corrected_job_count
     )
     select
         number, attempt, 1 + workflow_id %% %(repositories)s, workflow_id, 'completed',
         case when is_rerun and attempt = 1 then 'failure' else conclusion end, true, true,
         md5((number / 2)::text) || '00000000', created_at, %(jobs)s, %(jobs)s, true, true, false,
-        0, 0, %(jobs)s, 0
+        false, 0, 0, %(jobs)s, 0
     from history, generate_series(1, case when is_rerun then 2 else 1 end) as attempt
     """,
     """
@@ -64,7 +64,8 @@ _STATEMENTS = (
         run_id, run_attempt, repository_id, workflow_id, run_number, name, display_title, event,
         status, conclusion, is_completed, is_decisive, head_branch, head_sha, actor_login, day,
         created_at, duration_seconds, api_duration_seconds, queue_seconds, time_to_signal_seconds,
-        first_attempt_conclusion, is_flaky, ambiguous_name_count, jobs_listed, jobs_executed,
+        first_attempt_conclusion, is_flaky, ambiguous_name_count, was_approved, jobs_listed,
+        jobs_executed,
         html_url
     )
     select
@@ -92,6 +93,7 @@ _STATEMENTS = (
         case when is_rerun then 'failure' else conclusion end,
         is_rerun and conclusion = 'success',
         0,
+        false,
         %(jobs)s,
         %(jobs)s,
         'https://github.com/acme/repository/actions/runs/' || number

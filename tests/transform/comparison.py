@@ -25,7 +25,7 @@ NOT_NEEDED = {
     "workflow_statistics_by_day": {"cost_per_success_usd"},
     "repository_statistics_by_day": {"cost_per_success_usd"},
     "job_statistics_by_day": {
-        "jobs_carried_over", "completed_count", "ambiguous_run_count", "lost_seconds",
+        "jobs_carried_over", "completed_count", "lost_seconds",
     },
     "runner_statistics_by_hour": {"impossible_queue_count", "queue_within_60_count"},
     "flaky_job_occurrences": {

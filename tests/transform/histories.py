@@ -222,6 +222,9 @@ class _Run:
         if self._is_likely(0.9):
             if self._is_likely(0.5):
                 self._observe("runs", {**row, "status": "queued", "conclusion": ""})
+            if self._is_likely(0.1):
+                waiting = {"updated_at": started_at, "conclusion": "action_required"}
+                self._observe("runs", {**row, "status": "completed", **waiting})
             self._observe("runs", row)
             if self._is_likely(0.2):
                 self._see("workflow_runs", self._told_otherwise(row))

@@ -68,6 +68,7 @@ def test_every_shape_is_there(marts: dict[str, list[Row]]) -> None:
             for cause in ("rerun", "superseded", "timed_out", "cancelled")
         },
         "ambiguous names": [run for run in runs if run["ambiguous_name_count"]],
+        "approved": [run for run in runs if run["was_approved"]],
         "flaky runs": [run for run in runs if run["is_flaky"]],
         "time to red": [run for run in runs if run["time_to_red_seconds"]],
         "known by later attempts": [run for run in runs if run["first_attempt_conclusion"] is None],

@@ -17,9 +17,9 @@ from tests.transform.raw_rows import Row
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ENDS = ["success"] * 3 + ["failure", "timed_out", "cancelled", "skipped", "startup_failure"]
 LABELS = [["ubuntu-latest"], ["windows-2022"], ["self-hosted", "linux"], ["our-own-runner"]]
-# Of was_gated polls seldom see enough; the others say what was seen by which way.
+# Of was_gated and was_approved polls seldom see enough; the others say what was seen by which way.
 ABOUT_SEEING = {
-    "was_gated", "was_seen_by_webhook", "was_seen_by_poll", "was_corrected",
+    "was_gated", "was_approved", "was_seen_by_webhook", "was_seen_by_poll", "was_corrected",
     "webhook_only_job_count", "poll_only_job_count", "both_job_count", "corrected_job_count",
     "collection_health_by_day",
 }  # fmt: skip

@@ -34,7 +34,7 @@ OF_ATTEMPT = (
     "triggering_actor_login", "created_at", "updated_at", "run_started_at", "ended_at",
     "duration_seconds", "api_duration_seconds", "queue_seconds", "time_to_red_seconds",
     "red_overrun_seconds", "busy_seconds", "covered_seconds", "parallelism", "idle_seconds",
-    "jobs_listed", "jobs_executed", "health_group", "gone_at", "html_url",
+    "jobs_listed", "jobs_executed", "health_group", "was_approved", "gone_at", "html_url",
 )  # fmt: skip
 OF_ATTEMPT_ALONE = (
     "run_created_at", "was_seen_by_webhook", "was_seen_by_poll", "was_corrected",

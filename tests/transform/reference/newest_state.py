@@ -17,7 +17,12 @@ def newest_attempts(observations: Iterable[Row]) -> list[Row]:
     found = []
     for seen in grouped(observations, "run_id", "run_attempt").values():
         seen.sort(key=_attempt_order, reverse=True)
-        found.append({**_merged(seen), **_how(seen)})
+        attempt = {**_merged(seen), **_how(seen)}
+        conclusions = [row["conclusion"] for row in seen]
+        attempt["was_approved"] = (
+            "action_required" in conclusions and attempt["conclusion"] != "action_required"
+        )
+        found.append(attempt)
     return found
 
 

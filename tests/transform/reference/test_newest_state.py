@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.transform.reference.cases import at, job, marts, one, run, step
+from tests.transform.reference.cases import at, column, job, marts, one, run, step
 
 pytestmark = pytest.mark.unit
 
@@ -80,6 +80,20 @@ def test_a_job_that_was_seen_waiting_for_an_approval_was_gated() -> None:
     seen = [job(8, "10:00", "10:05"), job(9, "10:00", "10:05"), gated]
     found = marts(run(1, "10:00"), webhook_jobs=seen)["jobs"]
     assert {row["job_id"]: row["was_gated"] for row in found} == {8: False, 9: True}
+
+
+def test_an_attempt_that_was_seen_waiting_for_an_approval_was_approved_once_it_is_not() -> None:
+    waits = run(1, "10:00", "action_required")
+    other = run(2, "10:00", "action_required")
+    queued = run(1, "10:00", "", status="queued", updated_at="10:01")
+    found = marts(webhook_runs=[waits, queued, other, run(3, "10:00")])
+    for mart in ("workflow_run_attempts", "workflow_runs"):
+        assert {row["run_id"]: row["was_approved"] for row in found[mart]} == {
+            1: True, 2: False, 3: False,
+        }  # fmt: skip
+    again = run(1, "10:00", attempt=2, run_started_at="11:00")
+    attempts = marts(webhook_runs=[waits, queued, again])["workflow_run_attempts"]
+    assert column(attempts, "was_approved") == [True, False]
 
 
 def test_a_job_that_its_attempt_lists_no_more_is_none() -> None:

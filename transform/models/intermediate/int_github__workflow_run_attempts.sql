@@ -71,6 +71,9 @@ newest_states as (
         {{ newest_known('head_repository_id') }} as head_repository_id,
         {{ newest_known('html_url') }} as html_url,
         {{ newest_known('gone_at') }} as gone_at,
+        -- Until somebody approves it, this is what an attempt ended with.
+        coalesce(bool_or(conclusion = 'action_required'), false)
+        and coalesce({{ newest('conclusion') }}, '') != 'action_required' as was_approved,
         {{ how_seen() }}
     from placed
     group by run_id, run_attempt
@@ -99,6 +102,7 @@ newest_states as (
         head_repository_id,
         html_url,
         gone_at,
+        false as was_approved,
         {{ seen_by_poll_alone() }}
     from polled_alone
 )

@@ -52,6 +52,9 @@ found as (
 with_ends as (
     select
         *,
+        count(*) filter (where is_executed) over (
+            partition by run_id, run_attempt, job_name_key
+        ) > 1 as has_namesake,
         case
             when
                 completed_at <= attempt_ended_at
@@ -151,6 +154,7 @@ select
             )
         ) is not true
     ) as other_conclusion_count,
+    count(distinct run_id) filter (where has_namesake) as ambiguous_run_count,
     count(*) filter (where is_occurrence) as occurrence_count,
     sum(lost_seconds)::bigint as lost_seconds,
     sum(flaky_wasted_minutes)::bigint as flaky_wasted_minutes,

@@ -195,6 +195,7 @@ select
     measured.health_group,
     measured.jobs_listed,
     measured.jobs_executed,
+    measured.was_approved,
     measured.html_url,
     measured.gone_at,
     measured.was_seen_by_webhook,

@@ -105,6 +105,7 @@ select
     coalesce(ambiguous_names.name_count, 0) as ambiguous_name_count,
     newest_attempts.jobs_listed,
     newest_attempts.jobs_executed,
+    newest_attempts.was_approved,
     newest_attempts.html_url,
     newest_attempts.gone_at
 from newest_attempts
