@@ -144,7 +144,7 @@ def main() -> None:
 
 
 def measure(url: str, runs: int) -> None:
-    project = Project()
+    project = Project(is_looked_through=True)
     with connect(url, autocommit=True) as connection:
         history = History(connection, runs)
         history.add(runs)
