@@ -1,4 +1,4 @@
-"""`actionsight up` on a bare machine: real numbers, one lineage, a clean end, and on it goes."""
+"""`actionsight up` on a bare machine: real numbers, one lineage, attacks refused, a clean end."""
 
 import os
 import signal
@@ -137,7 +137,9 @@ def assert_no_secret_was_written(folder: Path, secrets: set[str]) -> None:
             assert secret.encode() not in content, path
 
 
-def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_folder: Path) -> None:
+def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
+    services_folder: Path,
+) -> None:
     demonstration = Demonstration(services_folder / "up")
     with demonstration.up() as process:
         assert "this is the demonstration" in demonstration.output
@@ -156,18 +158,32 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
         )
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
-        # The end may interrupt one of them.
-        before = demonstration.run_statuses()
-    assert process.returncode == 0, demonstration.output
-    assert demonstration.processes() == []
-
-    with demonstration.up() as process:
-        assert demonstration.ask("/stats")["data"]["run_count"] > 100
         for attack in ATTACKS:
             attack(demonstration)
         refused = demonstration.run("up")
         assert refused.returncode == 1
         assert "runs already" in refused.stderr
+        beside = demonstration.run("sync")
+        assert beside.returncode == 0, beside.stdout + beside.stderr
+        assert "FAILURE" not in demonstration.run_statuses().values()
+    assert process.returncode == 0, demonstration.output
+    assert demonstration.processes() == []
+    # Its servers begin again with what they held.
+    assert "bitcoin/bitcoin" in demonstration.run("repositories", "list").stdout
+    assert demonstration.processes() == []
+    assert_no_secret_was_written(demonstration.folder, secrets)
+    no_other_user_reads_what_is_stored(demonstration)
+
+
+@pytest.mark.thorough
+def test_it_goes_on_where_it_was_ended(services_folder: Path) -> None:
+    demonstration = Demonstration(services_folder / "again")
+    with demonstration.up():
+        eventually(lambda: demonstration.ask("/stats")["data"]["run_count"] > 100)
+        # The end may interrupt one of them.
+        before = demonstration.run_statuses()
+    with demonstration.up() as process:
+        assert demonstration.ask("/stats")["data"]["run_count"] > 100
         # `up` has just begun a poll of its own.
         beside = demonstration.run("sync")
         assert beside.returncode == 0, beside.stdout + beside.stderr
@@ -178,8 +194,6 @@ def test_a_bare_machine_shows_real_numbers_and_ends_and_begins_again(services_fo
         assert "FAILURE" not in since
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
-    assert_no_secret_was_written(demonstration.folder, secrets)
-    no_other_user_reads_what_is_stored(demonstration)
 
 
 @pytest.mark.parametrize("command", [pytest.param("up", marks=pytest.mark.thorough), "sync"])
