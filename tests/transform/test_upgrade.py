@@ -66,6 +66,11 @@ def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
 
     assert built_at(database, "workflow_statistics_by_day") is None
     assert built_at(database, "workflow_runs") is not None
+    # What several parents and the table itself know stands in the queue once.
+    assert database.execute(
+        "select count(*) > 0, count(*) = count(distinct (repository_id, workflow_id, day)) "
+        "from intermediate.touched__workflow_statistics_by_day"
+    ).fetchone() == (True, True)
     assert database.execute(
         "select count(*) filter (where day > '2100-01-01'), max(run_count) "
         "from marts.workflow_statistics_by_day"

@@ -29,5 +29,18 @@ executed and completed, and 0 where none of them had any.
     sum(estimated_cost_usd)::numeric(18, 6) as estimated_cost_usd,
     sum(list_price_usd)::numeric(18, 6) as list_price_usd,
     count(*) filter (where {{ is_unpriced }}) as unpriced_job_count,
-    bool_or({{ is_unpriced }}) as is_lower_bound
+    count(*) filter (where {{ is_unpriced }}) > 0 as is_lower_bound
+{%- endmacro %}
+
+{#- How many rows of which a condition holds there are, and of each conclusion among them. -#}
+{% macro conclusion_counts(condition) -%}
+    {%- set conclusions = "'" ~ run_conclusions() | join("', '") ~ "'" -%}
+    count(*) filter (where {{ condition }}) as completed_count,
+    {%- for conclusion in run_conclusions() %}
+    count(*) filter (where {{ condition }} and conclusion = '{{ conclusion }}')
+        as {{ conclusion }}_count,
+    {%- endfor %}
+    count(*) filter (
+        where {{ condition }} and (conclusion in ({{ conclusions }})) is not true
+    ) as other_conclusion_count
 {%- endmacro %}

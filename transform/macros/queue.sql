@@ -127,10 +127,6 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
 {% macro touched_table(relation) %}
     {%- set reasons = ["drift"] if is_drift_check() else ["change", "rebuild"] %}
     set local work_mem = '128MB';
-    {%- if not is_drift_check() %}
-    {#- Sums of thousands of scopes are taken for a few rows, and would be joined row by row. -#}
-    set local enable_nestloop = off;
-    {%- endif %}
     create temporary table touched on commit drop as
     with
     {%- for reason in reasons %}
@@ -148,14 +144,18 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
 {#- Puts all scopes of a mart into its queue: those of its parents' rows, and of its own. -#}
 {% macro touch_everything(relation) %}
     {%- set mart = model %}
+    {%- set all_scopes %}
+        {%- for entry in mart.config.meta.touched_by if not entry.only_changes %}
+        (
+            with changed as not materialized (select * from {{ parent_of(entry) }})
+            {{ touched_scopes(entry) }}
+        )
+        union all
+        {%- endfor %}
+        select {{ mart.config.meta.scope | join(", ") }} from {{ relation }}
+    {%- endset %}
     delete from {{ queue_of(mart.name) }};
-    {%- for entry in mart.config.meta.touched_by if not entry.only_changes %}
-    with changed as not materialized (
-        select * from {{ parent_of(entry) }}
-    )
-    {{ insert_scopes(mart, touched_scopes(entry), "rebuild") }};
-    {%- endfor %}
-    {{ insert_scopes(mart, "select " ~ mart.config.meta.scope | join(", ") ~ " from " ~ relation, "rebuild") }};
+    {{ insert_scopes(mart, all_scopes, "rebuild") }};
     analyze {{ queue_of(mart.name) }};
 {%- endmacro %}
 

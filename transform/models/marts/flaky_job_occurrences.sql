@@ -37,13 +37,19 @@ matchable as (
     window name as (partition by run_id, job_name_key)
 ),
 
+-- What follows the first failure is the first success after it.
 matched as (
     select
         *,
-        min(run_attempt) filter (where has_passed and run_attempt > failed_attempt)
-            over (partition by run_id, job_name_key) as passed_attempt
+        lead(run_attempt) over later as passed_attempt,
+        lead(job_id) over later as passed_job_id,
+        lead(completed_at) over later as passed_at,
+        lead(runner_name) over later as passed_runner_name
     from matchable
-    where most_executions = 1
+    where
+        most_executions = 1
+        and (run_attempt = failed_attempt or (has_passed and run_attempt > failed_attempt))
+    window later as (partition by run_id, job_name_key order by run_attempt)
 )
 
 select
@@ -63,22 +69,18 @@ select
     failed.failed_step_number,
     failed.failed_step_name,
     failed.runner_name as failed_runner_name,
-    passed.run_attempt as passed_attempt,
-    passed.job_id as passed_job_id,
-    passed.completed_at as passed_at,
-    passed.runner_name as passed_runner_name,
+    failed.passed_attempt,
+    failed.passed_job_id,
+    failed.passed_at,
+    failed.passed_runner_name,
     -- Between attempts lie up to 30 days, so that only an impossible time makes it unknown.
     case
         when failed.completed_at >= '2018-01-01 00:00+00'
-            then {{ seconds_between('failed.completed_at', 'passed.completed_at') }}
+            then {{ seconds_between('failed.completed_at', 'failed.passed_at') }}
     end as lost_seconds,
     failed.flaky_wasted_minutes::bigint as flaky_wasted_minutes,
     failed.flaky_cost_usd::numeric(18, 6) as flaky_cost_usd,
     failed.unpriced_job_count > 0 as is_lower_bound
 from matched as failed
-inner join matched as passed
-    on failed.run_id = passed.run_id and failed.job_name_key = passed.job_name_key
 inner join all_runs as runs on failed.run_id = runs.run_id
-where
-    failed.run_attempt = failed.failed_attempt
-    and passed.run_attempt = passed.passed_attempt
+where failed.run_attempt = failed.failed_attempt and failed.passed_attempt is not null

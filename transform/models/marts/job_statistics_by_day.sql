@@ -137,23 +137,7 @@ select
     job_name_key,
     min(name) as job_name,
     count(distinct run_id) filter (where is_executed) as executed_run_count,
-    count(*) filter (where is_executed and status = 'completed') as completed_count,
-    {%- for conclusion in run_conclusions() %}
-    count(*) filter (
-        where is_executed and status = 'completed' and conclusion = '{{ conclusion }}'
-    ) as {{ conclusion }}_count,
-    {%- endfor %}
-    count(*) filter (
-        where is_executed
-        and status = 'completed'
-        and (
-            conclusion in (
-                {%- for conclusion in run_conclusions() %}
-                '{{ conclusion }}'{{ ',' if not loop.last }}
-                {%- endfor %}
-            )
-        ) is not true
-    ) as other_conclusion_count,
+    {{ conclusion_counts("is_executed and status = 'completed'") }},
     count(distinct run_id) filter (where has_namesake) as ambiguous_run_count,
     count(*) filter (where is_occurrence) as occurrence_count,
     sum(lost_seconds)::bigint as lost_seconds,
