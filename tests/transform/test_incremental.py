@@ -29,7 +29,7 @@ def test_builds_of_loads_in_any_order_equal_one_full_build(
     project.build("--full-refresh")
 
     assert len(incremental["jobs"]) > 50
-    assert lost[-1] > 5
+    assert lost[-1] > 0
     assert marts.read(database) == incremental
     assert marts.differences(database) == []
 

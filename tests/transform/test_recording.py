@@ -63,6 +63,26 @@ def test_a_build_with_nothing_new_writes_no_row_and_raises_no_version(
     assert data_versions(database) == versions
 
 
+def test_a_mart_with_nothing_to_do_asks_the_database_nothing(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    asked: list[str] = []
+
+    def note(event: Any) -> None:
+        if event.info.name == "SQLQuery":
+            asked.append(event.data.node_info.node_name)
+
+    load(database, "load 1", {"workflow_runs": [run_row(1, 1, "2026-03-01T10:00:00Z")]})
+    project.invoke("run", "--selector", "hot", callbacks=(note,))
+    with_a_load = set(asked)
+    asked.clear()
+    project.invoke("run", "--selector", "hot", callbacks=(note,))
+
+    assert with_a_load >= {"workflow_runs", "repository_statistics_by_day"}
+    assert asked
+    assert not {name for name in asked if not name.startswith("actionsight-on-run-")} - {""}
+
+
 def test_a_load_that_commits_late_is_built_however_small_its_id(
     project: Project, database: psycopg.Connection[Any], database_url: str
 ) -> None:

@@ -9,14 +9,17 @@ in put what they touch into the queues of the marts. After: they are recorded as
 
 {#- on-run-start. A check for drift takes nothing in: what it finds must be nobody's change. -#}
 {% macro begin_build() %}
-    {%- if builds_models() and not is_drift_check() %}
+    {%- if builds_models() %}
         {%- if not run_query("select to_regclass('raw.unbuilt_loads') is not null").rows[0][0] %}
             {%- do exceptions.raise_compiler_error(
                 "This database has not all raw tables yet. Run `actionsight migrate` (or `make up`) first."
             ) %}
         {%- endif %}
         {%- do make_bookkeeping() %}
-        {%- do take_in_loads() %}
+        {%- if not is_drift_check() %}
+            {%- do take_in_loads() %}
+        {%- endif %}
+        {%- do look_at_marts() %}
     {%- endif %}
 {% endmacro %}
 

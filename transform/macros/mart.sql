@@ -13,24 +13,64 @@ Whatever is killed, nothing of a pass is there, or all of it. Passes of one mart
 {% materialization incremental, adapter="postgres" %}
     {%- set relation = this.incorporate(type="table") -%}
     {%- set definition = local_md5(sql ~ tojson(model.columns) ~ tojson(model.constraints) ~ tojson(config.get("meta"))) -%}
-    {%- set is_new = prepare_mart(relation, definition, sql) -%}
-    {%- set work = namespace(rows=0) -%}
-    {#- Each pass but the last one puts another behind it: Jinja has no loop with a condition. -#}
-    {%- set passes = [1] -%}
-    {%- for number in passes -%}
-        {%- set rows = pass_over_mart(relation, sql) -%}
-        {%- set work.rows = work.rows + (rows or 0) -%}
-        {#- Hot builds go on with a rebuild the next time, so that what is new does not wait for it. -#}
-        {%- if rows is not none and not is_hot_build() and not is_drift_check() -%}
-            {%- do passes.append(number + 1) -%}
-        {%- endif -%}
-    {%- endfor -%}
-    {%- do finish_mart(relation, definition, is_new) -%}
+    {%- set written = namespace(rows=0) -%}
+    {%- if has_work(definition) -%}
+        {%- set is_new = prepare_mart(relation, definition, sql) -%}
+        {#- Each pass but the last one puts another behind it: Jinja has no loop with a condition. -#}
+        {%- set passes = [1] -%}
+        {%- for number in passes -%}
+            {%- set rows = pass_over_mart(relation, sql) -%}
+            {%- set written.rows = written.rows + (rows or 0) -%}
+            {#- Hot builds go on with a rebuild the next time: what is new does not wait for it. -#}
+            {%- if rows is not none and not is_hot_build() and not is_drift_check() -%}
+                {%- do passes.append(number + 1) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- do finish_mart(relation, definition, is_new) -%}
+    {%- endif -%}
     {%- do store_raw_result(
-        name="main", message=work.rows ~ " rows", code="MART", rows_affected=work.rows
+        name="main", message=written.rows ~ " rows", code="MART", rows_affected=written.rows
     ) -%}
     {{ return({"relations": [relation]}) }}
 {% endmaterialization %}
+
+{#-
+Asks for all marts at once, before the first one, so that those with nothing to do cost no question.
+In one statement: what another build moves on meanwhile is seen where it was, or where it is.
+-#}
+{% macro look_at_marts() %}
+    {%- set reasons = "('drift')" if is_drift_check() else "('change', 'rebuild')" %}
+    {%- set query %}
+        {%- for mart in all_marts() %}
+        select
+            '{{ mart.name }}',
+            exists (select from {{ queue_of(mart.name) }} where reason in {{ reasons }}),
+            ({{ definition_of(mart) }})
+        {{ "union all" if not loop.last }}
+        {%- endfor %}
+    {%- endset %}
+    {%- set marts = {} %}
+    {%- for row in run_query(query).rows %}
+        {%- do marts.update({row[0]: {"has_work": row[1], "definition": row[2]}}) %}
+    {%- endfor %}
+    {#- The one thing that all models of a build share. -#}
+    {%- do graph.update({"marts": marts}) %}
+{%- endmacro %}
+
+{#-
+Whether anything of a mart waited when the build began, or may have come since: from a parent, which
+had its turn before.
+-#}
+{% macro has_work(definition) %}
+    {%- set mart = graph.marts[model.name] %}
+    {%- if flags.FULL_REFRESH or mart.definition != definition %}
+        {%- do mart.update({"has_work": true}) %}
+    {%- endif %}
+    {%- for parent in model.depends_on.nodes if graph.marts.get(parent.split(".")[-1], {}).has_work %}
+        {%- do mart.update({"has_work": true}) %}
+    {%- endfor %}
+    {%- do return(mart.has_work) %}
+{%- endmacro %}
 
 {#- The build that follows each load: the marts alone, and one chunk of a rebuild. -#}
 {% macro is_hot_build() %}

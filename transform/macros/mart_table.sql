@@ -71,19 +71,18 @@ whether the table is new.
 {%- endmacro %}
 
 {% macro is_current(relation, definition) %}
-    {%- set query -%}
-        select exists (
-            select
-            from marts.models
-            where
-                model = '{{ model.name }}'
-                and version = {{ config.get("meta").version }}
-                and definition = '{{ definition }}'
-                and built_at is not null
-                and to_regclass('{{ relation.schema }}.{{ relation.identifier }}') is not null
-        )
-    {%- endset %}
-    {%- do return(run_query(query).rows[0][0]) %}
+    {%- do return(run_query(definition_of(model)).rows[0][0] == definition) %}
+{%- endmacro %}
+
+{#- By which definition the table of a mart was last looked after; null where not all its rows are there. -#}
+{% macro definition_of(mart) -%}
+    select min(definition)
+    from marts.models
+    where
+        model = '{{ mart.name }}'
+        and version = {{ mart.config.meta.version }}
+        and built_at is not null
+        and to_regclass('{{ mart.schema }}.{{ mart.alias }}') is not null
 {%- endmacro %}
 
 {#- Whether the table is one that this materialization made, and has the primary key of its contract. -#}
