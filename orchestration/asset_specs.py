@@ -1,13 +1,19 @@
 """How raw tables appear in Dagster: the keys that dbt's sources carry too, groups and kinds."""
 
-from dagster import AssetDep, AssetSpec
+from dagster import AssetDep, AssetSpec, FreshnessPolicy
 
 GITHUB_REST = ["github", "rest"]
 GITHUB_WEBHOOKS = ["github", "webhooks"]
 _KINDS = {"github/rest": {"dlt", "postgres"}, "github/webhooks": {"redis", "postgres"}}
 
 
-def raw_table(name: str, description: str, *, source: list[str]) -> AssetSpec:
+def raw_table(
+    name: str,
+    description: str,
+    *,
+    source: list[str],
+    freshness_policy: FreshnessPolicy | None = None,
+) -> AssetSpec:
     """A table of schema `raw`, which descends from one of the two ways to observe GitHub."""
     return AssetSpec(
         ["raw", name],
@@ -15,6 +21,7 @@ def raw_table(name: str, description: str, *, source: list[str]) -> AssetSpec:
         group_name="raw",
         kinds=_KINDS["/".join(source)],
         description=description,
+        freshness_policy=freshness_policy,
     )
 
 

@@ -11,9 +11,11 @@ from actionsight.settings import load
 from orchestration.asset_specs import repository_history, runner_lists
 from orchestration.levels.assets import SYNC, duration_levels, find_levels, levels_schedule
 from orchestration.liveness import live_executor
-from orchestration.modelling.assets import models
+from orchestration.modelling.assets import models, project, translator
 from orchestration.modelling.builds import build, full_build, full_build_schedule
-from orchestration.modelling.drift import check_drift, drift_schedule
+from orchestration.modelling.constraints import constraints_hold
+from orchestration.modelling.drift import check_drift, drift_schedule, no_row_drifted
+from orchestration.modelling.exposures import exposure_specs
 from orchestration.modelling.reconciliation import (
     reconcile,
     reconciling_schedule,
@@ -35,7 +37,8 @@ from orchestration.webhooks.assets import drained_tables, github_webhooks
 
 sync = define_asset_job(
     SYNC,
-    selection=AssetSelection.assets(polled_tables, drained_tables, models),
+    selection=AssetSelection.assets(polled_tables, drained_tables, models)
+    - AssetSelection.checks(no_row_drifted),
     description="All that is owed by GitHub, one drain, and the build of it: `actionsight sync`.",
     config={
         **run_config(is_watched=True),
@@ -54,8 +57,9 @@ defs = Definitions(
         *runner_lists,
         models,
         duration_levels,
+        *exposure_specs(project, translator, load()),
     ],
-    asset_checks=[webhooks_tell_enough],
+    asset_checks=[webhooks_tell_enough, constraints_hold, no_row_drifted],
     jobs=[
         *(collect, sweep, backfill, build, full_build, sync),
         *(reconcile, check_drift, find_levels, purge_old_runs, purge),

@@ -16,6 +16,7 @@ from dagster import (
 )
 
 from actionsight.settings import load
+from orchestration.freshness import FULL_BUILD_CRON, nightly
 from orchestration.levels.series import Look, look_at_changed_repositories, look_at_new_runs
 
 LEVELS = AssetKey(["raw", "duration_levels"])
@@ -29,7 +30,8 @@ SYNC = "sync"
         AssetKey(["marts", "workflow_runs"]),
         AssetKey(["marts", "jobs"]),
     ],
-    group_name="raw",
+    group_name="levels",
+    freshness_policy=nightly,
     kinds={"python", "postgres"},
     description=(
         "One row per series of durations that has, or had, several levels: the first run of each"
@@ -72,7 +74,7 @@ find_levels = define_asset_job(
 levels_schedule = ScheduleDefinition(
     name="find_levels_nightly",
     job=find_levels,
-    cron_schedule="47 2 * * *",
+    cron_schedule=FULL_BUILD_CRON,
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
 )

@@ -2,12 +2,14 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dagster import AssetExecutionContext
 from dagster_dbt import DbtProject, dbt_assets
+from dagster_dbt.dbt_manifest import validate_manifest
 
 from actionsight.backlog import is_build_owed
 from actionsight.settings import ROOT, load
@@ -26,6 +28,17 @@ project = DbtProject(
     project_dir=ROOT, profiles_dir=ROOT, target_path=Path(sys.prefix) / "share" / "actionsight"
 )
 translator = ModelTranslator()
+
+
+@cache
+def marts() -> list[Mapping[str, Any]]:
+    """Every mart, those of schema `intermediate` among them, as dbt's manifest has it."""
+    nodes = validate_manifest(project.manifest_path)["nodes"].values()
+    return [
+        node
+        for node in nodes
+        if node["resource_type"] == "model" and node["config"]["materialized"] == "incremental"
+    ]
 
 
 @dbt_assets(

@@ -17,7 +17,9 @@ from dagster import (
 
 from actionsight.backlog import is_build_owed, unbuilt_load_count
 from orchestration.dagster_runs import under_way
+from orchestration.freshness import FULL_BUILD_CRON
 from orchestration.modelling.assets import HOT_BUILD, models
+from orchestration.modelling.drift import no_row_drifted
 from orchestration.modelling.reconciliation import webhooks_tell_enough
 
 # Views change with a version and tests look at everything: neither belongs behind each load.
@@ -30,13 +32,14 @@ build = define_asset_job(
 )
 full_build = define_asset_job(
     "full_build",
-    selection=AssetSelection.assets(models) - AssetSelection.checks(webhooks_tell_enough),
+    selection=AssetSelection.assets(models)
+    - AssetSelection.checks(webhooks_tell_enough, no_row_drifted),
     description="All that `dbt build` does: views, marts and their data tests.",
 )
 full_build_schedule = ScheduleDefinition(
     name="build_and_test_everything",
     job=full_build,
-    cron_schedule="47 2 * * *",
+    cron_schedule=FULL_BUILD_CRON,
     execution_timezone="UTC",
     default_status=DefaultScheduleStatus.RUNNING,
 )

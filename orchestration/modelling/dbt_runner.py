@@ -6,10 +6,10 @@ version is pinned, and a test runs a whole build through here).
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from dagster import AssetExecutionContext, Failure
+from dagster import AssetExecutionContext, AssetMaterialization, Failure, Output
 from dagster_dbt import DagsterDbtTranslator, DbtProject
 from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
@@ -17,6 +17,11 @@ from dagster_dbt.dbt_manifest import validate_manifest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt_common.events.base_types import EventMsg
 from google.protobuf.json_format import MessageToDict  # pyrefly: ignore[untyped-import]
+from psycopg import Connection
+
+from actionsight.database import connect
+from actionsight.settings import load
+from orchestration.row_counts import row_count
 
 # The manifest of set-up is the one that Dagster reads; no file of a build is read again.
 _WAYS = ["--quiet", "--no-write-json", "--no-use-colors"]
@@ -113,17 +118,37 @@ def _results(
         ),
         *_places(project),
     ]
-    for event in _invoke(arguments):
-        told = MessageToDict(event, preserving_proto_field_name=True)
-        if event.info.name == "LogModelResult":
-            context.log.info(told["info"]["msg"])
-        message = DbtCoreCliEventMessage(raw_event=told, event_history_metadata={})
-        yield from message.to_default_asset_events(
-            manifest=manifest,
-            dagster_dbt_translator=translator,
-            context=None if is_again else context,
-            project=project,
-        )
+    with connect(str(load().database_url), autocommit=True) as connection:
+        for event in _invoke(arguments):
+            told = MessageToDict(event, preserving_proto_field_name=True)
+            if event.info.name == "LogModelResult":
+                context.log.info(told["info"]["msg"])
+            message = DbtCoreCliEventMessage(raw_event=told, event_history_metadata={})
+            for result in message.to_default_asset_events(
+                manifest=manifest,
+                dagster_dbt_translator=translator,
+                context=None if is_again else context,
+                project=project,
+            ):
+                match result:
+                    case Output() | AssetMaterialization():
+                        rows = _rows(connection, told["data"])
+                        yield result.with_metadata({**result.metadata, **rows})
+                    case _:
+                        yield result
+
+
+def _rows(connection: Connection[Any], told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How many rows a mart has, and how many of them the build wrote or deleted; none of a view."""
+    node = told["node_info"]
+    if node["materialized"] != "incremental":
+        return {}
+    relation = node["node_relation"]
+    return {
+        # As `mart.sql` says it: "12 rows".
+        "rows_changed": int(told["status"].split()[0]),
+        **row_count(connection, relation["schema"], relation["alias"]),
+    }
 
 
 def _invoke(arguments: list[str]) -> Iterator[EventMsg]:

@@ -1,19 +1,22 @@
 """Whether the marts are what a full refresh would make them: some of their scopes, computed again.
 
-Nothing else proves it every day. Where a row differs it has just been made right; the check says
-where.
+Nothing else proves it every day. Where a row differs it has just been made right; the check of that
+mart says so.
 """
 
-import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dagster import (
+    AssetCheckExecutionContext,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetSelection,
     DefaultScheduleStatus,
-    Failure,
-    OpExecutionContext,
     ScheduleDefinition,
-    job,
-    op,
+    define_asset_job,
+    multi_asset_check,
 )
 from psycopg import Connection, sql
 
@@ -21,43 +24,52 @@ from actionsight.backlog import is_build_owed
 from actionsight.database import connect
 from actionsight.settings import load
 from orchestration.modelling import dbt_runner
-from orchestration.modelling.assets import project
+from orchestration.modelling.assets import marts, project, translator
 
 SCOPES = 200
+CHECK = "no_row_drifted"
 
 
-@op(description="Compute some scopes of each mart again and compare; fails where a row differs.")
-def recompute_scopes(context: OpExecutionContext) -> None:
+@multi_asset_check(
+    name=CHECK,
+    specs=[
+        AssetCheckSpec(
+            CHECK,
+            asset=translator.get_asset_key(mart),
+            description=(
+                f"Of up to {SCOPES} scopes at random, computed again, no row differed. One that"
+                " does is right from then on; a full refresh (`dbt build --full-refresh`) makes"
+                " all of them right."
+            ),
+        )
+        for mart in marts()
+    ],
+    can_subset=True,
+)
+def no_row_drifted(context: AssetCheckExecutionContext) -> Iterator[AssetCheckResult]:
+    """Compute some scopes of each mart again and compare."""
     database_url = str(load().database_url)
     if is_build_owed(database_url):
         context.log.info("Loads wait for a build, which changes rows; the next check looks again.")
         return
+    selected = {check.asset_key for check in context.selected_asset_check_keys}
+    looked_at = [mart for mart in marts() if translator.get_asset_key(mart) in selected]
     with connect(database_url) as connection:
-        marts = _marts()
-        for mart in marts:
-            touch_some(connection, mart)
+        scopes = {mart["name"]: touch_some(connection, mart) for mart in looked_at}
     rows = dbt_runner.rows_written("--selector", "drift", project=project)
-    context.log.info("%d marts were computed again in part", len(marts))
-    drifted = {name: count for name, count in rows.items() if count}
-    if drifted:
-        raise Failure(
-            "Rows of marts differed from what their parents say, and are right now: "
-            + ", ".join(f"{name} ({count})" for name, count in sorted(drifted.items()))
-            + ". A full refresh (`dbt build --full-refresh`) makes all of them right."
+    for mart in looked_at:
+        drifted = rows.get(mart["name"], 0)
+        yield AssetCheckResult(
+            asset_key=translator.get_asset_key(mart),
+            check_name=CHECK,
+            passed=not drifted,
+            severity=AssetCheckSeverity.ERROR,
+            metadata={"scopes": scopes[mart["name"]], "rows_that_differed": drifted},
         )
 
 
-def _marts() -> list[dict[str, Any]]:
-    nodes = json.loads(project.manifest_path.read_text(encoding="utf-8"))["nodes"].values()
-    return [
-        node
-        for node in nodes
-        if node["resource_type"] == "model" and node["config"]["materialized"] == "incremental"
-    ]
-
-
-def touch_some(connection: Connection[Any], mart: dict[str, Any]) -> None:
-    """Put scopes of random rows of a mart (a node of dbt's manifest) into its queue."""
+def touch_some(connection: Connection[Any], mart: Mapping[str, Any]) -> int:
+    """Put scopes of random rows of a mart (a node of dbt) into its queue; give how many."""
     table = sql.Identifier(mart["schema"], mart["name"])
     scope = sql.SQL(", ").join(map(sql.Identifier, mart["config"]["meta"]["scope"]))
     counted = connection.execute(
@@ -66,7 +78,7 @@ def touch_some(connection: Connection[Any], mart: dict[str, Any]) -> None:
     ).fetchone()
     # A sample of pages: nobody sorts ten million rows for two hundred.
     percent = min(100.0, 100.0 * 10 * SCOPES / counted[0]) if counted else 100.0
-    connection.execute(
+    return connection.execute(
         sql.SQL(
             """
             insert into {queue} ({scope}, reason)
@@ -82,14 +94,14 @@ def touch_some(connection: Connection[Any], mart: dict[str, Any]) -> None:
             percent=sql.Literal(percent),
             scopes=sql.Literal(SCOPES),
         )
-    )
+    ).rowcount
 
 
-@job(description="Compute some scopes of each mart again: no row should differ.")
-def check_drift() -> None:
-    recompute_scopes()
-
-
+check_drift = define_asset_job(
+    "check_drift",
+    selection=AssetSelection.checks(no_row_drifted),
+    description="Compute some scopes of each mart again: no row should differ.",
+)
 drift_schedule = ScheduleDefinition(
     name="check_marts_for_drift",
     job=check_drift,

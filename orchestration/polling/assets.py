@@ -26,6 +26,7 @@ from dagster import (
     TableRecord,
     multi_asset,
 )
+from psycopg import Connection
 
 from actionsight.settings import load
 from ingestion.github import stages
@@ -34,6 +35,8 @@ from ingestion.github.results import StageResult
 from ingestion.github.state.polls import progress_of_poll
 from ingestion.github.sync import LOOPS, start_sync
 from orchestration.asset_specs import GITHUB_REST, raw_table
+from orchestration.freshness import polled
+from orchestration.row_counts import row_count
 
 POLLS = AssetKey(["raw", "polls"])
 COLLECTED = "every_repository_was_collected"
@@ -43,11 +46,13 @@ POOL = "github"
 SWEEP_TAG = "actionsight/sweep"
 # Of repositories, on a poll's page.
 ROWS_SHOWN = 200
+FRESHNESS = polled(load().poll_minutes)
 
 github_rest = AssetSpec(
     GITHUB_REST,
     group_name="github",
     kinds={"github"},
+    freshness_policy=FRESHNESS,
     description="GitHub's REST API; each poll notes what is left of the rate limit.",
 )
 
@@ -82,7 +87,7 @@ def run_config(**config: Any) -> dict[str, Any]:
 @multi_asset(
     name="github",
     specs=[
-        raw_table(name, description, source=GITHUB_REST)
+        raw_table(name, description, source=GITHUB_REST, freshness_policy=FRESHNESS)
         for name, description in (
             ("repositories", "One row per monitored repository."),
             ("workflows", "One row per workflow."),
@@ -119,20 +124,24 @@ def polled_tables(
         repositories = stages.collect_repositories(sync)
         runs = stages.collect_runs(sync, sweeps_all=context.run.tags.get(SWEEP_TAG) == "all")
         # What the runs told of a repository, it was asked for once more.
-        yield _collected("repositories", repositories, runs)
-        yield _collected("workflows", repositories, runs)
-        yield _collected("workflow_runs", runs)
+        yield _collected(sync.connection, "repositories", repositories, runs)
+        yield _collected(sync.connection, "workflows", repositories, runs)
+        yield _collected(sync.connection, "workflow_runs", runs)
         jobs = stages.collect_jobs(sync)
-        yield _collected("workflow_jobs", jobs)
+        yield _collected(sync.connection, "workflow_jobs", jobs)
         progress = progress_of_poll(sync.connection, sync.poll_id, ROWS_SHOWN)
+        polls = row_count(sync.connection, *POLLS.path)
     yield MaterializeResult(
-        asset_key=POLLS, metadata={**_asked(repositories, runs, jobs), **_progress(progress)}
+        asset_key=POLLS,
+        metadata={**_asked(repositories, runs, jobs), **_progress(progress), **polls},
     )
     context.log_event(AssetMaterialization(AssetKey(GITHUB_REST), metadata=_limits(jobs)))
     yield _every_repository_was_collected(repositories.refused | jobs.troubles)
 
 
-def _collected(table: str, *stages: StageResult) -> MaterializeResult[Any]:
+def _collected(
+    connection: Connection[Any], table: str, *stages: StageResult
+) -> MaterializeResult[Any]:
     """A table's materialisation, with what the stages saw and what of it was new or changed.
 
     Its data version is the load that changed it last: a poll that changed nothing leaves the models
@@ -146,6 +155,7 @@ def _collected(table: str, *stages: StageResult) -> MaterializeResult[Any]:
             "rows_changed": sum(stage.rows_changed.get(table, 0) for stage in stages),
             "loads": [load_id for stage in stages for load_id in stage.load_ids],
             **_asked(*stages),
+            **row_count(connection, "raw", table),
         },
     )
 

@@ -1,6 +1,6 @@
 """The raw tables that the drain writes, as assets; all of the work is `ingestion.webhooks`'s."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ from dagster import (
     MaterializeResult,
     multi_asset,
 )
+from psycopg import Connection
 
 from actionsight.database import connect
 from actionsight.event_buffer import DRAIN_TIMEOUT_SECONDS, EventBuffer
@@ -20,6 +21,7 @@ from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainResult, drain
 from ingestion.webhooks.tables import newest_batch_ids
 from orchestration.asset_specs import GITHUB_WEBHOOKS, raw_table
+from orchestration.row_counts import row_count
 
 # What Dagster reads a reported materialisation's version from.
 DATA_VERSION_TAG = "dagster/data_version"
@@ -49,12 +51,9 @@ def drained_tables(context: AssetExecutionContext) -> Iterator[MaterializeResult
     """Drain the event buffer to its end; a drain that is under way elsewhere is waited for."""
     settings = load()
     drained = drain(str(settings.database_url), event_buffer(str(settings.redis_url)), waits=True)
-    versions = _versions(settings)
-    for table in TABLES:
+    for table, version, metadata in _tables(settings, drained):
         yield MaterializeResult(
-            asset_key=["raw", table],
-            data_version=DataVersion(versions[table]),
-            metadata=_metadata(table, drained),
+            asset_key=["raw", table], data_version=DataVersion(version), metadata=metadata
         )
     context.log_event(_deliveries(drained))
 
@@ -67,36 +66,35 @@ def event_buffer(url: str) -> EventBuffer:
 
 def materialisations(settings: Settings, drained: DrainResult) -> list[AssetMaterialization]:
     """What a drain outside of a run reports: every table that it writes, with 0 too."""
-    versions = _versions(settings)
     tables = [
-        AssetMaterialization(
-            ["raw", table],
-            metadata=_metadata(table, drained),
-            tags={DATA_VERSION_TAG: versions[table]},
-        )
-        for table in TABLES
+        AssetMaterialization(["raw", table], metadata=metadata, tags={DATA_VERSION_TAG: version})
+        for table, version, metadata in _tables(settings, drained)
     ]
     return [*tables, _deliveries(drained)]
 
 
-def _versions(settings: Settings) -> Mapping[str, str]:
-    """The batch that changed each table last: a drain without rows for it leaves it as it was.
+def _tables(settings: Settings, drained: DrainResult) -> list[tuple[str, str, dict[str, Any]]]:
+    """Of each table the batch that changed it last, its version, and what a drain has to say of it.
 
-    Only the observations are read by models; the other tables' versions say nothing.
+    A drain without rows for it leaves it as it was. Only the observations are read by models; the
+    other tables' versions say nothing.
     """
     with connect(str(settings.database_url)) as connection:
         newest = newest_batch_ids(connection)
-    return {table: str(newest.get(table)) for table in TABLES}
+        return [
+            (table, str(newest.get(table)), _metadata(connection, table, drained))
+            for table in TABLES
+        ]
 
 
-def _metadata(table: str, drained: DrainResult) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+def _metadata(connection: Connection[Any], table: str, drained: DrainResult) -> dict[str, Any]:
+    duplicates = {"duplicates": drained.duplicate_count} if table == "webhook_events" else {}
+    return {
         "rows_added": drained.rows_by_table[table],
         "batches": list(drained.batch_ids),
+        **duplicates,
+        **row_count(connection, "raw", table),
     }
-    if table == "webhook_events":
-        metadata["duplicates"] = drained.duplicate_count
-    return metadata
 
 
 def _deliveries(drained: DrainResult) -> AssetMaterialization:

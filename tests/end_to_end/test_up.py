@@ -39,7 +39,8 @@ def eventually(check: Callable[[], bool]) -> None:
     pytest.fail("it did not come true")
 
 
-# What migrations, and triggers beside each load, fill: no run of Dagster's tells of it.
+# What migrations and triggers beside each load fill, and what reads the marts: no run of Dagster's
+# tells of it.
 WITHOUT_RUNS = {"raw/repository_history", "raw/runner_labels", "raw/runner_prices"}
 
 
@@ -47,7 +48,8 @@ def is_materialised_and_checked(asset: Any) -> bool:
     checks = [
         check
         for check in asset["assetChecksOrError"].get("checks", [])
-        if check["name"] != "webhooks_tell_enough"  # that one is looked at once a day
+        # These are looked at once a day.
+        if check["name"] not in ("webhooks_tell_enough", "no_row_drifted")
     ]
     executions = [check["executionForLatestMaterialization"] for check in checks]
     # Marts are built behind each load, and checked by full builds.
@@ -153,7 +155,7 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
             lambda: all(
                 is_materialised_and_checked(asset)
                 for key, asset in demonstration.assets().items()
-                if key not in WITHOUT_RUNS
+                if key not in WITHOUT_RUNS and not key.startswith("exposures/")
             )
         )
         with pytest.raises(urllib.error.HTTPError, match="401"):

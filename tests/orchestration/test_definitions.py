@@ -66,6 +66,11 @@ ASSETS = {
     "marts/repository_statistics_by_day",
     "marts/workflow_statistics_by_day",
     "marts/collection_health_by_day",
+    "exposures/repositories",
+    "exposures/workflows",
+    "exposures/stats",
+    "exposures/home_page",
+    "exposures/analysts_questions",
 }
 
 

@@ -46,6 +46,16 @@ def load_runs(url: str, load_id: str, first: int, durations: Iterable[int]) -> N
         raw_rows.load(connection, load_id, tables)
 
 
+def rows(instance: DagsterInstance, mart: str) -> list[tuple[Any, Any]]:
+    """How many rows each build wrote or deleted, and how many there were; the newest first."""
+    found = instance.fetch_materializations(AssetKey(["marts", mart]), limit=10).records
+    return [
+        (each.metadata["rows_changed"].value, each.metadata["dagster/row_count"].value)
+        for record in found
+        if (each := record.asset_materialization)
+    ]
+
+
 def changes(url: str) -> list[Any]:
     with connect(url) as connection:
         return connection.execute(
@@ -70,6 +80,9 @@ def test_changes_of_level_are_found_by_a_build_and_by_night(
     assert changes(url) == [(None, *slower), ("build", *slower)]
     assert unbuilt_load_count(url) == 0
     assert instance.get_latest_materialization_event(AssetKey(["raw", "duration_levels"]))
+    # The first pass brought the runs, the second one their levels alone.
+    assert rows(instance, "workflow_runs") == [(0, 22), (22, 22)]
+    assert rows(instance, "level_changes") == [(2, 2), (0, 0)]
 
     # The runs of the first level turn out to have been as slow, but for the newest ones of all:
     # too few for a look after the build, and too few to be a level.

@@ -1,5 +1,12 @@
-"""Rules that every model keeps, read from dbt's manifest."""
+"""Rules that every model keeps, and what reads the marts: by the manifest that set-up made.
 
+So few lines of Python that a tool for such rules would need more of configuration.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -7,39 +14,63 @@ import pytest
 
 from actionsight.locks import BUILD_LOCK
 from actionsight.settings import ROOT
-from tests.support.dbt_project import Project
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.unit
+
+Node = dict[str, Any]
+
+MANIFEST: Node = json.loads(
+    (Path(sys.prefix) / "share/actionsight/manifest.json").read_text(encoding="utf-8")
+)
+MODELS: list[Node] = [n for n in MANIFEST["nodes"].values() if n["resource_type"] == "model"]
+MARTS = [model for model in MODELS if model["config"]["materialized"] == "incremental"]
+
+PREFIX = {"staging": r"stg_[a-z]+__", "intermediate": r"int_[a-z]+__", "marts": ""}
+READS = {
+    "staging": {"source"},
+    "intermediate": {"staging", "intermediate"},
+    "marts": {"intermediate", "marts"},
+}
+# They read of staging what no other model needs.
+READ_STAGING = {
+    "repositories", "workflows", "repository_history", "jobs", "steps", "level_changes",
+    "collection_health_by_day",
+}  # fmt: skip
+# What a column's name says of its type.
+TYPES = {
+    r"(is|was|has)_.*|still_holds": "boolean",
+    r".*_(count|minutes)|jobs_(listed|executed|carried_over)": "bigint",
+    r".*_(id|attempt|number)": "bigint",
+    r"(?!median_).*_seconds": "bigint",
+    r"median_.*_seconds|.*_rate|parallelism": "double precision",
+    r".*_usd": "numeric(18, 6)",
+    r".*_at|valid_from|hour": "timestamp with time zone",
+    r"(cost_)?day": "date",
+    r".*_key": "uuid",
+}
 
 
-@pytest.fixture
-def nodes(project: Project) -> dict[str, Any]:
-    outcome = project.invoke("parse")
-    assert outcome.success, outcome.exception
-    found: dict[str, Any] = outcome.result.nodes
-    return found
+def test_the_models_keep_the_rules() -> None:
+    assert len(MARTS) > 15
+    assert [each for model in MODELS for each in broken_rules(model)] == []
+    assert [each for mart in MARTS for each in broken_mart_rules(mart)] == []
 
 
-def test_the_models_keep_the_rules(nodes: dict[str, Any]) -> None:
-    models = [node for node in nodes.values() if node.resource_type == "model"]
-    tests = [node for node in nodes.values() if node.resource_type == "test"]
-    assert len(models) > 10
-    broken = []
-    for model in models:
-        layer = Path(model.original_file_path).relative_to("transform/models").parts[0]
-        reads_sources = any(parent.startswith("source.") for parent in model.depends_on.nodes)
-        if reads_sources != (layer == "staging"):
-            broken.append(
-                f"{model.name}: only staging reads sources, and staging reads nothing else"
-            )
-        if not model.description or not all(each.description for each in model.columns.values()):
-            broken.append(f"{model.name}: a description is missing")
-        # A mart's key is a real one, which its own rule asks for.
-        if layer == "staging" and not _has_tested_key(model, tests):
-            broken.append(f"{model.name}: its key is not tested to be unique")
-        if layer != "staging":
-            broken += [f"{model.name}: {problem}" for problem in _broken_mart_rules(model)]
-    assert broken == []
+def test_exposures_are_of_what_the_sql_of_their_files_reads() -> None:
+    exposures = MANIFEST["exposures"].values()
+    of_api = {path for path in (ROOT / "api").rglob("*.py") if marts_read_in([path])}
+    for exposure in exposures:
+        assert exposure["description"] and exposure["label"], exposure["name"]
+        places = [ROOT / place for place in exposure["config"]["meta"]["read_in"]]
+        files = [
+            path
+            for place in places
+            for path in ([place] if place.is_file() else place.rglob("*.*"))
+        ]
+        declared = {unique_id.rpartition(".")[2] for unique_id in exposure["depends_on"]["nodes"]}
+        assert marts_read_in(files) == declared, exposure["name"]
+        of_api -= set(files)
+    assert of_api == set(), "what reads marts belongs to an exposure"
 
 
 def test_who_takes_the_lock_of_builds_names_it_as_the_macro_does() -> None:
@@ -49,40 +80,97 @@ def test_who_takes_the_lock_of_builds_names_it_as_the_macro_does() -> None:
     assert f'lock_key("{name}")' in macros["locks.sql"]
 
 
-def _broken_mart_rules(model: Any) -> list[str]:
-    problems = []
-    meta = model.config.meta
-    required = {name for name, each in model.columns.items() if _is_required(each)}
-    if not model.config.contract.enforced:
-        problems.append("it has no enforced contract")
-    if not any(constraint.type == "primary_key" for constraint in model.constraints):
-        problems.append("it has no primary key")
+def broken_rules(model: Node) -> Iterable[str]:
+    name, layer = model["name"], layer_of(model)
+    if not re.fullmatch(PREFIX[layer] + "[a-z_]+", name):
+        yield f"{name}: a model of {layer} is called otherwise"
+    if not model["description"].startswith("One row per "):
+        yield f"{name}: its description does not begin with its grain"
+    for column in model["columns"].values():
+        if not column["description"]:
+            yield f"{name}.{column['name']}: it has no description"
+    parents = model["depends_on"]["nodes"]
+    read = {"source" if each.startswith("source.") else layer_of(node(each)) for each in parents}
+    allowed = READS[layer] | ({"staging"} if name in READ_STAGING else set())
+    if not read or not read <= allowed or re.search(r"\braw\.", model["raw_code"]):
+        yield f"{name}: a model of {layer} reads {', '.join(sorted(allowed))} alone"
+    # A mart's key is a real one, which its own rule asks for.
+    if layer == "staging" and not has_tested_key(model):
+        yield f"{name}: its key is not tested to be unique"
+
+
+def broken_mart_rules(mart: Node) -> Iterable[str]:
+    name, meta = mart["name"], mart["config"]["meta"]
+    required = {column["name"] for column in mart["columns"].values() if is_required(column)}
+    if not mart["config"]["contract"]["enforced"]:
+        yield f"{name}: it has no enforced contract"
+    keys = [each["columns"] for each in mart["constraints"] if each["type"] == "primary_key"]
+    if len(keys) != 1 or not set(keys[0]) <= required:
+        yield f"{name}: it has not one primary key of columns that are never null"
+    if not any(mart["unique_id"] in each["depends_on"]["nodes"] for each in unit_tests()):
+        yield f"{name}: it has no unit test"
     if not set(meta["scope"]) <= required or meta["newest"] not in meta["scope"]:
-        problems.append("its scope is not of columns that are never null, the newest among them")
+        yield f"{name}: its scope is not of columns that are never null, the newest among them"
     if "repository_id" not in required:
-        problems.append("a row of it may be of no repository")
-    if not meta["touched_by"] or "touched()" not in model.raw_code:
-        problems.append("it does not compute what was touched")
-    for entry in meta["touched_by"]:
+        yield f"{name}: a row of it may be of no repository"
+    if not meta["touched_by"] or "touched()" not in mart["raw_code"]:
+        yield f"{name}: it does not compute what was touched"
+    if " now()" in mart["raw_code"] or "current_" in mart["raw_code"]:
+        yield f"{name}: it looks at the clock"
+    yield from (f"{name}: {each}" for each in broken_entries(mart))
+    for column in mart["columns"].values():
+        for pattern, kind in TYPES.items():
+            if re.fullmatch(pattern, column["name"]) and column["data_type"] != kind:
+                yield f"{name}.{column['name']}: a column of this name is of type {kind}"
+
+
+def broken_entries(mart: Node) -> Iterable[str]:
+    """What is wrong with what touches it."""
+    sources = {source["name"] for source in MANIFEST["sources"].values()}
+    for entry in mart["config"]["meta"]["touched_by"]:
         if set(entry) - {"parent", "source", "columns", "query", "where", "only_changes"}:
-            problems.append(f"an entry of touched_by has another property: {entry}")
-        if "parent" in entry and not any(
-            each.endswith(f".{entry['parent']}") for each in model.depends_on.nodes
-        ):
-            problems.append(f"it does not read {entry['parent']}, which touches it")
-    if " now()" in model.raw_code or "current_" in model.raw_code:
-        problems.append("it looks at the clock")
-    return problems
+            yield f"an entry of touched_by has another property: {entry}"
+        parents = [each.rpartition(".")[2] for each in mart["depends_on"]["nodes"]]
+        if "parent" in entry and entry["parent"] not in parents:
+            yield f"it does not read {entry['parent']}, which touches it"
+        unknown = set(re.findall(r"\braw\.(\w+)", entry.get("query", ""))) - sources
+        if unknown or ("source" in entry and entry["source"] not in sources | {"unbuilt_polls"}):
+            yield f"a raw table that touches it is no source: {entry}"
 
 
-def _is_required(column: Any) -> bool:
-    return any(constraint.type == "not_null" for constraint in column.constraints)
+def layer_of(model: Node) -> str:
+    return Path(model["original_file_path"]).relative_to("transform/models").parts[0]
 
 
-def _has_tested_key(model: Any, tests: list[Any]) -> bool:
+def node(unique_id: str) -> Node:
+    found: Node = MANIFEST["nodes"][unique_id]
+    return found
+
+
+def unit_tests() -> Iterable[Node]:
+    tests: dict[str, Node] = MANIFEST["unit_tests"]
+    return tests.values()
+
+
+def is_required(column: Node) -> bool:
+    return any(constraint["type"] == "not_null" for constraint in column["constraints"])
+
+
+def has_tested_key(model: Node) -> bool:
     return any(
-        test.attached_node == model.unique_id
-        and test.test_metadata.name in ("unique", "unique_combination_of_columns")
-        for test in tests
-        if hasattr(test, "test_metadata")
+        each.get("attached_node") == model["unique_id"]
+        and each["test_metadata"]["name"] in ("unique", "unique_combination_of_columns")
+        for each in MANIFEST["nodes"].values()
+        if each["resource_type"] == "test" and "test_metadata" in each
     )
+
+
+def marts_read_in(files: Iterable[Path]) -> set[str]:
+    """The marts that these files name, in SQL for the most part."""
+    names = {mart["name"] for mart in MARTS if layer_of(mart) == "marts"}
+    text = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in files
+        if path.is_file() and path.suffix in (".py", ".md", ".html")
+    )
+    return names & set(re.findall(r"\bmarts\.(\w+)", text))
