@@ -1,6 +1,6 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test thorough lint bench lock clean
+.PHONY: help setup up test thorough lint bench docs lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -60,8 +60,25 @@ bench: setup .venv/development-installed ## measure: the receiver, the API and i
 	$(BIN)/python -m benchmarks.collection
 	$(BIN)/python -m benchmarks.freshness
 
+# dbt's site, where each column comes from, and the keys as a diagram that Markdown previews draw.
+DOCS := target/docs
+DBT_DOCS := target/dbt-docs
+docs: setup .venv/docs-installed ## the models' documentation as files in target/docs, of the database that `make up` runs
+	@mkdir -p $(DOCS)
+	@DBT_TARGET_PATH=$(DBT_DOCS) DBT_LOG_PATH=$(DBT_DOCS) \
+	  $(BIN)/dbt --quiet docs generate --static --project-dir . --profiles-dir .
+	@mv $(DBT_DOCS)/static_index.html $(DOCS)/index.html
+	@.venv/docs/bin/colibri generate --disable-telemetry --output-dir $(DBT_DOCS)/columns \
+	  --manifest $(DBT_DOCS)/manifest.json --catalog $(DBT_DOCS)/catalog.json >$(DBT_DOCS)/columns.log
+	@mv $(DBT_DOCS)/columns/index.html $(DOCS)/columns.html
+	@.venv/docs/bin/dbterd run --target mermaid --algo model_contract --entity-name-format table \
+	  --select schema:marts --artifacts-dir $(DBT_DOCS) --output $(DBT_DOCS) \
+	  --output-file-name keys.mmd 2>$(DBT_DOCS)/keys.log
+	@printf '# The keys of the marts\n\n```mermaid\n%s\n```\n' "$$(cat $(DBT_DOCS)/keys.mmd)" >$(DOCS)/keys.md
+	@echo "Look at $(DOCS)/index.html, columns.html and keys.md"
+
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
-	@for name in installer runtime development; do \
+	@for name in installer runtime development docs; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --only-binary :all: --no-emit-index-url --no-header --no-annotate \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
@@ -85,18 +102,24 @@ FROM_LOCK := --quiet --require-hashes --only-binary :all: --requirement
 # Where no process may write what it compiled, all is compiled now: else each would do it again.
 COMPILED := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 # Where uv finds no way (a mirror or an authority that is set up for pip alone), pip does.
-install = $(BIN)/uv pip install --python $(BIN)/python --system-certs $(COMPILED) $(FROM_LOCK) $(1) || \
-	  { echo "… by pip, which takes some minutes"; $(BIN)/pip install $(FROM_LOCK) $(1); }
+install = $(BIN)/uv pip install --python $(2)/python --system-certs $(COMPILED) $(FROM_LOCK) $(1) || \
+	  { echo "… by pip, which takes some minutes"; $(2)/pip install $(FROM_LOCK) $(1); }
 
 .venv/runtime-installed: .venv/bin/uv requirements/runtime.txt pyproject.toml
 	@echo "Installing the packages (the first time, some ten seconds) …"
-	@$(call install,requirements/runtime.txt)
+	@$(call install,requirements/runtime.txt,$(BIN))
 	@$(BIN)/pip install --quiet --no-build-isolation --no-deps --no-index --editable .
 	@touch $@
 
 .venv/development-installed: .venv/runtime-installed requirements/development.txt
 	@echo "Installing the tools of the gate …"
-	@$(call install,requirements/development.txt)
+	@$(call install,requirements/development.txt,$(BIN))
+	@touch $@
+
+.venv/docs-installed: .venv/runtime-installed requirements/docs.txt
+	@echo "Installing the tools of the documentation …"
+	@$(BIN)/python -m venv .venv/docs
+	@$(call install,requirements/docs.txt,.venv/docs/bin)
 	@touch $@
 
 $(MANIFEST): .venv/runtime-installed $(DBT_FILES)
