@@ -12,17 +12,41 @@ what can be compared between machines.
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
 from actionsight.database import connect
-from tests.support.dbt_project import Project, built_database
+from api.stats.metrics import RUN_PERCENTILES
+from tests.support.dbt_project import WITHOUT_TESTS, WITHOUT_VIEWS, Project, unbuilt_database
 from tests.support.services import databases
 
 JOBS_PER_RUN = 4
+REPOSITORIES = 20
 
+_REPOSITORIES: tuple[LiteralString, ...] = (
+    """
+    insert into raw.repositories (
+        repository_id, full_name, name, private, visibility, default_branch, created_at,
+        content_hash, _dlt_load_id
+    )
+    select
+        number, 'acme/repository-' || number, 'repository-' || number, true, 'private', 'main',
+        '2020-01-01', '', %(load)s::text
+    from generate_series(0, %(repositories)s::bigint - 1) as number
+    """,
+    """
+    insert into raw.repository_history (
+        repository_id, observed_at, visibility, default_branch, load_id
+    )
+    select repository_id, '2024-01-01', visibility, default_branch, _dlt_load_id
+    from raw.repositories
+    """,
+)
 _RUNS: LiteralString = """
     insert into raw.workflow_runs (
         run_id, run_attempt, repository_id, workflow_id, name, path, run_number, event, status,
@@ -50,6 +74,7 @@ _RUNS: LiteralString = """
     ) as runs
     cross join generate_series(1, attempts) as attempt
 """
+# A text with the time filled in is steps in a tenth of the time that making them takes.
 _JOBS: LiteralString = """
     insert into raw.workflow_jobs (
         job_id, run_id, run_attempt, repository_id, name, status, conclusion, created_at,
@@ -68,16 +93,18 @@ _JOBS: LiteralString = """
             array['["ubuntu-latest"]', '["windows-latest"]', '["self-hosted"]']
         )[1 + number %% 3]::jsonb,
         number, 'GitHub Actions ' || number,
-        (
-            select jsonb_agg(jsonb_build_object(
-                'number', step, 'name', 'step ' || step, 'status', 'completed',
-                'conclusion', 'success', 'started_at', created_at, 'completed_at', created_at
-            ))
-            from generate_series(1, 11) as step
-        ),
+        replace(template, '2000-01-01', to_char(created_at, 'YYYY-MM-DD'))::jsonb,
         html_url || '/job/' || number, md5(random()::text), %(load)s::text
     from raw.workflow_runs
     cross join generate_series(1, %(jobs)s::bigint) as number
+    cross join (
+        select jsonb_agg(jsonb_build_object(
+            'number', step, 'name', 'step ' || step, 'status', 'completed',
+            'conclusion', 'success', 'started_at', '2000-01-01T10:00:00Z',
+            'completed_at', '2000-01-01T10:00:07Z'
+        ))::text as template
+        from generate_series(1, 11) as step
+    ) as steps
     where run_id between %(first)s and %(last)s
 """
 _LOAD: LiteralString = """
@@ -97,16 +124,28 @@ _CLOSE: tuple[LiteralString, ...] = (
     where run_id between %(first)s and %(last)s
     """,
 )
+_SIZES: LiteralString = """
+    select
+        case when relname = 'steps' then 'steps' else nspname end as part,
+        sum(pg_total_relation_size(pg_class.oid))::double precision
+        / (select count(*) from marts.jobs) as bytes
+    from pg_class
+    inner join pg_namespace on pg_namespace.oid = relnamespace
+    where nspname in ('raw', 'intermediate', 'marts') and relkind = 'r'
+    group by part
+    order by part
+"""
 
 
 class History:
     """The raw tables of one database, to which each call adds a load."""
 
-    def __init__(self, connection: psycopg.Connection[tuple[object, ...]], run_count: int) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], run_count: int) -> None:
         self._connection = connection
         self._span = run_count
         self._loads = 0
         self._last = 0
+        self._execute(*_REPOSITORIES, repositories=REPOSITORIES)
 
     def add(self, runs: int, *, status: str = "completed") -> tuple[int, int]:
         """Add runs with their jobs; give the ids of the first and the last."""
@@ -125,11 +164,193 @@ class History:
             self._connection.execute(statement, {"load": f"load {self._loads}", **values})
 
 
-def timed(project: Project, *arguments: str) -> float:
-    """Seconds of one build of the marts alone."""
-    began = time.perf_counter()
-    project.run("--selector", "hot", *arguments)
-    return time.perf_counter() - began
+@dataclass(frozen=True)
+class Built:
+    """One build: its seconds, and those of each mart with the SQL that dbt compiled for it."""
+
+    seconds: float
+    marts: Mapping[str, float]
+    compiled: Mapping[str, LiteralString]
+    nodes: Mapping[str, Any]
+
+
+class Builds:
+    """Builds without tests, in one database."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+        self._project = Project(is_looked_through=True)
+
+    def full(self) -> Built:
+        """Make views and marts, which are not there; one after the other, as by hand."""
+        return self._build("--threads", "1")
+
+    def hot(self) -> Built:
+        """Build the marts alone, as behind each load."""
+        return self._build(*WITHOUT_VIEWS, "--selector", "hot")
+
+    def _build(self, *arguments: str) -> Built:
+        began = time.perf_counter()
+        outcome = self._project.invoke("build", *WITHOUT_TESTS, *arguments)
+        seconds = time.perf_counter() - began
+        if not outcome.success:
+            raise RuntimeError([(each.node.name, each.message) for each in outcome.result])
+        marts = [
+            each
+            for each in outcome.result
+            if each.node.resource_type == "model" and each.node.config.materialized == "incremental"
+        ]
+        return Built(
+            seconds,
+            {each.node.name: each.execution_time for each in marts},
+            {each.node.name: each.node.compiled_code for each in marts},
+            {each.node.name: each.node for each in marts},
+        )
+
+
+def by_hand(connection: psycopg.Connection[Any], full: Built) -> Iterator[tuple[str, float]]:
+    """Of each mart the seconds of one plain statement that makes its rows from its parents'."""
+    for mart, node in full.nodes.items():
+        table = sql.Identifier(node.schema, mart)
+        scope = sql.SQL(", ").join(map(sql.Identifier, node.config.meta["scope"]))
+        with connection.transaction(force_rollback=True):
+            connection.execute("set local work_mem = '128MB'")
+            connection.execute(
+                sql.SQL("create temporary table touched as select distinct {} from {}").format(
+                    scope, table
+                )
+            )
+            connection.execute("analyze touched")
+            began = time.perf_counter()
+            connection.execute(
+                sql.SQL("create table marts.by_hand as ") + sql.SQL(full.compiled[mart])
+            )
+            yield mart, time.perf_counter() - began
+
+
+def changes(history: History, builds: Builds, ended: int, begun: int) -> float:
+    """Seconds of the build of so many runs that end, and so many of which nothing was known."""
+    open_runs = history.add(ended, status="in_progress")
+    builds.hot()
+    history.close(*open_runs)
+    history.add(begun)
+    return builds.hot().seconds
+
+
+def chunk_of_a_rebuild(builds: Builds, mart: str) -> tuple[float, int]:
+    """Seconds of a chunk of a rebuild, and how many rows of large tables it read by no index."""
+    connection = builds.connection
+    known = connection.execute("select * from marts.models where model = %s", [mart]).fetchone()
+    connection.execute("update marts.models set version = 0 where model = %s", [mart])
+    builds.hot()
+    before = _rows_read_whole(connection)
+    seconds = builds.hot().marts[mart]
+    read = _rows_read_whole(connection) - before
+    # What is there is right: the rest of the rebuild is spared.
+    connection.execute(
+        sql.SQL("delete from {} where reason = 'rebuild'").format(
+            sql.Identifier("intermediate", f"touched__{mart}")
+        )
+    )
+    connection.execute(
+        """
+        insert into marts.models values (%s, %s, %s, %s)
+        on conflict (model) do update set
+            version = excluded.version, definition = excluded.definition,
+            built_at = excluded.built_at
+        """,
+        known,
+    )
+    return seconds, read
+
+
+def _larger_than_a_chunk(connection: psycopg.Connection[Any], full: Built) -> list[str]:
+    rows = connection.execute(
+        "select relname from pg_class "
+        "where relname = any(%s) and relkind = 'r' and reltuples > 50000",
+        [list(full.marts)],
+    )
+    return [name for (name,) in rows]
+
+
+def _rows_read_whole(connection: psycopg.Connection[Any]) -> int:
+    time.sleep(1.5)  # a session tells its counts when it has nothing to do, once a second
+    connection.execute("select pg_stat_clear_snapshot()")
+    row = connection.execute(
+        """
+        select coalesce(sum(seq_tup_read), 0) from pg_stat_user_tables
+        where schemaname in ('raw', 'intermediate', 'marts') and not starts_with(relname, 'touched')
+        """
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Five exact percentiles of 90 days: of the mart, and of a narrow table by hand."""
+
+    rows: int
+    seconds: float
+    seconds_by_hand: float
+    plan: str
+    heap_fetches: int
+
+
+def percentiles(connection: psycopg.Connection[Any]) -> dict[str, Percentiles]:
+    """Percentiles of durations over the year's last 90 days, as the API asks for them."""
+    connection.execute(
+        """
+        create table marts.narrow as
+        select repository_id, workflow_id, created_at, duration_seconds, status, conclusion
+        from marts.workflow_runs
+        """
+    )
+    connection.execute(
+        """
+        create index on marts.narrow (repository_id, workflow_id, created_at)
+        include (duration_seconds, status, conclusion)
+        """
+    )
+    connection.execute("vacuum analyze marts.narrow")
+    conditions: dict[str, LiteralString] = {
+        "of one workflow": "runs.repository_id = 1 and runs.workflow_id = 1",
+        "of all": "runs.repository_id = any(array(select repository_id from marts.repositories))",
+    }
+    measured = {name: _percentiles(connection, where) for name, where in conditions.items()}
+    connection.execute("drop table marts.narrow")
+    return measured
+
+
+def _percentiles(connection: psycopg.Connection[Any], condition: LiteralString) -> Percentiles:
+    measure = next(each for each in RUN_PERCENTILES if each.measure.endswith(".duration_seconds"))
+    plans: dict[LiteralString, list[Any]] = {"workflow_runs": [], "narrow": []}
+    for table in list(plans) * 5:
+        row = connection.execute(
+            sql.SQL(
+                "explain (analyze, buffers, format json) select {} from marts.{} as runs "
+                "where {} and runs.created_at >= '2025-10-03' and runs.created_at < '2026-01-01'"
+            ).format(measure.formula, sql.Identifier(table), sql.SQL(condition))
+        ).fetchone()
+        plans[table].append(row[0][0] if row else None)
+    plan = _scan(plans["workflow_runs"][-1]["Plan"])
+    return Percentiles(
+        rows=round(plan["Actual Rows"] * plan["Actual Loops"]),
+        seconds=min(each["Execution Time"] for each in plans["workflow_runs"]) / 1000,
+        seconds_by_hand=min(each["Execution Time"] for each in plans["narrow"]) / 1000,
+        plan=plan["Node Type"],
+        heap_fetches=plan.get("Heap Fetches", 0),
+    )
+
+
+def _scan(plan: dict[str, Any]) -> dict[str, Any]:
+    """The node of a plan that reads the table of runs."""
+    if plan.get("Alias") == "runs" or (plan["Node Type"].startswith("Bitmap Heap")):
+        return plan
+    for child in plan.get("Plans", []):
+        found = _scan(child)
+        if found:
+            return found
+    return {}
 
 
 def main() -> None:
@@ -139,48 +360,62 @@ def main() -> None:
     runs = parser.parse_args().jobs // JOBS_PER_RUN
     with tempfile.TemporaryDirectory(prefix="actionsight-benchmark-") as name:
         Path(name).chmod(0o755)
-        with databases(Path(name)) as server, built_database(server, Path(name)) as url:
+        with databases(Path(name)) as server, unbuilt_database(server, Path(name)) as url:
             measure(url, runs)
 
 
 def measure(url: str, runs: int) -> None:
-    project = Project(is_looked_through=True)
+    """Fill, build, and print each part as soon as it is known."""
     with connect(url, autocommit=True) as connection:
+        began = time.perf_counter()
         history = History(connection, runs)
         history.add(runs)
         connection.execute("vacuum analyze raw.workflow_runs, raw.workflow_jobs")
-        seconds = {"everything": timed(project)}
+        print(f"{runs * JOBS_PER_RUN:,} jobs, filled in {time.perf_counter() - began:.0f} s")
+        builds = Builds(connection)
+        full = builds.full()
+        print(f"everything: {full.seconds:.1f} s")
         connection.execute("vacuum analyze")
-        timed(project)
-        seconds["nothing new"] = min(timed(project) for _ in range(3))
-        open_runs = history.add(3, status="in_progress")
-        timed(project)
-        history.close(*open_runs)
-        history.add(1)
-        seconds["4 runs, 16 jobs"] = timed(project)
+        _tell_full(connection, full)
+        builds.hot()
+        idle = min(builds.hot().seconds for _ in range(3))
         day = max(4, runs // 365 // 100)
-        open_runs = history.add(3 * day // 4, status="in_progress")
-        timed(project)
-        history.close(*open_runs)
-        history.add(day // 4)
-        seconds["a hundredth of a day"] = timed(project)
-        sizes = connection.execute(
-            """
-            select nspname, sum(pg_total_relation_size(pg_class.oid)) / count_of_jobs
-            from pg_class
-            inner join pg_namespace on pg_namespace.oid = relnamespace
-            cross join (select count(*) as count_of_jobs from marts.jobs) as jobs
-            where nspname in ('raw', 'intermediate', 'marts') and relkind = 'r'
-            group by nspname, count_of_jobs
-            order by nspname
-            """
-        ).fetchall()
-    idle = seconds["nothing new"]
-    print(f"{runs * JOBS_PER_RUN:,} jobs; a hundredth of a day is {day} runs")
-    for what, spent in seconds.items():
-        print(f"{what:22}{spent:8.2f} s  {spent / idle:7.1f} x nothing new")
-    for schema, size in sizes:
-        print(f"{schema:22}{float(size):8.0f} bytes a job")
+        print(f"\n{'build of':34}{'s':>8}{'÷ nothing new':>16}{'÷ everything':>16}")
+        for what, seconds in (
+            ("nothing new", idle),
+            ("50 events: 10 runs, 40 jobs", changes(history, builds, 8, 2)),
+            (
+                f"1 % of a day: {day} runs",
+                changes(history, builds, 3 * day // 4, day - 3 * day // 4),
+            ),
+        ):
+            print(f"{what:34}{seconds:8.2f}{seconds / idle:16.2f}{seconds / full.seconds:16.4f}")
+        print(f"\n{'percentiles of 90 days':24}{'rows':>10}{'ms':>8}{'÷ by hand':>11}  read by")
+        for what, found in percentiles(connection).items():
+            print(
+                f"{what:24}{found.rows:10,}{found.seconds * 1000:8.1f}"
+                f"{found.seconds / found.seconds_by_hand:11.2f}  {found.plan}, "
+                f"{found.heap_fetches / max(found.rows, 1):.2%} of the rows from the heap"
+            )
+        print(f"\n{'a chunk of a rebuild':30}{'s':>8}{'rows read by no index':>26}")
+        for mart in _larger_than_a_chunk(connection, full):
+            seconds, read = chunk_of_a_rebuild(builds, mart)
+            print(f"{mart:30}{seconds:8.2f}{read:26,}")
+        print(f"\n{'':24}bytes a job")
+        for part, size in connection.execute(_SIZES):
+            print(f"{part:24}{size:11.0f}")
+
+
+def _tell_full(connection: psycopg.Connection[Any], full: Built) -> None:
+    """Each mart of a full build beside its statement by hand, and both sums without steps."""
+    print(f"\n{'mart, in full':34}{'s':>8}{'by hand':>10}{'÷':>7}")
+    hand = dict(by_hand(connection, full))
+    for mart in sorted(hand, key=lambda name: -full.marts[name]):
+        seconds, plain = full.marts[mart], hand[mart]
+        print(f"{mart:34}{seconds:8.1f}{plain:10.1f}{seconds / plain:7.1f}")
+    whole = sum(seconds for mart, seconds in full.marts.items() if mart != "steps")
+    plain = sum(seconds for mart, seconds in hand.items() if mart != "steps")
+    print(f"{'all but steps':34}{whole:8.1f}{plain:10.1f}{whole / plain:7.1f}")
 
 
 if __name__ == "__main__":
