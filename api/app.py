@@ -25,10 +25,12 @@ from api.current import current_settings
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
+from api.parameters import IdConverter
 from api.prometheus import counters
 from api.prometheus import views as metrics
 from api.repositories import purges, selections
 from api.repositories import views as repositories
+from api.responses import CSV_SUFFIX
 from api.stats import views as stats
 from api.webhooks import views as webhooks
 from api.workflows import views as workflows
@@ -56,6 +58,7 @@ def create_app(settings: Settings) -> Flask:
             "(`make up` starts the embedded one and hands its address on)"
         )
     app = Flask(__name__, static_folder=None)
+    app.url_map.converters["id"] = IdConverter
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
     )
@@ -93,6 +96,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)
     sign_in.init_app(app, settings)
+    _add_csv(app)
     return app
 
 
@@ -114,6 +118,13 @@ def create_receiver(settings: Settings) -> Flask:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(webhooks.blueprint)
     return app
+
+
+def _add_csv(app: Flask) -> None:
+    """Give every list its second address, which ends in `.csv`."""
+    for rule, view in openapi.routes(app):
+        if view.declared.is_list:
+            app.add_url_rule(rule.rule + CSV_SUFFIX, endpoint=rule.endpoint, methods=["GET"])
 
 
 def _add_headers(response: Response) -> Response:

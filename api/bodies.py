@@ -13,14 +13,19 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
+import orjson
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from api.endpoints import Endpoint
 from api.errors import RETRY_SECONDS, Problem, problem_response
+from api.parameters import Parameters, parameters_of, read_object
+from api.responses import JSON
+
+M = TypeVar("M", bound=Parameters)
 
 _EXTENSION = "bodies"
 
@@ -107,6 +112,26 @@ def read_body(request: Request) -> bytes:
     return body
 
 
+def read_json(request: Request, model: type[M]) -> M:
+    """The members of a JSON object.
+
+    Raises:
+        Problem: 415, it is of another type, and nothing was read; 400.
+        RequestEntityTooLarge: there is more of it than is taken here.
+        TooManyError: too many others are being read.
+    """
+    if request.mimetype != JSON:
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {JSON}.")
+    try:
+        body: Any = orjson.loads(read_body(request))
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        members = ", ".join(f'"{name}": …' for name in parameters_of(model))
+        raise Problem(HTTPStatus.BAD_REQUEST, f"The body must be JSON: {{{members}}}.")
+    return read_object(model, body)
+
+
 def read_form(request: Request) -> Mapping[str, str]:
     """The fields of a form; none where there is no body.
 
@@ -145,7 +170,7 @@ def _too_many(_: TooManyError) -> Response:
 
 def _refuse_large() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
-    if isinstance(view, Endpoint) and view.limits_body_itself:
+    if isinstance(view, Endpoint) and view.declared.limits_body_itself:
         return
     if (request.content_length or 0) > LARGEST_BODY_BYTES:
         raise RequestEntityTooLarge

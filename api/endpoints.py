@@ -1,114 +1,131 @@
 """Endpoints: a view with all that a client has to know about it, in one declaration."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
-from flask import Response, request
+from flask import Response, g, request
+from pydantic import BaseModel
 
 from api.cache.flights import UnderWay, current_flights
-from api.parameters import Arguments, Parameter, Schema, read_path, read_query
+from api.errors import Problem
+from api.parameters import Parameters, read_query
+from api.responses import CSV, JSON, media_type_for
 
-View = Callable[[Arguments], Response]
+View = Callable[..., Response]
+# A model becomes a named component; what is none is a JSON Schema of its own.
+Described: TypeAlias = type[BaseModel] | Mapping[str, Any]
+Tag = Literal[
+    "statistics",
+    "workflows",
+    "runs",
+    "health",
+    "flakiness",
+    "runners",
+    "costs",
+    "repositories",
+    "account",
+    "installation",
+]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a client has to know about a route; applied to a view it gives the endpoint. The view's
+    docstring becomes the description in the OpenAPI document.
+
+    Attributes:
+        summary: what the route is for, in one line.
+        tag: the part of the documentation to which it belongs.
+        answer: the body of a success; None: it has none.
+        query: what the query string may hold; None: nothing.
+        headers: of the request that the view reads; None: none of its own.
+        body: the request's body by media type.
+        media_type: of the body of a success.
+        status: of a success.
+        other_status: of another kind of success, with the same body, but where it is a 204; None:
+            there is none.
+        is_list: whether the body is a list of rows, which can be had as CSV, too.
+        is_lenient: whether unknown parameters are ignored, because others build the address.
+        has_freshness: whether the answer says how fresh its numbers are.
+        limits_body_itself: whether the view reads no more of a body than it wants, whatever the
+            limit everywhere else is, and judges a request in an order of its own.
+        failures: what a status of failure means here, beside or in place of what it means
+            everywhere.
+        example: an answer, with numbers of a real history.
+    """
+
+    summary: str
+    _: KW_ONLY
+    tag: Tag
+    answer: Described | None
+    query: type[Parameters] | None = None
+    headers: type[Parameters] | None = None
+    body: Mapping[str, Described] = field(default_factory=dict)
+    media_type: str = JSON
+    status: HTTPStatus = HTTPStatus.OK
+    other_status: HTTPStatus | None = None
+    is_list: bool = False
+    is_lenient: bool = False
+    has_freshness: bool = True
+    limits_body_itself: bool = False
+    failures: Mapping[HTTPStatus, str] = field(default_factory=dict)
+    example: Any = None
+
+    def __call__(self, view: View) -> "Endpoint":
+        return Endpoint(view, self)
+
+
+endpoint = Declaration
 
 
 class Endpoint:
     """A view that Flask can call: it reads the declared parameters, then asks the view.
 
+    A view with a `query` takes it first; ids of the path follow by name.
+
     Attributes:
-        summary: what the route is for, in one line.
-        description: what a client has to know beside it.
-        parameters: all of them, those in the path too.
-        answer: JSON Schema of the body of a success; None: a success has no body.
-        media_type: of that body.
-        status: of a success.
-        other_status: of another kind of success, with the same body, but where it is a 204; None:
-            there is none.
-        is_lenient: whether unknown parameters are ignored, because others build the address.
-        has_freshness: whether the answer says how fresh its numbers are.
-        body: JSON Schema of the request's body by media type. A view with a body gets no
-            arguments: it reads the whole request itself, in an order of its own.
-        limits_body_itself: whether the view reads no more of a body than it wants, whatever the
-            limit everywhere else is.
-        failures: what a status of failure means here, beside or in place of what it means
-            everywhere.
+        declared: what a client has to know about it.
+        description: the same in prose.
     """
 
-    def __init__(
-        self,
-        view: View,
-        summary: str,
-        *,
-        parameters: Sequence[Parameter],
-        answer: Schema | None,
-        media_type: str,
-        status: HTTPStatus,
-        other_status: HTTPStatus | None,
-        is_lenient: bool,
-        has_freshness: bool,
-        body: Mapping[str, Schema],
-        limits_body_itself: bool,
-        failures: Mapping[HTTPStatus, str],
-    ) -> None:
+    def __init__(self, view: View, declared: Declaration) -> None:
         self.__name__ = view.__name__
         self.__qualname__ = view.__qualname__
-        self.summary = summary
+        self.declared = declared
         self.description = view.__doc__ or ""
-        self.parameters = tuple(parameters)
-        self.answer = answer
-        self.media_type = media_type
-        self.status = status
-        self.other_status = other_status
-        self.is_lenient = is_lenient
-        self.has_freshness = has_freshness
-        self.body = body
-        self.limits_body_itself = limits_body_itself
-        self.failures = failures
         self._view = view
 
     def __call__(self, **path: Any) -> Response:
-        if self.body:
-            return self._view({})
-        query = read_query(request.args, self.parameters, is_lenient=self.is_lenient)
-        arguments = read_path(path, self.parameters) | query
+        declared = self.declared
+        if declared.limits_body_itself:
+            return self._view(**path)
+        g.media_type = self._media_type()
+        query = read_query(
+            declared.query or Parameters, request.args, is_lenient=declared.is_lenient
+        )
+        given = (query,) if declared.query else ()
         while True:
             try:
-                return self._view(arguments)
+                return self._view(*given, **path)
             except UnderWay as flight:
                 # By now the view holds no connection any more.
                 current_flights().wait(flight.name)
 
+    def _media_type(self) -> str:
+        """In which form the answer goes out.
 
-def endpoint(
-    summary: str,
-    *,
-    answer: Schema | None,
-    media_type: str = "application/json",
-    parameters: Sequence[Parameter] = (),
-    status: HTTPStatus = HTTPStatus.OK,
-    other_status: HTTPStatus | None = None,
-    is_lenient: bool = False,
-    has_freshness: bool = True,
-    body: Mapping[str, Schema] | None = None,
-    limits_body_itself: bool = False,
-    failures: Mapping[HTTPStatus, str] | None = None,
-) -> Callable[[View], Endpoint]:
-    """Declare a view; its docstring becomes the description in the OpenAPI document."""
-
-    def declare(view: View) -> Endpoint:
-        return Endpoint(
-            view,
-            summary,
-            parameters=parameters,
-            answer=answer,
-            media_type=media_type,
-            status=status,
-            other_status=other_status,
-            is_lenient=is_lenient,
-            has_freshness=has_freshness,
-            body=body or {},
-            limits_body_itself=limits_body_itself,
-            failures=failures or {},
-        )
-
-    return declare
+        Raises:
+            Problem: 406.
+        """
+        declared = self.declared
+        if declared.media_type != JSON or declared.answer is None:
+            return declared.media_type
+        chosen = media_type_for(request.accept_mimetypes, request.path, is_list=declared.is_list)
+        if chosen is None:
+            forms = f"{JSON} and {CSV}" if declared.is_list else JSON
+            raise Problem(
+                HTTPStatus.NOT_ACCEPTABLE, f"This route answers as {forms}; see the header Accept."
+            )
+        return chosen

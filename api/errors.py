@@ -7,6 +7,7 @@ log can be searched.
 import logging
 import uuid
 from collections.abc import Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
@@ -20,8 +21,62 @@ from api.responses import json_response
 PROBLEM_JSON = "application/problem+json"
 RETRY_SECONDS = "5"
 MOST_ERRORS = 20
+LONGEST_SHOWN = 80
 
 logger = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """Kinds of problems, by which a client tells them apart: the last part of `type`, and an anchor
+    of docs/api.md. They stay as they are."""
+
+    INVALID_REQUEST = "invalid-request"
+    UNKNOWN_PARAMETER = "unknown-parameter"
+    INVALID_PARAMETER = "invalid-parameter"
+    HOST = "host"
+    SIGN_IN = "sign-in"
+    SIGN_IN_AGAIN = "sign-in-again"
+    CSRF = "csrf"
+    FORBIDDEN = "forbidden"
+    NOT_VISIBLE = "not-visible"
+    NO_SUCH_ROUTE = "no-such-route"
+    METHOD = "method"
+    NOT_ACCEPTABLE = "not-acceptable"
+    CONFLICT = "conflict"
+    LENGTH_REQUIRED = "length-required"
+    TOO_LARGE = "too-large"
+    MEDIA_TYPE = "media-type"
+    TOO_MANY_REQUESTS = "too-many-requests"
+    TOO_EXPENSIVE = "too-expensive"
+    FAULT = "fault"
+    NOT_BUILT = "not-built"
+    TOO_SLOW = "too-slow"
+    DATABASE_AWAY = "database-away"
+    GITHUB_AWAY = "github-away"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def type(self) -> str:
+        """As answers have it."""
+        return f"/problems/{self.value}"
+
+
+# What a status means where nothing more is said.
+_KINDS = {
+    HTTPStatus.BAD_REQUEST: Kind.INVALID_REQUEST,
+    HTTPStatus.UNAUTHORIZED: Kind.SIGN_IN,
+    HTTPStatus.FORBIDDEN: Kind.FORBIDDEN,
+    HTTPStatus.NOT_FOUND: Kind.NOT_VISIBLE,
+    HTTPStatus.METHOD_NOT_ALLOWED: Kind.METHOD,
+    HTTPStatus.NOT_ACCEPTABLE: Kind.NOT_ACCEPTABLE,
+    HTTPStatus.CONFLICT: Kind.CONFLICT,
+    HTTPStatus.LENGTH_REQUIRED: Kind.LENGTH_REQUIRED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Kind.TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: Kind.MEDIA_TYPE,
+    HTTPStatus.TOO_MANY_REQUESTS: Kind.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR: Kind.FAULT,
+    HTTPStatus.SERVICE_UNAVAILABLE: Kind.UNAVAILABLE,
+}
 
 
 class Problem(Exception):  # noqa: N818 RFC 9457 calls it a problem
@@ -32,20 +87,35 @@ class Problem(Exception):  # noqa: N818 RFC 9457 calls it a problem
         status: HTTPStatus,
         detail: str,
         *,
+        kind: Kind | None = None,
         headers: Mapping[str, str] | None = None,
         **members: Any,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.kind = kind
         self.headers = headers or {}
         self.members = members
 
 
+def parameter_error(name: str, detail: str, kind: Kind = Kind.INVALID_PARAMETER) -> dict[str, str]:
+    """What is wrong with one parameter, as an answer has it."""
+    return {"parameter": text_for_answer(name), "detail": detail, "type": kind.type}
+
+
 def bad_request(detail: str, errors: list[dict[str, str]]) -> Problem:
-    """A 400 that names each unusable parameter (`errors`: parameter and detail), up to a number: an
-    answer must not be much larger than what was sent."""
-    return Problem(HTTPStatus.BAD_REQUEST, detail, errors=errors[:MOST_ERRORS])
+    """A 400 that names each unusable parameter (`parameter_error`), up to a number: an answer must
+    not be much larger than what was sent."""
+    is_unknown = any(error["type"] == Kind.UNKNOWN_PARAMETER.type for error in errors)
+    kind = Kind.UNKNOWN_PARAMETER if is_unknown else Kind.INVALID_PARAMETER
+    return Problem(HTTPStatus.BAD_REQUEST, detail, kind=kind, errors=errors[:MOST_ERRORS])
+
+
+def bad_query(parameter: str, detail: str) -> Problem:
+    """A 400 for one parameter of a query string."""
+    errors = [parameter_error(parameter, detail)]
+    return bad_request("The query string cannot be used; see errors.", errors)
 
 
 def not_found(what: str) -> Problem:
@@ -53,15 +123,21 @@ def not_found(what: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"{what} is not monitored, or you may not see it.")
 
 
+def text_for_answer(value: str) -> str:
+    """A client's own text, cut so that an error stays short."""
+    return value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…"
+
+
 def problem_response(
     status: HTTPStatus,
     detail: str,
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
+    kind: Kind | None = None,
 ) -> Response:
     """The response in the one shape."""
     body = {
-        "type": "about:blank",
+        "type": (kind or _KINDS.get(status, Kind.INVALID_REQUEST)).type,
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
@@ -86,7 +162,9 @@ def init_app(app: Flask) -> None:
 
 
 def _problem(problem: Problem) -> Response:
-    return problem_response(problem.status, problem.detail, problem.headers, problem.members)
+    return problem_response(
+        problem.status, problem.detail, problem.headers, problem.members, problem.kind
+    )
 
 
 def _http_exception(error: HTTPException) -> Response:
@@ -95,7 +173,8 @@ def _http_exception(error: HTTPException) -> Response:
         return Response(response.get_data(), response.status_code, response.headers)
     kept = {name: value for name, value in response.headers if name in ("Allow", "Retry-After")}
     detail = _DETAILS.get(error.code) or error.description or ""
-    return problem_response(HTTPStatus(error.code), detail, kept)
+    kind = Kind.NO_SUCH_ROUTE if error.code == HTTPStatus.NOT_FOUND else None
+    return problem_response(HTTPStatus(error.code), detail, kept, kind=kind)
 
 
 _DETAILS = {
@@ -105,23 +184,28 @@ _DETAILS = {
 }
 
 
-def _unavailable(detail: str) -> Response:
-    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": RETRY_SECONDS})
+def _unavailable(kind: Kind, detail: str) -> Response:
+    waiting = {"Retry-After": RETRY_SECONDS}
+    return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, detail, waiting, kind=kind)
 
 
 def _too_slow(error: psycopg.errors.QueryCanceled) -> Response:
     logger.warning("a statement was cancelled: %s", error)
-    return _unavailable("The database took too long. Ask for a shorter range or fewer workflows.")
+    return _unavailable(
+        Kind.TOO_SLOW, "The database took too long. Ask for a shorter range or fewer workflows."
+    )
 
 
 def _not_built(error: Exception) -> Response:
     logger.error("the marts are not what this version expects: %s", error)
-    return _unavailable("The statistics are not built yet; GET /readyz says what is missing.")
+    return _unavailable(
+        Kind.NOT_BUILT, "The statistics are not built yet; GET /readyz says what is missing."
+    )
 
 
 def _database_away(error: psycopg.OperationalError) -> Response:
     logger.error("the database did not answer: %s", error)
-    return _unavailable("The database does not answer. Try again in a moment.")
+    return _unavailable(Kind.DATABASE_AWAY, "The database does not answer. Try again in a moment.")
 
 
 def _fault(error: Exception) -> Response:

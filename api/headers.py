@@ -6,10 +6,11 @@ from api import request_ids
 from api.parameters import Schema
 from api.rate_limits import LIMIT_HEADER, POLICY_HEADER
 from api.responses import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER, UNKNOWN
-from api.schemas import TEXT, TIME
 
 Headers = Mapping[str, Mapping[str, object]]
 
+TEXT: Schema = {"type": "string"}
+TIME: Schema = {"type": "string", "format": "date-time"}
 _TIME_OR_UNKNOWN: Schema = {"anyOf": [TIME, {"const": UNKNOWN}]}
 
 _FRESHNESS: Headers = {
@@ -29,6 +30,12 @@ CONDITIONAL: Headers = {
     "ETag": {
         "description": "Names the body: sent back as `If-None-Match`, it is answered by a 304 "
         "while the body is the same.",
+        "schema": TEXT,
+    },
+}
+NEXT_PAGE: Headers = {
+    "Link": {
+        "description": 'The address of the next page, `<…>; rel="next"`; none on the last one.',
         "schema": TEXT,
     },
 }

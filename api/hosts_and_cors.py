@@ -15,7 +15,7 @@ from api import request_ids
 from api.auth import csrf
 from api.auth.origins import frontends
 from api.current import current_settings
-from api.errors import problem_response
+from api.errors import Kind, problem_response
 from api.responses import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
@@ -68,6 +68,7 @@ def _unknown_host(_: SecurityError) -> Response:
     return problem_response(
         HTTPStatus.BAD_REQUEST,
         "This API answers under the host of ACTIONSIGHT_PUBLIC_URL, 127.0.0.1 and localhost alone.",
+        kind=Kind.HOST,
     )
 
 

@@ -1,17 +1,26 @@
-"""Parameters of routes: declared once, for parsing and for the OpenAPI document alike."""
+"""Parameters of requests: pydantic models, from which the OpenAPI document comes, too.
+
+A model's fields are the names that a query string may hold. One whose value is a tuple may be
+repeated; whether commas separate several values as well says its type. Readers raise ValueError
+with half a sentence ("must be …"), which becomes the detail of the error.
+"""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Literal
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_origin
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from werkzeug.datastructures import Headers, MultiDict
+from werkzeug.routing import BaseConverter
+from werkzeug.routing import ValidationError as NoMatch
 
-from api.errors import bad_request, not_found
+from api.errors import Kind, bad_request, parameter_error
 
 Schema = Mapping[str, Any]
-Arguments = Mapping[str, Any]
+M = TypeVar("M", bound="Parameters")
 
 GREATEST_ID = 2**63 - 1
 LONGEST_TEXT = 255
@@ -19,22 +28,10 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter: its name, what it means, how a text is read and what schema texts have.
+class Parameters(BaseModel):
+    """What a query string or the headers of a request hold: nothing but the fields."""
 
-    `read` raises ValueError with half a sentence ("must be …"). A parameter that takes `many`
-    values may be repeated, and one that `splits` takes them separated by commas, too.
-    """
-
-    name: str
-    description: str
-    read: Callable[[str], Any]
-    schema: Schema
-    many: bool = False
-    splits: bool = True
-    default: Any = None
-    place: Literal["query", "path", "header"] = "query"
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,6 @@ def text(value: str) -> str:
     return value
 
 
-TEXT_SCHEMA: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
-
-
 def ascii_text(value: str) -> str:
     """What a header can hold everywhere, up to a length that names have."""
     if not value or len(value) > LONGEST_TEXT or not (value.isascii() and value.isprintable()):
@@ -69,29 +63,32 @@ def identifier(value: str) -> int:
     return int(value)
 
 
-ID_SCHEMA: Schema = {"type": "integer", "minimum": 1, "maximum": GREATEST_ID}
+def yes_or_no(value: str) -> bool:
+    """`true` or `false`."""
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
 
 
-def whole_number(least: int, most: int) -> Callable[[str], int]:
+def whole_number(least: int, most: int) -> Callable[[str | int], int]:
     """A whole number within bounds, both allowed."""
 
-    def read(value: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", value) or not least <= int(value) <= most:
+    def read(value: str | int) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", str(value)) or not least <= int(value) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(value)
 
     return read
 
 
-def choice(values: Sequence[str]) -> Callable[[str], str]:
-    """One of some words."""
+def split(values: list[str]) -> list[str]:
+    """What is repeated or separated by commas, each once."""
+    return list(dict.fromkeys(part for value in values for part in value.split(",")))
 
-    def read(value: str) -> str:
-        if value not in values:
-            raise ValueError(f"must be one of {', '.join(values)}")
-        return value
 
-    return read
+def once(values: list[str]) -> list[str]:
+    """What is repeated, each once."""
+    return list(dict.fromkeys(values))
 
 
 def first_moment(value: str) -> Moment:
@@ -101,18 +98,50 @@ def first_moment(value: str) -> Moment:
 
 def end_moment(value: str) -> Moment:
     """The end of a UTC day, or a moment: the first one after a range."""
-    return _moment(value, _day_after)
+    return _moment(value, day_after)
 
 
-def _day_after(day: date) -> datetime:
+def day_after(day: date) -> datetime:
+    """The first moment after a UTC day."""
     if day == date.max:
         return datetime.max.replace(tzinfo=UTC)
     return datetime.combine(day + timedelta(days=1), time(), UTC)
 
 
+ID_SCHEMA: Schema = {
+    "type": "integer",
+    "format": "int64",
+    "minimum": 1,
+    "maximum": GREATEST_ID,
+}
+TEXT_SCHEMA: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 MOMENT_SCHEMA: Schema = {
     "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
 }
+
+
+Id = Annotated[int, BeforeValidator(identifier), WithJsonSchema(dict(ID_SCHEMA))]
+Text = Annotated[str, BeforeValidator(text), WithJsonSchema(dict(TEXT_SCHEMA))]
+AsciiText = Annotated[str, BeforeValidator(ascii_text), WithJsonSchema(dict(TEXT_SCHEMA))]
+YesOrNo = Annotated[bool, BeforeValidator(yes_or_no), WithJsonSchema({"type": "boolean"})]
+FirstMoment = Annotated[Any, BeforeValidator(first_moment), WithJsonSchema(dict(MOMENT_SCHEMA))]
+EndMoment = Annotated[Any, BeforeValidator(end_moment), WithJsonSchema(dict(MOMENT_SCHEMA))]
+Ids = Annotated[tuple[Id, ...], BeforeValidator(split)]
+Texts = Annotated[tuple[Text, ...], BeforeValidator(split)]
+# Of names that may hold a comma.
+RepeatedTexts = Annotated[tuple[Text, ...], BeforeValidator(once)]
+
+
+class IdConverter(BaseConverter):
+    """An id in a path; what cannot be one is an address that does not exist."""
+
+    regex = "[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> int:
+        """The id."""
+        if int(value) > GREATEST_ID:
+            raise NoMatch
+        return int(value)
 
 
 def _moment(value: str, instant_of: Callable[[date], datetime]) -> Moment:
@@ -128,10 +157,17 @@ def _moment(value: str, instant_of: Callable[[date], datetime]) -> Moment:
     )
 
 
-def read_query(
-    query: MultiDict[str, str], parameters: Sequence[Parameter], *, is_lenient: bool = False
-) -> dict[str, Any]:
-    """Read a query string: a value per parameter, a tuple for one that takes many.
+@cache
+def parameters_of(model: type[Parameters]) -> Mapping[str, bool]:
+    """The names that a model knows, each with whether it may be repeated."""
+    return {
+        field.alias or name: get_origin(field.annotation) is tuple
+        for name, field in model.model_fields.items()
+    }
+
+
+def read_query(model: type[M], query: MultiDict[str, str], *, is_lenient: bool = False) -> M:
+    """Read a query string.
 
     Args:
         is_lenient: whether unknown parameters are ignored.
@@ -139,68 +175,78 @@ def read_query(
     Raises:
         Problem: 400, naming everything that is wrong with it at once.
     """
-    known = {parameter.name: parameter for parameter in parameters if parameter.place == "query"}
+    known = parameters_of(model)
     errors = []
-    arguments: dict[str, Any] = {}
-    for name in query:
-        if name not in known and not is_lenient:
-            allowed = f"known here: {', '.join(known)}" if known else "this route takes none"
-            errors.append({"parameter": text_for_answer(name), "detail": f"is unknown; {allowed}"})
-    for name, parameter in known.items():
-        try:
-            arguments[name] = _read(parameter, query.getlist(name))
-        except ValueError as error:
-            errors.append({"parameter": name, "detail": str(error)})
-    if errors:
-        raise bad_request("The query string cannot be used; see errors.", errors)
-    return arguments
+    if not is_lenient:
+        allowed = f"known here: {', '.join(known)}" if known else "this route takes none"
+        errors = [
+            parameter_error(name, f"is unknown; {allowed}", Kind.UNKNOWN_PARAMETER)
+            for name in query
+            if name not in known
+        ]
+    given: dict[str, Any] = {}
+    for name, is_repeated in known.items():
+        texts = query.getlist(name)
+        if is_repeated and texts:
+            given[name] = texts
+        elif len(texts) > 1:
+            errors.append(parameter_error(name, "must be given once"))
+        elif texts:
+            given[name] = texts[0]
+    return _validated(model, given, errors, "The query string cannot be used; see errors.")
 
 
-def read_path(texts: Mapping[str, str], parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """Read the parameters in the path; an id that cannot be is one that does not exist.
-
-    Raises:
-        Problem: 404.
-    """
-    arguments = {}
-    for parameter in parameters:
-        if parameter.place == "path":
-            try:
-                arguments[parameter.name] = parameter.read(texts[parameter.name])
-            except ValueError:
-                raise not_found("What this address names") from None
-    return arguments
-
-
-def read_headers(headers: Headers, parameters: Sequence[Parameter]) -> dict[str, Any]:
+def read_headers(model: type[M], headers: Headers) -> M:
     """Read the declared headers of a request; one that is not there is read as an empty text.
 
     Raises:
         Problem: 400, naming everything that is wrong with them at once.
     """
-    errors = []
-    arguments = {}
-    for parameter in parameters:
-        if parameter.place == "header":
-            try:
-                arguments[parameter.name] = parameter.read(headers.get(parameter.name, ""))
-            except ValueError as error:
-                errors.append({"parameter": parameter.name, "detail": str(error)})
+    given = {name: headers.get(name, "") for name in parameters_of(model)}
+    return _validated(model, given, [], "The headers cannot be used; see errors.")
+
+
+def read_object(model: type[M], given: Mapping[str, Any]) -> M:
+    """Read the members of a JSON object.
+
+    Raises:
+        Problem: 400, naming everything that is wrong with them at once.
+    """
+    known = parameters_of(model)
+    errors = [
+        parameter_error(name, f"is unknown; known here: {', '.join(known)}", Kind.UNKNOWN_PARAMETER)
+        for name in given
+        if name not in known
+    ]
+    members = {name: value for name, value in given.items() if name in known}
+    return _validated(model, members, errors, "The body cannot be used; see errors.")
+
+
+def _validated(
+    model: type[M], given: Mapping[str, Any], errors: list[dict[str, str]], detail: str
+) -> M:
+    try:
+        values = model.model_validate(given)
+    except ValidationError as failure:
+        raise bad_request(detail, [*errors, *_errors_of(failure)]) from None
     if errors:
-        raise bad_request("The headers cannot be used; see errors.", errors)
-    return arguments
+        raise bad_request(detail, errors)
+    return values
 
 
-def text_for_answer(value: str) -> str:
-    """A client's own text, cut so that an error stays short."""
-    return value if len(value) <= 80 else value[:80] + "…"
+def _errors_of(failure: ValidationError) -> list[dict[str, str]]:
+    """One error for each parameter."""
+    found: dict[str, dict[str, str]] = {}
+    for error in failure.errors(include_url=False, include_input=False):
+        name = str(error["loc"][0]) if error["loc"] else ""
+        found.setdefault(name, parameter_error(name, _detail(error)))
+    return list(found.values())
 
 
-def _read(parameter: Parameter, texts: list[str]) -> Any:
-    if not parameter.many:
-        if len(texts) > 1:
-            raise ValueError("must be given once")
-        return parameter.read(texts[0]) if texts else parameter.default
-    if parameter.splits:
-        texts = [part for value in texts for part in value.split(",")]
-    return tuple(dict.fromkeys(parameter.read(value) for value in texts))
+def _detail(error: Any) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    if error["type"] == "literal_error":
+        return f"must be one of {context['expected'].replace(chr(39), '')}"
+    return "is missing" if error["type"] == "missing" else error["msg"]

@@ -1,16 +1,23 @@
-"""Answers as JSON: numbers as numbers, times as RFC 3339 in UTC with `Z`."""
+"""Answers: bodies as JSON (numbers as numbers, times as RFC 3339 in UTC with `Z`) or as CSV."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
-from flask import Response, request
+from flask import Response, g, has_app_context, request
+from werkzeug.datastructures import MultiDict
 
+from api.csv import to_csv
 from api.freshness import Freshness
 
+JSON = "application/json"
+CSV = "text/csv"
+CSV_SUFFIX = ".csv"
 AS_OF_HEADER = "Actionsight-As-Of"
 NEWEST_OBSERVATION_HEADER = "Actionsight-Newest-Observation-At"
 UNKNOWN = "unknown"
@@ -20,27 +27,74 @@ UNKNOWN = "unknown"
 _KEPT_AND_ASKED = "private, no-cache"
 
 
+@dataclass(frozen=True)
+class Body:
+    """The body of an answer, and the token of the next page of a list."""
+
+    content: bytes
+    next: str | None = None
+
+    def pack(self) -> bytes:
+        """As a cache keeps it."""
+        return (self.next or "").encode() + b"\n" + self.content
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Body":
+        """What `pack` gave."""
+        token, _, content = packed.partition(b"\n")
+        return cls(content, token.decode() or None)
+
+
 def to_json(value: Any) -> bytes:
     """Serialise; times must carry a zone, and come out in UTC."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
 
 
-def json_response(body: Any, status: int = 200, mimetype: str = "application/json") -> Response:
+def json_response(body: Any, status: int = 200, mimetype: str = JSON) -> Response:
     """A response with this body."""
     return Response(to_json(body), status=status, mimetype=mimetype)
 
 
-def data_body(data: Any, *, applied: Mapping[str, Any], **members: Any) -> bytes:
-    """The body of an answer: data, and the filter that was applied."""
-    return to_json({"data": data, **members, "filter": applied})
+def media_type_for(accept: Any, path: str, *, is_list: bool) -> str | None:
+    """In which form an answer goes out; None: in none that is asked for."""
+    if path.endswith(CSV_SUFFIX):
+        return CSV
+    forms = [JSON, CSV] if is_list else [JSON]
+    chosen: str | None = accept.best_match(forms) if accept else JSON
+    return chosen
 
 
-def tag_of(body: bytes) -> str:
+def current_media_type() -> str:
+    """In which form the request that is answered now wants its rows; outside of one, JSON."""
+    media_type: str = g.get("media_type", JSON) if has_app_context() else JSON
+    return media_type
+
+
+def data_body(data: Any, *, applied: Mapping[str, Any], **members: Any) -> Body:
+    """The body of a single object, and the filter that was applied."""
+    return Body(to_json({"data": data, **members, "filter": applied}))
+
+
+def list_body(
+    rows: Sequence[Mapping[str, Any]],
+    token: str | None,
+    *,
+    applied: Mapping[str, Any],
+    **members: Any,
+) -> Body:
+    """The body of a list in the form that is asked for: the rows alone as CSV; as JSON also the
+    token of the next page, the filter that was applied and further members."""
+    if current_media_type() == CSV:
+        return Body(to_csv(rows), token)
+    return Body(to_json({"data": rows, "next": token, **members, "filter": applied}), token)
+
+
+def tag_of(body: Body) -> str:
     """A tag for a body that has no key."""
-    return hashlib.blake2b(body, digest_size=32).hexdigest()
+    return hashlib.blake2b(body.content, digest_size=32).hexdigest()
 
 
-def tagged_response(tag: str, read_body: Callable[[], bytes], freshness: Freshness) -> Response:
+def tagged_response(tag: str, read_body: Callable[[], Body], freshness: Freshness) -> Response:
     """The body with its tag; a 304, for which no body is read, where the client has it already.
 
     Both say how fresh the numbers are (two headers), which changes while the body does not.
@@ -48,12 +102,27 @@ def tagged_response(tag: str, read_body: Callable[[], bytes], freshness: Freshne
     if request.if_none_match.contains_weak(tag):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
     else:
-        response = Response(read_body(), mimetype="application/json")
+        response = body_response(read_body())
     response.set_etag(tag)
     response.headers["Cache-Control"] = _KEPT_AND_ASKED
-    response.vary.update(("Authorization", "Cookie"))
+    response.vary.update(("Accept", "Authorization", "Cookie"))
     response.headers[AS_OF_HEADER] = _or_unknown(freshness.as_of)
     response.headers[NEWEST_OBSERVATION_HEADER] = _or_unknown(freshness.newest_observation_at)
+    return response
+
+
+def body_response(body: Body) -> Response:
+    """A response with this body, and with the address of the next page of a list."""
+    media_type = current_media_type()
+    response = Response(body.content, mimetype=media_type)
+    if media_type == CSV:
+        name = request.path.removesuffix(CSV_SUFFIX).strip("/").replace("/", "-")
+        response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    if body.next is not None:
+        query = MultiDict(request.args)
+        query["next"] = body.next
+        address = request.path + "?" + urlencode(list(query.items(multi=True)))
+        response.headers["Link"] = f'<{address}>; rel="next"'
     return response
 
 

@@ -25,6 +25,10 @@ class Seal:
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), _PURPOSE, "sha256")
 
+    def key_for(self, purpose: bytes) -> bytes:
+        """A key for a library that signs, another one for each purpose."""
+        return hmac.digest(self._key, purpose, "sha256")
+
     def mac(self, place: str, value: bytes) -> bytes:
         """What only this installation can make of a value in a place."""
         hasher = hashlib.blake2b(key=self._key, digest_size=MAC_BYTES)

@@ -21,7 +21,7 @@ import psycopg
 from psycopg import sql
 
 from actionsight.database import connect
-from api.stats.metrics import RUN_PERCENTILES
+from api.stats.metrics import PERCENTILES
 from tests.support.dbt_project import WITHOUT_TESTS, WITHOUT_VIEWS, Project, unbuilt_database
 from tests.support.services import databases
 
@@ -322,7 +322,7 @@ def percentiles(connection: psycopg.Connection[Any]) -> dict[str, Percentiles]:
 
 
 def _percentiles(connection: psycopg.Connection[Any], condition: LiteralString) -> Percentiles:
-    measure = next(each for each in RUN_PERCENTILES if each.measure.endswith(".duration_seconds"))
+    measure = next(each for each in PERCENTILES if each.measure.endswith(".duration_seconds"))
     plans: dict[LiteralString, list[Any]] = {"workflow_runs": [], "narrow": []}
     for table in list(plans) * 5:
         row = connection.execute(

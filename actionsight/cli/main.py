@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -141,6 +142,14 @@ def doctor_command() -> None:
         click.echo(finding.line())
     if any(finding.is_wrong for finding in findings):
         sys.exit(1)
+
+
+@main.command()
+@click.pass_context
+def openapi(context: click.Context) -> None:
+    """Print the API's OpenAPI document; it needs no server and no database."""
+    made = subprocess.run([sys.executable, "-m", "api.documentation", "openapi"], check=False)
+    context.exit(made.returncode)
 
 
 @main.command()

@@ -29,7 +29,7 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
             "ask with a token that may see all. The first collection begins now; in about a minute",
             "these answer with real numbers:",
             "",
-            f'  {ask}/stats?group_by=workflow_id"',
+            f'  {ask}/stats?group_by=workflow"',
             f'  {ask}/workflows"',
             f'  {ask}/repositories"',
             "",

@@ -14,7 +14,7 @@ from api.auth.cookies import Cookies
 from api.auth.permissions import UserGrant
 from api.auth.sessions import Session, find_session
 from api.database import Connection
-from api.errors import Problem
+from api.errors import Kind, Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # A token that GitHub gave to another application would open ours, if GitHub were asked whose it is.
@@ -82,8 +82,8 @@ def read_principal(
 def signed_out(token_id: int | None) -> Problem:
     """GitHub ended the sign-in of who asks, by an API token or by a session."""
     if token_id is not None:
-        return Problem(HTTPStatus.FORBIDDEN, _SIGN_IN_AGAIN)
-    return _unauthorized("The session has ended: sign in again.")
+        return Problem(HTTPStatus.FORBIDDEN, _SIGN_IN_AGAIN, kind=Kind.SIGN_IN_AGAIN)
+    return _unauthorized("The session has ended: sign in again.", kind=Kind.SIGN_IN_AGAIN)
 
 
 def _by_token(connection: Connection, token: str, settings: Settings, needed: Scope) -> Principal:
@@ -163,7 +163,8 @@ def _out_of_scope(api_token: ApiToken, needed: Scope) -> Problem:
     )
 
 
-def _unauthorized(detail: str, *, is_invalid: bool = False) -> Problem:
+def _unauthorized(detail: str, *, is_invalid: bool = False, kind: Kind = Kind.SIGN_IN) -> Problem:
     error = ', error="invalid_token"' if is_invalid else ""
     challenge = f'Bearer realm="actionsight"{error}'
-    return Problem(HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge})
+    headers = {"WWW-Authenticate": challenge}
+    return Problem(HTTPStatus.UNAUTHORIZED, detail, kind=kind, headers=headers)

@@ -8,7 +8,7 @@ from flask import Request
 from actionsight.settings import Settings
 from api.auth.origins import check_origin
 from api.auth.sessions import Session
-from api.errors import Problem
+from api.errors import Kind, Problem
 
 HEADER = "X-CSRF-Token"
 _PURPOSE = b"actionsight csrf "
@@ -40,6 +40,7 @@ def check(request: Request, session: Session, settings: Settings) -> None:
         raise Problem(
             HTTPStatus.FORBIDDEN,
             f"Send the value of the csrf cookie in the header {HEADER}, beside the cookies.",
+            kind=Kind.CSRF,
         )
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from flask import Request
 
 from actionsight.settings import Settings
-from api.errors import Problem
+from api.errors import Kind, Problem
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -41,4 +41,5 @@ def check_origin(request: Request, settings: Settings) -> None:
             HTTPStatus.FORBIDDEN,
             f"The header Origin must be {own}, or one of ACTIONSIGHT_FRONTEND_ORIGINS. In a "
             "browser, open this API under the first address.",
+            kind=Kind.CSRF,
         )

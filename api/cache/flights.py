@@ -26,10 +26,9 @@ from api.auth.access import current_principal
 from api.auth.authentication import Principal
 from api.cache_server import Outage, connect
 from api.database import POOL_SIZE
-from api.errors import Problem
+from api.errors import Kind, Problem
 
 PREFIX = "actionsight:flights"
-TYPE = "/problems/too-expensive"
 MOST = POOL_SIZE // 2
 MOST_OF_PRINCIPAL = 4
 # Threads that wait for what others compute; the rest goes on to answer.
@@ -186,6 +185,6 @@ def _too_expensive() -> Problem:
         HTTPStatus.TOO_MANY_REQUESTS,
         "Too much is being computed: one question per viewer and route, four in all. Ask again "
         "in a moment; what was computed a moment ago costs nothing.",
+        kind=Kind.TOO_EXPENSIVE,
         headers={"Retry-After": RETRY_SECONDS},
-        type=TYPE,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from api.pagination import Page
-from api.responses import to_json
+from api.responses import current_media_type, to_json
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class CacheKey:
             _code(),
             self.route,
             self.applied,
+            current_media_type(),
             None if page is None else [page.limit, page.after],
             self.repository_ids,
             fingerprint,

@@ -9,13 +9,13 @@ from api.cache.data_version import read_data_version
 from api.cache.flights import current_flights
 from api.cache.keys import CacheKey
 from api.database import Connection
-from api.responses import tagged_response
+from api.responses import Body, tagged_response
 
 
 def cached_response(
     connection: Connection,
     key: CacheKey,
-    compute: Callable[[], bytes],
+    compute: Callable[[], Body],
     *,
     is_expensive: bool = False,
 ) -> Response:
@@ -33,7 +33,7 @@ def cached_response(
     version = read_data_version(connection, key.repository_ids)
     digest = key.digest(version.fingerprint)
 
-    def read_body() -> bytes:
+    def read_body() -> Body:
         if (body := _find(digest)) is not None:
             return body
         if not is_expensive:
@@ -52,14 +52,14 @@ def cached_part(connection: Connection, key: CacheKey, compute: Callable[[], byt
     """
     digest = key.digest(read_data_version(connection, key.repository_ids).fingerprint)
     body = _find(digest)
-    return _keep(digest, compute()) if body is None else body
+    return (_keep(digest, Body(compute())) if body is None else body).content
 
 
-def _find(digest: str) -> bytes | None:
-    body: bytes | None = cache.get(digest)
-    return body
+def _find(digest: str) -> Body | None:
+    packed: bytes | None = cache.get(digest)
+    return None if packed is None else Body.unpack(packed)
 
 
-def _keep(digest: str, body: bytes) -> bytes:
-    cache.set(digest, body)
+def _keep(digest: str, body: Body) -> Body:
+    cache.set(digest, body.pack())
     return body

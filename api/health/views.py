@@ -10,14 +10,12 @@ from flask import Blueprint, Flask, Response, current_app
 
 from api.database import current_database
 from api.endpoints import endpoint
-from api.errors import RETRY_SECONDS, Problem
+from api.errors import RETRY_SECONDS, Kind, Problem
 from api.event_buffer import read_waiting
 from api.freshness import read_freshness
 from api.health.queries import find_missing
-from api.health.schemas import READINESS
-from api.parameters import Arguments
+from api.health.records import Alive, Readiness
 from api.responses import json_response
-from api.schemas import record
 
 blueprint = Blueprint("health", __name__)
 readiness = Blueprint("readiness", __name__)
@@ -32,10 +30,8 @@ def init_app(app: Flask) -> None:
 
 
 @blueprint.get("/healthz")
-@endpoint(
-    "Whether this process lives.", answer=record({"status": {"const": "ok"}}), has_freshness=False
-)
-def get_healthz(_: Arguments) -> Response:
+@endpoint("Whether this process lives.", tag="installation", answer=Alive, has_freshness=False)
+def get_healthz() -> Response:
     """Asks nothing else: a database that is away must not get a living process killed."""
     return json_response({"status": "ok"})
 
@@ -43,10 +39,11 @@ def get_healthz(_: Arguments) -> Response:
 @readiness.get("/readyz")
 @endpoint(
     "Whether the API can answer: the database is there, and the statistics are built.",
-    answer=READINESS,
+    tag="installation",
+    answer=Readiness,
     has_freshness=False,
 )
-def get_readyz(_: Arguments) -> Response:
+def get_readyz() -> Response:
     """How fresh all that is monitored is, as of a second ago at most. A 503 names in `missing` what
     is not there, and what brings it."""
     newest: _Readiness = current_app.extensions[_EXTENSION]
@@ -101,6 +98,7 @@ def _not_ready(missing: list[dict[str, str]]) -> Problem:
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"Not in the database yet: {names}. {remedies}",
         headers={"Retry-After": RETRY_SECONDS},
+        kind=Kind.NOT_BUILT,
         missing=missing,
     )
 

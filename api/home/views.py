@@ -7,7 +7,6 @@ from flask import Blueprint, Response, render_template
 
 from api.current import current_settings
 from api.endpoints import endpoint
-from api.parameters import Arguments
 
 blueprint = Blueprint("home", __name__, template_folder="templates")
 
@@ -17,11 +16,12 @@ NONCE_BYTES = 16
 @blueprint.get("/")
 @endpoint(
     "A page for people: sign in with GitHub, sign out, and links to the answers.",
+    tag="installation",
     answer={"type": "string"},
     media_type="text/html",
     has_freshness=False,
 )
-def get_home(_: Arguments) -> Response:
+def get_home() -> Response:
     """It holds nothing of anyone: a script asks `/me` who looks at it."""
     nonce = secrets.token_urlsafe(NONCE_BYTES)
     github = urlsplit(current_settings().github_url)

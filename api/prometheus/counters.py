@@ -104,7 +104,7 @@ class _Counting:
             rule = environ["werkzeug.request"].url_rule
             self._count(
                 method if method in METHODS else OTHER,
-                rule.rule if rule else NO_ROUTE,
+                rule.rule.replace("<id:", "<") if rule else NO_ROUTE,
                 int(status[:3]),
                 seconds,
             )

@@ -1,14 +1,14 @@
 """What the database knows of collection, as numbers."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from psycopg import sql
 
 from api.auth.authentication import Principal
 from api.database import Connection
 from api.repositories.queries import STATE
-from api.repositories.schemas import STATES
+from api.repositories.records import State
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def read_figures(connection: Connection, principal: Principal | None) -> Figures
         (refused,) = connection.execute(_REFUSED).fetchall()
         installation["selections_refused"] = refused["count"]
     repositories = connection.execute(_REPOSITORIES, [list(principal.repository_ids)]).fetchall()
-    states = dict.fromkeys(STATES, 0)
+    states = dict.fromkeys(get_args(State), 0)
     for row in repositories:
         states[row["state"]] += 1
     return Figures(installation, budgets, states, repositories)

@@ -15,7 +15,6 @@ from api.cache.backend import store_of
 from api.database import current_database
 from api.endpoints import endpoint
 from api.event_buffer import read_waiting
-from api.parameters import Arguments
 from api.prometheus import families
 from api.prometheus.counters import counters_of
 from api.prometheus.queries import Figures, read_figures
@@ -27,11 +26,12 @@ logger = logging.getLogger(__name__)
 @blueprint.get("/metrics")
 @endpoint(
     "Figures of this installation for Prometheus.",
+    tag="installation",
     answer={"type": "string"},
     media_type="text/plain",
     has_freshness=False,
 )
-def get_metrics(_: Arguments) -> Response:
+def get_metrics() -> Response:
     """In Prometheus' text format. Without a token or session it tells of the installation as a
     whole; of each repository that the viewer may see beside that; operators also see GitHub's
     limits by credential. While PostgreSQL or Redis is away the answer is still a 200 with what can

@@ -10,7 +10,7 @@ from api.auth.authentication import Principal, signed_out
 from api.auth.grants import GrantEndedError
 from api.auth.permissions import current_permissions
 from api.collector import current_collector
-from api.errors import RETRY_SECONDS, Problem
+from api.errors import RETRY_SECONDS, Kind, Problem
 from api.github import GitHub, Installed, Repository, owner_of
 
 logger = logging.getLogger(__name__)
@@ -109,5 +109,6 @@ def _away(error: Exception) -> Problem:
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "GitHub could not be asked. Try again in a moment.",
+        kind=Kind.GITHUB_AWAY,
         headers={"Retry-After": RETRY_SECONDS},
     )

@@ -15,39 +15,20 @@ from api.auth.authentication import Principal
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
-from api.parameters import ID_SCHEMA, Arguments, Parameter, identifier
+from api.records import Record
 from api.repositories.queries import MonitoredRepository, find_repository
+from api.repositories.records import Purge
 from api.responses import json_response
-from api.schemas import ID, TEXT, TIME, described, nullable, record
 
 blueprint = Blueprint("purges", __name__)
 
-REPOSITORY_ID = Parameter("repository_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
 
-PURGE = record(
-    {
-        "data": record(
-            {
-                "repository_id": ID,
-                "full_name": TEXT,
-                "requested_at": described(TIME, "When it was last asked for."),
-                "requested_by": described(
-                    nullable(ID), "Who asked, by GitHub's id; null: a token of the command line."
-                ),
-                "started_at": described(nullable(TIME), "When the last try began; null: not yet."),
-                "completed_at": described(
-                    nullable(TIME),
-                    "When it ended, with `error` null: all is deleted. Null: not yet.",
-                ),
-                "error": described(
-                    nullable(TEXT),
-                    "Why the last try deleted nothing. Another follows, but where `completed_at` "
-                    "is set: then the repository was added again.",
-                ),
-            }
-        )
-    }
-)
+class RequestedPurge(Record):
+    """How the deletion of a repository's data goes."""
+
+    data: Purge
+
+
 _FORBIDDEN = "The viewer sees the repository and is no operator"
 _STATE = sql.SQL("""
     purge.repository_id,
@@ -77,20 +58,19 @@ _REQUEST = sql.SQL("""
 """).format(_STATE)
 
 
-@blueprint.get("/repositories/<repository_id>/data")
+@blueprint.get("/repositories/<id:repository_id>/data")
 @endpoint(
     "How the deletion of a repository's data goes; for operators.",
-    parameters=(REPOSITORY_ID,),
-    answer=PURGE,
+    tag="repositories",
+    answer=RequestedPurge,
     has_freshness=False,
     failures={
         HTTPStatus.FORBIDDEN: f"{_FORBIDDEN}, or has to sign in again for this token.",
         HTTPStatus.NOT_FOUND: "It was not asked for, or the viewer may not see the repository.",
     },
 )
-def get_data(arguments: Arguments) -> Response:
+def get_data(repository_id: int) -> Response:
     """What was last asked for, and how far it is."""
-    repository_id = arguments["repository_id"]
     check_operator(current_principal(), repository_id)
     with current_database().writing() as connection:
         purge = connection.execute(_READ, [repository_id]).fetchone()
@@ -101,11 +81,11 @@ def get_data(arguments: Arguments) -> Response:
     return json_response({"data": purge})
 
 
-@blueprint.delete("/repositories/<repository_id>/data")
+@blueprint.delete("/repositories/<id:repository_id>/data")
 @endpoint(
     "Deletes all data of a repository that is not monitored any more; for operators.",
-    parameters=(REPOSITORY_ID,),
-    answer=PURGE,
+    tag="repositories",
+    answer=RequestedPurge,
     status=HTTPStatus.ACCEPTED,
     has_freshness=False,
     failures={
@@ -114,11 +94,11 @@ def get_data(arguments: Arguments) -> Response:
         HTTPStatus.CONFLICT: "The repository is monitored.",
     },
 )
-def delete_data(arguments: Arguments) -> Response:
+def delete_data(repository_id: int) -> Response:
     """A job deletes it, as soon as no collection and no build is under way that could bring rows
     back; asking again is the same request. `GET` tells how it goes. A repository that is added
     again before the job comes to it keeps its data."""
-    principal, repository_id = current_principal(), arguments["repository_id"]
+    principal = current_principal()
     check_operator(principal, repository_id)
     with current_database().writing() as connection:
         known = find_repository(connection, repository_id)

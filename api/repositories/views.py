@@ -4,21 +4,24 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, request
+from pydantic import Field
 
 from actionsight.github.errors import RefusedError
 from actionsight.repositories import save_hook
 from api.auth.access import current_principal
 from api.auth.authentication import Principal
+from api.bodies import read_json
 from api.collector import current_collector
 from api.current import current_settings
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
-from api.filters import REPOSITORY, visible_repositories
+from api.filters import OfRepositories, visible_repositories
 from api.freshness import read_freshness
 from api.github import MANAGING, Installed, Repository
-from api.pagination import PAGE_PARAMETERS, TEXT, WHOLE_NUMBER, Page, read_page
-from api.parameters import Arguments, Parameter, choice
+from api.pagination import Page, PageParameters, read_page
+from api.parameters import Parameters, YesOrNo
+from api.records import list_of
 from api.repositories.github import (
     as_collector,
     installed_for,
@@ -26,7 +29,7 @@ from api.repositories.github import (
     repository_as_seen_by,
 )
 from api.repositories.hooks import Hook, ensure_hook, remove_hooks
-from api.repositories.purges import PURGE, REPOSITORY_ID, check_operator, request_purge
+from api.repositories.purges import RequestedPurge, check_operator, request_purge
 from api.repositories.queries import (
     MonitoredRepository,
     add_repository,
@@ -37,59 +40,71 @@ from api.repositories.queries import (
     read_as_built,
     remove_repository,
 )
-from api.repositories.schemas import ADDED, AVAILABLE, JSON, NAME, REPOSITORIES, read_full_name
-from api.responses import data_body, json_response, tag_of, tagged_response
+from api.repositories.records import AddedRepository, AvailableRepositories, NewRepository
+from api.repositories.records import Repository as RepositoryRecord
+from api.responses import JSON, body_response, json_response, list_body, tag_of, tagged_response
 
 blueprint = Blueprint("repositories", __name__)
 
-PURGING = Parameter(
-    "purge",
-    "Whether all its data is to be deleted, too, which is answered by 202; for operators.",
-    lambda value: choice(("true", "false"))(value) == "true",
-    {"type": "boolean", "default": False},
-    default=False,
-)
 _AWAY = "GitHub cannot be asked, or the database is away."
+
+
+class RepositoriesQuery(PageParameters, OfRepositories):
+    """What GET /repositories may be asked."""
+
+
+class RemovalQuery(Parameters):
+    """What DELETE /repositories/{repository_id} may be asked."""
+
+    purge: YesOrNo = Field(
+        False,
+        description="Whether all its data is to be deleted, too, which is answered by 202; for "
+        "operators.",
+    )
 
 
 @blueprint.get("/repositories")
 @endpoint(
     "Monitored repositories, how far their collection has come, and what troubles it.",
-    parameters=(REPOSITORY, *PAGE_PARAMETERS),
-    answer=REPOSITORIES,
+    tag="repositories",
+    query=RepositoriesQuery,
+    answer=list_of(RepositoryRecord),
+    is_list=True,
 )
-def get_repositories(arguments: Arguments) -> Response:
+def get_repositories(query: RepositoriesQuery) -> Response:
     """In the order of their names."""
-    principal, asked = current_principal(), arguments["repository"]
+    principal, asked = current_principal(), query.repository
 
     def read(connection: Connection, is_built: bool) -> tuple[Any, ...]:
         repository_ids = visible_repositories(connection, principal, asked)
         applied: dict[str, Any] = {"repository": list(repository_ids)} if asked else {}
-        page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories", applied)
+        page = read_page(query, "/repositories", applied)
         rows = list_repositories(connection, repository_ids, page, is_built=is_built)
         return page, rows, applied, read_freshness(connection, repository_ids)
 
     page, rows, applied, freshness = read_as_built(read)
     shown, token = page.cut(rows, lambda row: (row["full_name"].lower(), row["repository_id"]))
     # It tells how collection is doing, which changes with every poll: not worth caching.
-    body = data_body(shown, applied=applied, next=token)
+    body = list_body(shown, token, applied=applied)
     return tagged_response(tag_of(body), lambda: body, freshness)
 
 
 @blueprint.get("/repositories/available")
 @endpoint(
     "Repositories that the viewer may add to what is monitored.",
-    parameters=PAGE_PARAMETERS,
-    answer=AVAILABLE,
+    tag="repositories",
+    query=PageParameters,
+    answer=AvailableRepositories,
+    is_list=True,
     has_freshness=False,
     failures={HTTPStatus.SERVICE_UNAVAILABLE: _AWAY},
 )
-def get_available(arguments: Arguments) -> Response:
+def get_available(query: PageParameters) -> Response:
     """Those that the App reaches, that are not monitored yet, and that the viewer administers or
     maintains; operators may add any. In the order of their names. A token of the command line is
     nobody at GitHub, so it has no list; it may add whatever the collector can read."""
     settings, principal = current_settings(), current_principal()
-    page = read_page(arguments, [TEXT, WHOLE_NUMBER], "/repositories/available", {})
+    page = read_page(query, "/repositories/available", {})
     installed = _installed(principal)
     with current_database().writing() as connection:
         monitored = monitored_ids(connection)
@@ -100,24 +115,22 @@ def get_available(arguments: Arguments) -> Response:
     )
     rest = [each for *key, each in found if page.after is None or tuple(key) > page.after]
     shown, token = page.cut(
-        rest[: page.limit + 1], lambda each: (each.full_name.lower(), each.repository_id)
+        [each._asdict() for each in rest[: page.limit + 1]],
+        lambda row: (row["full_name"].lower(), row["repository_id"]),
     )
     slug = installed.app_slug
     path = f"/apps/{slug}/installations/new" if slug else "/settings/installations"
-    return json_response(
-        {
-            "data": [each._asdict() for each in shown],
-            "next": token,
-            "install_url": settings.github_url + path,
-        }
+    return body_response(
+        list_body(shown, token, applied={}, install_url=settings.github_url + path)
     )
 
 
 @blueprint.post("/repositories")
 @endpoint(
     "Monitors a repository from now on.",
-    body={JSON: NAME},
-    answer=ADDED,
+    tag="repositories",
+    body={JSON: NewRepository},
+    answer=AddedRepository,
     status=HTTPStatus.CREATED,
     other_status=HTTPStatus.OK,
     has_freshness=False,
@@ -132,12 +145,12 @@ def get_available(arguments: Arguments) -> Response:
         HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
     },
 )
-def post_repository(_: Arguments) -> Response:
+def post_repository() -> Response:
     """GitHub is asked at once whether the viewer administers or maintains it; operators may add
     whatever the collector can read. Its collection begins within seconds. A 200 instead of a 201:
     it was monitored already. `webhook` says whether GitHub tells of its runs as they happen."""
     principal = current_principal()
-    full_name = read_full_name(request)
+    full_name = read_json(request, NewRepository).full_name
     repository = repository_as_seen_by(principal, full_name)
     if repository is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {full_name}.")
@@ -160,11 +173,12 @@ def post_repository(_: Arguments) -> Response:
     return _added(repository, hook, HTTPStatus.OK if is_known else HTTPStatus.CREATED)
 
 
-@blueprint.delete("/repositories/<repository_id>")
+@blueprint.delete("/repositories/<id:repository_id>")
 @endpoint(
     "Monitors a repository no longer.",
-    parameters=(REPOSITORY_ID, PURGING),
-    answer=PURGE,
+    tag="repositories",
+    query=RemovalQuery,
+    answer=RequestedPurge,
     status=HTTPStatus.ACCEPTED,
     other_status=HTTPStatus.NO_CONTENT,
     has_freshness=False,
@@ -176,14 +190,14 @@ def post_repository(_: Arguments) -> Response:
         HTTPStatus.SERVICE_UNAVAILABLE: _AWAY,
     },
 )
-def delete_repository(arguments: Arguments) -> Response:
+def delete_repository(query: RemovalQuery, repository_id: int) -> Response:
     """Who may add it may remove it. Its collection stops, our webhook there is removed, and no
     answer shows it any more: a 204. Its data stays until an operator has it deleted, with `purge`
     (a 202) or later by `DELETE /repositories/{repository_id}/data`."""
-    principal, purges = current_principal(), arguments["purge"]
+    principal, purges = current_principal(), query.purge
     if purges:
-        check_operator(principal, arguments["repository_id"])
-    known = _find(principal, arguments["repository_id"], purges)
+        check_operator(principal, repository_id)
+    known = _find(principal, repository_id, purges)
     _check_managing(principal, known)
     if known.is_monitored:
         with current_database().writing() as connection:

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
+from pydantic import Field
 
 from api import rate_limits
 from api.auth import csrf, grants, sessions
@@ -12,9 +13,8 @@ from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
 from api.github import current_oauth
-from api.parameters import Arguments
+from api.records import Id, Record, Time, Url
 from api.responses import json_response
-from api.schemas import BOOLEAN, ID, TEXT, TIME, URL, described, nullable, record
 from api.sign_in import users
 from api.sign_in.configuration import SignIn, current_sign_in
 
@@ -22,28 +22,32 @@ blueprint = Blueprint("sessions", __name__)
 
 _OFF = "Sign-in is not configured, or the database is away."
 _NOBODY = "No session, or one that ended."
-ME = record(
-    {
-        "id": described(ID, "GitHub's id."),
-        "login": TEXT,
-        "name": nullable(TEXT),
-        "avatar_url": nullable(URL),
-        "is_operator": described(BOOLEAN, "Whether they see and manage all that is monitored."),
-        "csrf_header": described(TEXT, "The header that everything needs which changes something."),
-        "csrf_token": described(TEXT, "Its value, as long as this session lasts."),
-        "expires_at": described(TIME, "When the session ends if nobody uses it until then."),
-    }
-)
+
+
+class Me(Record):
+    """Who is signed in, and what a page needs in order to write in their name."""
+
+    id: Id = Field(description="GitHub's id.")
+    login: str
+    name: str | None
+    avatar_url: Url | None
+    is_operator: bool = Field(description="Whether they see and manage all that is monitored.")
+    csrf_header: str = Field(
+        description="The header that everything needs which changes something."
+    )
+    csrf_token: str = Field(description="Its value, as long as this session lasts.")
+    expires_at: Time = Field(description="When the session ends if nobody uses it until then.")
 
 
 @blueprint.get("/me")
 @endpoint(
     "Who is signed in.",
-    answer=ME,
+    tag="account",
+    answer=Me,
     has_freshness=False,
     failures={HTTPStatus.UNAUTHORIZED: _NOBODY, HTTPStatus.SERVICE_UNAVAILABLE: _OFF},
 )
-def get_me(_: Arguments) -> Response:
+def get_me() -> Response:
     """The person, and what a page needs in order to write in their name."""
     sign_in = current_sign_in(current_settings())
     with current_database().writing() as connection:
@@ -69,6 +73,7 @@ def get_me(_: Arguments) -> Response:
 @blueprint.post("/logout")
 @endpoint(
     "Ends the session, here and at GitHub.",
+    tag="account",
     status=HTTPStatus.NO_CONTENT,
     answer=None,
     has_freshness=False,
@@ -78,7 +83,7 @@ def get_me(_: Arguments) -> Response:
         HTTPStatus.SERVICE_UNAVAILABLE: _OFF,
     },
 )
-def post_logout(_: Arguments) -> Response:
+def post_logout() -> Response:
     """The session ends also when GitHub is away; its token is then left to expire there, known to
     nobody."""
     sign_in = current_sign_in(current_settings())

@@ -2,8 +2,10 @@
 
 import logging
 from http import HTTPStatus
+from typing import Annotated
 
 from flask import Blueprint, Response, request
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from actionsight.encryption import hash_of
 from actionsight.github.errors import BadCredentialError, ClientRefusedError, GitHubError
@@ -15,9 +17,16 @@ from api.bodies import read_form
 from api.current import current_settings
 from api.database import current_database
 from api.endpoints import endpoint
-from api.errors import RETRY_SECONDS, Problem, bad_request
+from api.errors import (
+    RETRY_SECONDS,
+    Kind,
+    Problem,
+    bad_request,
+    parameter_error,
+    text_for_answer,
+)
 from api.github import current_oauth
-from api.parameters import TEXT_SCHEMA, Arguments, Parameter, text, text_for_answer
+from api.parameters import Parameters, Text
 from api.sign_in import pending, users
 from api.sign_in.admission import check_admission
 from api.sign_in.configuration import SignIn, current_sign_in
@@ -28,18 +37,25 @@ from api.sign_in.pending import AGAIN
 logger = logging.getLogger(__name__)
 
 DEFAULT_NEXT = "/me"
-NEXT = Parameter(
-    "next",
-    "Where the person goes after the sign-in: a path of this API, otherwise `/me`. It may also be "
-    "a field of the form.",
-    next_path,
-    NEXT_SCHEMA,
-)
-CODE = Parameter("code", "What GitHub gave for the person's consent.", text, TEXT_SCHEMA)
-STATE = Parameter("state", "Names the sign-in that comes back.", text, TEXT_SCHEMA)
-ERROR = Parameter("error", "Why GitHub gave no code.", text, TEXT_SCHEMA)
-
 _OFF_OR_AWAY = "Sign-in is not configured, or GitHub or the database is away."
+
+
+class LoginQuery(Parameters):
+    """What POST /login may be asked, by its address or by its form."""
+
+    next: Annotated[str | None, BeforeValidator(next_path), WithJsonSchema(NEXT_SCHEMA)] = Field(
+        None,
+        description="Where the person goes after the sign-in: a path of this API, otherwise `/me`. "
+        "It may also be a field of the form.",
+    )
+
+
+class AuthorizedQuery(Parameters):
+    """What GitHub puts into the address when it sends a person back."""
+
+    code: Text | None = Field(None, description="What GitHub gave for the person's consent.")
+    state: Text | None = Field(None, description="Names the sign-in that comes back.")
+    error: Text | None = Field(None, description="Why GitHub gave no code.")
 
 
 def make_blueprint(settings: Settings) -> GitHubOAuth:
@@ -57,7 +73,8 @@ def add_routes(blueprint: Blueprint) -> None:
 
 @endpoint(
     "Sends the person to GitHub to sign in.",
-    parameters=[NEXT],
+    tag="account",
+    query=LoginQuery,
     status=HTTPStatus.SEE_OTHER,
     answer=None,
     has_freshness=False,
@@ -67,12 +84,12 @@ def add_routes(blueprint: Blueprint) -> None:
         HTTPStatus.SERVICE_UNAVAILABLE: _OFF_OR_AWAY,
     },
 )
-def post_login(arguments: Arguments) -> Response:
+def post_login(query: LoginQuery) -> Response:
     """To be sent by a form, so that the browser follows the answer; a token is not needed. The
     cookie that comes with the answer must be there when GitHub sends the person back."""
     sign_in = current_sign_in(current_settings())
     check_origin(request, sign_in.settings)
-    path = _next_of_form() or arguments["next"]
+    path = _next_of_form() or query.next
     authorization = sign_in.oauth.begin()
     with current_database().writing() as connection:
         browser = pending.begin(
@@ -90,7 +107,8 @@ def post_login(arguments: Arguments) -> Response:
 
 @endpoint(
     "Where GitHub sends the person back: opens a session.",
-    parameters=[CODE, STATE, ERROR],
+    tag="account",
+    query=AuthorizedQuery,
     is_lenient=True,
     status=HTTPStatus.SEE_OTHER,
     answer=None,
@@ -103,20 +121,20 @@ def post_login(arguments: Arguments) -> Response:
         HTTPStatus.SERVICE_UNAVAILABLE: _OFF_OR_AWAY,
     },
 )
-def get_authorized(arguments: Arguments) -> Response:
+def get_authorized(query: AuthorizedQuery) -> Response:
     """For browsers that come from GitHub alone. The answer leads to the `next` of `POST /login`,
     with two cookies: the session, which no script sees, and the CSRF token, which scripts send back
     in the header `X-CSRF-Token` with everything that changes something. An older session of the
     same browser ends."""
     sign_in = current_sign_in(current_settings())
-    state = arguments["state"]
+    state = query.state
     if not state:
         raise Problem(HTTPStatus.BAD_REQUEST, f"No sign-in comes back: state is missing. {AGAIN}")
     cookie = sign_in.cookies.sign_in(hash_of(state))
     with current_database().writing() as connection:
         begun = pending.redeem(connection, sign_in.cipher, state, request.cookies.get(cookie))
-    if arguments["error"] or not arguments["code"]:
-        raise _no_code(arguments["error"])
+    if query.error or not query.code:
+        raise _no_code(query.error)
     cookie_value = _open_session(sign_in, state, begun.verifier)
     response = _see_other(sign_in.settings.public_root + (begun.next_path or DEFAULT_NEXT))
     sign_in.cookies.clear(response, cookie)
@@ -186,6 +204,7 @@ def github_unavailable() -> Problem:
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "GitHub does not answer. Try again in a moment.",
+        kind=Kind.GITHUB_AWAY,
         headers={"Retry-After": RETRY_SECONDS},
     )
 
@@ -201,7 +220,7 @@ def _no_code(error: str | None) -> Problem:
 
 
 def _next_of_form() -> str | None:
-    given = read_form(request).get(NEXT.name)
+    given = read_form(request).get("next")
     if given is None:
         return None
     try:
@@ -209,7 +228,7 @@ def _next_of_form() -> str | None:
     except ValueError as error:
         raise bad_request(
             "The form cannot be used; see errors.",
-            [{"parameter": NEXT.name, "detail": str(error)}],
+            [parameter_error("next", str(error))],
         ) from None
 
 

@@ -1,16 +1,26 @@
-"""The metrics of the statistics: each one's name, meaning and formula, in one place.
+"""The metrics: each one's name, meaning, unit and formula, in one place.
 
-A formula is SQL over `runs` (marts.workflow_runs), `jobs` (marts.jobs) or `commits` (what became
-of one commit in one workflow). The answer's schema is made from the same table.
+The answers' records, the SQL, `/definitions` and the documentation come from this table. A formula
+is an aggregate of SQL over rows of one source; what is derived is SQL over such aggregates, by
+their names.
+
+    runs      marts.workflow_runs
+    jobs      marts.jobs
+    commits   what became of one commit in one workflow (api.stats.queries)
 """
 
-from dataclasses import dataclass, field
-from typing import LiteralString
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, LiteralString
 
 from psycopg import sql
+from pydantic import Field, create_model
 
-from api.parameters import Schema
-from api.schemas import COUNT, described, nullable
+from api.records import Count, PartialRecord, Rate, Record, Seconds, Usd
+
+Source = Literal["runs", "commits", "jobs"]
+Unit = Literal["count", "rate", "seconds", "minutes", "usd", "boolean"]
 
 CONCLUSIONS: tuple[LiteralString, ...] = (
     "success",
@@ -25,45 +35,87 @@ CONCLUSIONS: tuple[LiteralString, ...] = (
 )
 _KNOWN = "(" + ", ".join(f"'{conclusion}'" for conclusion in CONCLUSIONS) + ")"
 DECISIVE = "('success', 'failure', 'timed_out', 'startup_failure')"
+PERCENTS = (50, 75, 90, 95, 99)
 
-MINUTES: Schema = nullable(COUNT)
-MONEY: Schema = {"type": ["number", "null"], "minimum": 0}
-YES_OR_NO: Schema = {"type": "boolean"}
-RATE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
-SECONDS: Schema = {"type": ["number", "null"]}
+_TYPES: Mapping[Unit, Any] = {
+    "count": Count,
+    "rate": Rate | None,
+    "seconds": Seconds | None,
+    "minutes": Count | None,
+    "usd": Usd | None,
+    "boolean": bool,
+}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number: how it is called, what it means, and how it is computed."""
+    """A number: how it is called, what it means, and how it is computed.
+
+    Attributes:
+        meaning: for people, in a sentence.
+        unit: of its values; a count over nothing is 0, anything else null.
+        source: of the rows that `formula` aggregates.
+        formula: SQL.
+        is_by_day: whether tables by day have it as a column that adds up over days.
+    """
 
     name: str
     meaning: str
+    unit: Unit
+    source: Source
     formula: LiteralString
-    schema: Schema = field(default_factory=lambda: COUNT)
+    is_by_day: bool = True
 
     @property
-    def over_nothing(self) -> int | bool | None:
-        """Its value where there is nothing to count, sum or divide."""
-        if self.schema is COUNT:
-            return 0
-        return False if self.schema is YES_OR_NO else None
+    def type(self) -> Any:
+        """Of its values in an answer."""
+        return _TYPES[self.unit]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A number made of others: `parts` names them, `formula` is SQL over their names."""
+
+    name: str
+    meaning: str
+    unit: Unit
+    parts: tuple[str, ...]
+    formula: LiteralString
+
+    @property
+    def type(self) -> Any:
+        """Of its values in an answer."""
+        return _TYPES[self.unit]
 
 
 @dataclass(frozen=True)
 class Percentiles:
-    """The five percentiles of one measure, exact, over rows that match `condition`."""
+    """The five percentiles of one measure, exact, over rows that match `condition`, and the number
+    of its values."""
 
     prefix: str
     meaning: str
+    source: Source
     measure: LiteralString
     condition: LiteralString = "true"
+
+    @property
+    def count(self) -> Metric:
+        """The number of values."""
+        return Metric(
+            f"{self.prefix}_count",
+            f"{self.meaning}: number of values.",
+            "count",
+            self.source,
+            f"count({self.measure}) filter (where {self.condition})",
+            is_by_day=False,
+        )
 
     @property
     def formula(self) -> sql.Composed:
         """An array of the five, or null over nothing; each measure is sorted once."""
         return sql.SQL(
-            "percentile_cont({fractions}) within group (order by {measure}) "
+            "percentile_cont({fractions}::double precision[]) within group (order by {measure}) "
             "filter (where {condition})"
         ).format(
             fractions=sql.Literal([percent / 100 for percent in PERCENTS]),
@@ -77,23 +129,21 @@ class Percentiles:
         return tuple(f"{self.prefix}_p{percent}_seconds" for percent in PERCENTS)
 
 
-PERCENTS = (50, 75, 90, 95, 99)
-
-
 def _count(condition: LiteralString) -> LiteralString:
     return f"count(*) filter (where {condition})"
 
 
-def _rate(part: LiteralString, whole: LiteralString) -> LiteralString:
-    return f"({part})::double precision / nullif({whole}, 0)"
+def _rate(name: str, meaning: str, part: LiteralString, whole: LiteralString) -> Derived:
+    formula: LiteralString = f"{part}::double precision / nullif({whole}, 0)"
+    return Derived(name, meaning, "rate", (part, whole), formula)
 
 
-def _sum(column: LiteralString) -> LiteralString:
-    return f"sum({column})::bigint"
+def _minutes(name: LiteralString, meaning: str) -> Metric:
+    return Metric(name, meaning, "minutes", "jobs", f"sum(jobs.{name})::bigint")
 
 
-def _money(column: LiteralString) -> LiteralString:
-    return f"sum({column})::double precision"
+def _usd(name: LiteralString, meaning: str) -> Metric:
+    return Metric(name, meaning, "usd", "jobs", f"sum(jobs.{name})")
 
 
 def _wasted(cause: LiteralString) -> LiteralString:
@@ -104,21 +154,23 @@ def _wasted(cause: LiteralString) -> LiteralString:
     )
 
 
-_COMPLETED = "runs.status = 'completed'"
-_DECISIVE_COUNT = _count(f"{_COMPLETED} and runs.conclusion in {DECISIVE}")
-_SUCCESS_COUNT = _count(f"{_COMPLETED} and runs.conclusion = 'success'")
-_UNPRICED_COUNT = _count("jobs.billable_minutes is not null and jobs.estimated_cost_usd is null")
-_FIRST_SUCCESS_COUNT = _count("runs.first_attempt_conclusion = 'success'")
-_FIRST_DECISIVE_COUNT = _count(f"runs.first_attempt_conclusion in {DECISIVE}")
-_RERUN_COUNT = _count("runs.run_attempt > 1")
+_COMPLETED: LiteralString = "runs.status = 'completed'"
 
-RUN_METRICS = (
-    Metric("run_count", "Runs.", "count(*)"),
-    Metric("completed_count", "Runs whose newest attempt is completed.", _count(_COMPLETED)),
+METRICS = (
+    Metric("run_count", "Runs.", "count", "runs", "count(*)"),
+    Metric(
+        "completed_count",
+        "Runs whose newest attempt is completed.",
+        "count",
+        "runs",
+        _count(_COMPLETED),
+    ),
     *(
         Metric(
             f"{conclusion}_count",
             f"Completed runs that ended `{conclusion}`.",
+            "count",
+            "runs",
             _count(f"{_COMPLETED} and runs.conclusion = '{conclusion}'"),
         )
         for conclusion in CONCLUSIONS
@@ -126,107 +178,127 @@ RUN_METRICS = (
     Metric(
         "other_conclusion_count",
         "Completed runs with any other conclusion, or none.",
+        "count",
+        "runs",
         _count(f"{_COMPLETED} and (runs.conclusion in {_KNOWN}) is not true"),
     ),
     Metric(
         "decisive_count",
         "Completed runs that ended success, failure, timed_out or startup_failure.",
-        _DECISIVE_COUNT,
+        "count",
+        "runs",
+        _count(f"{_COMPLETED} and runs.conclusion in {DECISIVE}"),
     ),
-    Metric("success_rate", "Success ÷ decisive.", _rate(_SUCCESS_COUNT, _DECISIVE_COUNT), RATE),
+    _rate("success_rate", "Success ÷ decisive.", "success_count", "decisive_count"),
     Metric(
         "first_attempt_success_count",
         "Runs whose first attempt ended `success`.",
-        _FIRST_SUCCESS_COUNT,
+        "count",
+        "runs",
+        _count("runs.first_attempt_conclusion = 'success'"),
     ),
     Metric(
         "first_attempt_decisive_count",
         "Runs whose first attempt ended decisively.",
-        _FIRST_DECISIVE_COUNT,
+        "count",
+        "runs",
+        _count(f"runs.first_attempt_conclusion in {DECISIVE}"),
     ),
-    Metric(
+    _rate(
         "first_attempt_success_rate",
         "The part of success in them.",
-        _rate(_FIRST_SUCCESS_COUNT, _FIRST_DECISIVE_COUNT),
-        RATE,
+        "first_attempt_success_count",
+        "first_attempt_decisive_count",
     ),
-    Metric(
+    _rate(
         "success_rate_completed",
         "Success ÷ all completed runs.",
-        _rate(_SUCCESS_COUNT, _count(_COMPLETED)),
-        RATE,
+        "success_count",
+        "completed_count",
     ),
-    Metric("rerun_count", "Runs with more than one attempt.", _RERUN_COUNT),
+    Metric(
+        "rerun_count",
+        "Runs with more than one attempt.",
+        "count",
+        "runs",
+        _count("runs.run_attempt > 1"),
+    ),
     Metric(
         "extra_attempt_count",
         "Attempts beyond the first.",
+        "count",
+        "runs",
         "coalesce(sum(runs.run_attempt - 1), 0)::bigint",
     ),
-    Metric("rerun_rate", "Re-run runs ÷ runs.", _rate(_RERUN_COUNT, "count(*)"), RATE),
+    _rate("rerun_rate", "Re-run runs ÷ runs.", "rerun_count", "run_count"),
     Metric(
         "flaky_run_count",
         "Runs in which an attempt failed or timed out and a later one succeeded.",
+        "count",
+        "runs",
         _count("runs.is_flaky"),
     ),
-)
-
-COMMIT_METRICS = (
     Metric(
         "flaky_commit_count",
         "Commits that both failed and succeeded in one workflow, over all attempts.",
+        "count",
+        "commits",
         "count(*)",
+        is_by_day=False,
     ),
     Metric(
         "flaky_commit_latest_count",
         "The same over newest attempts only.",
+        "count",
+        "commits",
         _count("commits.newest_failed and commits.newest_succeeded"),
+        is_by_day=False,
     ),
-)
-
-JOB_METRICS = (
-    Metric("jobs_listed", "Jobs as listed under all attempts.", "count(*)"),
-    Metric("jobs_executed", "Jobs that a runner executed.", _count("jobs.is_executed")),
+    Metric("jobs_listed", "Jobs as listed under all attempts.", "count", "jobs", "count(*)"),
+    Metric(
+        "jobs_executed",
+        "Jobs that a runner executed.",
+        "count",
+        "jobs",
+        _count("jobs.is_executed"),
+    ),
     Metric(
         "jobs_carried_over",
         "Jobs that a re-run lists again without executing them.",
+        "count",
+        "jobs",
         _count("jobs.is_carried_over"),
     ),
     Metric(
         "impossible_queue_count",
-        "Jobs that started before they were created: left out of queue times.",
+        "Jobs whose times cannot be (such as a start before the creation): left out of queue "
+        "times.",
+        "count",
+        "jobs",
         _count("jobs.is_impossible_queue"),
     ),
     Metric(
         "impossible_duration_count",
-        "Jobs that ended before they started: left out of durations.",
+        "Jobs whose times cannot be (such as an end before the start): left out of durations.",
+        "count",
+        "jobs",
         _count("jobs.is_impossible_duration"),
     ),
-    Metric(
+    _minutes(
         "billable_minutes",
         "Minutes on GitHub's runners, each job rounded up; null without any such job.",
-        _sum("jobs.billable_minutes"),
-        MINUTES,
     ),
-    Metric(
-        "self_hosted_minutes",
-        "The same on one's own runners.",
-        _sum("jobs.self_hosted_minutes"),
-        MINUTES,
-    ),
-    Metric(
+    _minutes("self_hosted_minutes", "The same on one's own runners."),
+    _minutes(
         "unknown_minutes",
         "The same on runners of an unknown class: nobody knows whether GitHub bills them.",
-        _sum("jobs.unknown_minutes"),
-        MINUTES,
     ),
-    Metric(
+    _minutes(
         "wasted_minutes",
         "Minutes of jobs whose outcome nobody used; the sum of the four causes.",
-        _sum("jobs.wasted_minutes"),
-        MINUTES,
     ),
     *(
-        Metric(f"{cause}_wasted_minutes", meaning, _wasted(cause), MINUTES)
+        Metric(f"{cause}_wasted_minutes", meaning, "minutes", "jobs", _wasted(cause))
         for cause, meaning in (
             ("rerun", "Of jobs that failed or were cancelled in an attempt that was re-run."),
             ("superseded", "Of jobs of cancelled runs that a newer run had made pointless."),
@@ -234,65 +306,91 @@ JOB_METRICS = (
             ("cancelled", "Of the other jobs that were cancelled."),
         )
     ),
-    Metric(
+    _usd(
         "estimated_cost_usd",
         "Minutes by the price of the runner on that day; standard runners on public repositories "
         "cost nothing. An estimate: included minutes and discounts are not known.",
-        _money("jobs.estimated_cost_usd"),
-        MONEY,
     ),
-    Metric(
-        "list_price_usd",
-        "The same without the discount for public repositories.",
-        _money("jobs.list_price_usd"),
-        MONEY,
+    _usd("list_price_usd", "The same without the discount for public repositories."),
+    Derived(
+        "cost_per_success_usd",
+        "Estimated cost ÷ successful runs.",
+        "usd",
+        ("estimated_cost_usd", "success_count"),
+        "estimated_cost_usd / nullif(success_count, 0)",
     ),
     Metric(
         "unpriced_job_count",
         "Jobs whose cost is unknown, because their runner's price or the visibility is.",
-        _UNPRICED_COUNT,
+        "count",
+        "jobs",
+        _count("jobs.billable_minutes is not null and jobs.estimated_cost_usd is null"),
     ),
-    Metric(
+    Derived(
         "is_lower_bound",
         "Whether the costs are of the priced jobs alone.",
-        f"{_UNPRICED_COUNT} > 0",
-        YES_OR_NO,
+        "boolean",
+        ("unpriced_job_count",),
+        "unpriced_job_count > 0",
     ),
 )
 
-RUN_PERCENTILES = (
+PERCENTILES = (
     Percentiles(
         "success_duration",
         "Duration of successful runs",
+        "runs",
         "runs.duration_seconds",
         f"{_COMPLETED} and runs.conclusion = 'success'",
     ),
     Percentiles(
-        "completed_duration", "Duration of completed runs", "runs.duration_seconds", _COMPLETED
+        "completed_duration",
+        "Duration of completed runs",
+        "runs",
+        "runs.duration_seconds",
+        _COMPLETED,
     ),
-    Percentiles("run_queue", "Wait of runs for their first job to start", "runs.queue_seconds"),
+    Percentiles(
+        "run_queue", "Wait of runs for their first job to start", "runs", "runs.queue_seconds"
+    ),
     Percentiles(
         "time_to_signal",
         "From a run's creation to the end of its first attempt",
+        "runs",
         "runs.time_to_signal_seconds",
     ),
-)
-
-JOB_PERCENTILES = (
-    Percentiles("job_queue", "Wait of executed jobs for a runner", "jobs.queue_seconds"),
-    Percentiles("job_duration", "Duration of executed jobs", "jobs.duration_seconds"),
+    Percentiles("job_queue", "Wait of executed jobs for a runner", "jobs", "jobs.queue_seconds"),
+    Percentiles("job_duration", "Duration of executed jobs", "jobs", "jobs.duration_seconds"),
 )
 
 
-def metric_schemas() -> dict[str, Schema]:
-    """The schema of each metric, in the order in which an answer has them."""
-    schemas = {
-        metric.name: described(metric.schema, metric.meaning)
-        for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRICS)
-    }
-    for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
-        for percent, name in zip(PERCENTS, percentiles.names, strict=True):
-            schemas[name] = described(
-                SECONDS, f"{percentiles.meaning}: percentile {percent}; null over nothing."
-            )
-    return schemas
+@cache
+def terms() -> Mapping[str, Metric | Derived | Percentiles]:
+    """Every term by its name, in the order in which an answer has them."""
+    found: dict[str, Metric | Derived | Percentiles] = {each.name: each for each in METRICS}
+    for percentiles in PERCENTILES:
+        found[percentiles.count.name] = percentiles.count
+        found.update(dict.fromkeys(percentiles.names, percentiles))
+    return found
+
+
+def fields_of(names: Iterable[str]) -> dict[str, Any]:
+    """Fields of a record by the names of terms, each with its type and meaning."""
+    fields: dict[str, Any] = {}
+    for name in names:
+        term = terms()[name]
+        if isinstance(term, Percentiles):
+            percent = PERCENTS[term.names.index(name)]
+            meaning = f"{term.meaning}: percentile {percent}; null over nothing."
+            fields[name] = (Seconds | None, Field(None, description=meaning))
+        else:
+            fields[name] = (term.type, Field(None, description=term.meaning))
+    return fields
+
+
+Statistics: type[Record] = create_model(
+    "Statistics",
+    __base__=PartialRecord,
+    __doc__="The terms that `fields` chose; all of them where it did not.",
+    **fields_of(terms()),
+)

@@ -1,217 +1,400 @@
-"""Statistics from the narrow facts: counts, sums and exact percentiles of the filter's runs.
+"""Statistics of the runs that a filter chooses: one statement for a question.
 
-Three queries, each over one table of facts and all within one snapshot; their rows join by the key
-of the group. The runs decide which groups there are, and so where a page ends.
+Each source of rows is aggregated by the groups' keys, and only those that a chosen term needs; the
+groups of the runs decide which there are. What adds up over days comes from the table by day where
+that can answer, the rest from the facts.
+
+    keys  <- runs (or days), with every bucket of a time
+      left join runs, days, commits, jobs  using the keys
+      -> the terms, ordered, one page
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from datetime import date, datetime
+from typing import Any
 
 from psycopg import sql
 
 from api.database import Connection
 from api.filters import RunFilter
-from api.pagination import DAY, TEXT, WHOLE_NUMBER, Key, KeyKind
-from api.stats.metrics import (
-    COMMIT_METRICS,
-    JOB_METRICS,
-    JOB_PERCENTILES,
-    RUN_METRICS,
-    RUN_PERCENTILES,
-    Metric,
-    Percentiles,
-)
+from api.pagination import Order, Page, nulls_last
+from api.stats.groups import GROUPS, groups_of
+from api.stats.metrics import Derived, Metric, Percentiles, terms
 
 
 @dataclass(frozen=True)
-class Grouping:
-    """What groups can be made by: the run's column, the SQL over it, and its kind."""
+class Question:
+    """What is asked of the runs that a filter chooses.
 
-    column: str
-    expression: LiteralString
-    kind: KeyKind
+    Attributes:
+        fields: names of the terms, in the order of the answer.
+        group_by: names of groups; none: one object.
+        sort: the term or key to order by, with `-` in front where the greatest comes first; None:
+            by the keys.
+    """
 
+    fields: tuple[str, ...]
+    group_by: tuple[str, ...] = ()
+    sort: str | None = None
 
-GROUPINGS: Mapping[str, Grouping] = {
-    "repository_id": Grouping("repository_id", "{repository_id}", WHOLE_NUMBER),
-    "workflow_id": Grouping("workflow_id", "{workflow_id}", WHOLE_NUMBER),
-    "day": Grouping("day", "{day}", DAY),
-    "week": Grouping("day", "date_trunc('week', {day}::timestamp)::date", DAY),
-    "month": Grouping("day", "date_trunc('month', {day}::timestamp)::date", DAY),
-    # Raw data holds no empty text, so that it can stand for "none" in an ordered key.
-    "head_branch": Grouping("head_branch", "coalesce({head_branch}, '')", TEXT),
-    "event": Grouping("event", "coalesce({event}, '')", TEXT),
-}
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """What tells the groups apart."""
+        return groups_of(self.group_by)
 
-Columns = Mapping[str, sql.Identifier]
-
-
-def keys_of(group_by: Sequence[str]) -> tuple[str, ...]:
-    """What tells the groups apart: by workflow they are also by repository, since a workflow that a
-    ruleset requires runs in many repositories under one id."""
-    if "workflow_id" in group_by and "repository_id" not in group_by:
-        return (*group_by, "repository_id")
-    return tuple(group_by)
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The members of the answer that tell the groups apart."""
+        return tuple(GROUPS[name].key for name in self.groups)
 
 
-_OF_RUNS: Columns = {
-    name: sql.Identifier("runs", name)
-    for name in (
-        "repository_id",
-        "workflow_id",
-        "day",
-        "created_at",
-        "head_branch",
-        "event",
-        "status",
-        "conclusion",
-        "actor_login",
-    )
-}
-# What a job says about its run by itself, so that most questions need no join.
-_OF_JOBS: Columns = {
-    "repository_id": sql.Identifier("jobs", "repository_id"),
-    "workflow_id": sql.Identifier("jobs", "workflow_id"),
-    "day": sql.Identifier("jobs", "day"),
-    "created_at": sql.Identifier("jobs", "run_created_at"),
-}
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Rows to aggregate: where they come from, their conditions, keys and SQL parameters."""
-
-    source: sql.Composable
-    where: sql.Composable
-    keys: Sequence[sql.Composed]
-    parameters: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Span:
-    """A part of the ordered groups, by their keys: after one, or from one up to another."""
-
-    after: Key | None = None
-    first: Key | None = None
-    last: Key | None = None
-
-
-def read_statistics(connection: Connection, run_filter: RunFilter) -> dict[str, Any]:
-    """All metrics over the filter's runs."""
-    return _read(connection, run_filter, (), _Span(), None)[0]
+def read_statistics(
+    connection: Connection, run_filter: RunFilter, fields: Sequence[str]
+) -> dict[str, Any]:
+    """The chosen terms over the filter's runs."""
+    question = Question(tuple(fields))
+    query, parameters = _statement(run_filter, question, None)
+    (row,) = connection.execute(query, parameters).fetchall()
+    return _answered(row, question)
 
 
 def read_groups(
-    connection: Connection,
-    run_filter: RunFilter,
-    keys: Sequence[str],
-    after: Key | None,
-    limit: int,
+    connection: Connection, run_filter: RunFilter, question: Question, page: Page
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The chosen terms of each group, with its keys, one page; and the token of the next one."""
+    query, parameters = _statement(run_filter, question, page)
+    rows, token = page.cut_by_keys(connection.execute(query, parameters).fetchall())
+    return [_answered(row, question) for row in rows], token
+
+
+def read_all_groups(
+    connection: Connection, run_filter: RunFilter, question: Question
 ) -> list[dict[str, Any]]:
-    """All metrics of each group, with its key, in the order of the keys: at most `limit` groups."""
-    return _read(connection, run_filter, keys, _Span(after=after), limit)
+    """The chosen terms of every group, with its keys, as the database has them (`''` for none)."""
+    query, parameters = _statement(run_filter, question, None)
+    return [_answered(row, question) for row in connection.execute(query, parameters).fetchall()]
 
 
-def group_key(row: Mapping[str, Any], keys: Sequence[str]) -> Key:
-    """The key of a group as the database orders it."""
-    return tuple("" if row[name] is None else row[name] for name in keys)
-
-
-def _read(
-    connection: Connection,
-    run_filter: RunFilter,
-    group_by: Sequence[str],
-    span: _Span,
-    limit: int | None,
-) -> list[dict[str, Any]]:
-    runs = _aggregate(
-        connection, _runs(run_filter, group_by, span), RUN_METRICS, RUN_PERCENTILES, limit
-    )
-    if not runs:
-        return []
-    ordered = list(runs)  # as the database orders texts, which Python may not
-    page = _Span(first=ordered[0], last=ordered[-1]) if group_by else _Span()
-    commits = _aggregate(connection, _commits(run_filter, group_by, page), COMMIT_METRICS)
-    jobs = _aggregate(connection, _jobs(run_filter, group_by, page), JOB_METRICS, JOB_PERCENTILES)
-    nothing = _nothing()
-    return [
-        {
-            **dict(zip(group_by, (None if part == "" else part for part in key), strict=True)),
-            **nothing,
-            **metrics,
-            **commits.get(key, {}),
-            **jobs.get(key, {}),
-        }
-        for key, metrics in runs.items()
-    ]
-
-
-def _nothing() -> dict[str, Any]:
-    """The metrics over nothing, in their order: what a group says of jobs when it has none."""
-    values: dict[str, Any] = {
-        metric.name: metric.over_nothing for metric in (*RUN_METRICS, *COMMIT_METRICS, *JOB_METRICS)
-    }
-    for percentiles in (*RUN_PERCENTILES, *JOB_PERCENTILES):
-        values.update(dict.fromkeys(percentiles.names))
+def _answered(row: Mapping[str, Any], question: Question) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, key in zip(question.groups, question.keys, strict=True):
+        values[key] = None if row[key] == "" else row[key]
+        if name == "repository":
+            values["repository_full_name"] = row["repository_full_name"]
+        if name == "workflow":
+            values["workflow_name"] = row["workflow_name"]
+    for name in question.fields:
+        term = terms()[name]
+        if isinstance(term, Percentiles):
+            found = row[term.prefix]
+            values[name] = None if found is None else found[term.names.index(name)]
+        else:
+            values[name] = row[name]
     return values
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What the chosen terms need: aggregates by source, percentiles by source, and what is made of
+    them."""
+
+    metrics: Mapping[str, Metric]
+    percentiles: Mapping[str, Percentiles]
+    derived: Mapping[str, Derived]
+
+
+def _needs(names: Sequence[str]) -> _Needs:
+    metrics: dict[str, Metric] = {}
+    percentiles: dict[str, Percentiles] = {}
+    derived: dict[str, Derived] = {}
+    for name in names:
+        term = terms()[name]
+        if isinstance(term, Percentiles):
+            percentiles[term.prefix] = term
+        elif isinstance(term, Derived):
+            derived[term.name] = term
+            for part in term.parts:
+                found = terms()[part]
+                if isinstance(found, Metric):
+                    metrics[part] = found
+        else:
+            metrics[term.name] = term
+    return _Needs(metrics, percentiles, derived)
+
+
+def _statement(
+    run_filter: RunFilter, question: Question, page: Page | None
+) -> tuple[sql.Composed, dict[str, Any]]:
+    names = list(question.fields)
+    term = (question.sort or "").removeprefix("-")
+    if term in terms() and term not in names:
+        names.append(term)
+    needs = _needs(names)
+    groups = question.groups
+    parameters = run_filter.parameters
+    is_by_day = run_filter.is_by_day and all(GROUPS[name].is_by_day for name in groups)
+    parts: list[tuple[str, sql.Composable]] = []
+    tables: list[str] = []
+    for source in ("days", "runs", "commits", "jobs"):
+        formulas = _formulas(needs, source, is_by_day)
+        # The runs' groups are the groups, whatever is asked of them.
+        if formulas or (groups and source == ("days" if is_by_day else "runs")):
+            parts.append((source, _aggregate(run_filter, groups, source, formulas)))
+            tables.append(source)
+    if not tables:
+        parts.append(("runs", _aggregate(run_filter, groups, "runs", [])))
+        tables.append("runs")
+    keys = [sql.Identifier(GROUPS[name].key) for name in groups]
+    joined: sql.Composable = sql.Identifier(tables[0])
+    if groups:
+        first = "days" if is_by_day else "runs"
+        spine, further = _spine(run_filter, groups, first)
+        parameters.update(further)
+        parts.append(("keys", spine))
+        using = sql.SQL(", ").join(keys)
+        joined = sql.SQL("keys")
+        for table in tables:
+            joined = sql.SQL("{} left join {} using ({})").format(
+                joined, sql.Identifier(table), using
+            )
+    else:
+        for table in tables[1:]:
+            joined = sql.SQL("{} cross join {}").format(joined, sql.Identifier(table))
+    columns = [*keys, *_columns(needs)]
+    statement = sql.SQL("with {parts}, answered as (select {columns} from {joined})").format(
+        parts=sql.SQL(", ").join(
+            sql.SQL("{} as ({})").format(sql.Identifier(name), part) for name, part in parts
+        ),
+        columns=sql.SQL(", ").join(columns),
+        joined=joined,
+    )
+    if not groups:
+        return sql.Composed([statement, sql.SQL(" select * from answered")]), parameters
+    return _page(statement, question, page, parameters)
+
+
+def _page(
+    statement: sql.Composed, question: Question, page: Page | None, parameters: dict[str, Any]
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """The groups in their order, with the names of their ids; of a page, what comes after its key
+    and one more than it holds."""
+    order = _order(question)
+    names, joins = [], []
+    if "repository" in question.groups:
+        names.append("repositories.full_name as repository_full_name")
+        joins.append("left join app.repositories using (repository_id)")
+    if "workflow" in question.groups:
+        names.append("workflows.name as workflow_name")
+        joins.append("left join marts.workflows using (repository_id, workflow_id)")
+    condition, further = order.after(page.after if page else None)
+    limit = sql.SQL("")
+    if page is not None:
+        limit = sql.SQL("limit %(limit)s")
+        further["limit"] = page.limit + 1
+    query = sql.SQL(
+        """
+        {statement}, ordered as (
+            select answered.*, {keys} from answered where {condition} order by {order} {limit}
+        )
+        select ordered.* {names} from ordered {joins} order by {key_order}
+        """
+    ).format(
+        statement=statement,
+        keys=order.keys,
+        condition=condition,
+        order=order.clause,
+        limit=limit,
+        names=sql.SQL("").join(sql.SQL(", " + name) for name in names),
+        joins=sql.SQL(" ").join(map(sql.SQL, joins)),
+        key_order=Order(
+            [sql.Identifier(f"key_{number}") for number in range(len(order.expressions))],
+            order.is_descending,
+        ).clause,
+    )
+    return query, {**parameters, **further}
+
+
+def _order(question: Question) -> Order:
+    keys = [sql.SQL("answered.{}").format(sql.Identifier(key)) for key in question.keys]
+    if question.sort is None:
+        return Order(keys)
+    is_descending = question.sort.startswith("-")
+    name = question.sort.removeprefix("-")
+    if name in question.keys:
+        first: sql.Composable = sql.SQL("answered.{}").format(sql.Identifier(name))
+        rest = [key for key in keys if key != first]
+        return Order([first, *rest], is_descending)
+    term = terms()[name]
+    if isinstance(term, Percentiles):
+        place = term.names.index(name) + 1
+        value = sql.SQL("answered.{}[{}]").format(sql.Identifier(term.prefix), sql.Literal(place))
+    else:
+        value = sql.SQL("answered.{}").format(sql.Identifier(name))
+        if term.unit == "boolean":
+            value = sql.SQL("{}::integer").format(value)
+    return Order([nulls_last(value, is_descending=is_descending), *keys], is_descending)
+
+
+def _formulas(needs: _Needs, source: str, is_by_day: bool) -> list[sql.Composed]:
+    """What is aggregated of a source, each under its name."""
+    if source == "days":
+        if not is_by_day:
+            return []
+        return [
+            sql.SQL("sum(days.{0}) as {0}").format(sql.Identifier(metric.name))
+            for metric in needs.metrics.values()
+            if metric.is_by_day
+        ]
+    formulas = [
+        sql.SQL("{} as {}").format(sql.SQL(metric.formula), sql.Identifier(metric.name))
+        for metric in needs.metrics.values()
+        if metric.source == source and not (is_by_day and metric.is_by_day)
+    ]
+    formulas += [
+        sql.SQL("{} as {}").format(each.formula, sql.Identifier(each.prefix))
+        for each in needs.percentiles.values()
+        if each.source == source
+    ]
+    return formulas
+
+
+def _columns(needs: _Needs) -> list[sql.Composable]:
+    """The terms out of the joined aggregates: a count that no row has is 0."""
+    columns: list[sql.Composable] = [_value(metric) for metric in needs.metrics.values()]
+    columns += [sql.Identifier(prefix) for prefix in needs.percentiles]
+    for each in needs.derived.values():
+        formula: sql.Composable = sql.SQL(each.formula)
+        if each.unit == "boolean":
+            formula = sql.SQL("coalesce({}, false)").format(formula)
+        if each.unit == "usd":
+            formula = sql.SQL("({})::double precision").format(formula)
+        columns.append(sql.SQL("{} as {}").format(formula, sql.Identifier(each.name)))
+    return columns
+
+
+def _value(metric: Metric) -> sql.Composed:
+    name = sql.Identifier(metric.name)
+    if metric.unit == "count":
+        return sql.SQL("coalesce({0}, 0)::bigint as {0}").format(name)
+    kind = sql.SQL("double precision" if metric.unit == "usd" else "bigint")
+    return sql.SQL("{0}::{1} as {0}").format(name, kind)
 
 
 def _aggregate(
-    connection: Connection,
-    facts: _Facts,
-    metrics: Sequence[Metric],
-    percentiles: Sequence[Percentiles] = (),
-    limit: int | None = None,
-) -> dict[Key, dict[str, Any]]:
-    """The metrics of each group by its key, ordered by it; without keys one group, `()`."""
-    key_names = [sql.Identifier(f"key_{number}") for number in range(len(facts.keys))]
-    keys = [
-        sql.SQL("{} as {}").format(key, name)
-        for key, name in zip(facts.keys, key_names, strict=True)
+    run_filter: RunFilter,
+    groups: Sequence[str],
+    source: str,
+    formulas: Sequence[sql.Composed],
+) -> sql.Composed:
+    """A source's aggregates by the groups' keys."""
+    rows, where, keys = _facts(run_filter, groups, source)
+    named = [
+        sql.SQL("{} as {}").format(key, sql.Identifier(GROUPS[name].key))
+        for name, key in zip(groups, keys, strict=True)
     ]
-    formulas = [
-        sql.SQL("{} as {}").format(formula, sql.Identifier(name))
-        for name, formula in (
-            *((metric.name, sql.SQL(metric.formula)) for metric in metrics),
-            *((measure.prefix, measure.formula) for measure in percentiles),
-        )
-    ]
-    query = sql.SQL("select {columns} from {source} where {where}").format(
-        columns=sql.SQL(", ").join([*keys, *formulas]), source=facts.source, where=facts.where
+    columns: list[sql.Composable] = [*named, *formulas]
+    query = sql.SQL("select {} from {} where {}").format(
+        sql.SQL(", ").join(columns) if columns else sql.SQL("count(*) as rows"), rows, where
     )
-    if keys:
-        ordinals = sql.SQL(", ").join(sql.Literal(number + 1) for number in range(len(keys)))
-        query += sql.SQL(" group by {0} order by {0} limit %(limit)s").format(ordinals)
-    rows = connection.execute(query, {**facts.parameters, "limit": limit}).fetchall()
-    return {
-        tuple(row[f"key_{number}"] for number in range(len(keys))): _metrics(
-            row, metrics, percentiles
+    if groups:
+        ordinals = sql.SQL(", ").join(sql.Literal(number + 1) for number in range(len(groups)))
+        query += sql.SQL(" group by {}").format(ordinals)
+    return query
+
+
+def _facts(
+    run_filter: RunFilter, groups: Sequence[str], source: str
+) -> tuple[sql.Composable, sql.Composable, list[sql.Composable]]:
+    """Rows of a source, their conditions, and the keys of the groups over them."""
+    if source == "days":
+        return (
+            sql.SQL("marts.workflow_statistics_by_day as days"),
+            run_filter.by_day_where(),
+            _keys(groups, "days"),
         )
-        for row in rows
-    }
+    if source == "jobs":
+        return _jobs(run_filter, groups)
+    rows, keys = _runs_in_groups(run_filter, groups)
+    if source == "commits":
+        return _commits(run_filter, groups, rows, keys)
+    return rows, run_filter.where(), keys
 
 
-def _metrics(
-    row: Mapping[str, Any], metrics: Sequence[Metric], percentiles: Sequence[Percentiles]
-) -> dict[str, Any]:
-    values = {metric.name: row[metric.name] for metric in metrics}
-    for measure in percentiles:
-        found = row[measure.prefix] or [None] * len(measure.names)
-        values.update(zip(measure.names, found, strict=True))
-    return values
+def _keys(groups: Sequence[str], rows: str) -> list[sql.Composable]:
+    return [sql.SQL(GROUPS[name].expression).format(rows=sql.Identifier(rows)) for name in groups]
 
 
-def _runs(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
-    return _facts(sql.SQL("marts.workflow_runs as runs"), _OF_RUNS, run_filter, group_by, span)
+def _runs_in_groups(
+    run_filter: RunFilter, groups: Sequence[str]
+) -> tuple[sql.Composable, list[sql.Composable]]:
+    """Runs, each once in every group that it has."""
+    rows: sql.Composable = sql.SQL("marts.workflow_runs as runs")
+    of_jobs = [name for name in groups if GROUPS[name].of_jobs]
+    if not of_jobs:
+        return rows, _keys(groups, "runs")
+    rows = sql.SQL("{} inner join {} as pairs using (run_id)").format(
+        rows, _pairs(run_filter, of_jobs)
+    )
+    keys: list[sql.Composable] = [
+        sql.SQL("pairs.{}").format(sql.Identifier(GROUPS[name].key))
+        if name in of_jobs
+        else sql.SQL(GROUPS[name].expression).format(rows=sql.Identifier("runs"))
+        for name in groups
+    ]
+    return rows, keys
 
 
-def _jobs(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
-    needed = run_filter.columns | {GROUPINGS[name].column for name in group_by}
-    if needed <= _OF_JOBS.keys():
-        return _facts(sql.SQL("marts.jobs as jobs"), _OF_JOBS, run_filter, group_by, span)
-    source = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
-    return _facts(source, _OF_RUNS, run_filter, group_by, span)
+_LABELS = sql.SQL(
+    "cross join lateral (select distinct lower(label) as label from unnest(jobs.labels) as label) "
+    "as labels"
+)
+
+
+def _pairs(run_filter: RunFilter, of_jobs: Sequence[str]) -> sql.Composed:
+    """Each run with what its executed jobs tell, once."""
+    return sql.SQL(
+        "(select distinct jobs.run_id, {keys} from marts.jobs as jobs {labels} where "
+        "jobs.is_executed and jobs.repository_id = any(%(repositories)s) and {named})"
+    ).format(
+        keys=sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(
+                sql.SQL(GROUPS[name].of_jobs or ""), sql.Identifier(GROUPS[name].key)
+            )
+            for name in of_jobs
+        ),
+        labels=_LABELS if "runner" in of_jobs else sql.SQL(""),
+        named=run_filter.names("jobs"),
+    )
+
+
+def _jobs(
+    run_filter: RunFilter, groups: Sequence[str]
+) -> tuple[sql.Composable, sql.Composable, list[sql.Composable]]:
+    of_jobs = [name for name in groups if GROUPS[name].of_jobs]
+    of_runs = [name for name in groups if name not in of_jobs]
+    # A job says some things about its run by itself, so that most questions need no join.
+    if (
+        run_filter.is_of_jobs_alone
+        and not of_jobs
+        and all(GROUPS[name].is_by_day for name in of_runs)
+    ):
+        rows: sql.Composable = sql.SQL("marts.jobs as jobs")
+        return rows, run_filter.jobs_where(runs=None), _keys(groups, "jobs")
+    rows = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
+    if of_jobs:
+        if "runner" in of_jobs:
+            rows = sql.SQL("{} {}").format(rows, _LABELS)
+        conditions = sql.SQL(" and ").join(
+            sql.SQL("pairs.{} = {}").format(
+                sql.Identifier(GROUPS[name].key), sql.SQL(GROUPS[name].of_jobs or "")
+            )
+            for name in of_jobs
+        )
+        rows = sql.SQL("{} inner join {} as pairs on pairs.run_id = jobs.run_id and {}").format(
+            rows, _pairs(run_filter, of_jobs), conditions
+        )
+    return rows, run_filter.jobs_where(), _keys(groups, "runs")
 
 
 # A run says itself how its newest attempt ended; only re-run runs have others to look up.
@@ -244,53 +427,94 @@ _COMMITS = """
 """
 
 
-def _commits(run_filter: RunFilter, group_by: Sequence[str], span: _Span) -> _Facts:
+def _commits(
+    run_filter: RunFilter,
+    groups: Sequence[str],
+    rows: sql.Composable,
+    keys: Sequence[sql.Composable],
+) -> tuple[sql.Composable, sql.Composable, list[sql.Composable]]:
     """The commits that both failed and succeeded in one repository's workflow, by group."""
-    runs = _runs(run_filter, group_by, span)
-    names = [sql.Identifier(f"key_{number}") for number in range(len(runs.keys))]
+    names = [sql.Identifier(f"of_{GROUPS[name].key}") for name in groups]
     source = sql.SQL(_COMMITS).format(
         names=sql.Composed([sql.SQL("{}, ").format(name) for name in names]),
         keys=sql.Composed(
-            [
-                sql.SQL("{} as {}, ").format(key, name)
-                for key, name in zip(runs.keys, names, strict=True)
-            ]
+            [sql.SQL("{} as {}, ").format(key, name) for key, name in zip(keys, names, strict=True)]
         ),
-        source=runs.source,
-        where=runs.where,
+        source=rows,
+        where=run_filter.where(),
     )
-    return _Facts(
-        source,
-        sql.SQL("commits.succeeded and commits.failed"),
-        [sql.Composed([name]) for name in names],
-        runs.parameters,
-    )
+    condition = sql.SQL("commits.succeeded and commits.failed")
+    return source, condition, [sql.SQL("commits.{}").format(name) for name in names]
 
 
-def _facts(
-    source: sql.Composable,
-    columns: Columns,
-    run_filter: RunFilter,
-    group_by: Sequence[str],
-    span: _Span,
-) -> _Facts:
-    keys = [sql.SQL(GROUPINGS[name].expression).format(**columns) for name in group_by]
-    conditions: list[sql.Composable] = [run_filter.where(columns)]
-    parameters = run_filter.parameters
-    for name, operator, key in (
-        ("after", ">", span.after),
-        ("first", ">=", span.first),
-        ("last", "<=", span.last),
-    ):
-        if key is None:
-            continue
-        places = []
-        for number, part in enumerate(key):
-            parameters[f"{name}_{number}"] = part
-            places.append(sql.Placeholder(f"{name}_{number}"))
-        conditions.append(
-            sql.SQL("({}) {} ({})").format(
-                sql.SQL(", ").join(keys), sql.SQL(operator), sql.SQL(", ").join(places)
+def _spine(
+    run_filter: RunFilter, groups: Sequence[str], first: str
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """The keys of all groups: those of the runs, and every bucket of a time for each of them."""
+    keys = [GROUPS[name].key for name in groups]
+    times = [name for name in groups if GROUPS[name].step]
+    plain = sql.SQL("select {} from {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, keys)), sql.Identifier(first)
+    )
+    if not times:
+        return plain, {}
+    parameters: dict[str, Any] = {}
+    sources: list[sql.Composable] = []
+    others = [key for name, key in zip(groups, keys, strict=True) if name not in times]
+    for name in times:
+        buckets, further = _buckets(run_filter, name, first)
+        parameters.update(further)
+        sources.append(buckets)
+    if others:
+        sources.append(
+            sql.SQL("(select distinct {} from {}) as others").format(
+                sql.SQL(", ").join(map(sql.Identifier, others)), sql.Identifier(first)
             )
         )
-    return _Facts(source, sql.SQL(" and ").join(conditions), keys, parameters)
+    query = sql.SQL("select {} from {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, keys)), sql.SQL(" cross join ").join(sources)
+    )
+    return query, parameters
+
+
+def _buckets(run_filter: RunFilter, name: str, first: str) -> tuple[sql.Composed, dict[str, Any]]:
+    """Every bucket of a time within the range; where it has no bound, the first or the last run's
+    is one (an answer without `to` may be kept for days, so it must not end today)."""
+    group = GROUPS[name]
+    key = sql.Identifier(group.key)
+    if name == "hour_of_week":
+        return sql.SQL("generate_series(0, 167) as hours({})").format(key), {}
+    start: datetime | None = run_filter.values.get("from")
+    end: datetime | None = run_filter.values.get("to")
+    query = sql.SQL(
+        """
+        (
+            select bucket::date as {key}
+            from generate_series(
+                date_trunc({unit}, coalesce(%(first_day)s::date, (select min({key}) from {first}))
+                    ::timestamp),
+                coalesce(%(last_day)s::date, (select max({key}) from {first}))::timestamp,
+                {step}::interval
+            ) as bucket
+        ) as {name}
+        """
+    ).format(
+        key=key,
+        unit=sql.Literal(name),
+        first=sql.Identifier(first),
+        step=sql.Literal(group.step or ""),
+        name=sql.Identifier(f"{name}s"),
+    )
+    return query, {"first_day": _day(start), "last_day": _last_day(end)}
+
+
+def _day(moment: datetime | None) -> date | None:
+    return None if moment is None else moment.date()
+
+
+def _last_day(end: datetime | None) -> date | None:
+    """The day of the last moment before an end."""
+    if end is None:
+        return None
+    is_midnight = end.time() == datetime.min.time()
+    return date.fromordinal(end.date().toordinal() - 1) if is_midnight else end.date()

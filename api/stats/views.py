@@ -1,75 +1,176 @@
 """GET /stats."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
 
 from flask import Blueprint, Response
+from pydantic import BeforeValidator, Field, WithJsonSchema, create_model
 
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_response
 from api.database import Connection, current_database
 from api.endpoints import endpoint
-from api.filters import FILTER_PARAMETERS, RunFilter, read_filter
-from api.pagination import PAGE_PARAMETERS, Page, read_page
-from api.parameters import Arguments, Parameter, choice
-from api.responses import data_body
-from api.schemas import one, record
-from api.stats.queries import GROUPINGS, group_key, keys_of, read_groups, read_statistics
-from api.stats.schemas import GROUPED, STATISTICS
+from api.errors import bad_query
+from api.filters import RunFilter, RunsFilter, read_filter
+from api.pagination import Page, PageParameters, read_page
+from api.parameters import Parameters, split
+from api.records import Filter, Next, PartialRecord
+from api.responses import CSV, Body, current_media_type, data_body, list_body
+from api.stats.groups import ALIASES, GroupBy, group_of
+from api.stats.metrics import Statistics, terms
+from api.stats.queries import Question, read_groups, read_statistics
 
 blueprint = Blueprint("stats", __name__)
 
-GROUP_BY = Parameter(
-    "group_by",
-    "One object per group instead of one in all; several keys, separated by commas, make finer "
-    "groups. Those of `workflow_id` are of one repository each: an id can occur in several. A week "
-    "is named by its Monday, a month by its first day (UTC).",
-    choice(tuple(GROUPINGS)),
-    {"type": "string", "enum": list(GROUPINGS)},
-    many=True,
+MOST_GROUPS = 2
+
+
+def _fields(values: list[str]) -> tuple[str, ...]:
+    names = split(values)
+    for name in names:
+        if name not in terms():
+            raise ValueError("must be terms of GET /definitions, such as run_count,success_rate")
+    return tuple(names)
+
+
+def _group_by(values: list[str]) -> tuple[str, ...]:
+    known = get_args(GroupBy)
+    names = tuple(dict.fromkeys(ALIASES.get(name, name) for name in split(values)))
+    if not all(name in known for name in names):
+        raise ValueError(f"must be one of {', '.join(known)}")
+    if len(names) > MOST_GROUPS:
+        raise ValueError(f"must be {MOST_GROUPS} at most")
+    return names
+
+
+class ChosenTerms(Parameters):
+    """Which terms an answer has."""
+
+    fields: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_fields),
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    ] = Field(
+        (),
+        description="These terms alone, separated by commas; what none of them needs is not read. "
+        "All terms where it is left out.",
+    )
+
+
+class StatsQuery(PageParameters, ChosenTerms, RunsFilter):
+    """What GET /stats may be asked."""
+
+    group_by: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_group_by),
+        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": get_args(GroupBy)}}),
+    ] = Field(
+        (),
+        description="One object per group instead of one in all, by one or two of these. Those of "
+        "a workflow are of one repository each: an id can occur in several. Of a time every bucket "
+        "of the range is there. By `runner` (a label) and `job_name` a run is in each group of "
+        "which it executed a job, and numbers about jobs are of those jobs alone.",
+    )
+    sort: str | None = Field(
+        None,
+        description="A key or a term by which the groups are ordered, with `-` in front where the "
+        "greatest comes first; unknown ones come last. By default the keys.",
+    )
+
+
+Group = group_of("StatisticsGroup", Statistics)
+
+
+StatsAnswer = create_model(
+    "StatsAnswer",
+    __base__=PartialRecord,
+    __doc__="One object; with `group_by` a list of groups, and the token of its next page.",
+    data=(Statistics | list[Group], ...),  # type: ignore[valid-type]
+    next=(Next, Field(None)),
+    filter=(Filter, ...),
 )
 
 
 @blueprint.get("/stats")
 @endpoint(
     "Counts, rates, sums and exact percentiles of the runs that the filter chooses.",
-    parameters=(*FILTER_PARAMETERS, GROUP_BY, *PAGE_PARAMETERS),
-    answer={"oneOf": [one(record(STATISTICS)), GROUPED]},
+    tag="statistics",
+    query=StatsQuery,
+    answer=StatsAnswer,
+    is_list=True,
 )
-def get_stats(arguments: Arguments) -> Response:
-    """Without `from` over all history. A rate or a percentile over nothing is null, never 0."""
-    group_by = arguments["group_by"]
+def get_stats(query: StatsQuery) -> Response:
+    """Without a range over all history. A rate or a percentile over nothing is null, never 0."""
+    fields = query.fields or tuple(terms())
     with current_database().reading() as connection:
-        chosen = read_filter(connection, current_principal(), arguments)
-        if not group_by:
-            key = CacheKey("/stats", chosen.applied, chosen.repository_ids)
+        chosen = read_filter(connection, current_principal(), query, default_days=None)
+        applied = {**chosen.applied, **_asked(query)}
+        if not query.group_by:
+            _refuse_without_groups(query)
+            key = CacheKey("/stats", applied, chosen.repository_ids)
             return cached_response(
-                connection, key, lambda: _whole(connection, chosen), is_expensive=True
+                connection,
+                key,
+                lambda: _whole(connection, chosen, fields, applied),
+                is_expensive=True,
             )
-        applied = {**chosen.applied, "group_by": list(group_by)}
-        keys = keys_of(group_by)
-        page = read_page(arguments, [GROUPINGS[name].kind for name in keys], "/stats", applied)
+        question = Question(fields, query.group_by, _sort(query))
+        page = read_page(query, "/stats", applied)
         key = CacheKey("/stats", applied, chosen.repository_ids, page)
         return cached_response(
             connection,
             key,
-            lambda: _groups(connection, applied, chosen, keys, page),
+            lambda: _groups(connection, chosen, question, page, applied),
             is_expensive=True,
         )
 
 
-def _whole(connection: Connection, chosen: RunFilter) -> bytes:
-    return data_body(read_statistics(connection, chosen), applied=chosen.applied)
+def _asked(query: StatsQuery) -> dict[str, Any]:
+    """What the answer echoes beside the filter."""
+    asked: dict[str, Any] = {}
+    if query.fields:
+        asked["fields"] = list(query.fields)
+    if query.group_by:
+        asked["group_by"] = list(query.group_by)
+    if query.sort:
+        asked["sort"] = query.sort
+    return asked
+
+
+def _refuse_without_groups(query: StatsQuery) -> None:
+    for name in ("sort", "next"):
+        if getattr(query, name) is not None:
+            raise bad_query(name, "needs `group_by`")
+
+
+def _sort(query: StatsQuery) -> str | None:
+    if query.sort is None:
+        return None
+    keys = Question((), query.group_by).keys
+    name = query.sort.removeprefix("-")
+    if name not in terms() and name not in keys:
+        raise bad_query(
+            "sort", f"must be a key ({', '.join(keys)}) or a term, with or without `-` in front"
+        )
+    return query.sort
+
+
+def _whole(
+    connection: Connection, chosen: RunFilter, fields: tuple[str, ...], applied: Mapping[str, Any]
+) -> Body:
+    statistics = read_statistics(connection, chosen, fields)
+    if current_media_type() == CSV:
+        return list_body([statistics], None, applied=applied)
+    return data_body(statistics, applied=applied)
 
 
 def _groups(
     connection: Connection,
-    applied: Mapping[str, Any],
     chosen: RunFilter,
-    keys: Sequence[str],
+    question: Question,
     page: Page,
-) -> bytes:
-    rows = read_groups(connection, chosen, keys, page.after, page.limit + 1)
-    shown, token = page.cut(rows, lambda row: group_key(row, keys))
-    return data_body(shown, applied=applied, next=token)
+    applied: Mapping[str, Any],
+) -> Body:
+    rows, token = read_groups(connection, chosen, question, page)
+    return list_body(rows, token, applied=applied)

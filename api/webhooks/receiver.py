@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 import redis
+from pydantic import Field
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request
 
@@ -17,7 +18,7 @@ from actionsight.event_buffer import BufferFullError, EventBuffer
 from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
 from api.logs import Throttle
-from api.parameters import LONGEST_TEXT, TEXT_SCHEMA, Parameter, ascii_text, read_headers
+from api.parameters import LONGEST_TEXT, AsciiText, Parameters, read_headers
 from api.prometheus.webhook_counters import RefusalReason, WebhookCounters
 from api.webhooks.signature import SIGNATURE_HEADER, is_signature, is_signed
 
@@ -25,18 +26,19 @@ from api.webhooks.signature import SIGNATURE_HEADER, is_signature, is_signed
 LARGEST_BODY_BYTES = 25 * 1024 * 1024
 # What a webhook's settings at GitHub offer.
 CONTENT_TYPES = ("application/json", FORM)
-EVENT = Parameter("X-GitHub-Event", "The kind of event.", ascii_text, TEXT_SCHEMA, place="header")
-DELIVERY = Parameter(
-    "X-GitHub-Delivery",
-    "GitHub's GUID of the delivery, the same when it is delivered again.",
-    ascii_text,
-    TEXT_SCHEMA,
-    place="header",
-)
-HEADERS = (EVENT, DELIVERY)
 # What is kept of a delivery's headers; never a signature, a cookie or an authorization.
 _KEPT_PREFIX = "HTTP_X_GITHUB_"
 _KEPT = ("CONTENT_TYPE", "HTTP_USER_AGENT")
+
+
+class DeliveryHeaders(Parameters):
+    """What GitHub tells of a delivery beside its body."""
+
+    event: AsciiText = Field(alias="X-GitHub-Event", description="The kind of event.")
+    delivery: AsciiText = Field(
+        alias="X-GitHub-Delivery",
+        description="GitHub's GUID of the delivery, the same when it is delivered again.",
+    )
 
 
 class Refusal(Problem):
@@ -187,13 +189,16 @@ def _read(stream: _Stream, size: int) -> bytes:
 
 def _read_event(request: Request) -> str:
     try:
-        headers = read_headers(request.headers, HEADERS)
+        headers = read_headers(DeliveryHeaders, request.headers)
     except Problem as problem:
         raise Refusal(
-            RefusalReason.HEADERS_UNUSABLE, problem.status, problem.detail, **problem.members
+            RefusalReason.HEADERS_UNUSABLE,
+            problem.status,
+            problem.detail,
+            kind=problem.kind,
+            **problem.members,
         ) from problem
-    event: str = headers[EVENT.name]
-    return event
+    return headers.event
 
 
 def _kept_headers(request: Request) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from flask import Blueprint, Flask, Response, current_app, request
 
@@ -11,11 +11,11 @@ from api.bodies import reading_of
 from api.endpoints import endpoint
 from api.event_buffer import current_buffer
 from api.logs import Throttle
-from api.parameters import Arguments, Schema
+from api.parameters import Schema
 from api.prometheus.counters import counters_of
+from api.records import Record
 from api.responses import json_response
-from api.schemas import record
-from api.webhooks.receiver import CONTENT_TYPES, HEADERS, Receiver, Refusal
+from api.webhooks.receiver import CONTENT_TYPES, DeliveryHeaders, Receiver, Refusal
 
 blueprint = Blueprint("webhooks", __name__)
 logger = logging.getLogger(__name__)
@@ -28,6 +28,12 @@ _FORM: Schema = {
     "properties": {"payload": {"type": "string", "description": "GitHub's payload as JSON."}},
     "required": ["payload"],
 }
+
+
+class Accepted(Record):
+    """The delivery is stored."""
+
+    status: Literal["accepted"]
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -47,11 +53,12 @@ def current_receiver() -> Receiver:
 @blueprint.post("/webhooks/github", provide_automatic_options=False)
 @endpoint(
     "Takes what GitHub delivers, to be processed in a moment.",
-    parameters=HEADERS,
+    tag="installation",
+    headers=DeliveryHeaders,
     limits_body_itself=True,
     body=dict(zip(CONTENT_TYPES, (_PAYLOAD, _FORM), strict=True)),
     status=HTTPStatus.ACCEPTED,
-    answer=record({"status": {"const": "accepted"}}),
+    answer=Accepted,
     has_freshness=False,
     failures={
         HTTPStatus.BAD_REQUEST: "The body is not as long as promised, or a header is missing or "
@@ -63,7 +70,7 @@ def current_receiver() -> Receiver:
         HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, or the event buffer is away, or full.",
     },
 )
-def post_webhook(_: Arguments) -> Response:
+def post_webhook() -> Response:
     """A 202 says that the delivery is stored; nothing of it has been read yet."""
     receiver = current_receiver()
     try:

@@ -10,7 +10,9 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from api.database import Connection
-from api.pagination import Page
+from api.pagination import Order, Page
+from api.rows import columns_of, nested
+from api.workflows.records import LatestRun
 
 # The placeholder holds further conditions and the bounds of a page.
 _WORKFLOWS = """
@@ -26,14 +28,7 @@ _WORKFLOWS = """
         workflows.updated_at,
         workflows.deleted_at,
         workflows.gone_at,
-        latest.run_id as latest_run_id,
-        latest.run_attempt as latest_run_attempt,
-        latest.status as latest_run_status,
-        latest.conclusion as latest_run_conclusion,
-        latest.event as latest_run_event,
-        latest.head_branch as latest_run_head_branch,
-        latest.created_at as latest_run_created_at,
-        latest.html_url as latest_run_html_url
+        {latest}
     from marts.workflows
     inner join app.repositories using (repository_id)
     left join lateral (
@@ -46,7 +41,7 @@ _WORKFLOWS = """
     ) as latest on true
     where workflows.repository_id = any(%(repositories)s)
         and repositories.removed_at is null
-        {}
+        {further}
 """
 
 _CONDITIONS: Mapping[str, LiteralString] = {
@@ -56,6 +51,7 @@ _CONDITIONS: Mapping[str, LiteralString] = {
     "status": "and latest.status = any(%(status)s)",
     "conclusion": "and latest.conclusion = any(%(conclusion)s)",
 }
+_ORDER = Order([sql.SQL("workflows.workflow_id"), sql.SQL("workflows.repository_id")])
 
 
 def list_workflows(
@@ -65,22 +61,20 @@ def list_workflows(
     page: Page,
 ) -> list[dict[str, Any]]:
     """The workflows of these repositories that fulfil all conditions; one more than the page."""
-    further = [sql.SQL(_CONDITIONS[name]) for name in conditions]
-    parameters: dict[str, Any] = {**conditions, "repositories": list(repository_ids)}
-    if page.after is not None:
-        further.append(
-            sql.SQL(
-                "and (workflows.workflow_id, workflows.repository_id) "
-                "> (%(after_workflow)s, %(after_repository)s)"
-            )
-        )
-        parameters["after_workflow"], parameters["after_repository"] = page.after
-    further.append(
-        sql.SQL("order by workflows.workflow_id, workflows.repository_id limit %(limit)s")
+    after, key = _ORDER.after(page.after)
+    further = sql.SQL(" ").join(
+        [
+            *(sql.SQL(_CONDITIONS[name]) for name in conditions),
+            sql.SQL("and {} order by {} limit %(limit)s").format(after, _ORDER.clause),
+        ]
     )
-    parameters["limit"] = page.limit + 1
-    query = sql.SQL(_WORKFLOWS).format(sql.SQL(" ").join(further))
-    return connection.execute(query, parameters).fetchall()
+    parameters = {
+        **conditions,
+        **key,
+        "repositories": list(repository_ids),
+        "limit": page.limit + 1,
+    }
+    return [nested(row) for row in connection.execute(_query(further), parameters)]
 
 
 def find_workflow(
@@ -90,14 +84,18 @@ def find_workflow(
 
     Of several it is that of the repository which defines it, else the one with the newest run.
     """
-    query = sql.SQL(_WORKFLOWS).format(
-        sql.SQL(
-            """
-            and workflows.workflow_id = %(workflow)s
-            order by workflows.is_stub, latest.created_at desc nulls last, latest.run_id desc
-            limit 1
-            """
-        )
+    further = sql.SQL(
+        """
+        and workflows.workflow_id = %(workflow)s
+        order by workflows.is_stub, latest.created_at desc nulls last, latest.run_id desc
+        limit 1
+        """
     )
     parameters = {"repositories": list(repository_ids), "workflow": workflow_id}
-    return connection.execute(query, parameters).fetchone()
+    row = connection.execute(_query(further), parameters).fetchone()
+    return None if row is None else nested(row)
+
+
+def _query(further: sql.Composable) -> sql.Composed:
+    latest = columns_of(LatestRun, "latest", within="latest_run")
+    return sql.SQL(_WORKFLOWS).format(latest=latest, further=further)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response
+from pydantic import Field
 
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
@@ -12,108 +13,102 @@ from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import not_found
 from api.filters import (
-    REPOSITORY,
-    RUN_PARAMETERS,
+    OfRepositories,
     RunFilter,
+    WorkflowRunsFilter,
     read_filter,
     visible_repositories,
 )
-from api.pagination import PAGE_PARAMETERS, WHOLE_NUMBER, Page, read_page
-from api.parameters import ID_SCHEMA, TEXT_SCHEMA, Arguments, Parameter, identifier, text
-from api.responses import data_body
+from api.pagination import Page, PageParameters, read_page
+from api.parameters import Text, Texts
+from api.records import list_of, one
+from api.responses import Body, data_body, list_body
+from api.stats.metrics import terms
 from api.stats.queries import read_statistics
+from api.stats.views import ChosenTerms
 from api.workflows.queries import find_workflow, list_workflows
-from api.workflows.schemas import WORKFLOW, WORKFLOWS
+from api.workflows.records import Workflow, WorkflowWithStatistics
 
 blueprint = Blueprint("workflows", __name__)
 
-WORKFLOW_ID = Parameter("workflow_id", "GitHub's id.", identifier, ID_SCHEMA, place="path")
-OF_REPOSITORY = replace(
-    REPOSITORY, description="The workflow as one of these repositories has it: `owner/name` or id."
-)
-CONDITIONS = (
-    Parameter(
-        "state",
-        "Workflows in one of these states, such as `active`, that their repository lists.",
-        text,
-        TEXT_SCHEMA,
-        many=True,
-    ),
-    Parameter("name", "Workflows whose name contains this, in any case.", text, TEXT_SCHEMA),
-    Parameter(
-        "status",
-        "Workflows whose latest run has one of these statuses.",
-        text,
-        TEXT_SCHEMA,
-        many=True,
-    ),
-    Parameter(
-        "conclusion",
-        "Workflows whose latest run has one of these conclusions.",
-        text,
-        TEXT_SCHEMA,
-        many=True,
-    ),
-)
+_CONDITIONS = ("state", "name", "status", "conclusion")
+
+
+class WorkflowsQuery(PageParameters, OfRepositories):
+    """What GET /workflows may be asked."""
+
+    state: Texts = Field(
+        (),
+        description="Workflows in one of these states, such as `active`, that their repository "
+        "lists.",
+    )
+    name: Text | None = Field(None, description="Workflows whose name contains this, in any case.")
+    status: Texts = Field((), description="Workflows whose latest run has one of these statuses.")
+    conclusion: Texts = Field(
+        (), description="Workflows whose latest run has one of these conclusions."
+    )
+
+
+class WorkflowQuery(ChosenTerms, WorkflowRunsFilter):
+    """What GET /workflows/{workflow_id} may be asked; `repository` chooses as which one has it."""
 
 
 @blueprint.get("/workflows")
 @endpoint(
-    "Workflows, each with the status and conclusion of its latest run.",
-    parameters=(REPOSITORY, *CONDITIONS, *PAGE_PARAMETERS),
-    answer=WORKFLOWS,
+    "Workflows, each with its latest run.",
+    tag="workflows",
+    query=WorkflowsQuery,
+    answer=list_of(Workflow),
+    is_list=True,
 )
-def get_workflows(arguments: Arguments) -> Response:
+def get_workflows(query: WorkflowsQuery) -> Response:
     """In the order of their ids; one that several repositories have is a row of each."""
     with current_database().reading() as connection:
-        repository_ids = visible_repositories(
-            connection, current_principal(), arguments["repository"]
-        )
+        repository_ids = visible_repositories(connection, current_principal(), query.repository)
         conditions = {
-            parameter.name: list(given) if parameter.many else given
-            for parameter in CONDITIONS
-            if (given := arguments[parameter.name])
+            name: list(given) if isinstance(given, tuple) else given
+            for name in _CONDITIONS
+            if (given := getattr(query, name))
         }
-        asked = {"repository": list(repository_ids)} if arguments["repository"] else {}
+        asked = {"repository": list(repository_ids)} if query.repository else {}
         applied = {**asked, **conditions}
-        page = read_page(arguments, [WHOLE_NUMBER, WHOLE_NUMBER], "/workflows", applied)
+        page = read_page(query, "/workflows", applied)
         key = CacheKey("/workflows", applied, repository_ids, page)
         return cached_response(connection, key, lambda: _list(connection, key, conditions, page))
 
 
-@blueprint.get("/workflows/<workflow_id>")
+@blueprint.get("/workflows/<id:workflow_id>")
 @endpoint(
     "One workflow with its latest run, and the statistics of its runs that the filter chooses.",
-    parameters=(WORKFLOW_ID, OF_REPOSITORY, *RUN_PARAMETERS),
-    answer=WORKFLOW,
+    tag="workflows",
+    query=WorkflowQuery,
+    answer=one(WorkflowWithStatistics),
 )
-def get_workflow(arguments: Arguments) -> Response:
+def get_workflow(query: WorkflowQuery, workflow_id: int) -> Response:
     """The filter chooses the runs of `statistics`; the latest run is the latest of all.
 
     Of a workflow that several repositories have, since a ruleset requires it there, it is that of
     the repository which defines it, else of the one with the newest run, among those that the
     viewer sees; `repository_id` says which, and `repository` chooses.
     """
-    principal, workflow_id = current_principal(), arguments["workflow_id"]
     with current_database().reading() as connection:
-        chosen = _in_one_repository(
+        chosen = in_one_repository(
             connection,
-            read_filter(connection, principal, {**arguments, "workflow": (workflow_id,)}),
+            read_filter(connection, current_principal(), query, workflow_id=workflow_id),
             workflow_id,
         )
-        key = CacheKey("/workflows/{workflow_id}", chosen.applied, chosen.repository_ids)
+        applied = {**chosen.applied, **({"fields": list(query.fields)} if query.fields else {})}
+        key = CacheKey("/workflows/{workflow_id}", applied, chosen.repository_ids)
+        fields = query.fields or tuple(terms())
         return cached_response(
-            connection, key, lambda: _one(connection, chosen, workflow_id), is_expensive=True
+            connection,
+            key,
+            lambda: _one(connection, chosen, workflow_id, fields, applied),
+            is_expensive=True,
         )
 
 
-def _list(connection: Connection, key: CacheKey, conditions: dict[str, Any], page: Page) -> bytes:
-    rows = list_workflows(connection, key.repository_ids, conditions, page)
-    shown, token = page.cut(rows, lambda row: (row["workflow_id"], row["repository_id"]))
-    return data_body(shown, applied=key.applied, next=token)
-
-
-def _in_one_repository(connection: Connection, chosen: RunFilter, workflow_id: int) -> RunFilter:
+def in_one_repository(connection: Connection, chosen: RunFilter, workflow_id: int) -> RunFilter:
     """The filter, for the workflow as one repository has it."""
     if len(chosen.repository_ids) < 2:
         return chosen
@@ -123,9 +118,21 @@ def _in_one_repository(connection: Connection, chosen: RunFilter, workflow_id: i
     )
 
 
-def _one(connection: Connection, chosen: RunFilter, workflow_id: int) -> bytes:
+def _list(connection: Connection, key: CacheKey, conditions: dict[str, Any], page: Page) -> Body:
+    rows = list_workflows(connection, key.repository_ids, conditions, page)
+    shown, token = page.cut(rows, lambda row: (row["workflow_id"], row["repository_id"]))
+    return list_body(shown, token, applied=key.applied)
+
+
+def _one(
+    connection: Connection,
+    chosen: RunFilter,
+    workflow_id: int,
+    fields: tuple[str, ...],
+    applied: dict[str, Any],
+) -> Body:
     workflow = find_workflow(connection, chosen.repository_ids, workflow_id)
     if workflow is None:
         raise not_found(f"Workflow {workflow_id}")
-    workflow["statistics"] = read_statistics(connection, chosen)
-    return data_body(workflow, applied=chosen.applied)
+    workflow["statistics"] = read_statistics(connection, chosen, fields)
+    return data_body(workflow, applied=applied)

@@ -11,6 +11,7 @@ from psycopg import Connection, sql
 
 from actionsight.database import connect
 from actionsight.settings import ROOT
+from api.stats.metrics import METRICS, Metric
 
 TRANSFORM = ROOT / "transform"
 # What a row that a test leaves something out of has there; not of keys.
@@ -193,7 +194,12 @@ class Marts:
     def statistics_by_day(
         self, workflow_id: int, day: str, runs: int, jobs: int, repository_id: int | None = None
     ) -> None:
-        """A day's counts."""
+        """A day's counts, in place of what the day had."""
+        self.connection.execute(
+            "delete from marts.workflow_statistics_by_day "
+            "where workflow_id = %s and repository_id = %s and day = %s",
+            [workflow_id, repository_id or self._repositories[workflow_id], day],
+        )
         self._insert(
             "marts.workflow_statistics_by_day",
             workflow_id=workflow_id,
@@ -202,6 +208,31 @@ class Marts:
             run_count=runs,
             jobs_listed=jobs,
         )
+
+    def add_up_days(self) -> None:
+        """Make the days of all runs and jobs, by the formulas that statistics have."""
+        by_day = [metric for metric in METRICS if isinstance(metric, Metric) and metric.is_by_day]
+        self.connection.execute("delete from marts.workflow_statistics_by_day")
+        for source, table in (("runs", "workflow_runs"), ("jobs", "jobs")):
+            chosen = [metric for metric in by_day if metric.source == source]
+            names = [sql.Identifier(metric.name) for metric in chosen]
+            self.connection.execute(
+                sql.SQL(
+                    "insert into marts.workflow_statistics_by_day "
+                    "(workflow_id, repository_id, day, {names}) "
+                    "select workflow_id, repository_id, day, {formulas} from {table} as {source} "
+                    "group by 1, 2, 3 "
+                    "on conflict (repository_id, workflow_id, day) do update set {assignments}"
+                ).format(
+                    names=sql.SQL(", ").join(names),
+                    formulas=sql.SQL(", ").join(sql.SQL(metric.formula) for metric in chosen),
+                    table=sql.Identifier("marts", table),
+                    source=sql.Identifier(source),
+                    assignments=sql.SQL(", ").join(
+                        sql.SQL("{0} = excluded.{0}").format(name) for name in names
+                    ),
+                )
+            )
 
     def _insert(self, table: str, **values: Any) -> None:
         self.connection.execute(

@@ -12,7 +12,6 @@ from actionsight.api_tokens import create_token, list_tokens, revoke_token
 from api import openapi
 from api.auth.access import Access, access_of
 from api.endpoints import endpoint
-from api.parameters import Arguments
 from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import Marts
 
@@ -54,8 +53,8 @@ def test_a_route_without_a_declaration_is_closed(app: Flask) -> None:
     forgotten = Blueprint("forgotten", __name__)
 
     @forgotten.get("/forgotten")
-    @endpoint("Forgotten.", answer={})
-    def get_forgotten(_: Arguments) -> Response:
+    @endpoint("Forgotten.", tag="installation", answer={})
+    def get_forgotten() -> Response:
         raise AssertionError("nobody may come here")
 
     app.register_blueprint(forgotten)
@@ -156,7 +155,7 @@ def test_a_repository_that_is_no_longer_monitored_is_gone_everywhere(
     assert response.headers["Actionsight-Newest-Observation-At"] == "2026-01-03T00:00:00Z"
     statistics = client.answer("/stats", token)["data"]
     assert (statistics["run_count"], statistics["jobs_listed"]) == (1, 1)
-    for group_by in ("repository_id", "workflow_id", "day"):
+    for group_by in ("repository", "workflow", "day"):
         assert len(client.answer(f"/stats?group_by={group_by}", token)["data"]) == 1
     assert [row["workflow_id"] for row in client.answer("/workflows", token)["data"]] == [11]
     assert [row["repository_id"] for row in client.answer("/repositories", token)["data"]] == [1]

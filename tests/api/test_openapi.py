@@ -1,6 +1,9 @@
 """The OpenAPI document and docs/api.md are about the routes that there are."""
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,8 @@ import pytest
 from flask import Flask
 from jsonschema import Draft202012Validator
 
+from api import documentation
+from api.errors import Kind
 from tests.api.client import ValidatingClient
 
 pytestmark = pytest.mark.integration
@@ -31,7 +36,11 @@ def operations(document: Any) -> list[tuple[str, str, Any]]:
 
 
 def test_every_route_is_in_the_document(app: Flask, document: Any) -> None:
-    expected = {re.sub("<(.*)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    expected = {
+        re.sub("<(?:id:)?(.*)>", r"{\1}", rule.rule)
+        for rule in app.url_map.iter_rules()
+        if not rule.rule.endswith(".csv")
+    }
     assert set(document["paths"]) == expected
 
 
@@ -74,14 +83,21 @@ def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
 
 
 def test_the_documentation_names_every_route_parameter_and_term(document: Any) -> None:
-    text = DOCUMENTATION.read_text(encoding="utf-8")
+    text = (DOCUMENTATION.parent / "api-reference.md").read_text(encoding="utf-8")
+    assert text == documentation.render(document), "python -m api.documentation reference"
     for method, path, operation in operations(document):
         assert f"`{method.upper()} {path}`" in text
         for parameter in operation["parameters"]:
-            assert f"`{parameter['name']}`" in text, (path, parameter["name"])
-    (whole, _) = document["paths"]["/stats"]["get"]["responses"]["200"]["content"][
-        "application/json"
-    ]["schema"]["oneOf"]
-    for term in whole["properties"]["data"]["properties"]:
-        name = re.sub(r"_p\d\d_seconds$", "_", term)
-        assert f"`{name}`" in text, term
+            assert parameter["description"], (path, parameter["name"])
+
+
+def test_every_kind_of_problem_has_its_place_in_the_documentation() -> None:
+    headings = re.findall("^#### (.*)$", DOCUMENTATION.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(headings) == sorted(kind.value for kind in Kind)
+
+
+def test_the_document_is_to_be_had_without_a_server(document: Any) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "api.documentation", "openapi"], capture_output=True, check=True
+    )
+    assert json.loads(made.stdout)["paths"] == document["paths"]

@@ -1,11 +1,11 @@
 """Pages: each row once, whatever happens in between, and no token but one's own."""
 
 import base64
-import hashlib
 from typing import Any
 
 import pytest
 from flask import Flask
+from itsdangerous import URLSafeSerializer
 
 from api import pagination
 from api.responses import to_json
@@ -109,18 +109,14 @@ def test_a_token_that_was_changed_or_belongs_to_another_query_is_refused(
 def test_a_token_that_was_not_given_out_here_is_refused(
     marts: Marts, app: Flask, client: ValidatingClient, token: str
 ) -> None:
-    query = to_json(["/stats", {"group_by": ["head_branch"]}])
-    payload = to_json(("main",))
-    without_key = hashlib.blake2b(query, digest_size=16)
-    without_key.update(b"\0" + payload)
-    made_up = [pagination._pack(without_key.digest(), payload)]
-    with app.app_context():  # with the key, and with what no text of PostgreSQL holds
-        made_up += [pagination._encode(query, (text,)) for text in ("\0", "main\0")]
-        good = pagination._encode(query, ("main",))
+    query = to_json(["/stats", {"group_by": ["branch"]}])
+    with app.app_context():
+        good = pagination._serializer(query).dumps(["main"])
+    made_up = URLSafeSerializer("another key", salt=query).dumps(["main"])
     answers = {
         each: client.get(
-            "/stats", query_string={"group_by": "head_branch", "next": each}, headers=bearer(token)
+            "/stats", query_string={"group_by": "branch", "next": each}, headers=bearer(token)
         ).status_code
-        for each in (good, *made_up)
+        for each in (good, made_up)
     }
-    assert list(answers.values()) == [200, 400, 400, 400]
+    assert list(answers.values()) == [200, 400]

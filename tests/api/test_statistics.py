@@ -9,6 +9,8 @@ from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
 
+KEYS = {"repository": "repository_id", "workflow": "workflow_id", "branch": "head_branch"}
+
 
 @pytest.fixture
 def history(marts: Marts) -> Marts:
@@ -71,6 +73,7 @@ def history(marts: Marts) -> Marts:
     )
     job(5, 104, is_impossible_duration=True, queue_seconds=11)
     job(6, 201, queue_seconds=1, duration_seconds=1, billable_minutes=1)
+    marts.add_up_days()
     return marts
 
 
@@ -124,6 +127,14 @@ def test_every_term_of_all_history(history: Marts, client: ValidatingClient, tok
         # job 4 has minutes and no price
         "unpriced_job_count": 1,
         "is_lower_bound": True,
+        # 0.012 for three successes
+        "cost_per_success_usd": 0.004,
+        "success_duration_count": 3,
+        "completed_duration_count": 4,
+        "run_queue_count": 3,
+        "time_to_signal_count": 1,
+        "job_queue_count": 3,
+        "job_duration_count": 3,
     }
 
 
@@ -158,6 +169,7 @@ def test_a_conclusion_that_nobody_knows_yet_is_counted_apart(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
     history.run(300, 12, "2026-01-08 00:00", attempts=["brand_new"])
+    history.add_up_days()
     statistics = data(client, token, "/stats?from=2026-01-08&workflow=12")
     assert (statistics["completed_count"], statistics["other_conclusion_count"]) == (1, 1)
     assert (statistics["decisive_count"], statistics["success_rate"]) == (0, None)
@@ -223,15 +235,19 @@ def test_jobs_and_commits_are_those_of_the_chosen_runs(
 @pytest.mark.parametrize(
     ("group_by", "expected"),
     [
-        ("repository_id", [((1,), 7, 5, 2), ((2,), 1, 1, 0)]),
-        ("workflow_id", [((11,), 6, 5, 2), ((12,), 1, 0, 0), ((21,), 1, 1, 0)]),
+        ("repository", [((1,), 7, 5, 2), ((2,), 1, 1, 0)]),
+        ("workflow", [((11,), 6, 5, 2), ((12,), 1, 0, 0), ((21,), 1, 1, 0)]),
         (
             "day",
             [
+                (("2025-12-31",), 0, 0, 0),
+                (("2026-01-01",), 0, 0, 0),
+                (("2026-01-02",), 0, 0, 0),
+                (("2026-01-03",), 0, 0, 0),
                 (("2026-01-04",), 1, 2, 0),
                 (("2026-01-05",), 2, 0, 0),
                 (("2026-01-06",), 4, 3, 1),
-                (("2026-02-01",), 1, 1, 0),
+                (("2026-01-07",), 0, 0, 0),
             ],
         ),
         (
@@ -239,20 +255,25 @@ def test_jobs_and_commits_are_those_of_the_chosen_runs(
             [
                 (("2025-12-29",), 1, 2, 0),
                 (("2026-01-05",), 6, 3, 1),
+                (("2026-01-12",), 0, 0, 0),
+                (("2026-01-19",), 0, 0, 0),
                 (("2026-01-26",), 1, 1, 0),
             ],
         ),
         ("month", [(("2026-01-01",), 7, 5, 2), (("2026-02-01",), 1, 1, 0)]),
         (
-            "head_branch",
+            "branch",
             [((None,), 1, 0, 0), (("main",), 5, 5, 2), (("trunk",), 1, 1, 0), (("x,y",), 1, 0, 0)],
         ),
         ("event", [(("pull_request",), 1, 0, 0), (("push",), 7, 6, 2)]),
         (
-            "month,workflow_id",
+            "month,workflow",
             [
                 (("2026-01-01", 11), 6, 5, 2),
                 (("2026-01-01", 12), 1, 0, 0),
+                (("2026-01-01", 21), 0, 0, 0),
+                (("2026-02-01", 11), 0, 0, 0),
+                (("2026-02-01", 12), 0, 0, 0),
                 (("2026-02-01", 21), 1, 1, 0),
             ],
         ),
@@ -268,7 +289,7 @@ def test_groups_carry_their_key_in_order_and_pages_of_one_walk_them_all_once(
     def shape(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
         return [
             (
-                tuple(row[name] for name in group_by.split(",")),
+                tuple(row[KEYS.get(name, name)] for name in group_by.split(",")),
                 row["run_count"],
                 row["jobs_listed"],
                 row["flaky_commit_count"],
@@ -276,14 +297,16 @@ def test_groups_carry_their_key_in_order_and_pages_of_one_walk_them_all_once(
             for row in rows
         ]
 
-    whole = client.answer(f"/stats?group_by={group_by}", token)
+    bounds = "&from=2025-12-31&to=2026-01-07" if group_by == "day" else ""
+    path = f"/stats?group_by={group_by}{bounds}"
+    whole = client.answer(path, token)
     assert shape(whole["data"]) == expected
     assert whole["next"] is None
-    assert whole["filter"] == {"group_by": group_by.split(",")}
+    assert whole["filter"]["group_by"] == group_by.split(",")
 
     walked, after = [], ""
     while True:
-        page = client.answer(f"/stats?group_by={group_by}&limit=1{after}", token)
+        page = client.answer(f"{path}&limit=1{after}", token)
         walked += page["data"]
         if page["next"] is None:
             break
@@ -296,6 +319,12 @@ def test_a_group_has_the_same_numbers_as_its_filter(
 ) -> None:
     for group in data(client, token, "/stats?group_by=workflow_id"):
         workflow, repository = group.pop("workflow_id"), group.pop("repository_id")
+        names = group.pop("workflow_name"), group.pop("repository_full_name")
+        assert names in (
+            ("Build", "acme/widgets"),
+            ("Deploy", "acme/widgets"),
+            ("Test", "acme/Gadgets"),
+        )
         path = f"/stats?workflow={workflow}&repository={repository}"
         assert group == data(client, token, path)
 

@@ -24,6 +24,7 @@ def history(marts: Marts) -> Marts:
     marts.run(2, 11, "2026-01-02 00:00", duration_seconds=30)
     marts.run(4, 12, "2026-01-03 00:00", attempts=[None], head_branch="topic")
     marts.run(5, 21, "2026-01-03 00:00")
+    marts.add_up_days()
     return marts
 
 
@@ -43,17 +44,26 @@ def test_a_workflow_comes_with_its_repository_and_its_latest_run(
         "updated_at": None,
         "deleted_at": None,
         "gone_at": None,
-        "latest_run_id": 3,
-        "latest_run_attempt": 2,
-        "latest_run_status": "completed",
-        "latest_run_conclusion": "failure",
-        "latest_run_event": "push",
-        "latest_run_head_branch": "main",
-        "latest_run_created_at": "2026-01-02T00:00:00Z",
-        "latest_run_html_url": "https://github.com/runs/3",
+        "latest_run": {
+            "run_id": 3,
+            "run_number": None,
+            "run_attempt": 2,
+            "status": "completed",
+            "conclusion": "failure",
+            "event": "push",
+            "head_branch": "main",
+            "head_sha": f"{3:040x}",
+            "display_title": None,
+            "actor_login": "Mona",
+            "created_at": "2026-01-02T00:00:00Z",
+            "html_url": "https://github.com/runs/3",
+        },
     }
-    assert (second["latest_run_status"], second["latest_run_conclusion"]) == ("in_progress", None)
-    assert (third["state"], third["latest_run_id"]) == (None, None)
+    assert (second["latest_run"]["status"], second["latest_run"]["conclusion"]) == (
+        "in_progress",
+        None,
+    )
+    assert (third["state"], third["latest_run"]) == (None, None)
     assert fourth["repository_full_name"] == "acme/gadgets"
 
 
@@ -102,7 +112,7 @@ def test_one_workflow_has_the_statistics_of_its_runs_in_the_range(
     answer: Any = response.json
     assert answer["filter"] == {"from": "2026-01-02", "workflow": [11]}
     workflow = answer["data"]
-    assert (workflow["workflow_id"], workflow["latest_run_id"]) == (11, 3)
+    assert (workflow["workflow_id"], workflow["latest_run"]["run_id"]) == (11, 3)
     statistics = workflow["statistics"]
     assert statistics == client.answer("/stats?workflow=11&from=2026-01-02", token)["data"]
     assert (statistics["run_count"], statistics["success_duration_p50_seconds"]) == (2, 30)
@@ -117,14 +127,20 @@ def test_a_workflow_of_several_repositories_is_a_row_of_each(
         history.workflow(11, repository_id, "ci.yml", state=None, is_stub=True)
     for run_id, day, repository_id in ((6, "02", 3), (7, "05", 4), (8, "04", 3)):
         history.run(run_id, 11, f"2026-01-{day} 00:00", repository_id=repository_id)
+    history.add_up_days()
 
     listed = client.answer("/workflows?limit=2", token)
     rest = client.answer(f"/workflows?next={listed['next']}", token)
-    one = client.answer("/workflows/11", token)["data"]
-    elsewhere = client.answer("/workflows/11?repository=3,acme/fourth", token)["data"]
+    one = client.answer("/workflows/11?from=2026-01-01", token)["data"]
+    elsewhere = client.answer("/workflows/11?from=2026-01-01&repository=3,acme/fourth", token)[
+        "data"
+    ]
 
     rows = [*listed["data"], *rest["data"]]
-    assert [(row["workflow_id"], row["repository_id"], row["latest_run_id"]) for row in rows] == [
+    assert [
+        (row["workflow_id"], row["repository_id"], (row["latest_run"] or {}).get("run_id"))
+        for row in rows
+    ] == [
         (11, 1, 3),
         (11, 3, 8),
         (11, 4, 7),
@@ -142,5 +158,5 @@ def test_one_workflow_of_which_no_run_is_known(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
     workflow = client.answer("/workflows/13", token)["data"]
-    assert workflow["latest_run_status"] is None
+    assert workflow["latest_run"] is None
     assert workflow["statistics"]["success_rate"] is None

@@ -56,6 +56,7 @@ def fill(marts: Marts) -> None:
         marts.workflow(number * 10, number, f"Build {number}")
         marts.run(number * 100, number * 10, "2026-01-01 00:00", duration_seconds=60 * number)
         marts.raise_version(number)
+    marts.add_up_days()
 
 
 def keys(server: "redis.Redis") -> set[bytes]:

@@ -50,6 +50,7 @@ def test_without_its_server_answers_are_computed_counted_and_logged_once(
         first = people.ask("/stats")
         assert first.status_code == 200
         history.run(101, 10, "2026-01-02 00:00")
+        history.add_up_days()
         assert people.read("/stats")["data"]["run_count"] == 4, "computed"
         assert people.ask("/stats", tag=first.headers["ETag"]).status_code == 304
         assert _store(app).outage.failure_count == 6, "two answers, each looked for twice and put"

@@ -83,21 +83,21 @@ OF_ONE = (
     "/stats?workflow={workflow}",
     "/workflows?repository={id}",
     "/workflows?repository={name}",
-    "/workflows/{workflow}",
+    "/workflows/{workflow}?from=2026-01-01",
     "/repositories?repository={id}",
     "/repositories?repository={name}",
 )
 # Of a workflow that several repositories have: of what is visible of them, and of one of them.
 OF_SHARED = (
-    "/workflows/{source}",
-    "/workflows/{source}?branch=@default",
+    "/workflows/{source}?from=2026-01-01",
+    "/workflows/{source}?branch=@default&from=2026-01-01",
     "/stats?workflow={source}",
     "/stats?workflow={source}&group_by=workflow_id",
     "/stats?workflow={source}&group_by=day,head_branch",
 )
 OF_SHARED_IN_ONE = (
-    "/workflows/{source}?repository={id}",
-    "/workflows/{source}?repository={name}",
+    "/workflows/{source}?from=2026-01-01&repository={id}",
+    "/workflows/{source}?from=2026-01-01&repository={name}",
     "/stats?workflow={source}&repository={id}",
     "/stats?workflow={source}&group_by=workflow_id&repository={id}",
 )

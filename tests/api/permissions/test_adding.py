@@ -59,6 +59,7 @@ def test_without_an_installation_nothing_is_available_but_the_place_to_install_i
         "data": [],
         "next": None,
         "install_url": f"{installation.github.url}/settings/installations",
+        "filter": {},
     }
 
 

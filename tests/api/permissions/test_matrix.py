@@ -85,17 +85,17 @@ def test_a_stranger_learns_nothing_of_runs_that_a_ruleset_of_a_public_source_sta
     for path in matrix.lists():
         assert f"secret-{ruled}" not in outsider.get(path).text, path
     [row] = [each for each in outsider.read("/workflows")["data"] if each["workflow_id"] == shared]
-    assert row["latest_run_id"] == source * 1_000 + 1
+    assert row["latest_run"]["run_id"] == source * 1_000 + 1
     assert outsider.read(f"/stats?workflow={shared}")["data"]["run_count"] == 2
     assert reader.read(f"/stats?workflow={shared}")["data"]["run_count"] == 2 + 32
     # By the definition's own repository, unless another is asked for.
-    for query, repository_id, count in (("", source, 2), (f"?repository={ruled}", ruled, 32)):
-        workflow = reader.read(f"/workflows/{shared}{query}")["data"]
+    for query, repository_id, count in (("", source, 2), (f"&repository={ruled}", ruled, 32)):
+        workflow = reader.read(f"/workflows/{shared}?from=2026-01-01{query}")["data"]
         assert (workflow["repository_id"], workflow["statistics"]["run_count"]) == (
             repository_id,
             count,
         )
-        assert workflow["latest_run_id"] // 1_000 == repository_id
+        assert workflow["latest_run"]["run_id"] // 1_000 == repository_id
 
     matrix.installation.marts.run(1, shared, "2026-01-03 00:00", repository_id=ruled)
     matrix.installation.marts.raise_version(ruled)

@@ -1,0 +1,52 @@
+"""What /workflows answers."""
+
+from pydantic import Field, create_model
+
+from api.records import Conclusion, Count, Id, Record, Status, Time, Url
+from api.stats.metrics import Statistics
+
+
+class LatestRun(Record):
+    """The run of a workflow that was created last, as its newest attempt."""
+
+    run_id: Id
+    run_number: Count | None
+    run_attempt: Count
+    status: Status | str | None
+    conclusion: Conclusion | str | None
+    event: str | None
+    head_branch: str | None
+    head_sha: str | None
+    display_title: str | None
+    actor_login: str | None
+    created_at: Time
+    html_url: Url | None
+
+
+class Workflow(Record):
+    """A workflow as one repository has it."""
+
+    workflow_id: Id
+    repository_id: Id
+    repository_full_name: str
+    name: str
+    path: str | None
+    state: str | None = Field(
+        description="GitHub's state; null for a workflow that is known by its runs alone."
+    )
+    html_url: Url | None
+    created_at: Time | None
+    updated_at: Time | None
+    deleted_at: Time | None
+    gone_at: Time | None = Field(
+        description="Since when its repository lists it no more; its state was the last seen."
+    )
+    latest_run: LatestRun | None = Field(description="Null: no run is known.")
+
+
+WorkflowWithStatistics = create_model(
+    "WorkflowWithStatistics",
+    __base__=Workflow,
+    __doc__="A workflow, and the statistics of its runs that the filter chooses.",
+    statistics=(Statistics, ...),
+)
