@@ -96,6 +96,27 @@ def test_a_database_of_the_last_revision_before_the_baseline_becomes_what_a_new_
     assert not migrations.upgrade(empty_database_url)
 
 
+def test_what_builds_of_earlier_versions_left_goes_and_marts_stay(empty_database_url: str) -> None:
+    with connect(empty_database_url) as connection:
+        connection.execute(AT_0014.read_bytes())
+        connection.execute("insert into app.alembic_version (version_num) values ('0014')")
+        connection.execute("create schema staging; create schema marts")
+        connection.execute("create table staging.runner_prices as select 1 as usd_per_minute")
+        connection.execute("create table staging.seed_files as select 'runner_prices' as seed")
+        connection.execute("create view marts.own as select * from staging.runner_prices")
+        connection.execute("create table marts.claimed_runs as select 1 as run_id")
+        connection.execute("create table marts.former_runs as select 1 as run_id")
+        connection.execute("create table marts.workflows as select 1 as workflow_id")
+
+    migrations.upgrade(empty_database_url)
+
+    with connect(empty_database_url) as connection:
+        left = connection.execute(
+            "select schemaname, tablename from pg_tables where schemaname in ('staging', 'marts')"
+        ).fetchall()
+    assert left == [("marts", "workflows")]
+
+
 def test_a_new_database_owes_nothing(database_url: str) -> None:
     assert counts(database_url) == dict.fromkeys(OWED, 0)
 

@@ -125,21 +125,11 @@ raw.unbuilt_loads until a build is through that had taken it in, or found it tak
     {%- do run_query(touch) %}
 {%- endmacro %}
 
-{#- Which column of a raw table names the load that brought a row. -#}
+{#- Which column of a raw table names the load that brought a row, as the source says; none if none does. -#}
 {% macro load_column(table) %}
-    {%- set columns = {
-        "repositories": "_dlt_load_id",
-        "workflows": "_dlt_load_id",
-        "workflow_runs": "_dlt_load_id",
-        "workflow_jobs": "_dlt_load_id",
-        "webhook_runs": "batch_id",
-        "webhook_jobs": "batch_id",
-        "runner_prices": "load_id",
-        "runner_labels": "load_id",
-        "repository_history": "load_id",
-        "duration_levels": "load_id",
-    } %}
-    {%- do return(columns.get(table)) %}
+    {%- for source in graph.sources.values() if source.name == table %}
+        {%- do return(source.config.meta.load_column) %}
+    {%- endfor %}
 {%- endmacro %}
 
 {#-
