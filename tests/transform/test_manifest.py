@@ -68,7 +68,7 @@ def test_exposures_are_of_what_the_sql_of_their_files_reads() -> None:
             for path in ([place] if place.is_file() else place.rglob("*.*"))
         ]
         declared = {unique_id.rpartition(".")[2] for unique_id in exposure["depends_on"]["nodes"]}
-        assert marts_read_in(files) == declared, exposure["name"]
+        assert marts_read_in(files) == declared, f"{exposure['name']}: mend its depends_on"
         of_api -= set(files)
     assert of_api == set(), "what reads marts belongs to an exposure"
 
