@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from actionsight.database import connect
-from tests.support.dbt_project import NAME, Project, environment_of_dbt, unbuilt_database
+from tests.support.dbt_project import NAME, Project, built_database, environment_of_dbt
 from tests.support.services import Databases
 from tests.transform.histories import WORKFLOWS, History
 from tests.transform.raw_rows import load
@@ -20,9 +20,9 @@ def history_database(server: Databases, folder: Path) -> Generator[str]:
     The environment names it to dbt for the length of the context.
     """
     if not server.has_template(HISTORY):
-        with unbuilt_database(server, folder) as url:
+        with built_database(server, folder) as url:
             _load(url)
-            Project().run_all()
+            Project().run()
             server.keep(NAME, HISTORY)
     with server.fresh(NAME, template=HISTORY) as url, environment_of_dbt(url, folder / "dbt"):
         yield url

@@ -23,14 +23,14 @@ DAYS = {"from": datetime(2026, 1, 1, tzinfo=UTC), "until": datetime(2027, 1, 1, 
 SLOWER = "Since which commit is something slower, and by how much?"
 
 
-def test_the_questions_are_answered_from_the_marts_of_a_history(unbuilt_database_url: str) -> None:
+def test_the_questions_are_answered_from_the_marts_of_a_history(dbt_database_url: str) -> None:
     questions = QUESTION.findall((ROOT / "docs/analysts.md").read_text())
     assert len(questions) == 11
-    with connect(unbuilt_database_url, autocommit=True) as connection:
+    with connect(dbt_database_url, autocommit=True) as connection:
         for number, rows in enumerate(History.of(1).batches(1)):
             load(connection, f"load {number}", rows)
         load_slower_job(connection)
-        Project().run_all()
+        Project().run()
         answers = {
             question: connection.execute(
                 re.sub(r":'(\w+)'", r"%(\1)s", query).encode(), DAYS

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from actionsight.database import connect
 from tests.support.dbt_project import Project
 from tests.transform import marts
 from tests.transform.histories import History
@@ -18,12 +19,6 @@ pytestmark = pytest.mark.integration
 
 
 PATIENCE_SECONDS = 60
-
-
-@pytest.fixture
-def database_url(unbuilt_database_url: str) -> str:
-    """The first build of all is the one that is killed."""
-    return unbuilt_database_url
 
 
 def _wait_until_blocked(database: psycopg.Connection[Any], build: "subprocess.Popen[str]") -> None:
@@ -52,28 +47,45 @@ def _end_waiting_sessions(database: psycopg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments, table",
+    "killed",
     [
-        ([], "workflow_runs"),
-        pytest.param(["--full-refresh"], "jobs", marks=pytest.mark.thorough),
-        ([], "built_loads"),
+        # Between two models, and before the loads are recorded.
+        pytest.param([([], "workflow_runs"), ([], "built_loads")], id="twice"),
+        pytest.param(
+            [(["--full-refresh"], "jobs")], id="in a full refresh", marks=pytest.mark.thorough
+        ),
     ],
-    ids=["between two models", "in a full refresh", "before the set is recorded"],
 )
-def test_a_build_that_is_killed_is_made_good_by_the_next(
+def test_builds_that_are_killed_are_made_good_by_the_next(
     project: Project,
     database: psycopg.Connection[Any],
     database_url: str,
-    arguments: list[str],
-    table: str,
+    killed: list[tuple[list[str], str]],
 ) -> None:
     first, second = History.of(6).batches(2)
     load(database, "load 1", first)
-    project.run_all()
+    project.run()
     load(database, "load 2", second)
 
+    for arguments, table in killed:
+        _kill_before(table, project, arguments, database, database_url)
+        assert owed(database) != []
+    project.run()
+
+    assert owed(database) == []
+    assert marts.differences(database) == []
+
+
+def _kill_before(
+    table: str,
+    project: Project,
+    arguments: list[str],
+    database: psycopg.Connection[Any],
+    database_url: str,
+) -> None:
+    """Kill a build where it would write a table."""
     with psycopg.connect(database_url) as blocker:
-        # Readers may pass, writers wait: the build stops where it would write this table.
+        # Readers may pass, writers wait.
         blocker.execute(
             sql.SQL("lock table marts.{} in exclusive mode").format(sql.Identifier(table))
         )
@@ -83,28 +95,23 @@ def test_a_build_that_is_killed_is_made_good_by_the_next(
             finally:
                 build.kill()
                 _end_waiting_sessions(database)
-    assert owed(database) != []
-    project.run()
-
-    assert owed(database) == []
-    assert marts.differences(database) == []
 
 
 @pytest.mark.thorough
-def test_two_first_builds_at_once_leave_what_one_would(
-    project: Project, database: psycopg.Connection[Any]
-) -> None:
+def test_two_first_builds_at_once_leave_what_one_would(unbuilt_database_url: str) -> None:
+    project = Project()
     first, second = History.of(8).batches(2)
-    load(database, "load 1", first)
-    _run_at_once(project, [], [])
-    assert owed(database) == []
+    with connect(unbuilt_database_url, autocommit=True) as database:
+        load(database, "load 1", first)
+        _run_at_once(project, [], [])
+        assert owed(database) == []
 
-    load(database, "load 2", second)
-    _run_at_once(project, [], ["--full-refresh"])
+        load(database, "load 2", second)
+        _run_at_once(project, [], ["--full-refresh"])
 
-    assert owed(database) == []
-    assert marts.differences(database) == []
-    assert marts.foreign_key_count(database) >= 12
+        assert owed(database) == []
+        assert marts.differences(database) == []
+        assert marts.foreign_key_count(database) >= 12
 
 
 def _run_at_once(project: Project, *builds: list[str]) -> None:

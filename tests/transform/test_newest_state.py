@@ -19,7 +19,6 @@ from actionsight.database import connect
 from tests.support.dbt_project import Project, built_database
 from tests.support.services import Databases
 from tests.transform import marts
-from tests.transform.factories import job_row, repository, run_row, workflow
 from tests.transform.raw_rows import Row, deliver, load
 from tests.transform.timeline_generator import ABOUT_SEEING, Case
 
@@ -63,62 +62,6 @@ def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(
         for number in cases
         for difference in _differences(alone[number], both.get(number, {}))
     ] == []
-
-
-def test_a_run_and_its_job_that_only_webhooks_tell_of_stand_on_stubs_until_polling_lists_them(
-    project: Project, database: psycopg.Connection[Any]
-) -> None:
-    run = run_row(1, 1, "2026-03-01T10:00:00Z", path=".github/workflows/ci.yml@main")
-    job = job_row(11, 1, "2026-03-01T10:00:00Z", "2026-03-01T10:10:00Z", run_attempt=None)
-    deliver(database, "batch 1", runs=[run], jobs=[job])
-    project.run()
-    names = (
-        "select workflows.name, workflows.is_stub, repositories.full_name, jobs.billable_minutes "
-    )
-    names += "from marts.jobs inner join marts.workflows using (repository_id, workflow_id) "
-    names += "inner join marts.repositories on jobs.repository_id = repositories.repository_id"
-    stubs = database.execute(names).fetchall()
-
-    load(
-        database,
-        "load 1",
-        {"repositories": [repository(101, "public")], "workflows": [workflow(202, 101)]},
-    )
-    load(database, "load 2", {"workflows": [{**workflow(201, 101), "name": "CI"}]})
-    project.run()
-
-    assert stubs == [(".github/workflows/ci.yml", True, None, 10)]
-    assert database.execute(names).fetchall() == [("CI", False, "owner/repository-101", 10)]
-
-
-@pytest.mark.parametrize("first", ["webhook", "poll"])
-def test_a_job_appears_as_soon_as_its_run_is_known(
-    project: Project, database: psycopg.Connection[Any], first: str
-) -> None:
-    run = run_row(1, 1, "2026-03-01T10:00:00Z")
-    job = job_row(11, 1, "2026-03-01T10:00:00Z", "2026-03-01T10:10:00Z")
-    if first == "webhook":
-        deliver(database, "batch 1", jobs=[job])
-    else:
-        load(database, "load 1", {"workflow_jobs": [job]})
-    project.run()
-    without_run = [len(rows) for rows in marts.read(database).values()]
-
-    if first == "webhook":
-        load(database, "load 1", {"workflow_runs": [run]})
-    else:
-        deliver(database, "batch 1", runs=[run])
-    project.run()
-
-    assert without_run == [0] * len(marts.KEYS)
-    counts = {mart: len(rows) for mart, rows in marts.read(database).items()}
-    # Nothing flaked, was red or became slower, no poll told of steps or of the repository.
-    nothing = {
-        *("flaky_job_occurrences", "branch_health_intervals", "level_changes"),
-        *("steps", "repository_history"),
-    }
-    assert counts == {mart: 0 if mart in nothing else 1 for mart in marts.KEYS}
-    assert marts.differences(database) == []
 
 
 def _together(cases: dict[int, Case], way: str, step: int) -> dict[str, list[Row]]:

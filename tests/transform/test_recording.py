@@ -9,7 +9,7 @@ from psycopg import sql
 from actionsight.database import connect
 from tests.support.dbt_project import Project
 from tests.transform import marts
-from tests.transform.factories import job_row, repository, run_row, workflow
+from tests.transform.factories import job_row, run_row
 from tests.transform.histories import History
 from tests.transform.raw_rows import load
 
@@ -83,30 +83,6 @@ def test_a_mart_with_nothing_to_do_asks_the_database_nothing(
     assert not {name for name in asked if not name.startswith("actionsight-on-run-")} - {""}
 
 
-def test_a_load_that_commits_late_is_built_however_small_its_id(
-    project: Project, database: psycopg.Connection[Any], database_url: str
-) -> None:
-    load(
-        database, "load 0", {"repositories": [repository(101, "public"), repository(102, "public")]}
-    )
-    with psycopg.connect(database_url) as slow:
-        early = {"workflow_runs": [run_row(1, 1, "2026-03-01T10:00:00Z")]}
-        load(slow, "load 1", early, commit=False)
-        load(database, "load 2", {"workflow_runs": [run_row(2, 1, "2026-03-02T10:00:00Z")]})
-        project.run()
-        assert [row[0] for row in marts.read(database)["workflow_runs"]] == [2]
-        slow.commit()
-
-    assert owed(database) == ["load 1"]
-    versions = data_versions(database)
-    project.run()
-
-    assert owed(database) == []
-    assert [row[0] for row in marts.read(database)["workflow_runs"]] == [1, 2]
-    assert data_versions(database)[101] > versions[101]
-    assert data_versions(database)[102] == versions[102]
-
-
 def test_a_build_of_some_models_records_nothing(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
@@ -157,21 +133,6 @@ def test_a_mart_that_fails_stops_what_descends_from_it_and_nothing_else(
     assert marts.differences(database) == []
 
 
-def test_a_run_moves_to_an_earlier_day_when_its_first_attempt_becomes_known(
-    project: Project, database: psycopg.Connection[Any]
-) -> None:
-    load(database, "load 1", {"workflows": [workflow(201, 101)]})
-    load(database, "load 2", {"workflow_runs": [run_row(1, 2, "2026-03-02T01:00:00Z")]})
-    project.run()
-    before = _days(database)
-
-    load(database, "load 3", {"workflow_runs": [run_row(1, 1, "2026-03-01T23:00:00Z")]})
-    project.run()
-
-    assert before == ["2026-03-02"]
-    assert _days(database) == ["2026-03-01"]
-
-
 def test_a_parent_that_is_refreshed_alone_keeps_the_foreign_keys(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
@@ -202,11 +163,6 @@ def _behind(database: psycopg.Connection[Any]) -> set[tuple[str, str]]:
         "from marts.behind where repository_id = 101"
     )
     return set(rows.fetchall())
-
-
-def _days(database: psycopg.Connection[Any]) -> list[str]:
-    rows = database.execute("select day::text from marts.workflow_statistics_by_day order by day")
-    return [day for (day,) in rows]
 
 
 def _foreign_keys(database: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
