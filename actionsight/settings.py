@@ -508,9 +508,33 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             f"{PREFIX}GITHUB_APP_ID and {PREFIX}GITHUB_APP_PRIVATE_KEY belong together: "
             "set both, or neither of them"
         )
+    if not problems:
+        problems += _foreign_frontends(values["frontend_origins"], values["public_url"])
     if problems:
         raise SettingsError("\n".join(problems))
     return Settings(**values)
+
+
+def _foreign_frontends(origins: tuple[str, ...], public_url: str | None) -> list[str]:
+    """Frontends on another site than the API: a browser sends them no session."""
+    if public_url is None:
+        return []
+    return [
+        f"{PREFIX}FRONTEND_ORIGINS: {origin} is another site than {PREFIX}PUBLIC_URL "
+        f"({public_url}), so browsers do not send the session's cookie from there (SameSite=Lax): "
+        "give both the same scheme and names under one domain, such as app.example.com and "
+        "api.example.com"
+        for origin in origins
+        if _site(origin) != _site(public_url)
+    ]
+
+
+def _site(address: str) -> tuple[str, str]:
+    """The scheme and the last two names of the host; of an address by number the whole of it."""
+    parts = urlsplit(address)
+    host = (parts.hostname or "").rstrip(".").lower()
+    is_number = ":" in host or host.replace(".", "").isdigit()
+    return parts.scheme.lower(), host if is_number else ".".join(host.split(".")[-2:])
 
 
 def forget_secrets() -> None:

@@ -17,6 +17,7 @@ from api import (
     seals,
     sign_in,
 )
+from api.account import views as account
 from api.auth import access
 from api.auth.access import Access, register
 from api.cache import backend as cache
@@ -25,12 +26,14 @@ from api.current import current_settings
 from api.database import Database
 from api.health import views as health
 from api.home import views as home
+from api.installation import views as installation
 from api.parameters import IdConverter
 from api.prometheus import counters
 from api.prometheus import views as metrics
 from api.repositories import purges, selections
 from api.repositories import views as repositories
 from api.responses import CSV_SUFFIX
+from api.search import views as search
 from api.stats import views as stats
 from api.webhooks import views as webhooks
 from api.workflows import views as workflows
@@ -88,6 +91,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, health.readiness, Access.PUBLIC)
     register(app, metrics.blueprint, Access.OPTIONAL)
     register(app, openapi.blueprint, Access.PUBLIC)
+    register(app, installation.public, Access.PUBLIC)
     register(app, home.blueprint, Access.PUBLIC)
     register(app, webhooks.blueprint, Access.SIGNED)
     register(app, stats.blueprint, Access.AUTHENTICATED)
@@ -95,6 +99,9 @@ def create_app(settings: Settings) -> Flask:
     register(app, repositories.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)
+    register(app, account.blueprint, Access.AUTHENTICATED)
+    register(app, installation.blueprint, Access.AUTHENTICATED)
+    register(app, search.blueprint, Access.AUTHENTICATED)
     sign_in.init_app(app, settings)
     _add_csv(app)
     return app

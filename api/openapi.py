@@ -257,11 +257,11 @@ def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "path",
-            "description": "GitHub's id.",
+            "description": "As lists name it.",
             "required": True,
-            "schema": ID_SCHEMA,
+            "schema": ID_SCHEMA if converter else {"type": "string"},
         }
-        for name in re.findall(r"<(?:\w+:)?(\w+)>", rule.rule)
+        for converter, name in re.findall(r"<(?:(id):)?(\w+)>", rule.rule)
     ]
 
 

@@ -1,6 +1,6 @@
 """Monitored repositories: listed in the order of their names, found, added and removed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,8 +14,10 @@ from api.cache.keys import CacheKey
 from api.cache.responses import cached_part
 from api.database import Connection, NotBuiltError, current_database
 from api.github import Repository
-from api.pagination import Page
+from api.pagination import Order, Page
+from api.repositories.records import CollectionHealth
 from api.responses import to_json
+from api.rows import columns_of
 
 T = TypeVar("T")
 
@@ -133,6 +135,40 @@ def list_repositories(
     rows = connection.execute(query, parameters).fetchall()
     counts = _counts(connection, rows) if is_built and rows else {}
     return [_with_progress({**row, **counts.get(row["repository_id"], {})}) for row in rows]
+
+
+def list_health(
+    connection: Connection, repository_id: int, values: Mapping[str, Any], page: Page
+) -> list[dict[str, Any]]:
+    """How a repository was observed on the days of a range, with their keys; one more than the
+    page."""
+    order = Order([sql.SQL("days.day")])
+    after, parameters = order.after(page.after)
+    query = sql.SQL(
+        """
+        select {columns}, {keys}
+        from marts.collection_health_by_day as days
+        where days.repository_id = %(repository)s
+            and (%(from)s::timestamptz is null
+                or days.day >= (%(from)s::timestamptz at time zone 'UTC')::date)
+            and (%(to)s::timestamptz is null
+                or days.day < (%(to)s::timestamptz at time zone 'UTC'))
+            and {after}
+        order by {order}
+        limit %(limit)s
+        """
+    ).format(
+        columns=columns_of(CollectionHealth, "days"),
+        keys=order.keys,
+        after=after,
+        order=order.clause,
+    )
+    parameters.update(
+        repository=repository_id,
+        limit=page.limit + 1,
+        **{name: values.get(name) for name in ("from", "to")},
+    )
+    return connection.execute(query, parameters).fetchall()
 
 
 def _counts(connection: Connection, rows: list[dict[str, Any]]) -> dict[int, dict[str, int]]:

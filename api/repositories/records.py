@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.parameters import Parameters
-from api.records import Count, Filter, Id, Next, Record, Time, Url
+from api.records import Count, Day, Filter, Id, Next, Record, Time, Url
 
 # GitHub's own rules; what passes stands in addresses.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}/(?!\.{1,2}$)[A-Za-z0-9._-]{1,100}")
@@ -74,6 +74,26 @@ class Repository(Record):
         description="When a poll tries it again; null: its collection is well."
     )
     progress: BackfillProgress
+
+
+class CollectionHealth(Record):
+    """How a repository was observed on one day, by the day of the runs."""
+
+    day: Day
+    attempt_count: Count
+    webhook_only_attempt_count: Count
+    poll_only_attempt_count: Count
+    both_attempt_count: Count
+    corrected_attempt_count: Count = Field(
+        description="Attempts that a poll had to correct after a webhook."
+    )
+    webhook_only_job_count: Count
+    poll_only_job_count: Count
+    both_job_count: Count
+    corrected_job_count: Count
+    poll_count: Count = Field(description="Polls of this day.")
+    failed_poll_count: Count
+    request_count: Count = Field(description="Requests to GitHub of its polls.")
 
 
 class Webhook(Record):

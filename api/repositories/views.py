@@ -11,12 +11,14 @@ from actionsight.repositories import save_hook
 from api.auth.access import current_principal
 from api.auth.authentication import Principal
 from api.bodies import read_json
+from api.cache.keys import CacheKey
+from api.cache.responses import cached_response
 from api.collector import current_collector
 from api.current import current_settings
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem, not_found
-from api.filters import OfRepositories, visible_repositories
+from api.filters import DEFAULT_DAYS, OfRepositories, Range, read_range, visible_repositories
 from api.freshness import read_freshness
 from api.github import MANAGING, Installed, Repository
 from api.pagination import Page, PageParameters, read_page
@@ -35,14 +37,28 @@ from api.repositories.queries import (
     add_repository,
     find_repository,
     is_selected_owner,
+    list_health,
     list_repositories,
     monitored_ids,
     read_as_built,
     remove_repository,
 )
-from api.repositories.records import AddedRepository, AvailableRepositories, NewRepository
+from api.repositories.records import (
+    AddedRepository,
+    AvailableRepositories,
+    CollectionHealth,
+    NewRepository,
+)
 from api.repositories.records import Repository as RepositoryRecord
-from api.responses import JSON, body_response, json_response, list_body, tag_of, tagged_response
+from api.responses import (
+    JSON,
+    Body,
+    body_response,
+    json_response,
+    list_body,
+    tag_of,
+    tagged_response,
+)
 
 blueprint = Blueprint("repositories", __name__)
 
@@ -51,6 +67,10 @@ _AWAY = "GitHub cannot be asked, or the database is away."
 
 class RepositoriesQuery(PageParameters, OfRepositories):
     """What GET /repositories may be asked."""
+
+
+class HealthQuery(PageParameters, Range):
+    """What GET /repositories/{repository_id}/health may be asked."""
 
 
 class RemovalQuery(Parameters):
@@ -87,6 +107,51 @@ def get_repositories(query: RepositoriesQuery) -> Response:
     # It tells how collection is doing, which changes with every poll: not worth caching.
     body = list_body(shown, token, applied=applied)
     return tagged_response(tag_of(body), lambda: body, freshness)
+
+
+@blueprint.get("/repositories/<id:repository_id>")
+@endpoint(
+    "One monitored repository, how far its collection has come, and its webhook.",
+    tag="repositories",
+    answer=AddedRepository,
+    has_freshness=False,
+)
+def get_repository(repository_id: int) -> Response:
+    """As in the list; `webhook` says whether GitHub tells of its runs as they happen."""
+    with current_database().snapshot() as connection:
+        repository_ids = visible_repositories(connection, current_principal(), (repository_id,))
+        known = find_repository(connection, repository_id)
+    if known is None:
+        raise not_found(f"Repository {repository_id}")
+    return json_response(_shown(repository_ids, known.full_name, _as_it_is(known)))
+
+
+@blueprint.get("/repositories/<id:repository_id>/health")
+@endpoint(
+    "How a repository was observed, by day.",
+    tag="repositories",
+    query=HealthQuery,
+    answer=list_of(CollectionHealth),
+    is_list=True,
+)
+def get_collection_health(query: HealthQuery, repository_id: int) -> Response:
+    """What webhooks, polls or both saw of its attempts and jobs, and what polls corrected. A day
+    without anything is not there."""
+    route = "/repositories/{repository_id}/health"
+    with current_database().reading() as connection:
+        repository_ids = visible_repositories(connection, current_principal(), (repository_id,))
+        values: dict[str, Any] = {}
+        applied: dict[str, Any] = {}
+        read_range(query, values, applied, DEFAULT_DAYS)
+        page = read_page(query, route, {"repository_id": repository_id, **applied})
+        key = CacheKey(route, applied, repository_ids, page)
+
+        def compute() -> Body:
+            rows = list_health(connection, repository_id, values, page)
+            shown, token = page.cut_by_keys(rows)
+            return list_body(shown, token, applied=applied)
+
+        return cached_response(connection, key, compute)
 
 
 @blueprint.get("/repositories/available")
@@ -221,17 +286,24 @@ def _installed(principal: Principal) -> Installed:
 
 
 def _added(repository: Repository, hook: Hook, status: HTTPStatus) -> Response:
-    ids = (repository.repository_id,)
+    body = _shown((repository.repository_id,), repository.full_name, hook, of_primary=True)
+    response = json_response(body, status.value)
+    response.headers["Location"] = f"/repositories/{repository.repository_id}"
+    return response
+
+
+def _shown(
+    repository_ids: tuple[int, ...], full_name: str, hook: Hook, *, of_primary: bool = False
+) -> dict[str, Any]:
     rows = read_as_built(
         lambda connection, is_built: list_repositories(
-            connection, ids, Page(limit=1, after=None, query=b""), is_built=is_built
+            connection, repository_ids, Page(limit=1, after=None, query=b""), is_built=is_built
         ),
-        of_primary=True,
+        of_primary=of_primary,
     )
     if not rows:
-        raise not_found(f"Repository {repository.full_name}")  # removed again meanwhile
-    webhook: dict[str, Any] = {"status": hook.status, "reason": hook.reason}
-    return json_response({"data": rows[0], "webhook": webhook}, status.value)
+        raise not_found(f"Repository {full_name}")  # removed again meanwhile
+    return {"data": rows[0], "webhook": {"status": hook.status, "reason": hook.reason}}
 
 
 def _as_it_is(known: MonitoredRepository) -> Hook:

@@ -51,5 +51,10 @@ def current_sign_in(settings: Settings) -> SignIn:
     return cast(SignIn, extension)
 
 
+def is_sign_in_configured(settings: Settings) -> bool:
+    """Whether people can sign in."""
+    return not _missing(settings)
+
+
 def _missing(settings: Settings) -> list[str]:
     return [PREFIX + name.upper() for name in _NEEDED if not getattr(settings, name)]

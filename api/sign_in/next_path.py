@@ -1,6 +1,23 @@
-"""Where a person goes after the sign-in: a path of this API, never another site."""
+"""Where a person goes after the sign-in: a path here or a page of a frontend of the settings."""
+
+from collections.abc import Sequence
 
 LONGEST_PATH = 2000
+
+
+def next_address(value: str, frontends: Sequence[str]) -> str:
+    """Check a path, or an address whose origin is a frontend's.
+
+    Raises:
+        ValueError: it is neither; half a sentence that says what would be.
+    """
+    for origin in frontends:
+        rest = value.removeprefix(origin)
+        # What only begins like an origin (`https://frontend.example.evil`) leads elsewhere.
+        if rest != value and (not rest or rest.startswith("/")):
+            next_path(rest or "/")
+            return value
+    return next_path(value)
 
 
 def next_path(value: str) -> str:
@@ -17,7 +34,8 @@ def next_path(value: str) -> str:
     if not is_plain or not is_path or len(value) > LONGEST_PATH:
         raise ValueError(
             "must be a path of this address that begins with one slash, in printable ASCII "
-            f"without spaces and backslashes, of at most {LONGEST_PATH} characters"
+            f"without spaces and backslashes, of at most {LONGEST_PATH} characters, or an address "
+            "of a frontend of ACTIONSIGHT_FRONTEND_ORIGINS"
         )
     return value
 

@@ -5,14 +5,14 @@ from http import HTTPStatus
 from typing import Annotated
 
 from flask import Blueprint, Response, request
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field, WithJsonSchema
 
 from actionsight.encryption import hash_of
 from actionsight.github.errors import BadCredentialError, ClientRefusedError, GitHubError
 from actionsight.github.oauth import GitHubAccount, Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
-from api.auth.origins import check_origin
+from api.auth.origins import check_origin, frontends
 from api.bodies import read_form
 from api.current import current_settings
 from api.database import current_database
@@ -21,8 +21,7 @@ from api.errors import (
     RETRY_SECONDS,
     Kind,
     Problem,
-    bad_request,
-    parameter_error,
+    bad_query,
     text_for_answer,
 )
 from api.github import current_oauth
@@ -30,7 +29,7 @@ from api.parameters import Parameters, Text
 from api.sign_in import pending, users
 from api.sign_in.admission import check_admission
 from api.sign_in.configuration import SignIn, current_sign_in
-from api.sign_in.next_path import NEXT_SCHEMA, next_path
+from api.sign_in.next_path import NEXT_SCHEMA, next_address
 from api.sign_in.oauth import CALLBACK, GitHubOAuth
 from api.sign_in.pending import AGAIN
 
@@ -43,10 +42,14 @@ _OFF_OR_AWAY = "Sign-in is not configured, or GitHub or the database is away."
 class LoginQuery(Parameters):
     """What POST /login may be asked, by its address or by its form."""
 
-    next: Annotated[str | None, BeforeValidator(next_path), WithJsonSchema(NEXT_SCHEMA)] = Field(
+    next: Annotated[
+        str | None,
+        WithJsonSchema({"anyOf": [NEXT_SCHEMA, {"type": "string", "format": "uri"}]}),
+    ] = Field(
         None,
-        description="Where the person goes after the sign-in: a path of this API, otherwise `/me`. "
-        "It may also be a field of the form.",
+        description="Where the person goes after the sign-in: a path of this API, or an address of "
+        "a frontend whose origin stands in `ACTIONSIGHT_FRONTEND_ORIGINS`; otherwise `/me`. It may "
+        "also be a field of the form.",
     )
 
 
@@ -89,7 +92,7 @@ def post_login(query: LoginQuery) -> Response:
     cookie that comes with the answer must be there when GitHub sends the person back."""
     sign_in = current_sign_in(current_settings())
     check_origin(request, sign_in.settings)
-    path = _next_of_form() or query.next
+    path = _next(read_form(request).get("next", query.next), sign_in.settings)
     authorization = sign_in.oauth.begin()
     with current_database().writing() as connection:
         browser = pending.begin(
@@ -136,7 +139,9 @@ def get_authorized(query: AuthorizedQuery) -> Response:
     if query.error or not query.code:
         raise _no_code(query.error)
     cookie_value = _open_session(sign_in, state, begun.verifier)
-    response = _see_other(sign_in.settings.public_root + (begun.next_path or DEFAULT_NEXT))
+    address = begun.next_path or DEFAULT_NEXT
+    is_path = address.startswith("/")
+    response = _see_other(sign_in.settings.public_root + address if is_path else address)
     sign_in.cookies.clear(response, cookie)
     _give_session(sign_in, response, cookie_value)
     return response
@@ -219,17 +224,13 @@ def _no_code(error: str | None) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, f"{reason} {AGAIN}")
 
 
-def _next_of_form() -> str | None:
-    given = read_form(request).get("next")
+def _next(given: str | None, settings: Settings) -> str | None:
     if given is None:
         return None
     try:
-        return next_path(given)
+        return next_address(given, frontends(settings))
     except ValueError as error:
-        raise bad_request(
-            "The form cannot be used; see errors.",
-            [parameter_error("next", str(error))],
-        ) from None
+        raise bad_query("next", str(error)) from None
 
 
 def _see_other(url: str) -> Response:

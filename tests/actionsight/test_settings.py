@@ -66,6 +66,30 @@ def test_every_wrong_setting_is_named_in_one_error() -> None:
         assert f"ACTIONSIGHT_{name}" in message
 
 
+@pytest.mark.parametrize(
+    ("frontend", "is_taken"),
+    [
+        ("https://app.example.com", True),
+        ("https://example.com:8443", True),
+        ("https://example.org", False),
+        ("http://app.example.com", False),
+        ("https://example.com.evil.org", False),
+    ],
+)
+def test_a_frontend_on_another_site_is_refused_with_the_reason(
+    frontend: str, is_taken: bool
+) -> None:
+    environ = {
+        "ACTIONSIGHT_PUBLIC_URL": "https://api.example.com",
+        "ACTIONSIGHT_FRONTEND_ORIGINS": frontend,
+    }
+    if is_taken:
+        assert load(environ=environ).frontend_origins == (frontend,)
+    else:
+        with pytest.raises(SettingsError, match=r"another site.*cookie"):
+            load(environ=environ)
+
+
 def test_a_secret_can_come_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-a-file\n")

@@ -17,7 +17,15 @@ from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
 
-PUBLIC = {"/", "/healthz", "/readyz", "/openapi.json", "/login", "/login/github/authorized"}
+PUBLIC = {
+    "/",
+    "/installation",
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/login",
+    "/login/github/authorized",
+}
 OPTIONAL = {"/metrics"}
 SIGNED = {"/webhooks/github"}
 SESSION = {"/me", "/logout"}
@@ -28,10 +36,18 @@ PROTECTED = [
     "/repositories",
     "/repositories/11",
     "/repositories/11/data",
+    "/repositories/11/health",
+    "/tokens",
+    "/tokens/11",
+    "/sessions",
+    "/sessions/11",
+    "/audit",
+    "/definitions",
+    "/search",
     "/repositories/available",
     "/repositories/selections",
 ]
-READABLE = [path for path in PROTECTED if not path.startswith("/repositories/11")]
+READABLE = [path for path in PROTECTED if "/11" not in path or path.startswith("/workflows")]
 
 
 def test_every_route_declares_its_access(app: Flask) -> None:

@@ -1,6 +1,7 @@
 """The whole way: from POST /login over GitHub's page to a session."""
 
 import re
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,8 +11,10 @@ from psycopg import Connection
 from werkzeug.wrappers import Request, Response
 
 from actionsight.encryption import hash_of
+from actionsight.settings import Settings
 from github_standin.server.server import Break, Server
 from github_standin.world.world import World
+from tests.api.client import app_of
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, ROOT, Browser, changed, parameters
 
 pytestmark = pytest.mark.integration
@@ -116,6 +119,22 @@ def test_a_person_comes_out_where_they_wanted_to_go(browser: Browser, place: str
     else:
         url = browser.post(f"/login?{urlencode({'next': path})}").location
     assert browser.get(browser.consent(url, "ada")).location == ROOT + path
+
+
+def test_a_person_comes_out_at_a_frontend_of_the_settings_and_at_no_other(
+    settings: Settings,
+) -> None:
+    with app_of(replace(settings, frontend_origins=("http://127.0.0.1:5173",))) as app:
+        browser = Browser(app)
+        for address in ("http://127.0.0.1:5173", "http://127.0.0.1:5173/app/runs?x=1#y"):
+            assert browser.sign_in("ada", address).location == address
+        for address in (
+            "http://127.0.0.1:51730/",
+            "http://127.0.0.1:5173@evil.example/",
+            "http://127.0.0.1:5173//evil.example",
+            "http://evil.example/",
+        ):
+            assert browser.post("/login", data={"next": address}).status_code == 400
 
 
 def test_a_refusal_at_github_is_told_and_uses_the_sign_in_up(browser: Browser) -> None:

@@ -1,0 +1,1 @@
+"""What a person has here: tokens of the API, and sessions."""

@@ -1,0 +1,66 @@
+"""What /installation, /audit and /definitions answer."""
+
+from typing import Any
+
+from pydantic import Field
+
+from api.records import Count, Id, Record, Time, Url
+from api.stats.metrics import Unit
+
+
+class Demonstration(Record):
+    """Recorded history that is shown in place of GitHub's."""
+
+    recordings: list[str] = Field(description="The repositories that are recorded.")
+    speed: Count = Field(
+        description="How many times as fast as recorded its last day happens; 1: as it was."
+    )
+
+
+class Installation(Record):
+    """What anybody may know."""
+
+    name: str
+    version: str
+    github_url: Url = Field(description="Of the GitHub whose repositories are followed.")
+    is_sign_in_configured: bool
+    poll_minutes: Count = Field(description="How often GitHub is asked for what is new.")
+    demonstration: Demonstration | None = Field(description="Null: the real thing.")
+
+
+class InstallationAnswer(Record):
+    """This installation."""
+
+    data: Installation
+
+
+class AuditEntry(Record):
+    """An action as it was noted."""
+
+    entry_id: Id
+    happened_at: Time
+    action: str = Field(description="Such as `repository.added`.")
+    user_id: Id | None = Field(description="Who did it; null: a command or a token of an operator.")
+    login: str | None
+    token_id: Id | None = Field(description="By which API token.")
+    repository_id: Id | None
+    details: dict[str, Any]
+
+
+class Definition(Record):
+    """What a term of the statistics means."""
+
+    name: str
+    meaning: str
+    unit: Unit
+    formula: str = Field(description="SQL over the mart, or over other terms.")
+    mart: str | None = Field(description="Whose rows it is computed of; null: of other terms.")
+    lineage_url: Url | None = Field(
+        description="Where the mart's lineage is shown; for operators, on the machine itself."
+    )
+
+
+class Definitions(Record):
+    """What the terms mean."""
+
+    data: list[Definition]

@@ -1,0 +1,146 @@
+"""GET /installation, /audit and /definitions."""
+
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from flask import Blueprint, Response
+from psycopg import sql
+
+from actionsight.loopback import HOST
+from actionsight.settings import Settings
+from api.auth.access import current_principal
+from api.current import current_settings
+from api.database import Connection, current_database
+from api.endpoints import endpoint
+from api.errors import Problem
+from api.installation.records import AuditEntry, Definitions, InstallationAnswer
+from api.pagination import Order, Page, PageParameters, read_page
+from api.records import list_of
+from api.responses import body_response, json_response, list_body
+from api.sign_in.configuration import is_sign_in_configured
+from api.stats.metrics import Derived, Percentiles, Source, terms
+
+public = Blueprint("installation", __name__)
+blueprint = Blueprint("definitions", __name__)
+
+NAME = "Actionsight"
+# The client id under which the demonstration's GitHub knows this installation.
+DEMONSTRATION = "demonstration"
+_MARTS: dict[Source, str] = {
+    "runs": "workflow_runs",
+    "commits": "workflow_run_attempts",
+    "jobs": "jobs",
+}
+_ENTRIES = Order([sql.SQL("entries.entry_id")], is_descending=True)
+
+
+@public.get("/installation")
+@endpoint(
+    "What this installation is.",
+    tag="installation",
+    answer=InstallationAnswer,
+    has_freshness=False,
+)
+def get_installation() -> Response:
+    """For everybody: a page asks it before anyone is signed in."""
+    settings = current_settings()
+    return json_response(
+        {
+            "data": {
+                "name": NAME,
+                "version": version("actionsight"),
+                "github_url": settings.github_url,
+                "is_sign_in_configured": is_sign_in_configured(settings),
+                "poll_minutes": settings.poll_minutes,
+                "demonstration": _demonstration(settings),
+            }
+        }
+    )
+
+
+@blueprint.get("/audit")
+@endpoint(
+    "Who changed what; for operators.",
+    tag="installation",
+    query=PageParameters,
+    answer=list_of(AuditEntry),
+    is_list=True,
+    has_freshness=False,
+    failures={
+        HTTPStatus.FORBIDDEN: "The viewer is no operator, or has to sign in again for this token."
+    },
+)
+def list_audit(query: PageParameters) -> Response:
+    """Newest first."""
+    if not current_principal().is_operator:
+        raise Problem(HTTPStatus.FORBIDDEN, "Only operators see who changed what.")
+    page = read_page(query, "/audit", {})
+    with current_database().snapshot() as connection:
+        rows = _entries(connection, page)
+    shown, token = page.cut_by_keys(rows)
+    return body_response(list_body(shown, token, applied={}))
+
+
+@blueprint.get("/definitions")
+@endpoint(
+    "What every term of the statistics means.",
+    tag="statistics",
+    answer=Definitions,
+    has_freshness=False,
+)
+def get_definitions() -> Response:
+    """In the order in which answers have them; the texts are those of this document."""
+    port = current_settings().dagster_port
+    lineage = f"http://{HOST}:{port}/assets/marts/" if current_principal().is_operator else None
+    return json_response({"data": [_definition(name, lineage) for name in terms()]})
+
+
+def _definition(name: str, lineage: str | None) -> dict[str, Any]:
+    term = terms()[name]
+    mart = None if isinstance(term, Derived) else _MARTS[term.source]
+    shown = {
+        "name": name,
+        "mart": mart,
+        "lineage_url": None if lineage is None or mart is None else lineage + mart,
+    }
+    if isinstance(term, Percentiles):
+        percent = name.removeprefix(f"{term.prefix}_p").removesuffix("_seconds")
+        formula = (
+            f"percentile_cont(0.{percent}) within group (order by {term.measure}) "
+            f"filter (where {term.condition})"
+        )
+        return {
+            **shown,
+            "meaning": f"{term.meaning}: percentile {percent}.",
+            "unit": "seconds",
+            "formula": formula,
+        }
+    return {**shown, "meaning": term.meaning, "unit": term.unit, "formula": term.formula}
+
+
+def _demonstration(settings: Settings) -> dict[str, Any] | None:
+    if settings.github_client_id != DEMONSTRATION:
+        return None
+    return {
+        "recordings": list(settings.repositories),
+        "speed": settings.demonstration_speed,
+    }
+
+
+def _entries(connection: Connection, page: Page) -> list[dict[str, Any]]:
+    after, parameters = _ENTRIES.after(page.after)
+    query = sql.SQL(
+        """
+        select
+            entries.entry_id, entries.happened_at, entries.action, entries.user_id, users.login,
+            entries.token_id, entries.repository_id, entries.details, {keys}
+        from app.audit_log as entries
+        left join app.users using (user_id)
+        where {after}
+        order by {order}
+        limit %(limit)s
+        """
+    ).format(keys=_ENTRIES.keys, after=after, order=_ENTRIES.clause)
+    parameters["limit"] = page.limit + 1
+    return connection.execute(query, parameters).fetchall()

@@ -1,0 +1,1 @@
+"""One box for everything: names, numbers, commits, and GitHub's own addresses."""

@@ -1,0 +1,71 @@
+"""GET /search."""
+
+from typing import Annotated
+
+from flask import Blueprint, Response
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from api.auth.access import current_principal
+from api.cache.keys import CacheKey
+from api.cache.responses import cached_response
+from api.database import current_database
+from api.endpoints import endpoint
+from api.filters import visible_repositories
+from api.parameters import Parameters, text, whole_number
+from api.responses import data_body
+from api.search.queries import search
+from api.search.records import SearchAnswer
+
+blueprint = Blueprint("search", __name__)
+
+LEAST_CHARACTERS = 2
+MOST_HITS = 50
+
+
+def _q(value: str) -> str:
+    stripped = value.strip()
+    if len(stripped) < LEAST_CHARACTERS:
+        raise ValueError(f"must be at least {LEAST_CHARACTERS} characters")
+    return text(stripped)
+
+
+class SearchQuery(Parameters):
+    """What GET /search may be asked."""
+
+    q: Annotated[
+        str,
+        BeforeValidator(_q),
+        WithJsonSchema({"type": "string", "minLength": LEAST_CHARACTERS, "maxLength": 255}),
+    ] = Field(
+        description="A part of a name, in any case; a number; the first digits of a commit; or an "
+        "address at GitHub of a repository, workflow, run, job, pull request, commit or branch."
+    )
+    limit: Annotated[
+        int,
+        BeforeValidator(whole_number(1, MOST_HITS)),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_HITS}),
+    ] = Field(20, description="How many hits at most.")
+
+
+@blueprint.get("/search")
+@endpoint(
+    "Repositories, workflows, jobs, runs, branches, commits and actors.",
+    tag="installation",
+    query=SearchQuery,
+    answer=SearchAnswer,
+)
+def get_search(query: SearchQuery) -> Response:
+    """Of what the viewer sees: what is named exactly first. Branches and actors are those of recent
+    runs, jobs those of the last four weeks."""
+    with current_database().reading() as connection:
+        repository_ids = visible_repositories(connection, current_principal(), ())
+        applied = {"q": query.q, "limit": query.limit}
+        key = CacheKey("/search", applied, repository_ids)
+        return cached_response(
+            connection,
+            key,
+            lambda: data_body(
+                search(connection, repository_ids, query.q, query.limit), applied=applied
+            ),
+            is_expensive=True,
+        )

@@ -1,0 +1,60 @@
+"""GET /installation, /definitions and /audit."""
+
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from actionsight.settings import Settings
+from api.stats.metrics import Statistics
+from tests.api.client import ValidatingClient, bearer, client_of
+
+pytestmark = pytest.mark.integration
+
+
+def test_anybody_learns_what_the_installation_is(client: ValidatingClient) -> None:
+    response = client.get("/installation")
+    assert response.json is not None
+    data = response.json["data"]
+    assert (data["name"], data["demonstration"]) == ("Actionsight", None)
+    assert (data["is_sign_in_configured"], data["poll_minutes"]) == (False, 5)
+
+
+def test_the_demonstration_says_that_it_is_one(settings: Settings) -> None:
+    shown = replace(
+        settings,
+        github_client_id="demonstration",
+        repositories=("bitcoin-core/gui",),
+        demonstration_speed=60,
+    )
+    with client_of(shown) as client:
+        data = client.get("/installation").get_json()["data"]
+    assert data["demonstration"] == {"recordings": ["bitcoin-core/gui"], "speed": 60}
+
+
+def test_every_term_has_its_definition(client: ValidatingClient, token: str) -> None:
+    terms = {row["name"]: row for row in client.answer("/definitions", token)["data"]}
+    assert list(terms) == list(Statistics.model_fields)
+    assert terms["success_rate"] == {
+        "name": "success_rate",
+        "meaning": "Success ÷ decisive.",
+        "unit": "rate",
+        "formula": "success_count::double precision / nullif(decisive_count, 0)",
+        "mart": None,
+        "lineage_url": None,
+    }
+    p95 = terms["job_queue_p95_seconds"]
+    assert (p95["unit"], p95["mart"]) == ("seconds", "jobs")
+    assert p95["lineage_url"] == "http://127.0.0.1:3000/assets/marts/jobs"
+    assert "percentile_cont(0.95)" in p95["formula"]
+
+
+def test_nobody_in_particular_gets_no_definitions(app: Flask, client: ValidatingClient) -> None:
+    for path in ("/definitions", "/audit", "/tokens", "/sessions", "/search?q=ab"):
+        assert client.get(path).status_code == 401, path
+
+
+def test_a_token_of_the_command_line_reads_the_audit_log(
+    client: ValidatingClient, token: str
+) -> None:
+    assert client.get("/audit", headers=bearer(token)).status_code == 200
