@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from actionsight.settings import Settings
 from api import openapi
+from api.responses import CSV_SUFFIX
 from tests.support.installation import application
 
 FORMATS = Draft202012Validator.FORMAT_CHECKER
@@ -75,7 +76,8 @@ def validate(app: Flask, response: TestResponse) -> None:
         assert response.status_code in (404, 405, 429)
     else:
         method = response.request.method.lower()
-        operation = document["paths"][openapi.path_of(rule)][method]
+        path = openapi.path_of(rule).removesuffix(CSV_SUFFIX)
+        operation = document["paths"][path][method]
         declared = operation["responses"][str(response.status_code)]["content"]
         if not declared:
             assert response.data == b""
