@@ -17,7 +17,11 @@ from actionsight.settings import ROOT
 from tests.end_to_end.conftest import ACTIONSIGHT
 from tests.end_to_end.demonstration import Demonstration
 from tests.end_to_end.person import Person
-from tests.security.attacks import ATTACKS, no_other_user_reads_what_is_stored
+from tests.security.attacks import (
+    ATTACKS,
+    no_other_user_reads_what_is_stored,
+    processes_of,
+)
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(420)]
 
@@ -124,6 +128,19 @@ def assert_people_see_and_change_what_github_lets_them(demonstration: Demonstrat
     return developer.secrets | outsider.secrets
 
 
+def assert_runs_are_forked_from_one_thread(demonstration: Demonstration) -> None:
+    """Runs are forked from the process that has imported the definitions."""
+    [code_server] = [
+        process
+        for process in processes_of(demonstration)
+        if "orchestration.code_server" in process.cmdline()
+    ]
+    [fork_server] = [
+        child for child in code_server.children() if "forkserver" in " ".join(child.cmdline())
+    ]
+    assert fork_server.num_threads() == 1
+
+
 def assert_no_secret_was_written(folder: Path, secrets: set[str]) -> None:
     """Nothing below the folder holds a secret but the files that keep it."""
     kept = {
@@ -161,6 +178,7 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
         )
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
+        assert_runs_are_forked_from_one_thread(demonstration)
         for attack in ATTACKS:
             attack(demonstration)
         refused = demonstration.run("up")

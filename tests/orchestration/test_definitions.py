@@ -1,9 +1,5 @@
 """The code location loads as the server loads it, and its lineage is one connected graph."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from dagster import (
     AssetKey,
@@ -16,7 +12,6 @@ from dagster import (
     validate_run_config,
 )
 
-from actionsight.settings import ROOT
 from orchestration.definitions import defs
 
 pytestmark = pytest.mark.unit
@@ -80,16 +75,6 @@ LISTS = {AssetKey(["raw", "runner_prices"]), AssetKey(["raw", "runner_labels"])}
 
 def test_the_definitions_are_loadable() -> None:
     Definitions.validate_loadable(defs)
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux does")
-def test_to_import_the_definitions_starts_no_thread() -> None:
-    """Runs are forked from the process that has imported them."""
-    count = "import os, orchestration.definitions; print(len(os.listdir('/proc/self/task')))"
-    counted = subprocess.run(
-        [sys.executable, "-c", count], cwd=ROOT, capture_output=True, check=True, text=True
-    )
-    assert counted.stdout == "1\n"
 
 
 def test_the_assets_are_exactly_the_known_ones() -> None:
