@@ -24,6 +24,7 @@ from api.cache import backend as cache
 from api.cache import flights
 from api.current import current_settings
 from api.database import Database
+from api.docs import views as docs
 from api.health import views as health
 from api.home import views as home
 from api.installation import views as installation
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, health.readiness, Access.PUBLIC)
     register(app, metrics.blueprint, Access.OPTIONAL)
     register(app, openapi.blueprint, Access.PUBLIC)
+    register(app, docs.blueprint, Access.PUBLIC)
     register(app, installation.public, Access.PUBLIC)
     register(app, home.blueprint, Access.PUBLIC)
     register(app, webhooks.blueprint, Access.SIGNED)

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.integration
 PUBLIC = {
     "/",
     "/installation",
+    "/docs",
+    "/docs/swagger-ui.css",
+    "/docs/swagger-ui.js",
     "/healthz",
     "/readyz",
     "/openapi.json",

@@ -68,6 +68,9 @@ def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
     security: dict[str, list[Any]] = {
         "/": [],
         "/installation": [],
+        "/docs": [],
+        "/docs/swagger-ui.css": [],
+        "/docs/swagger-ui.js": [],
         "/healthz": [],
         "/readyz": [],
         "/metrics": [{}, {"token": []}, {"session": []}],

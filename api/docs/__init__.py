@@ -1,0 +1,1 @@
+"""/docs: the API to be read and tried in a browser, by Swagger UI, whose files a package brings."""
