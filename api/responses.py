@@ -1,5 +1,6 @@
 """Answers: bodies as JSON (numbers as numbers, times as RFC 3339 in UTC with `Z`) or as CSV."""
 
+import gzip
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from api.freshness import Freshness
 JSON = "application/json"
 CSV = "text/csv"
 CSV_SUFFIX = ".csv"
+GZIP = "gzip"
+LEAST_COMPRESSED_BYTES = 1024
+# Of 1 to 9: what larger ones save is not worth what they cost here.
+COMPRESSION_LEVEL = 5
 AS_OF_HEADER = "Actionsight-As-Of"
 NEWEST_OBSERVATION_HEADER = "Actionsight-Newest-Observation-At"
 UNKNOWN = "unknown"
@@ -29,20 +34,38 @@ _KEPT_AND_ASKED = "private, no-cache"
 
 @dataclass(frozen=True)
 class Body:
-    """The body of an answer, and the token of the next page of a list."""
+    """The body of an answer, and the token of the next page of a list.
+
+    A cache keeps it compressed, and most clients get it so: it is compressed once.
+    """
 
     content: bytes
     next: str | None = None
+    is_compressed: bool = False
+
+    def compressed(self) -> "Body":
+        """The same by gzip, where that is worth it."""
+        if self.is_compressed or len(self.content) < LEAST_COMPRESSED_BYTES:
+            return self
+        content = gzip.compress(self.content, COMPRESSION_LEVEL, mtime=0)
+        return Body(content, self.next, is_compressed=True)
+
+    def plain(self) -> "Body":
+        """The same as it is read."""
+        return Body(gzip.decompress(self.content), self.next) if self.is_compressed else self
 
     def pack(self) -> bytes:
         """As a cache keeps it."""
-        return (self.next or "").encode() + b"\n" + self.content
+        kept = self.compressed()
+        encoding = GZIP if kept.is_compressed else ""
+        return f"{encoding} {kept.next or ''}\n".encode() + kept.content
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Body":
         """What `pack` gave."""
-        token, _, content = packed.partition(b"\n")
-        return cls(content, token.decode() or None)
+        head, _, content = packed.partition(b"\n")
+        encoding, _, token = head.decode().partition(" ")
+        return cls(content, token or None, is_compressed=encoding == GZIP)
 
 
 def to_json(value: Any) -> bytes:
@@ -91,7 +114,7 @@ def list_body(
 
 def tag_of(body: Body) -> str:
     """A tag for a body that has no key."""
-    return hashlib.blake2b(body.content, digest_size=32).hexdigest()
+    return hashlib.blake2b(body.plain().content, digest_size=32).hexdigest()
 
 
 def tagged_response(tag: str, read_body: Callable[[], Body], freshness: Freshness) -> Response:
@@ -105,7 +128,7 @@ def tagged_response(tag: str, read_body: Callable[[], Body], freshness: Freshnes
         response = body_response(read_body())
     response.set_etag(tag)
     response.headers["Cache-Control"] = _KEPT_AND_ASKED
-    response.vary.update(("Accept", "Authorization", "Cookie"))
+    response.vary.update(("Accept", "Accept-Encoding", "Authorization", "Cookie"))
     response.headers[AS_OF_HEADER] = _or_unknown(freshness.as_of)
     response.headers[NEWEST_OBSERVATION_HEADER] = _or_unknown(freshness.newest_observation_at)
     return response
@@ -114,7 +137,11 @@ def tagged_response(tag: str, read_body: Callable[[], Body], freshness: Freshnes
 def body_response(body: Body) -> Response:
     """A response with this body, and with the address of the next page of a list."""
     media_type = current_media_type()
-    response = Response(body.content, mimetype=media_type)
+    sent = body.compressed() if GZIP in request.accept_encodings else body.plain()
+    response = Response(sent.content, mimetype=media_type)
+    response.vary.update(("Accept", "Accept-Encoding"))
+    if sent.is_compressed:
+        response.headers["Content-Encoding"] = GZIP
     if media_type == CSV:
         name = request.path.removesuffix(CSV_SUFFIX).strip("/").replace("/", "-")
         response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'

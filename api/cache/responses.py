@@ -52,7 +52,7 @@ def cached_part(connection: Connection, key: CacheKey, compute: Callable[[], byt
     """
     digest = key.digest(read_data_version(connection, key.repository_ids).fingerprint)
     body = _find(digest)
-    return (_keep(digest, Body(compute())) if body is None else body).content
+    return (_keep(digest, Body(compute())) if body is None else body).plain().content
 
 
 def _find(digest: str) -> Body | None:
@@ -61,5 +61,6 @@ def _find(digest: str) -> Body | None:
 
 
 def _keep(digest: str, body: Body) -> Body:
-    cache.set(digest, body.pack())
-    return body
+    kept = body.compressed()
+    cache.set(digest, kept.pack())
+    return kept

@@ -1,11 +1,13 @@
 """Conditional requests: a tag for every answer, a 304 without computing, and who may keep what."""
 
+import gzip
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.api.cache.people import People
-from tests.api.client import ValidatingClient
+from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
@@ -145,3 +147,19 @@ def test_a_tag_opens_nothing(
         assert response.status_code == 401
         response = people.ask(path, (2, 3), tag=given if given != "*" else tag)
         assert response.status_code in (200, 404)
+
+
+def test_who_takes_gzip_gets_the_same_by_gzip_under_the_same_tag(
+    history: Marts, people: People, app: Flask, token: str
+) -> None:
+    client = FlaskClient(app, app.response_class)
+    headers = {**bearer(token), "Accept-Encoding": "gzip"}
+    cold, warm = (client.get("/workflows", headers=headers) for _ in range(2))
+    plain = client.get("/workflows", headers=bearer(token))
+    for response in (cold, warm):
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert "Accept-Encoding" in response.vary
+        assert gzip.decompress(response.data) == plain.data
+        assert response.headers["ETag"] == plain.headers["ETag"]
+    assert "Content-Encoding" not in plain.headers
+    assert len(cold.data) < len(plain.data)
