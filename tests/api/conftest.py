@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from psycopg import Connection
+from werkzeug.routing import Rule
 
 from actionsight.api_tokens import create_token
 from actionsight.database import connect
@@ -14,6 +15,22 @@ from tests.api.client import ValidatingClient, app_of, make_client
 from tests.api.marts import Marts, make_marts
 from tests.support.installation import settings_of
 from tests.support.services import Databases, Reused
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _routes_compiled_once() -> Iterator[None]:
+    """Each test makes an application of the same routes, and to compile them is most of that."""
+    compile_builder, compiled = Rule._compile_builder, {}
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (append_unknown, *rule._trace, *(rule.defaults or {}).items())
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, LiteralString
 
-import yaml
 from psycopg import Connection, sql
 
 from actionsight.database import connect
 from actionsight.settings import ROOT
 from api.stats.metrics import METRICS, Metric
+from tests.support.yaml_files import read_yaml
 
 TRANSFORM = ROOT / "transform"
 # What a row that a test leaves something out of has there; not of keys.
@@ -29,7 +29,7 @@ def contracts() -> dict[str, dict[str, Any]]:
     return {
         model["name"]: model
         for path in (TRANSFORM / "models/marts").glob("*.yml")
-        for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
+        for model in read_yaml(path).get("models", [])
     }
 
 
@@ -235,14 +235,18 @@ class Marts:
             )
 
     def _insert(self, table: str, **values: Any) -> None:
-        self.connection.execute(
-            sql.SQL("insert into {} ({}) values ({})").format(
-                sql.Identifier(*table.split(".")),
-                sql.SQL(", ").join(map(sql.Identifier, values)),
-                sql.SQL(", ").join(sql.Placeholder() * len(values)),
-            ),
-            list(values.values()),
-        )
+        self.connection.execute(_insertion(table, tuple(values)), list(values.values()))
+
+
+@cache
+def _insertion(table: str, names: tuple[str, ...]) -> bytes:
+    """The statement, composed once for rows of the same columns."""
+    statement = sql.SQL("insert into {} ({}) values ({})").format(
+        sql.Identifier(*table.split(".")),
+        sql.SQL(", ").join(map(sql.Identifier, names)),
+        sql.SQL(", ").join(sql.Placeholder() * len(names)),
+    )
+    return statement.as_bytes()
 
 
 def _outcome(conclusion: str | None) -> dict[str, str | None]:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
-import yaml
 from psycopg import sql
 from psycopg.rows import dict_row
 
 from actionsight.settings import ROOT
+from tests.support.yaml_files import read_yaml
 from tests.transform import comparison
 from tests.transform.raw_rows import Row
 from tests.transform.reference import compute
@@ -22,7 +22,7 @@ def _keys(folder: Path) -> dict[str, tuple[str, ...]]:
     return {
         model["name"]: tuple(constraint["columns"])
         for path in sorted(folder.glob("*.yml"))
-        for model in yaml.safe_load(path.read_text()).get("models", [])
+        for model in read_yaml(path).get("models", [])
         for constraint in model["constraints"]
         if constraint["type"] == "primary_key"
     }
