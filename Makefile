@@ -73,7 +73,7 @@ docs: setup .venv/docs-installed ## the models' documentation as files in target
 	@mv $(DBT_DOCS)/columns/index.html $(DOCS)/columns.html
 	@.venv/docs/bin/dbterd run --target mermaid --algo model_contract --entity-name-format table \
 	  --select schema:marts --artifacts-dir $(DBT_DOCS) --output $(DBT_DOCS) \
-	  --output-file-name keys.mmd 2>$(DBT_DOCS)/keys.log
+	  --output-file-name keys.mmd 2>$(DBT_DOCS)/keys.log || { cat $(DBT_DOCS)/keys.log >&2; false; }
 	@printf '# The keys of the marts\n\n```mermaid\n%s\n```\n' "$$(cat $(DBT_DOCS)/keys.mmd)" >$(DOCS)/keys.md
 	@echo "Look at $(DOCS)/index.html, columns.html and keys.md"
 
