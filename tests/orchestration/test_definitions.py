@@ -64,6 +64,7 @@ ASSETS = {
     "exposures/repositories",
     "exposures/workflows",
     "exposures/stats",
+    "exposures/search",
     "exposures/home_page",
     "exposures/analysts_questions",
 }
