@@ -242,11 +242,14 @@ class RunFilter:
         repository_ids: where the runs must lie, inside what the principal may see.
         values: of the other conditions that were asked for, as SQL parameters.
         applied: the same as the answer echoes it.
+        days_later: as which day a day counts: so many later (of a period that is compared with a
+            later one, day by day).
     """
 
     repository_ids: tuple[int, ...]
     values: Mapping[str, Any]
     applied: Mapping[str, Any]
+    days_later: int = 0
 
     @property
     def parameters(self) -> dict[str, Any]:

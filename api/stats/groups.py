@@ -36,7 +36,8 @@ class Group:
 
     Attributes:
         key: the member of the answer that tells groups apart.
-        expression: SQL over `{rows}`, which are runs; never null.
+        expression: SQL over `{rows}`, which are runs, and the `{day}` as which theirs counts;
+            never null.
         type: of the key in SQL.
         of_jobs: SQL over `jobs` for what only a job tells: a run is in the group of each such
             executed job; None: a run tells it.
@@ -51,19 +52,24 @@ class Group:
     step: LiteralString | None = None
     is_by_day: bool = False
 
+    @property
+    def is_date(self) -> bool:
+        """Whether it is a span of days."""
+        return self.type == "date"
+
 
 GROUPS: Mapping[str, Group] = {
-    "day": Group("day", "{rows}.day", "date", step="1 day", is_by_day=True),
+    "day": Group("day", "{day}", "date", step="1 day", is_by_day=True),
     "week": Group(
         "week",
-        "date_trunc('week', {rows}.day::timestamp)::date",
+        "date_trunc('week', {day}::timestamp)::date",
         "date",
         step="1 week",
         is_by_day=True,
     ),
     "month": Group(
         "month",
-        "date_trunc('month', {rows}.day::timestamp)::date",
+        "date_trunc('month', {day}::timestamp)::date",
         "date",
         step="1 month",
         is_by_day=True,

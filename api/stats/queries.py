@@ -11,7 +11,7 @@ that can answer, the rest from the facts.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from psycopg import sql
@@ -74,6 +74,30 @@ def read_all_groups(
     """The chosen terms of every group, with its keys, as the database has them (`''` for none)."""
     query, parameters = _statement(run_filter, question, None)
     return [_answered(row, question) for row in connection.execute(query, parameters).fetchall()]
+
+
+def read_previous_groups(
+    connection: Connection,
+    previous: RunFilter,
+    question: Question,
+    rows: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """For each of these groups its statistics over another filter; of one that has none there,
+    those over nothing."""
+    found = {
+        tuple(row[key] for key in question.keys): row
+        for row in read_all_groups(connection, previous, question)
+    }
+    nothing = {name: over_nothing(name) for name in question.fields}
+    return [found.get(tuple(row[key] for key in question.keys), nothing) for row in rows]
+
+
+def over_nothing(name: str) -> Any:
+    """A term where there is nothing to count."""
+    term = terms()[name]
+    if isinstance(term, Percentiles):
+        return None
+    return {"count": 0, "boolean": False}.get(term.unit)
 
 
 def _answered(row: Mapping[str, Any], question: Question) -> dict[str, Any]:
@@ -311,7 +335,7 @@ def _facts(
         return (
             sql.SQL("marts.workflow_statistics_by_day as days"),
             run_filter.by_day_where(),
-            _keys(groups, "days"),
+            _keys(run_filter, groups, "days"),
         )
     if source == "jobs":
         return _jobs(run_filter, groups)
@@ -321,8 +345,15 @@ def _facts(
     return rows, run_filter.where(), keys
 
 
-def _keys(groups: Sequence[str], rows: str) -> list[sql.Composable]:
-    return [sql.SQL(GROUPS[name].expression).format(rows=sql.Identifier(rows)) for name in groups]
+def _keys(run_filter: RunFilter, groups: Sequence[str], rows: str) -> list[sql.Composable]:
+    return [_key(run_filter, name, rows) for name in groups]
+
+
+def _key(run_filter: RunFilter, name: str, rows: str) -> sql.Composed:
+    day = sql.SQL("{}.day").format(sql.Identifier(rows))
+    if run_filter.days_later:
+        day = sql.SQL("({} + {})").format(day, sql.Literal(run_filter.days_later))
+    return sql.SQL(GROUPS[name].expression).format(rows=sql.Identifier(rows), day=day)
 
 
 def _runs_in_groups(
@@ -332,14 +363,14 @@ def _runs_in_groups(
     rows: sql.Composable = sql.SQL("marts.workflow_runs as runs")
     of_jobs = [name for name in groups if GROUPS[name].of_jobs]
     if not of_jobs:
-        return rows, _keys(groups, "runs")
+        return rows, _keys(run_filter, groups, "runs")
     rows = sql.SQL("{} inner join {} as pairs using (run_id)").format(
         rows, _pairs(run_filter, of_jobs)
     )
     keys: list[sql.Composable] = [
         sql.SQL("pairs.{}").format(sql.Identifier(GROUPS[name].key))
         if name in of_jobs
-        else sql.SQL(GROUPS[name].expression).format(rows=sql.Identifier("runs"))
+        else _key(run_filter, name, "runs")
         for name in groups
     ]
     return rows, keys
@@ -380,7 +411,7 @@ def _jobs(
         and all(GROUPS[name].is_by_day for name in of_runs)
     ):
         rows: sql.Composable = sql.SQL("marts.jobs as jobs")
-        return rows, run_filter.jobs_where(runs=None), _keys(groups, "jobs")
+        return rows, run_filter.jobs_where(runs=None), _keys(run_filter, groups, "jobs")
     rows = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
     if of_jobs:
         if "runner" in of_jobs:
@@ -394,7 +425,7 @@ def _jobs(
         rows = sql.SQL("{} inner join {} as pairs on pairs.run_id = jobs.run_id and {}").format(
             rows, _pairs(run_filter, of_jobs), conditions
         )
-    return rows, run_filter.jobs_where(), _keys(groups, "runs")
+    return rows, run_filter.jobs_where(), _keys(run_filter, groups, "runs")
 
 
 # A run says itself how its newest attempt ended; only re-run runs have others to look up.
@@ -484,6 +515,7 @@ def _buckets(run_filter: RunFilter, name: str, first: str) -> tuple[sql.Composed
     key = sql.Identifier(group.key)
     if name == "hour_of_week":
         return sql.SQL("generate_series(0, 167) as hours({})").format(key), {}
+    later = timedelta(days=run_filter.days_later)
     start: datetime | None = run_filter.values.get("from")
     end: datetime | None = run_filter.values.get("to")
     query = sql.SQL(
@@ -505,16 +537,16 @@ def _buckets(run_filter: RunFilter, name: str, first: str) -> tuple[sql.Composed
         step=sql.Literal(group.step or ""),
         name=sql.Identifier(f"{name}s"),
     )
-    return query, {"first_day": _day(start), "last_day": _last_day(end)}
+    return query, {"first_day": _day(start, later), "last_day": _last_day(end, later)}
 
 
-def _day(moment: datetime | None) -> date | None:
-    return None if moment is None else moment.date()
+def _day(moment: datetime | None, later: timedelta) -> date | None:
+    return None if moment is None else moment.date() + later
 
 
-def _last_day(end: datetime | None) -> date | None:
+def _last_day(end: datetime | None, later: timedelta) -> date | None:
     """The day of the last moment before an end."""
     if end is None:
         return None
     is_midnight = end.time() == datetime.min.time()
-    return date.fromordinal(end.date().toordinal() - 1) if is_midnight else end.date()
+    return end.date() + later - timedelta(days=1 if is_midnight else 0)

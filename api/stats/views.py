@@ -1,6 +1,7 @@
 """GET /stats."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, get_args
 
 from flask import Blueprint, Response
@@ -17,9 +18,21 @@ from api.pagination import Page, PageParameters, read_page
 from api.parameters import Parameters, split
 from api.records import Filter, Next, PartialRecord
 from api.responses import CSV, Body, current_media_type, data_body, list_body
-from api.stats.groups import ALIASES, GroupBy, group_of
+from api.stats.comparison import (
+    COMPARED,
+    Comparison,
+    ComparisonParameters,
+    comparable,
+    compared_row,
+    key_of,
+    read_comparison,
+    rules_of_terms,
+    told,
+    with_parts,
+)
+from api.stats.groups import ALIASES, GROUPS, GroupBy, group_of
 from api.stats.metrics import Statistics, terms
-from api.stats.queries import Question, read_groups, read_statistics
+from api.stats.queries import Question, read_groups, read_previous_groups, read_statistics
 
 blueprint = Blueprint("stats", __name__)
 
@@ -58,7 +71,7 @@ class ChosenTerms(Parameters):
     )
 
 
-class StatsQuery(PageParameters, ChosenTerms, RunsFilter):
+class StatsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilter):
     """What GET /stats may be asked."""
 
     group_by: Annotated[
@@ -80,15 +93,18 @@ class StatsQuery(PageParameters, ChosenTerms, RunsFilter):
 
 
 Group = group_of("StatisticsGroup", Statistics)
+ComparableStatistics = comparable(Statistics, Statistics)
+ComparableGroup = comparable(Group, Statistics, names=tuple(terms()))
 
 
 StatsAnswer = create_model(
     "StatsAnswer",
     __base__=PartialRecord,
     __doc__="One object; with `group_by` a list of groups, and the token of its next page.",
-    data=(Statistics | list[Group], ...),  # type: ignore[valid-type]
+    data=(ComparableStatistics | list[ComparableGroup], ...),  # type: ignore[valid-type]
     next=(Next, Field(None)),
     filter=(Filter, ...),
+    compared=COMPARED,
 )
 
 
@@ -105,23 +121,26 @@ def get_stats(query: StatsQuery) -> Response:
     fields = query.fields or tuple(terms())
     with current_database().reading() as connection:
         chosen = read_filter(connection, current_principal(), query, default_days=None)
+        comparison = read_comparison(connection, query, chosen)
         applied = {**chosen.applied, **_asked(query)}
         if not query.group_by:
             _refuse_without_groups(query)
-            key = CacheKey("/stats", applied, chosen.repository_ids)
+            key = CacheKey("/stats", key_of(applied, comparison), chosen.repository_ids)
             return cached_response(
                 connection,
                 key,
-                lambda: _whole(connection, chosen, fields, applied),
+                lambda: _whole(connection, chosen, comparison, fields, applied),
                 is_expensive=True,
             )
         question = Question(fields, query.group_by, _sort(query))
+        if comparison and any(GROUPS[name].is_date for name in question.groups):
+            comparison = comparison.by_day()
         page = read_page(query, "/stats", applied)
-        key = CacheKey("/stats", applied, chosen.repository_ids, page)
+        key = CacheKey("/stats", key_of(applied, comparison), chosen.repository_ids, page)
         return cached_response(
             connection,
             key,
-            lambda: _groups(connection, chosen, question, page, applied),
+            lambda: _groups(connection, chosen, comparison, question, page, applied),
             is_expensive=True,
         )
 
@@ -135,6 +154,8 @@ def _asked(query: StatsQuery) -> dict[str, Any]:
         asked["group_by"] = list(query.group_by)
     if query.sort:
         asked["sort"] = query.sort
+    if query.compare:
+        asked["compare"] = query.compare
     return asked
 
 
@@ -157,20 +178,54 @@ def _sort(query: StatsQuery) -> str | None:
 
 
 def _whole(
-    connection: Connection, chosen: RunFilter, fields: tuple[str, ...], applied: Mapping[str, Any]
+    connection: Connection,
+    chosen: RunFilter,
+    comparison: Comparison | None,
+    fields: tuple[str, ...],
+    applied: Mapping[str, Any],
 ) -> Body:
-    statistics = read_statistics(connection, chosen, fields)
+    statistics = read_compared_statistics(connection, chosen, comparison, fields)
     if current_media_type() == CSV:
         return list_body([statistics], None, applied=applied)
-    return data_body(statistics, applied=applied)
+    return data_body(statistics, applied=applied, **told(comparison))
+
+
+def read_compared_statistics(
+    connection: Connection,
+    chosen: RunFilter,
+    comparison: Comparison | None,
+    fields: tuple[str, ...],
+) -> dict[str, Any]:
+    """The chosen terms over the filter's runs, and what they are compared with."""
+    if comparison is None:
+        return read_statistics(connection, chosen, fields)
+    rules = rules_of_terms()
+    needed = with_parts(fields, rules)
+    now = read_statistics(connection, chosen, needed)
+    before = None
+    if comparison.is_collected({}):
+        before = read_statistics(connection, comparison.previous, needed)
+    return {**{name: now[name] for name in fields}, **compared_row(fields, rules, now, before)}
 
 
 def _groups(
     connection: Connection,
     chosen: RunFilter,
+    comparison: Comparison | None,
     question: Question,
     page: Page,
     applied: Mapping[str, Any],
 ) -> Body:
+    if comparison is None:
+        rows, token = read_groups(connection, chosen, question, page)
+        return list_body(rows, token, applied=applied)
+    rules, fields = rules_of_terms(), question.fields
+    question = replace(question, fields=with_parts(fields, rules))
     rows, token = read_groups(connection, chosen, question, page)
-    return list_body(rows, token, applied=applied)
+    previous = read_previous_groups(connection, comparison.previous, question, rows)
+    compared = []
+    for row, found in zip(rows, previous, strict=True):
+        before = found if comparison.is_collected(row) else None
+        shown = {name: row[name] for name in row if name not in question.fields or name in fields}
+        compared.append({**shown, **compared_row(fields, rules, row, before)})
+    return list_body(compared, token, applied=applied, **told(comparison))

@@ -3,6 +3,7 @@
 from pydantic import Field, create_model
 
 from api.records import Conclusion, Count, Id, Record, Status, Time, Url
+from api.stats.comparison import comparable
 from api.stats.metrics import Statistics
 
 
@@ -48,5 +49,5 @@ WorkflowWithStatistics = create_model(
     "WorkflowWithStatistics",
     __base__=Workflow,
     __doc__="A workflow, and the statistics of its runs that the filter chooses.",
-    statistics=(Statistics, ...),
+    statistics=(comparable(Statistics, Statistics), ...),
 )

@@ -21,11 +21,18 @@ from api.filters import (
 )
 from api.pagination import Page, PageParameters, read_page
 from api.parameters import Text, Texts
-from api.records import list_of, one
+from api.records import list_of
 from api.responses import Body, data_body, list_body
+from api.stats.comparison import (
+    Comparison,
+    ComparisonParameters,
+    comparable_one,
+    key_of,
+    read_comparison,
+    told,
+)
 from api.stats.metrics import terms
-from api.stats.queries import read_statistics
-from api.stats.views import ChosenTerms
+from api.stats.views import ChosenTerms, read_compared_statistics
 from api.workflows.queries import find_workflow, list_workflows
 from api.workflows.records import Workflow, WorkflowWithStatistics
 
@@ -49,7 +56,7 @@ class WorkflowsQuery(PageParameters, OfRepositories):
     )
 
 
-class WorkflowQuery(ChosenTerms, WorkflowRunsFilter):
+class WorkflowQuery(ChosenTerms, ComparisonParameters, WorkflowRunsFilter):
     """What GET /workflows/{workflow_id} may be asked; `repository` chooses as which one has it."""
 
 
@@ -82,7 +89,7 @@ def get_workflows(query: WorkflowsQuery) -> Response:
     "One workflow with its latest run, and the statistics of its runs that the filter chooses.",
     tag="workflows",
     query=WorkflowQuery,
-    answer=one(WorkflowWithStatistics),
+    answer=comparable_one(WorkflowWithStatistics),
 )
 def get_workflow(query: WorkflowQuery, workflow_id: int) -> Response:
     """The filter chooses the runs of `statistics`; the latest run is the latest of all.
@@ -97,13 +104,19 @@ def get_workflow(query: WorkflowQuery, workflow_id: int) -> Response:
             read_filter(connection, current_principal(), query, workflow_id=workflow_id),
             workflow_id,
         )
-        applied = {**chosen.applied, **({"fields": list(query.fields)} if query.fields else {})}
-        key = CacheKey("/workflows/{workflow_id}", applied, chosen.repository_ids)
+        comparison = read_comparison(connection, query, chosen)
+        applied = {
+            **chosen.applied,
+            **({"fields": list(query.fields)} if query.fields else {}),
+            **({"compare": query.compare} if query.compare else {}),
+        }
+        route = "/workflows/{workflow_id}"
+        key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids)
         fields = query.fields or tuple(terms())
         return cached_response(
             connection,
             key,
-            lambda: _one(connection, chosen, workflow_id, fields, applied),
+            lambda: _one(connection, chosen, comparison, workflow_id, fields, applied),
             is_expensive=True,
         )
 
@@ -127,6 +140,7 @@ def _list(connection: Connection, key: CacheKey, conditions: dict[str, Any], pag
 def _one(
     connection: Connection,
     chosen: RunFilter,
+    comparison: Comparison | None,
     workflow_id: int,
     fields: tuple[str, ...],
     applied: dict[str, Any],
@@ -134,5 +148,5 @@ def _one(
     workflow = find_workflow(connection, chosen.repository_ids, workflow_id)
     if workflow is None:
         raise not_found(f"Workflow {workflow_id}")
-    workflow["statistics"] = read_statistics(connection, chosen, fields)
-    return data_body(workflow, applied=applied)
+    workflow["statistics"] = read_compared_statistics(connection, chosen, comparison, fields)
+    return data_body(workflow, applied=applied, **told(comparison))
