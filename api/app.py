@@ -20,6 +20,7 @@ from api import (
 from api.account import views as account
 from api.auth import access
 from api.auth.access import Access, register
+from api.branches import views as branches
 from api.cache import backend as cache
 from api.cache import flights
 from api.current import current_settings
@@ -98,6 +99,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, webhooks.blueprint, Access.SIGNED)
     register(app, stats.blueprint, Access.AUTHENTICATED)
     register(app, workflows.blueprint, Access.AUTHENTICATED)
+    register(app, branches.blueprint, Access.AUTHENTICATED)
     register(app, repositories.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)

@@ -26,6 +26,7 @@ READ_MARTS = (
     "workflow_runs",
     "jobs",
     "workflow_statistics_by_day",
+    "branch_health_intervals",
 )
 READ_TABLES = (*READ_MARTS, "data_versions", "models", "behind")
 

@@ -6,7 +6,7 @@ with half a sentence ("must be …"), which becomes the detail of the error.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -89,6 +89,18 @@ def split(values: list[str]) -> list[str]:
 def once(values: list[str]) -> list[str]:
     """What is repeated, each once."""
     return list(dict.fromkeys(values))
+
+
+def one_of(known: Sequence[str]) -> Callable[[list[str]], list[str]]:
+    """What is repeated or separated by commas, each of what is known."""
+
+    def read(values: list[str]) -> list[str]:
+        names = split(values)
+        if not all(name in known for name in names):
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return names
+
+    return read
 
 
 def first_moment(value: str) -> Moment:

@@ -124,13 +124,15 @@ class Marts:
     def run(self, run_id: int, workflow_id: int, created_at: str, **values: Any) -> None:
         """A run whose attempts ended with `attempts` (None: not ended), by default one success.
 
-        `repository_id`: where the workflow is known in several.
+        `repository_id`: where the workflow is known in several. `ended_at`: of each attempt.
         """
         attempts = values.pop("attempts", ["success"])
         created = moment(created_at)
         repository_id = values.pop("repository_id", None) or self._repositories[workflow_id]
         shared = {"run_id": run_id, "repository_id": repository_id, "workflow_id": workflow_id}
         head_sha = values.pop("head_sha", f"{run_id:040x}")
+        ends = [moment(end) for end in values.pop("ended_at", [])]
+        health_group = values.get("health_group")
         self._insert(
             "marts.workflow_runs",
             **shared,
@@ -149,6 +151,9 @@ class Marts:
                 **shared,
                 run_attempt=number,
                 head_sha=head_sha,
+                run_created_at=created,
+                ended_at=ends[number - 1] if ends else None,
+                health_group=health_group,
                 **_outcome(conclusion),
             )
 
@@ -172,6 +177,31 @@ class Marts:
                 ),
                 [*values.values(), job_id],
             )
+
+    def red_interval(
+        self,
+        workflow_id: int,
+        first_failed: tuple[int, int],
+        started_at: str,
+        recovered: tuple[int, int] | None = None,
+        ended_at: str | None = None,
+        **values: Any,
+    ) -> None:
+        """A red interval of the default branch, from one attempt (run and number) to another."""
+        start, end = moment(started_at), None if ended_at is None else moment(ended_at)
+        self._insert(
+            "marts.branch_health_intervals",
+            workflow_id=workflow_id,
+            repository_id=values.pop("repository_id", None) or self._repositories[workflow_id],
+            first_failed_run_id=first_failed[0],
+            first_failed_run_attempt=first_failed[1],
+            started_at=start,
+            recovered_run_id=recovered and recovered[0],
+            recovered_run_attempt=recovered and recovered[1],
+            ended_at=end,
+            duration_seconds=end and (end - start).total_seconds(),
+            **{"health_group": "default_branch", "is_start_known": True, **values},
+        )
 
     def remove_repository(self, repository_id: int) -> None:
         """No longer monitored; its rows stay in the marts."""
@@ -249,5 +279,10 @@ def _insertion(table: str, names: tuple[str, ...]) -> bytes:
     return statement.as_bytes()
 
 
-def _outcome(conclusion: str | None) -> dict[str, str | None]:
-    return {"status": "completed" if conclusion else "in_progress", "conclusion": conclusion}
+def _outcome(conclusion: str | None) -> dict[str, Any]:
+    return {
+        "status": "completed" if conclusion else "in_progress",
+        "conclusion": conclusion,
+        "is_completed": conclusion is not None,
+        "is_decisive": conclusion in ("success", "failure", "timed_out", "startup_failure"),
+    }

@@ -1,0 +1,1 @@
+"""GET /branches/health and /branches/health/intervals: since when is a branch red?"""
