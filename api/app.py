@@ -26,6 +26,7 @@ from api.cache import flights
 from api.current import current_settings
 from api.database import Database
 from api.docs import views as docs
+from api.flaky_jobs import views as flaky_jobs
 from api.health import views as health
 from api.home import views as home
 from api.installation import views as installation
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, stats.blueprint, Access.AUTHENTICATED)
     register(app, workflows.blueprint, Access.AUTHENTICATED)
     register(app, branches.blueprint, Access.AUTHENTICATED)
+    register(app, flaky_jobs.blueprint, Access.AUTHENTICATED)
     register(app, repositories.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)

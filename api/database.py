@@ -27,6 +27,8 @@ READ_MARTS = (
     "jobs",
     "workflow_statistics_by_day",
     "branch_health_intervals",
+    "flaky_job_occurrences",
+    "job_statistics_by_day",
 )
 READ_TABLES = (*READ_MARTS, "data_versions", "models", "behind")
 

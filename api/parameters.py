@@ -103,6 +103,17 @@ def one_of(known: Sequence[str]) -> Callable[[list[str]], list[str]]:
     return read
 
 
+def sort_by(known: Sequence[str]) -> Callable[[str], str]:
+    """A term to sort by, with `-` in front where the greatest comes first."""
+
+    def read(value: str) -> str:
+        if value.removeprefix("-") not in known:
+            raise ValueError(f"must be one of {', '.join(known)}, with or without `-` in front")
+        return value
+
+    return read
+
+
 def first_moment(value: str) -> Moment:
     """The beginning of a UTC day, or a moment: the first one in a range."""
     return _moment(value, lambda day: datetime.combine(day, time(), UTC))

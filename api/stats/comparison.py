@@ -49,7 +49,7 @@ class Compared(Record):
 
 
 @dataclass(frozen=True)
-class Rate:
+class RateRule:
     """A rate differs clearly where the 95 % Wilson intervals of its parts are apart."""
 
     part: str
@@ -69,7 +69,7 @@ class Rate:
 
 
 @dataclass(frozen=True)
-class Percentile:
+class PercentileRule:
     """A percentile differs clearly by 20 % and 10 s, over enough values on both sides."""
 
     count: str
@@ -90,7 +90,7 @@ class Percentile:
 
 
 @dataclass(frozen=True)
-class Amount:
+class AmountRule:
     """A count or a sum differs clearly by 20 %, with enough runs on both sides."""
 
     runs: str = "run_count"
@@ -110,7 +110,7 @@ class Amount:
 
 
 # None: of what is no quantity no difference is clear.
-Rule: TypeAlias = Rate | Percentile | Amount | None
+Rule: TypeAlias = RateRule | PercentileRule | AmountRule | None
 
 
 @cache
@@ -120,11 +120,11 @@ def rules_of_terms() -> Mapping[str, Rule]:
     for name, term in terms().items():
         if isinstance(term, Percentiles):
             percent = int(name.removeprefix(f"{term.prefix}_p").removesuffix("_seconds"))
-            rules[name] = Percentile(term.count.name, percent)
+            rules[name] = PercentileRule(term.count.name, percent)
         elif isinstance(term, Derived) and term.unit == "rate":
-            rules[name] = Rate(*term.parts)
+            rules[name] = RateRule(*term.parts)
         else:
-            rules[name] = None if term.unit == "boolean" else Amount()
+            rules[name] = None if term.unit == "boolean" else AmountRule()
     return rules
 
 

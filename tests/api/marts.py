@@ -177,6 +177,38 @@ class Marts:
                 ),
                 [*values.values(), job_id],
             )
+        if "name" in values:
+            self.connection.execute(
+                "update marts.jobs set job_name_key = md5(name)::uuid where job_id = %s", [job_id]
+            )
+
+    def flaky_job(self, failed_job_id: int, passed_job_id: int, **values: Any) -> None:
+        """A job failed and then passed; values: further columns of the occurrence."""
+        self.connection.execute(
+            """
+            insert into marts.flaky_job_occurrences
+                (run_id, job_name_key, job_name, repository_id, workflow_id, day, failed_attempt,
+                failed_job_id, failed_conclusion, failed_step_number, failed_step_name,
+                failed_runner_name, passed_attempt, passed_job_id, lost_seconds,
+                flaky_wasted_minutes, flaky_cost_usd)
+            select
+                failed.run_id, failed.job_name_key, failed.name, failed.repository_id,
+                failed.workflow_id, failed.day, failed.run_attempt, failed.job_id,
+                failed.conclusion, failed.failed_step_number, failed.failed_step_name,
+                failed.runner_name, passed.run_attempt, passed.job_id, %(lost_seconds)s,
+                %(flaky_wasted_minutes)s, %(flaky_cost_usd)s
+            from marts.jobs as failed, marts.jobs as passed
+            where failed.job_id = %(failed)s and passed.job_id = %(passed)s
+            """,
+            {
+                "lost_seconds": None,
+                "flaky_wasted_minutes": None,
+                "flaky_cost_usd": None,
+                **values,
+                "failed": failed_job_id,
+                "passed": passed_job_id,
+            },
+        )
 
     def red_interval(
         self,
@@ -263,6 +295,20 @@ class Marts:
                     ),
                 )
             )
+
+    def add_up_job_days(self) -> None:
+        """Make the days of all job names: in how many runs each executed."""
+        self.connection.execute(
+            """
+            insert into marts.job_statistics_by_day
+                (repository_id, workflow_id, day, job_name_key, job_name, executed_run_count)
+            select
+                repository_id, workflow_id, day, job_name_key, min(name),
+                count(distinct run_id) filter (where is_executed)
+            from marts.jobs
+            group by repository_id, workflow_id, day, job_name_key
+            """
+        )
 
     def _insert(self, table: str, **values: Any) -> None:
         self.connection.execute(_insertion(table, tuple(values)), list(values.values()))

@@ -8,10 +8,10 @@ from psycopg import sql
 
 from api.filters import RunFilter
 from api.stats.comparison import (
-    Amount,
+    AmountRule,
     ComparisonParameters,
-    Percentile,
-    Rate,
+    PercentileRule,
+    RateRule,
     read_comparison,
 )
 from api.stats.intervals import wilson, wilson_sql
@@ -47,23 +47,23 @@ def test_sql_has_the_same_bounds(marts: Marts) -> None:
 @pytest.mark.parametrize(
     ("rule", "now", "before", "is_clear"),
     [
-        (Rate("part", "whole"), (50, 100), (30, 100), True),
-        (Rate("part", "whole"), (40, 100), (30, 100), False),
-        (Rate("part", "whole"), (1, 1), (0, 0), False),
-        (Percentile("whole", 50), (120.0, 8), (100.0, 8), True),
-        (Percentile("whole", 50), (120.0, 7), (100.0, 8), False),
-        (Percentile("whole", 50), (119.0, 8), (100.0, 8), False),
-        (Percentile("whole", 75), (36.0, 8), (26.0, 8), True),
-        (Percentile("whole", 75), (35.9, 8), (26.0, 8), False),
-        (Percentile("whole", 90), (200.0, 20), (100.0, 19), False),
-        (Percentile("whole", 95), (80.0, 20), (100.0, 20), True),
-        (Percentile("whole", 50), (None, 0), (100.0, 20), False),
-        (Amount("whole"), (24, 20), (20, 20), True),
-        (Amount("whole"), (23, 20), (20, 20), False),
-        (Amount("whole"), (24, 19), (20, 20), False),
-        (Amount("whole"), (5, 20), (0, 20), True),
-        (Amount("whole"), (0, 20), (0, 20), False),
-        (Amount("whole"), (None, 20), (5, 20), False),
+        (RateRule("part", "whole"), (50, 100), (30, 100), True),
+        (RateRule("part", "whole"), (40, 100), (30, 100), False),
+        (RateRule("part", "whole"), (1, 1), (0, 0), False),
+        (PercentileRule("whole", 50), (120.0, 8), (100.0, 8), True),
+        (PercentileRule("whole", 50), (120.0, 7), (100.0, 8), False),
+        (PercentileRule("whole", 50), (119.0, 8), (100.0, 8), False),
+        (PercentileRule("whole", 75), (36.0, 8), (26.0, 8), True),
+        (PercentileRule("whole", 75), (35.9, 8), (26.0, 8), False),
+        (PercentileRule("whole", 90), (200.0, 20), (100.0, 19), False),
+        (PercentileRule("whole", 95), (80.0, 20), (100.0, 20), True),
+        (PercentileRule("whole", 50), (None, 0), (100.0, 20), False),
+        (AmountRule("whole"), (24, 20), (20, 20), True),
+        (AmountRule("whole"), (23, 20), (20, 20), False),
+        (AmountRule("whole"), (24, 19), (20, 20), False),
+        (AmountRule("whole"), (5, 20), (0, 20), True),
+        (AmountRule("whole"), (0, 20), (0, 20), False),
+        (AmountRule("whole"), (None, 20), (5, 20), False),
     ],
 )
 def test_a_difference_is_clear_where_it_is_no_noise(
