@@ -298,6 +298,7 @@ class Marts:
 
     def add_up_job_days(self) -> None:
         """Make the days of all job names: in how many runs each executed."""
+        self.connection.execute("delete from marts.job_statistics_by_day")
         self.connection.execute(
             """
             insert into marts.job_statistics_by_day

@@ -154,11 +154,25 @@ class Installation:
                     repository_id=repository.id,
                     head_branch="main" if workflow_id == own else f"secret-{repository.id}",
                     duration_seconds=3**place,
+                    health_group="default_branch",
+                    ended_at=[f"2026-01-01 01:{place:02}"],
                 )
-                self.marts.job(run_id, run_id, duration_seconds=5**place, billable_minutes=1)
+                self.marts.job(
+                    run_id,
+                    run_id,
+                    name=f"test of {repository.name}",
+                    status="completed",
+                    conclusion="failure",
+                    duration_seconds=5**place,
+                    billable_minutes=1,
+                )
+            first = repository.id * 1_000
+            self.marts.red_interval(own, (first, 1), "2026-01-01 01:00")
+            self.marts.flaky_job(first, first, lost_seconds=7**place)
             count = 2**place // len(workflow_ids)
             for workflow_id in workflow_ids:
                 self.marts.statistics_by_day(workflow_id, "2026-01-01", count, count, repository.id)
+            self.marts.add_up_job_days()
             self.marts.raise_version(repository.id)
         return repository.id
 
