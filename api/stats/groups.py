@@ -23,7 +23,7 @@ GroupBy = Literal[
     "conclusion",
 ]
 # What the same groups were called first.
-ALIASES: Mapping[str, GroupBy] = {
+ALIASES: Mapping[str, str] = {
     "repository_id": "repository",
     "workflow_id": "workflow",
     "head_branch": "branch",
@@ -36,8 +36,8 @@ class Group:
 
     Attributes:
         key: the member of the answer that tells groups apart.
-        expression: SQL over `{rows}`, which are runs, and the `{day}` as which theirs counts;
-            never null.
+        expression: SQL over `{rows}`, which are runs, over when they were `{created_at}`, and over
+            the `{day}` as which that counts; never null.
         type: of the key in SQL.
         of_jobs: SQL over `jobs` for what only a job tells: a run is in the group of each such
             executed job; None: a run tells it.
@@ -76,8 +76,8 @@ GROUPS: Mapping[str, Group] = {
     ),
     "hour_of_week": Group(
         "hour_of_week",
-        "((extract(isodow from {rows}.created_at at time zone 'UTC') - 1) * 24 "
-        "+ extract(hour from {rows}.created_at at time zone 'UTC'))::integer",
+        "((extract(isodow from {created_at} at time zone 'UTC') - 1) * 24 "
+        "+ extract(hour from {created_at} at time zone 'UTC'))::integer",
         "integer",
         step="1 hour",
     ),
@@ -90,6 +90,8 @@ GROUPS: Mapping[str, Group] = {
     "conclusion": Group("conclusion", "coalesce({rows}.conclusion, '')", "text"),
     "runner": Group("runner", "labels.label", "text", of_jobs="labels.label"),
     "job_name": Group("job_name", "jobs.name", "text", of_jobs="jobs.name"),
+    # Of costs alone.
+    "runner_class": Group("runner_class", "jobs.runner_class", "text", of_jobs="jobs.runner_class"),
 }
 
 

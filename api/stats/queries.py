@@ -9,7 +9,7 @@ that can answer, the rest from the facts.
       -> the terms, ordered, one page
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -101,13 +101,7 @@ def over_nothing(name: str) -> Any:
 
 
 def _answered(row: Mapping[str, Any], question: Question) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, key in zip(question.groups, question.keys, strict=True):
-        values[key] = None if row[key] == "" else row[key]
-        if name == "repository":
-            values["repository_full_name"] = row["repository_full_name"]
-        if name == "workflow":
-            values["workflow_name"] = row["workflow_name"]
+    values = keys_of(row, question.groups)
     for name in question.fields:
         term = terms()[name]
         if isinstance(term, Percentiles):
@@ -115,6 +109,19 @@ def _answered(row: Mapping[str, Any], question: Question) -> dict[str, Any]:
             values[name] = None if found is None else found[term.names.index(name)]
         else:
             values[name] = row[name]
+    return values
+
+
+def keys_of(row: Mapping[str, Any], groups: Sequence[str]) -> dict[str, Any]:
+    """The keys of a group as an answer has them, with the names of ids."""
+    values: dict[str, Any] = {}
+    for name in groups:
+        key = GROUPS[name].key
+        values[key] = None if row[key] == "" else row[key]
+        if name == "repository":
+            values["repository_full_name"] = row["repository_full_name"]
+        if name == "workflow":
+            values["workflow_name"] = row["workflow_name"]
     return values
 
 
@@ -173,9 +180,9 @@ def _statement(
     joined: sql.Composable = sql.Identifier(tables[0])
     if groups:
         first = "days" if is_by_day else "runs"
-        spine, further = _spine(run_filter, groups, first)
+        every, further = spine(run_filter, groups, first)
         parameters.update(further)
-        parts.append(("keys", spine))
+        parts.append(("keys", every))
         using = sql.SQL(", ").join(keys)
         joined = sql.SQL("keys")
         for table in tables:
@@ -195,20 +202,23 @@ def _statement(
     )
     if not groups:
         return sql.Composed([statement, sql.SQL(" select * from answered")]), parameters
-    return _page(statement, question, page, parameters)
+    return paged(statement, question.groups, _order(question), page, parameters)
 
 
-def _page(
-    statement: sql.Composed, question: Question, page: Page | None, parameters: dict[str, Any]
+def paged(
+    statement: sql.Composed,
+    groups: Sequence[str],
+    order: Order,
+    page: Page | None,
+    parameters: Mapping[str, Any],
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    """The groups in their order, with the names of their ids; of a page, what comes after its key
-    and one more than it holds."""
-    order = _order(question)
+    """The groups that a statement has `answered`, in their order, with the names of their ids; of a
+    page, what comes after its key and one more than it holds."""
     names, joins = [], []
-    if "repository" in question.groups:
+    if "repository" in groups:
         names.append("repositories.full_name as repository_full_name")
         joins.append("left join app.repositories using (repository_id)")
-    if "workflow" in question.groups:
+    if "workflow" in groups:
         names.append("workflows.name as workflow_name")
         joins.append("left join marts.workflows using (repository_id, workflow_id)")
     condition, further = order.after(page.after if page else None)
@@ -240,24 +250,32 @@ def _page(
 
 
 def _order(question: Question) -> Order:
-    keys = [sql.SQL("answered.{}").format(sql.Identifier(key)) for key in question.keys]
-    if question.sort is None:
-        return Order(keys)
-    is_descending = question.sort.startswith("-")
-    name = question.sort.removeprefix("-")
-    if name in question.keys:
-        first: sql.Composable = sql.SQL("answered.{}").format(sql.Identifier(name))
-        rest = [key for key in keys if key != first]
-        return Order([first, *rest], is_descending)
+    return order_of(question.keys, question.sort, _sorted_value)
+
+
+def _sorted_value(name: str) -> sql.Composable:
+    """A term as a number by which groups are ordered."""
     term = terms()[name]
     if isinstance(term, Percentiles):
         place = term.names.index(name) + 1
-        value = sql.SQL("answered.{}[{}]").format(sql.Identifier(term.prefix), sql.Literal(place))
-    else:
-        value = sql.SQL("answered.{}").format(sql.Identifier(name))
-        if term.unit == "boolean":
-            value = sql.SQL("{}::integer").format(value)
-    return Order([nulls_last(value, is_descending=is_descending), *keys], is_descending)
+        return sql.SQL("answered.{}[{}]").format(sql.Identifier(term.prefix), sql.Literal(place))
+    value: sql.Composable = sql.Identifier("answered", name)
+    return sql.SQL("{}::integer").format(value) if term.unit == "boolean" else value
+
+
+def order_of(
+    keys: Sequence[str], sort: str | None, value: Callable[[str], sql.Composable]
+) -> Order:
+    """The order of groups: by their keys, or first by one of those or by the value of a term."""
+    parts: list[sql.Composable] = [sql.Identifier("answered", key) for key in keys]
+    if sort is None:
+        return Order(parts)
+    is_descending = sort.startswith("-")
+    name = sort.removeprefix("-")
+    if name in keys:
+        first = parts[keys.index(name)]
+        return Order([first, *(part for part in parts if part != first)], is_descending)
+    return Order([nulls_last(value(name), is_descending=is_descending), *parts], is_descending)
 
 
 def _formulas(needs: _Needs, source: str, is_by_day: bool) -> list[sql.Composed]:
@@ -353,7 +371,10 @@ def _key(run_filter: RunFilter, name: str, rows: str) -> sql.Composed:
     day = sql.SQL("{}.day").format(sql.Identifier(rows))
     if run_filter.days_later:
         day = sql.SQL("({} + {})").format(day, sql.Literal(run_filter.days_later))
-    return sql.SQL(GROUPS[name].expression).format(rows=sql.Identifier(rows), day=day)
+    created_at = sql.SQL("{}.created_at").format(sql.Identifier(rows))
+    return sql.SQL(GROUPS[name].expression).format(
+        rows=sql.Identifier(rows), created_at=created_at, day=day
+    )
 
 
 def _runs_in_groups(
@@ -478,7 +499,7 @@ def _commits(
     return source, condition, [sql.SQL("commits.{}").format(name) for name in names]
 
 
-def _spine(
+def spine(
     run_filter: RunFilter, groups: Sequence[str], first: str
 ) -> tuple[sql.Composed, dict[str, Any]]:
     """The keys of all groups: those of the runs, and every bucket of a time for each of them."""

@@ -1,6 +1,6 @@
 """GET /stats."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, get_args
 
@@ -47,14 +47,18 @@ def _fields(values: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _group_by(values: list[str]) -> tuple[str, ...]:
-    known = get_args(GroupBy)
-    names = tuple(dict.fromkeys(ALIASES.get(name, name) for name in split(values)))
-    if not all(name in known for name in names):
-        raise ValueError(f"must be one of {', '.join(known)}")
-    if len(names) > MOST_GROUPS:
-        raise ValueError(f"must be {MOST_GROUPS} at most")
-    return names
+def group_by_of(known: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
+    """One or two of the groups that are known."""
+
+    def read(values: list[str]) -> tuple[str, ...]:
+        names = tuple(dict.fromkeys(ALIASES.get(name, name) for name in split(values)))
+        if not all(name in known for name in names):
+            raise ValueError(f"must be one of {', '.join(known)}")
+        if len(names) > MOST_GROUPS:
+            raise ValueError(f"must be {MOST_GROUPS} at most")
+        return names
+
+    return read
 
 
 class ChosenTerms(Parameters):
@@ -76,7 +80,7 @@ class StatsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilter):
 
     group_by: Annotated[
         tuple[str, ...],
-        BeforeValidator(_group_by),
+        BeforeValidator(group_by_of(get_args(GroupBy))),
         WithJsonSchema({"type": "array", "items": {"type": "string", "enum": get_args(GroupBy)}}),
     ] = Field(
         (),

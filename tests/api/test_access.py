@@ -40,6 +40,8 @@ PROTECTED = [
     "/branches/health/intervals",
     "/flaky-jobs",
     "/flaky-jobs/occurrences",
+    "/costs",
+    "/costs/unpriced",
     "/repositories",
     "/repositories/11",
     "/repositories/11/data",

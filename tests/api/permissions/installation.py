@@ -27,7 +27,7 @@ from github_standin.world.people import User
 from github_standin.world.world import World
 from ingestion.webhooks.drain import drain
 from tests.api.client import bearer
-from tests.api.marts import Marts
+from tests.api.marts import Marts, moment
 
 ROOT = "http://127.0.0.1:8000"
 COLLECTOR = "ghp_of_the_collector"
@@ -137,6 +137,7 @@ class Installation:
         given = {"visibility": repository.visibility, "observed_until": "2026-01-02Z", **values}
         own, place = repository.id * 10, repository.id % 100
         workflow_ids = [own] if source is None else [own, source * 10]
+        began = moment("2026-01-01 00:30")
         # Hundreds of statements: none waits for the answer to the one before.
         with self.connection.pipeline(), self.connection.transaction():
             self.marts.repository(repository.id, repository.full_name, **given)
@@ -165,6 +166,11 @@ class Installation:
                     conclusion="failure",
                     duration_seconds=5**place,
                     billable_minutes=1,
+                    unknown_minutes=0,
+                    labels=[f"labels-of-{repository.name}"],
+                    created_at=began,
+                    started_at=began,
+                    cost_day=began.date(),
                 )
             first = repository.id * 1_000
             self.marts.red_interval(own, (first, 1), "2026-01-01 01:00")

@@ -78,6 +78,9 @@ LISTS = (
     "/branches/health/intervals?from=2026-01-01",
     "/flaky-jobs?from=2026-01-01&to=2026-01-02&compare=previous",
     "/flaky-jobs/occurrences?from=2026-01-01",
+    "/costs?from=2026-01-01&to=2026-01-02&compare=previous",
+    "/costs?from=2026-01-01&group_by=repository,job_name",
+    "/costs/unpriced?from=2026-01-01",
     "/workflows",
     "/workflows?name=build",
     "/repositories",
@@ -94,6 +97,8 @@ OF_ONE = (
     "/branches/health/intervals?from=2026-01-01&workflow={workflow}",
     "/flaky-jobs?from=2026-01-01&repository={id}",
     "/flaky-jobs/occurrences?from=2026-01-01&workflow={workflow}",
+    "/costs?from=2026-01-01&repository={name}",
+    "/costs/unpriced?from=2026-01-01&workflow={workflow}",
     "/repositories?repository={id}",
     "/repositories?repository={name}",
 )

@@ -35,6 +35,8 @@ def test_the_matrix_is_over_every_route_that_asks_who_sends(app: Flask) -> None:
         "GET /branches/health/intervals",
         "GET /flaky-jobs",
         "GET /flaky-jobs/occurrences",
+        "GET /costs",
+        "GET /costs/unpriced",
         "GET /repositories",
         "GET /repositories/available",
         "GET /repositories/selections",
