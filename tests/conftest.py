@@ -35,6 +35,11 @@ def pytest_configure() -> None:
             tempfile.tempdir = None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: one that began last would leave the other workers nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+
+
 def _is_used(folder: Path) -> bool:
     """Whether the tests that made a folder go on, or it is somebody else's."""
     try:
