@@ -154,7 +154,7 @@ def _part(value: Any) -> Any:
     """A part of a key as JSON has it; PostgreSQL reads infinite numbers from their names."""
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return "infinity" if value > 0 else "-infinity"
-    return value if isinstance(value, str | int | float) else str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _serializer(query: bytes) -> URLSafeSerializer:

@@ -2,7 +2,18 @@
 
 from pydantic import Field, create_model
 
-from api.records import Conclusion, Count, Id, Record, Status, Time, Url
+from api.branches.records import Health
+from api.records import (
+    Conclusion,
+    Count,
+    Id,
+    PartialRecord,
+    Record,
+    Status,
+    Time,
+    Url,
+    WholeSeconds,
+)
 from api.stats.comparison import comparable
 from api.stats.metrics import Statistics
 
@@ -43,6 +54,33 @@ class Workflow(Record):
         description="Since when its repository lists it no more; its state was the last seen."
     )
     latest_run: LatestRun | None = Field(description="Null: no run is known.")
+
+
+class RecentRun(Record):
+    """A run of the default branch."""
+
+    run_id: Id
+    created_at: Time
+    status: Status | str | None
+    conclusion: Conclusion | str | None
+    duration_seconds: WholeSeconds | None
+    run_attempt: Count
+
+
+ListedWorkflow = create_model(
+    "ListedWorkflow",
+    __base__=(Workflow, PartialRecord),
+    __doc__="A workflow with the parts that `include` names.",
+    statistics=(
+        comparable(Statistics, Statistics),
+        Field(None, description="Of its runs that the filter chooses."),
+    ),
+    health=(Health, Field(None, description="Of its default branch, now.")),
+    recent_runs=(
+        list[RecentRun],
+        Field(None, description="The newest 30 of the default branch, newest last."),
+    ),
+)
 
 
 WorkflowWithStatistics = create_model(

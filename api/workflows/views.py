@@ -1,48 +1,50 @@
 """GET /workflows and GET /workflows/{workflow_id}."""
 
-from dataclasses import replace
-from typing import Any
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from api.auth.access import current_principal
+from api.branches.queries import Branch, health_record, read_health
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_response
 from api.database import Connection, current_database
 from api.endpoints import endpoint
-from api.errors import not_found
-from api.filters import (
-    OfRepositories,
-    RunFilter,
-    WorkflowRunsFilter,
-    read_filter,
-    visible_repositories,
-)
+from api.errors import bad_query, not_found
+from api.filters import DEFAULT_DAYS, RunFilter, RunsFilter, WorkflowRunsFilter, read_filter
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import Text, Texts
-from api.records import list_of
+from api.parameters import Text, Texts, split
 from api.responses import Body, data_body, list_body
 from api.stats.comparison import (
     Comparison,
     ComparisonParameters,
+    comparable_list,
     comparable_one,
+    compared_row,
     key_of,
     read_comparison,
+    rules_of_terms,
     told,
+    with_parts,
 )
 from api.stats.metrics import terms
+from api.stats.queries import Question, over_nothing, read_all_groups, read_previous_groups
 from api.stats.views import ChosenTerms, read_compared_statistics
-from api.workflows.queries import find_workflow, list_workflows
-from api.workflows.records import Workflow, WorkflowWithStatistics
+from api.workflows.queries import find_workflow, read_recent_runs, workflow_keys, workflows_of
+from api.workflows.records import ListedWorkflow, WorkflowWithStatistics
 
 blueprint = Blueprint("workflows", __name__)
 
 _CONDITIONS = ("state", "name", "status", "conclusion")
+Part = Literal["statistics", "health", "recent_runs"]
 
 
-class WorkflowsQuery(PageParameters, OfRepositories):
-    """What GET /workflows may be asked."""
+class WorkflowsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilter):
+    """What GET /workflows may be asked; what chooses runs chooses those of `statistics`."""
 
     state: Texts = Field(
         (),
@@ -54,6 +56,14 @@ class WorkflowsQuery(PageParameters, OfRepositories):
     conclusion: Texts = Field(
         (), description="Workflows whose latest run has one of these conclusions."
     )
+    include: Annotated[tuple[Part, ...], BeforeValidator(split)] = Field(
+        (), description="Parts that are left out otherwise."
+    )
+    sort: str | None = Field(
+        None,
+        description="`name` or a term of the statistics, with `-` in front where the greatest "
+        "comes first; unknown ones come last. By default the ids.",
+    )
 
 
 class WorkflowQuery(ChosenTerms, ComparisonParameters, WorkflowRunsFilter):
@@ -62,26 +72,51 @@ class WorkflowQuery(ChosenTerms, ComparisonParameters, WorkflowRunsFilter):
 
 @blueprint.get("/workflows")
 @endpoint(
-    "Workflows, each with its latest run.",
+    "Workflows, each with its latest run, and with the parts that `include` names.",
     tag="workflows",
     query=WorkflowsQuery,
-    answer=list_of(Workflow),
+    answer=comparable_list(ListedWorkflow),
     is_list=True,
 )
 def get_workflows(query: WorkflowsQuery) -> Response:
-    """In the order of their ids; one that several repositories have is a row of each."""
+    """One that several repositories have is a row of each. `statistics` are of the runs that the
+    filter chooses, `health` and `recent_runs` of the default branch, now."""
+    term = _sorting_term(query)
+    has_statistics = "statistics" in query.include
     with current_database().reading() as connection:
-        repository_ids = visible_repositories(connection, current_principal(), query.repository)
+        chosen = read_filter(
+            connection,
+            current_principal(),
+            query.model_copy(update={"status": (), "conclusion": ()}),
+            default_days=DEFAULT_DAYS if has_statistics or term else None,
+        )
+        comparison = read_comparison(connection, query, chosen) if has_statistics else None
         conditions = {
             name: list(given) if isinstance(given, tuple) else given
             for name in _CONDITIONS
             if (given := getattr(query, name))
         }
-        asked = {"repository": list(repository_ids)} if query.repository else {}
-        applied = {**asked, **conditions}
+        asked = {
+            name: list(given) if isinstance(given, tuple) else given
+            for name in ("include", "fields", "sort", "compare")
+            if (given := getattr(query, name))
+        }
+        applied = {**chosen.applied, **conditions, **asked}
         page = read_page(query, "/workflows", applied)
-        key = CacheKey("/workflows", applied, repository_ids, page)
-        return cached_response(connection, key, lambda: _list(connection, key, conditions, page))
+        route = "/workflows"
+        key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids, page)
+
+        def compute() -> Body:
+            if query.workflow:
+                conditions["workflow"] = list(query.workflow)
+            keys = workflow_keys(connection, chosen.repository_ids, conditions)
+            values = _values(connection, chosen, keys, query.sort, term)
+            shown, token = _cut(keys, values, page, query.sort)
+            rows = _with_parts(connection, chosen, comparison, shown, query)
+            return list_body(rows, token, applied=applied, **told(comparison))
+
+        is_expensive = has_statistics or term is not None
+        return cached_response(connection, key, compute, is_expensive=is_expensive)
 
 
 @blueprint.get("/workflows/<id:workflow_id>")
@@ -131,10 +166,140 @@ def in_one_repository(connection: Connection, chosen: RunFilter, workflow_id: in
     )
 
 
-def _list(connection: Connection, key: CacheKey, conditions: dict[str, Any], page: Page) -> Body:
-    rows = list_workflows(connection, key.repository_ids, conditions, page)
-    shown, token = page.cut(rows, lambda row: (row["workflow_id"], row["repository_id"]))
-    return list_body(shown, token, applied=key.applied)
+Pair = tuple[int, int]
+
+
+@functools.total_ordering
+@dataclass(frozen=True)
+class _Reversed:
+    """A value that sorts the other way round."""
+
+    value: Any
+
+    def __lt__(self, other: "_Reversed") -> bool:
+        return bool(other.value < self.value)
+
+
+def _sorting_term(query: WorkflowsQuery) -> str | None:
+    """The term by which workflows are ordered; None: by ids or names."""
+    name = (query.sort or "name").removeprefix("-")
+    if name == "name":
+        return None
+    if name not in terms():
+        raise bad_query("sort", "must be `name` or a term, with or without `-` in front")
+    return name
+
+
+def _pair(row: Mapping[str, Any]) -> Pair:
+    return row["workflow_id"], row["repository_id"]
+
+
+def _values(
+    connection: Connection,
+    chosen: RunFilter,
+    keys: Sequence[Mapping[str, Any]],
+    sort: str | None,
+    term: str | None,
+) -> dict[Pair, Any]:
+    """What workflows are ordered by."""
+    if sort is None:
+        return {_pair(row): 0 for row in keys}
+    if term is None:
+        return {_pair(row): row["name"].lower() for row in keys}
+    found = read_all_groups(connection, chosen, Question((term,), ("workflow",)))
+    known = {_pair(row): row[term] for row in found}
+    nothing = over_nothing(term)
+    return {_pair(row): known.get(_pair(row), nothing) for row in keys}
+
+
+def _cut(
+    keys: Sequence[Mapping[str, Any]], values: Mapping[Pair, Any], page: Page, sort: str | None
+) -> tuple[list[Pair], str | None]:
+    """A page of the workflows in their order. There are a few thousand at most, and what they are
+    ordered by is known of all of them, so they are put in order here."""
+    is_descending = (sort or "").startswith("-")
+
+    def position(value: Any, pair: Pair) -> tuple[Any, ...]:
+        # By the value, those without one last; then by the ids.
+        if value is None:
+            return (True, 0, *pair)
+        return (False, _Reversed(value) if is_descending else value, *pair)
+
+    ordered = sorted(map(_pair, keys), key=lambda pair: position(values[pair], pair))
+    if page.after is not None:
+        value, workflow_id, repository_id = page.after
+        last = position(value, (workflow_id, repository_id))
+        ordered = [pair for pair in ordered if position(values[pair], pair) > last]
+    rows = [
+        {"value": values[pair], "workflow_id": pair[0], "repository_id": pair[1]}
+        for pair in ordered[: page.limit + 1]
+    ]
+    shown, token = page.cut(rows, lambda row: (row["value"], *_pair(row)))
+    return [_pair(row) for row in shown], token
+
+
+def _with_parts(
+    connection: Connection,
+    chosen: RunFilter,
+    comparison: Comparison | None,
+    pairs: Sequence[Pair],
+    query: WorkflowsQuery,
+) -> list[dict[str, Any]]:
+    workflows = workflows_of(connection, pairs)
+    rows = [workflows[pair] for pair in pairs]
+    if "statistics" in query.include:
+        statistics = _statistics(connection, chosen, comparison, pairs, query.fields)
+        for row in rows:
+            row["statistics"] = statistics[_pair(row)]
+    if "health" in query.include:
+        branches = [Branch(repository_id, workflow_id) for workflow_id, repository_id in pairs]
+        health = read_health(connection, branches)
+        for row, branch in zip(rows, branches, strict=True):
+            row["health"] = health_record(health[branch])
+    if "recent_runs" in query.include:
+        recent = read_recent_runs(connection, pairs)
+        for row in rows:
+            row["recent_runs"] = recent[_pair(row)]
+    return rows
+
+
+def _statistics(
+    connection: Connection,
+    chosen: RunFilter,
+    comparison: Comparison | None,
+    pairs: Sequence[Pair],
+    fields: tuple[str, ...],
+) -> dict[Pair, dict[str, Any]]:
+    """The chosen terms of each workflow, and what they are compared with."""
+    names = fields or tuple(terms())
+    rules = rules_of_terms()
+    question = Question(names if comparison is None else with_parts(names, rules), ("workflow",))
+    ids = sorted({workflow_id for workflow_id, _ in pairs})
+
+    def of_page(run_filter: RunFilter) -> RunFilter:
+        return replace(run_filter, values={**run_filter.values, "workflow": ids})
+
+    found = {_pair(row): row for row in read_all_groups(connection, of_page(chosen), question)}
+    nothing = {name: over_nothing(name) for name in question.fields}
+    rows = [
+        found.get(pair, {"workflow_id": pair[0], "repository_id": pair[1], **nothing})
+        for pair in pairs
+    ]
+    if comparison is None:
+        return {_pair(row): {name: row[name] for name in names} for row in rows}
+    before = read_previous_groups(connection, of_page(comparison.previous), question, rows)
+    return {
+        _pair(row): {
+            **{name: row[name] for name in names},
+            **compared_row(
+                names,
+                rules,
+                row,
+                found_before if comparison.is_collected(row) else None,
+            ),
+        }
+        for row, found_before in zip(rows, before, strict=True)
+    }
 
 
 def _one(

@@ -160,3 +160,59 @@ def test_one_workflow_of_which_no_run_is_known(
     workflow = client.answer("/workflows/13", token)["data"]
     assert workflow["latest_run"] is None
     assert workflow["statistics"]["success_rate"] is None
+
+
+def test_parts_are_there_where_they_are_asked_for(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    rows = client.answer("/workflows", token)["data"]
+    assert not {"statistics", "health", "recent_runs"} & rows[0].keys()
+    path = "/workflows?include=statistics,health,recent_runs&fields=run_count&from=2026-01-02"
+    answer = client.answer(path, token)
+    assert answer["filter"] == {
+        "from": "2026-01-02",
+        "include": ["statistics", "health", "recent_runs"],
+        "fields": ["run_count"],
+    }
+    found = {row["workflow_id"]: row for row in answer["data"]}
+    assert {key: row["statistics"] for key, row in found.items()} == {
+        11: {"run_count": 2},
+        12: {"run_count": 1},
+        13: {"run_count": 0},
+        21: {"run_count": 1},
+    }
+    assert [run["run_id"] for run in found[11]["recent_runs"]] == [1, 2, 3]
+    assert found[12]["recent_runs"] == []  # it ran on another branch alone
+    assert {row["health"]["state"] for row in found.values()} == {"unknown"}
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("name", [11, 12, 21, 13]),
+        ("-name", [13, 21, 12, 11]),
+        ("-success_duration_p95_seconds", [11, 12, 13, 21]),
+        ("success_duration_p95_seconds", [11, 12, 13, 21]),
+        ("-run_count", [11, 12, 21, 13]),
+        ("run_count", [13, 12, 21, 11]),
+    ],
+)
+def test_workflows_come_in_an_order_and_what_is_not_known_last(
+    history: Marts,
+    client: ValidatingClient,
+    token: str,
+    sort: str,
+    expected: list[int],
+    limit: int,
+) -> None:
+    rows: list[Any] = []
+    after = ""
+    while True:
+        path = f"/workflows?sort={sort}&from=2026-01-02&limit={limit}{after}"
+        page = client.answer(path, token)
+        rows += page["data"]
+        if page["next"] is None:
+            break
+        after = f"&next={page['next']}"
+    assert [row["workflow_id"] for row in rows] == expected
