@@ -18,30 +18,33 @@ POOL_TIMEOUT_SECONDS = 3
 POOL_SIZE = 8
 # A transaction that waits longer for its own process is one whose process is gone.
 IDLE_SECONDS = 60
-# The marts that answers are read from.
-READ_MARTS = (
+# What every route with numbers stands on, and what some read beside it (`Database.reading`).
+CORE_MARTS = (
     "repositories",
     "workflows",
     "workflow_run_attempts",
     "workflow_runs",
     "jobs",
     "workflow_statistics_by_day",
-    "branch_health_intervals",
-    "flaky_job_occurrences",
-    "job_statistics_by_day",
 )
-READ_TABLES = (*READ_MARTS, "data_versions", "models", "behind")
+FURTHER_MARTS = (
+    "steps",
+    "job_statistics_by_day",
+    "repository_statistics_by_day",
+    "runner_statistics_by_hour",
+    "flaky_job_occurrences",
+    "branch_health_intervals",
+    "level_changes",
+    "collection_health_by_day",
+)
+READ_MARTS = (*CORE_MARTS, *FURTHER_MARTS)
+BOOKKEEPING = ("data_versions", "models", "behind")
+READ_TABLES = (*READ_MARTS, *BOOKKEEPING)
 
 # One snapshot for the whole answer. Sorting for percentiles should stay in memory.
 _READ_OPTIONS = (
     r"-c default_transaction_isolation=repeatable\ read "
     "-c default_transaction_read_only=on -c work_mem=32MB -c jit=off"
-)
-
-# A mart with another key is made anew under its name. A transaction that took its snapshot before
-# that would find the new table empty, so the names are held first; this takes no snapshot.
-_HOLD_MARTS = sql.SQL("lock table {} in access share mode").format(
-    sql.SQL(", ").join(sql.Identifier("marts", name) for name in READ_TABLES)
 )
 
 _UNBUILT = "select model from marts.models where built_at is null and model = any(%s) order by 1"
@@ -66,8 +69,13 @@ class Database:
         self._lock = threading.Lock()
 
     @contextmanager
-    def reading(self) -> Generator[Connection]:
+    def reading(self, *further: str) -> Generator[Connection]:
         """One read-only transaction with one snapshot, from which a whole answer is read.
+
+        A mart that is new, or of a new version, closes the routes that read it, and no other one.
+
+        Args:
+            further: the marts that the answer needs beside those that every one stands on.
 
         Raises:
             psycopg.OperationalError: the database is away, or a statement took too long.
@@ -75,8 +83,18 @@ class Database:
             NotBuiltError: one of them is new, or of a new version, and its rows are not all there.
         """
         with self._connection("read") as connection:
-            connection.execute(_HOLD_MARTS)
-            unbuilt = connection.execute(_UNBUILT, [list(READ_MARTS)]).fetchall()
+            marts = (*CORE_MARTS, *further)
+            # A mart with another key is made anew under its name. A transaction that took its
+            # snapshot before that would find the new table empty, so the names are held first;
+            # this takes no snapshot.
+            connection.execute(
+                sql.SQL("lock table {} in access share mode").format(
+                    sql.SQL(", ").join(
+                        sql.Identifier("marts", name) for name in (*marts, *BOOKKEEPING)
+                    )
+                )
+            )
+            unbuilt = connection.execute(_UNBUILT, [list(marts)]).fetchall()
             if unbuilt:
                 raise NotBuiltError(", ".join(row["model"] for row in unbuilt))
             yield connection

@@ -63,7 +63,7 @@ def get_branches_health(query: BranchesQuery) -> Response:
     """The state is of now. The range, by default of 28 days, is that of the times and counts; the
     rest of the filter chooses the workflows and groups that have such a run, of whatever time."""
     route = "/branches/health"
-    with current_database().reading() as connection:
+    with current_database().reading("branch_health_intervals") as connection:
         chosen = read_filter(connection, current_principal(), query)
         applied = dict(chosen.applied)
         for name in ("state", "include"):
@@ -91,7 +91,7 @@ def get_branches_health(query: BranchesQuery) -> Response:
 def get_branches_health_intervals(query: IntervalsQuery) -> Response:
     """Those that reach into the range, by default of 28 days."""
     route = "/branches/health/intervals"
-    with current_database().reading() as connection:
+    with current_database().reading("branch_health_intervals") as connection:
         chosen = read_filter(connection, current_principal(), query)
         page = read_page(query, route, chosen.applied)
         window = _window(connection, chosen)

@@ -64,7 +64,7 @@ def get_flaky_jobs(query: FlakyJobsQuery) -> Response:
     """By name in a workflow, over 28 days unless a range is asked for. A name that executed twice
     in an attempt cannot be matched, and is left out of its run."""
     route = "/flaky-jobs"
-    with current_database().reading() as connection:
+    with current_database().reading("flaky_job_occurrences", "job_statistics_by_day") as connection:
         chosen = read_filter(connection, current_principal(), query)
         comparison = read_comparison(connection, query, chosen)
         applied = {**chosen.applied, "sort": query.sort}
@@ -91,7 +91,7 @@ def get_flaky_jobs(query: FlakyJobsQuery) -> Response:
 def get_flaky_jobs_occurrences(query: OccurrencesQuery) -> Response:
     """Of the runs of 28 days unless a range is asked for."""
     route = "/flaky-jobs/occurrences"
-    with current_database().reading() as connection:
+    with current_database().reading("flaky_job_occurrences", "job_statistics_by_day") as connection:
         chosen = read_filter(connection, current_principal(), query)
         page = read_page(query, route, chosen.applied)
         key = CacheKey(route, chosen.applied, chosen.repository_ids, page)

@@ -138,7 +138,7 @@ def get_collection_health(query: HealthQuery, repository_id: int) -> Response:
     """What webhooks, polls or both saw of its attempts and jobs, and what polls corrected. A day
     without anything is not there."""
     route = "/repositories/{repository_id}/health"
-    with current_database().reading() as connection:
+    with current_database().reading("collection_health_by_day") as connection:
         repository_ids = visible_repositories(connection, current_principal(), (repository_id,))
         values: dict[str, Any] = {}
         applied: dict[str, Any] = {}

@@ -57,7 +57,9 @@ class SearchQuery(Parameters):
 def get_search(query: SearchQuery) -> Response:
     """Of what the viewer sees: what is named exactly first. Branches and actors are those of recent
     runs, jobs those of the last four weeks."""
-    with current_database().reading() as connection:
+    with current_database().reading(
+        "job_statistics_by_day", "repository_statistics_by_day"
+    ) as connection:
         repository_ids = visible_repositories(connection, current_principal(), ())
         applied = {"q": query.q, "limit": query.limit}
         key = CacheKey("/search", applied, repository_ids)

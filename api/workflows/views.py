@@ -83,7 +83,9 @@ def get_workflows(query: WorkflowsQuery) -> Response:
     filter chooses, `health` and `recent_runs` of the default branch, now."""
     term = _sorting_term(query)
     has_statistics = "statistics" in query.include
-    with current_database().reading() as connection:
+    # Only health reads intervals.
+    further = ["branch_health_intervals"] if "health" in query.include else []
+    with current_database().reading(*further) as connection:
         chosen = read_filter(
             connection,
             current_principal(),
