@@ -61,12 +61,6 @@ ASSETS = {
     "marts/repository_statistics_by_day",
     "marts/workflow_statistics_by_day",
     "marts/collection_health_by_day",
-    "exposures/repositories",
-    "exposures/workflows",
-    "exposures/stats",
-    "exposures/search",
-    "exposures/home_page",
-    "exposures/analysts_questions",
 }
 
 
@@ -80,7 +74,10 @@ def test_the_definitions_are_loadable() -> None:
 
 def test_the_assets_are_exactly_the_known_ones() -> None:
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == ASSETS
+    # Those come and go with the API; that they are complete, the rules over the manifest say.
+    exposures = {key for key in keys if key.startswith("exposures/")}
+    assert keys - exposures == ASSETS
+    assert {"exposures/stats", "exposures/home_page"} <= exposures
 
 
 def test_every_raw_table_and_every_mart_descends_from_github() -> None:

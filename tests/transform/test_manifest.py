@@ -70,7 +70,7 @@ def test_exposures_are_of_what_the_sql_of_their_files_reads() -> None:
         declared = {unique_id.rpartition(".")[2] for unique_id in exposure["depends_on"]["nodes"]}
         assert marts_read_in(files) == declared, f"{exposure['name']}: mend its depends_on"
         of_api -= set(files)
-    assert of_api == set(), "what reads marts belongs to an exposure"
+    assert of_api == set(), "what reads marts is an exposure: transform/models/exposures.yml"
 
 
 def test_who_takes_the_lock_of_builds_names_it_as_the_macro_does() -> None:
