@@ -37,6 +37,7 @@ from api.prometheus import views as metrics
 from api.repositories import purges, selections
 from api.repositories import views as repositories
 from api.responses import CSV_SUFFIX
+from api.runners import views as runners
 from api.search import views as search
 from api.stats import views as stats
 from api.webhooks import views as webhooks
@@ -104,6 +105,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, branches.blueprint, Access.AUTHENTICATED)
     register(app, flaky_jobs.blueprint, Access.AUTHENTICATED)
     register(app, costs.blueprint, Access.AUTHENTICATED)
+    register(app, runners.blueprint, Access.AUTHENTICATED)
     register(app, repositories.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)

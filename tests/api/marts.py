@@ -1,5 +1,7 @@
 """Marts without dbt, made of their contracts; test_real_marts asks for some that dbt built."""
 
+import hashlib
+import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -177,10 +179,19 @@ class Marts:
                 ),
                 [*values.values(), job_id],
             )
-        if "name" in values:
-            self.connection.execute(
-                "update marts.jobs set job_name_key = md5(name)::uuid where job_id = %s", [job_id]
-            )
+        self.connection.execute(
+            """
+            update marts.jobs set
+                job_name_key = md5(coalesce(name, ''))::uuid,
+                labels_key = md5(array(
+                    select distinct lower(label) as label
+                    from unnest(labels) as label
+                    order by label
+                )::text)::uuid
+            where job_id = %s
+            """,
+            [job_id],
+        )
 
     def flaky_job(self, failed_job_id: int, passed_job_id: int, **values: Any) -> None:
         """A job failed and then passed; values: further columns of the occurrence."""
@@ -233,6 +244,17 @@ class Marts:
             ended_at=end,
             duration_seconds=end and (end - start).total_seconds(),
             **{"health_group": "default_branch", "is_start_known": True, **values},
+        )
+
+    def runner_hour(self, repository_id: int, labels: list[str], hour: str, **values: Any) -> None:
+        """An hour of a set of labels, which are sorted."""
+        self._insert(
+            "marts.runner_statistics_by_hour",
+            repository_id=repository_id,
+            labels=labels,
+            labels_key=uuid.UUID(hashlib.md5(_array(labels), usedforsecurity=False).hexdigest()),
+            hour=moment(hour),
+            **values,
         )
 
     def remove_repository(self, repository_id: int) -> None:
@@ -324,6 +346,11 @@ def _insertion(table: str, names: tuple[str, ...]) -> bytes:
         sql.SQL(", ").join(sql.Placeholder() * len(names)),
     )
     return statement.as_bytes()
+
+
+def _array(texts: list[str]) -> bytes:
+    """Plain words as PostgreSQL writes their array."""
+    return f"{{{','.join(texts)}}}".encode()
 
 
 def _outcome(conclusion: str | None) -> dict[str, Any]:

@@ -167,13 +167,17 @@ class Installation:
                     duration_seconds=5**place,
                     billable_minutes=1,
                     unknown_minutes=0,
-                    labels=[f"labels-of-{repository.name}"],
+                    labels=["shared", f"labels-of-{repository.name}"],
+                    runner_name=f"runner of {repository.name}",
                     created_at=began,
                     started_at=began,
                     cost_day=began.date(),
                 )
             first = repository.id * 1_000
             self.marts.red_interval(own, (first, 1), "2026-01-01 01:00")
+            self.marts.runner_hour(
+                repository.id, ["shared"], "2026-01-01 00:00", job_count=2**place
+            )
             self.marts.flaky_job(first, first, lost_seconds=7**place)
             count = 2**place // len(workflow_ids)
             for workflow_id in workflow_ids:
