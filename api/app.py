@@ -23,6 +23,7 @@ from api.auth.access import Access, register
 from api.branches import views as branches
 from api.cache import backend as cache
 from api.cache import flights
+from api.changes import views as changes
 from api.costs import views as costs
 from api.current import current_settings
 from api.database import Database
@@ -106,6 +107,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, flaky_jobs.blueprint, Access.AUTHENTICATED)
     register(app, costs.blueprint, Access.AUTHENTICATED)
     register(app, runners.blueprint, Access.AUTHENTICATED)
+    register(app, changes.blueprint, Access.AUTHENTICATED)
     register(app, repositories.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)

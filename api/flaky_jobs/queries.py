@@ -234,6 +234,16 @@ def read_jobs(
     return {key_of(row): row for row in rows}
 
 
+def read_flaky_keys(connection: Connection, chosen: RunFilter) -> dict[JobKey, str | None]:
+    """The jobs with an occurrence, each with its name."""
+    query = sql.SQL(
+        "select occurrences.repository_id, occurrences.workflow_id, occurrences.job_name_key, "
+        "min(occurrences.job_name) as job_name from {} "
+        "group by occurrences.repository_id, occurrences.workflow_id, occurrences.job_name_key"
+    ).format(_occurrences(chosen))
+    return {key_of(row): row["job_name"] for row in connection.execute(query, _parameters(chosen))}
+
+
 def read_weeks(
     connection: Connection, chosen: RunFilter, keys: Sequence[JobKey]
 ) -> dict[JobKey, list[dict[str, Any]]]:

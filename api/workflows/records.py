@@ -3,6 +3,7 @@
 from pydantic import Field, create_model
 
 from api.branches.records import Health
+from api.changes.levels import Level
 from api.records import (
     Conclusion,
     Count,
@@ -85,7 +86,17 @@ ListedWorkflow = create_model(
 
 WorkflowWithStatistics = create_model(
     "WorkflowWithStatistics",
-    __base__=Workflow,
-    __doc__="A workflow, and the statistics of its runs that the filter chooses.",
+    __base__=(Workflow, PartialRecord),
+    __doc__="A workflow, the statistics of its runs that the filter chooses, and the parts that "
+    "`include` names.",
     statistics=(comparable(Statistics, Statistics), ...),
+    health=(Health, Field(None, description="Of its default branch, now.")),
+    levels=(
+        list[Level],
+        Field(
+            None,
+            description="Levels of the durations of its successful runs, by group and oldest "
+            "first; none where none ever changed.",
+        ),
+    ),
 )

@@ -12,6 +12,7 @@ from api.auth.access import current_principal
 from api.branches.queries import Branch, health_record, read_health
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_response
+from api.changes.levels import read_levels
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import bad_query, not_found
@@ -41,6 +42,7 @@ blueprint = Blueprint("workflows", __name__)
 
 _CONDITIONS = ("state", "name", "status", "conclusion")
 Part = Literal["statistics", "health", "recent_runs"]
+PartOfOne = Literal["health", "levels"]
 
 
 class WorkflowsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilter):
@@ -68,6 +70,10 @@ class WorkflowsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilt
 
 class WorkflowQuery(ChosenTerms, ComparisonParameters, WorkflowRunsFilter):
     """What GET /workflows/{workflow_id} may be asked; `repository` chooses as which one has it."""
+
+    include: Annotated[tuple[PartOfOne, ...], BeforeValidator(split)] = Field(
+        (), description="Parts that are left out otherwise."
+    )
 
 
 @blueprint.get("/workflows")
@@ -135,7 +141,8 @@ def get_workflow(query: WorkflowQuery, workflow_id: int) -> Response:
     the repository which defines it, else of the one with the newest run, among those that the
     viewer sees; `repository_id` says which, and `repository` chooses.
     """
-    with current_database().reading() as connection:
+    marts = {"health": "branch_health_intervals", "levels": "level_changes"}
+    with current_database().reading(*(marts[part] for part in query.include)) as connection:
         chosen = in_one_repository(
             connection,
             read_filter(connection, current_principal(), query, workflow_id=workflow_id),
@@ -146,6 +153,7 @@ def get_workflow(query: WorkflowQuery, workflow_id: int) -> Response:
             **chosen.applied,
             **({"fields": list(query.fields)} if query.fields else {}),
             **({"compare": query.compare} if query.compare else {}),
+            **({"include": list(query.include)} if query.include else {}),
         }
         route = "/workflows/{workflow_id}"
         key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids)
@@ -153,7 +161,9 @@ def get_workflow(query: WorkflowQuery, workflow_id: int) -> Response:
         return cached_response(
             connection,
             key,
-            lambda: _one(connection, chosen, comparison, workflow_id, fields, applied),
+            lambda: _one(
+                connection, chosen, comparison, workflow_id, fields, query.include, applied
+            ),
             is_expensive=True,
         )
 
@@ -310,10 +320,16 @@ def _one(
     comparison: Comparison | None,
     workflow_id: int,
     fields: tuple[str, ...],
+    include: tuple[PartOfOne, ...],
     applied: dict[str, Any],
 ) -> Body:
     workflow = find_workflow(connection, chosen.repository_ids, workflow_id)
     if workflow is None:
         raise not_found(f"Workflow {workflow_id}")
     workflow["statistics"] = read_compared_statistics(connection, chosen, comparison, fields)
+    branch = Branch(workflow["repository_id"], workflow_id)
+    if "health" in include:
+        workflow["health"] = health_record(read_health(connection, [branch])[branch])
+    if "levels" in include:
+        workflow["levels"] = read_levels(connection, branch.repository_id, workflow_id)
     return data_body(workflow, applied=applied, **told(comparison))

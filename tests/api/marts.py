@@ -252,9 +252,37 @@ class Marts:
             "marts.runner_statistics_by_hour",
             repository_id=repository_id,
             labels=labels,
-            labels_key=uuid.UUID(hashlib.md5(_array(labels), usedforsecurity=False).hexdigest()),
+            labels_key=_md5(_array(labels)),
             hour=moment(hour),
             **values,
+        )
+
+    def level_change(
+        self,
+        workflow_id: int,
+        first_run_id: int,
+        changed_at: str,
+        medians: tuple[float, float],
+        **values: Any,
+    ) -> None:
+        """A change of level, which holds until now unless said otherwise."""
+        job_name = values.get("job_name")
+        self._insert(
+            "marts.level_changes",
+            workflow_id=workflow_id,
+            repository_id=self._repositories[workflow_id],
+            first_run_id=first_run_id,
+            changed_at=moment(changed_at),
+            median_before_seconds=medians[0],
+            median_after_seconds=medians[1],
+            job_name_key=_md5((job_name or "").encode()),
+            **{
+                "run_count_before": 10,
+                "run_count_after": 10,
+                "still_holds": True,
+                "health_group": "default_branch",
+                **values,
+            },
         )
 
     def remove_repository(self, repository_id: int) -> None:
@@ -346,6 +374,11 @@ def _insertion(table: str, names: tuple[str, ...]) -> bytes:
         sql.SQL(", ").join(sql.Placeholder() * len(names)),
     )
     return statement.as_bytes()
+
+
+def _md5(text: bytes) -> uuid.UUID:
+    """As models make keys of texts."""
+    return uuid.UUID(hashlib.md5(text, usedforsecurity=False).hexdigest())
 
 
 def _array(texts: list[str]) -> bytes:

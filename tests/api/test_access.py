@@ -42,6 +42,7 @@ PROTECTED = [
     "/flaky-jobs/occurrences",
     "/costs",
     "/costs/unpriced",
+    "/changes",
     "/runners",
     "/runners/hours",
     "/runners/now",

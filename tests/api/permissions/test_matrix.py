@@ -37,6 +37,7 @@ def test_the_matrix_is_over_every_route_that_asks_who_sends(app: Flask) -> None:
         "GET /flaky-jobs/occurrences",
         "GET /costs",
         "GET /costs/unpriced",
+        "GET /changes",
         "GET /runners",
         "GET /runners/hours",
         "GET /runners/now",

@@ -1,0 +1,69 @@
+"""GET /changes."""
+
+from typing import Annotated
+
+from flask import Blueprint, Response
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from api.auth.access import current_principal
+from api.cache.keys import CacheKey
+from api.cache.responses import cached_response
+from api.changes.queries import read_changes
+from api.changes.records import Change
+from api.database import current_database
+from api.endpoints import endpoint
+from api.errors import bad_query
+from api.filters import RunsFilter, read_filter
+from api.pagination import DEFAULT_ROWS, MOST_ROWS
+from api.parameters import whole_number
+from api.responses import Body, list_body
+from api.stats.comparison import (
+    ComparisonParameters,
+    comparable_list,
+    key_of,
+    read_comparison,
+    told,
+)
+
+blueprint = Blueprint("changes", __name__)
+
+
+class ChangesQuery(RunsFilter):
+    """What GET /changes may be asked."""
+
+    limit: Annotated[
+        int,
+        BeforeValidator(whole_number(1, MOST_ROWS)),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
+    ] = Field(DEFAULT_ROWS, description="How many changes at most; the rest has less impact.")
+
+
+@blueprint.get("/changes")
+@endpoint(
+    "What clearly differs from the period before, ranked by what it costs or saves.",
+    tag="statistics",
+    query=ChangesQuery,
+    answer=comparable_list(Change),
+    is_list=True,
+)
+def get_changes(query: ChangesQuery) -> Response:
+    """Of workflows: median duration of successes, success rate, 95th percentile of waits, cost; of
+    jobs: median duration of successes, flaky rate. Over 28 days unless a range is asked for. There
+    are no further pages. A dollar ranks like 10,000 seconds, for which it buys a Linux runner."""
+    route = "/changes"
+    marts = ("flaky_job_occurrences", "job_statistics_by_day", "level_changes")
+    with current_database().reading(*marts) as connection:
+        chosen = read_filter(connection, current_principal(), query)
+        if "from" not in chosen.values:
+            raise bad_query("to", "needs a beginning: `from`, or `period`")
+        comparison = read_comparison(connection, ComparisonParameters(compare="previous"), chosen)
+        if comparison is None:
+            raise TypeError("a comparison was asked for")
+        applied = {**chosen.applied, "limit": query.limit}
+        key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids)
+
+        def compute() -> Body:
+            rows = read_changes(connection, chosen, comparison, query.limit)
+            return list_body(rows, None, applied=applied, **told(comparison))
+
+        return cached_response(connection, key, compute, is_expensive=True)
