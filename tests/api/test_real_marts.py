@@ -70,3 +70,46 @@ def test_daily_groups_are_the_daily_mart_and_every_route_answers(
         path = f"/workflows/{workflow['workflow_id']}?repository={workflow['repository_id']}"
         path += "&branch=@default&event=push"
         assert client.answer(path, token)["data"]["latest_run"] == workflow["latest_run"]
+
+
+def test_health_flakiness_costs_and_runners_agree_with_their_marts(
+    client: ValidatingClient, database_url: str
+) -> None:
+    with connect(database_url, autocommit=True) as connection:
+        token = create_token(connection, "test")[1]
+        with connection.cursor(row_factory=dict_row) as cursor:
+            [stored] = cursor.execute(
+                """
+                select
+                    (select count(*) from marts.flaky_job_occurrences) as occurrences,
+                    (select sum(estimated_cost_usd)::float8 from marts.cost_by_day) as cost,
+                    (select sum(job_count)::bigint from marts.cost_by_day) as jobs_with_cost,
+                    (select count(*) from marts.jobs where not is_carried_over) as jobs,
+                    (select count(*) from marts.branch_health_intervals) as intervals,
+                    (
+                        select count(*) from marts.branch_health_intervals where ended_at is null
+                    ) as red_branches
+                """
+            )
+    always = "from=2008-01-01&limit=500"
+
+    def rows(path: str) -> list[dict[str, Any]]:
+        answer = client.answer(path, token)
+        assert answer["next"] is None
+        found: list[dict[str, Any]] = answer["data"]
+        return found
+
+    flaky = rows(f"/flaky-jobs?{always}")
+    assert sum(row["occurrence_count"] for row in flaky) == stored["occurrences"]
+    assert len(rows(f"/flaky-jobs/occurrences?{always}")) == stored["occurrences"]
+    costs = client.answer("/costs?from=0001-01-01", token)[
+        "data"
+    ]  # some began in no year that can be
+    assert costs["estimated_cost_usd"] == pytest.approx(stored["cost"])
+    assert costs["job_count"] == stored["jobs_with_cost"]
+    assert sum(row["job_count"] for row in rows(f"/runners?{always}")) == stored["jobs"]
+    assert len(rows(f"/branches/health?{always}&state=red")) == stored["red_branches"]
+    assert len(rows(f"/branches/health/intervals?{always}")) == stored["intervals"]
+    for path in ("/costs/unpriced", "/runners/hours", "/runners/names", "/changes"):
+        client.answer(f"{path}?from=2008-01-01", token)
+    client.answer("/runners/now", token)
