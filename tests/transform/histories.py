@@ -198,6 +198,7 @@ class _Run:
             "head_branch": "gh-readonly-queue/main/pr-1" if event == "merge_group" else branch,
             "head_sha": self._choose(["aaa", "bbb", "ccc", None]),
             "head_repository_id": self._choose([repository_id] * 5 + [999, None]),
+            "pull_request_numbers": self._choose([[], [], [7], [8, 7], None]),
             "actor_login": self._choose(["someone", "a-bot[bot]", None]),
         }
 
@@ -356,6 +357,8 @@ class _Run:
             shape["run_attempt"] = None
         if "job_id" in row and self._is_likely(0.1):
             shape["labels"] = []
+        if "job_id" not in row and self._is_likely(0.1):
+            shape["pull_request_numbers"] = []
         if "job_id" not in row and shape["created_at"] and self._is_likely(0.1):
             shape["created_at"] -= timedelta(days=1)
         return shape

@@ -14,11 +14,11 @@ The newest state of something that was observed several times, as aggregates ove
 {%- endmacro %}
 
 {#- The same for an array; an empty one knows less than others. As text, since lengths differ. -#}
-{% macro newest_known_array(column) -%}
+{% macro newest_known_array(column, data_type) -%}
     (
         array_agg({{ column }}::text order by ({{ column }} = '{}')::integer, place)
         filter (where {{ column }} is not null)
-    )[1]::text[]
+    )[1]::{{ data_type }}
 {%- endmacro %}
 
 {#- What the newest of the webhooks said, unknown or not. -#}

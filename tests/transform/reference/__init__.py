@@ -35,6 +35,7 @@ OF_ATTEMPT = (
     "duration_seconds", "api_duration_seconds", "queue_seconds", "time_to_red_seconds",
     "red_overrun_seconds", "busy_seconds", "covered_seconds", "parallelism", "idle_seconds",
     "jobs_listed", "jobs_executed", "health_group", "was_approved", "gone_at", "html_url",
+    "pull_request_numbers",
 )  # fmt: skip
 OF_ATTEMPT_ALONE = (
     "run_created_at", "was_seen_by_webhook", "was_seen_by_poll", "was_corrected",

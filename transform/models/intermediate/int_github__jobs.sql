@@ -78,7 +78,7 @@ newest as (
         ) }} as started_at,
         {{ newest('completed_at') }} as completed_at,
         {{ newest_known('head_branch') }} as head_branch,
-        {{ newest_known_array('labels') }} as labels,
+        {{ newest_known_array('labels', 'text[]') }} as labels,
         {{ newest_known('runner_id') }} as runner_id,
         {{ newest_known('runner_name') }} as runner_name,
         {{ newest_known('runner_group_name') }} as runner_group_name,

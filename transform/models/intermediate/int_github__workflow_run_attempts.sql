@@ -69,6 +69,7 @@ newest_states as (
         {{ newest_known('triggering_actor_id') }} as triggering_actor_id,
         {{ newest_known('triggering_actor_login') }} as triggering_actor_login,
         {{ newest_known('head_repository_id') }} as head_repository_id,
+        {{ newest_known_array('pull_request_numbers', 'bigint[]') }} as pull_request_numbers,
         {{ newest_known('html_url') }} as html_url,
         {{ newest_known('gone_at') }} as gone_at,
         -- Until somebody approves it, this is what an attempt ended with.
@@ -100,6 +101,7 @@ newest_states as (
         triggering_actor_id,
         triggering_actor_login,
         head_repository_id,
+        pull_request_numbers,
         html_url,
         gone_at,
         false as was_approved,

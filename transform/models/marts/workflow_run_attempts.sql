@@ -171,6 +171,7 @@ select
     measured.head_branch,
     measured.head_sha,
     measured.head_repository_id,
+    measured.pull_request_numbers,
     measured.actor_id,
     measured.actor_login,
     measured.triggering_actor_id,

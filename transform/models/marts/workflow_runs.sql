@@ -79,6 +79,7 @@ select
     newest_attempts.head_branch,
     newest_attempts.head_sha,
     newest_attempts.head_repository_id,
+    newest_attempts.pull_request_numbers,
     newest_attempts.actor_id,
     newest_attempts.actor_login,
     newest_attempts.triggering_actor_id,

@@ -28,7 +28,14 @@ select
     nullif(triggering_actor_login, '')::text as triggering_actor_login,
     head_repository_id,
     nullif(head_repository_full_name, '')::text as head_repository_full_name,
-    pull_request_numbers,
+    case
+        when jsonb_typeof(pull_request_numbers) = 'array'
+            then array(
+                select numbers.number::bigint
+                from jsonb_array_elements_text(pull_request_numbers) as numbers (number)
+                where numbers.number is not null
+            )
+    end as pull_request_numbers,
     referenced_workflow_paths,
     nullif(html_url, '')::text as html_url,
     -- Only polling can notice that GitHub has it no more.
