@@ -32,6 +32,7 @@ from api.flaky_jobs import views as flaky_jobs
 from api.health import views as health
 from api.home import views as home
 from api.installation import views as installation
+from api.jobs import views as jobs
 from api.parameters import IdConverter
 from api.prometheus import counters
 from api.prometheus import views as metrics
@@ -39,6 +40,7 @@ from api.repositories import purges, selections
 from api.repositories import views as repositories
 from api.responses import CSV_SUFFIX
 from api.runners import views as runners
+from api.runs import views as runs
 from api.search import views as search
 from api.stats import views as stats
 from api.webhooks import views as webhooks
@@ -108,6 +110,8 @@ def create_app(settings: Settings) -> Flask:
     register(app, costs.blueprint, Access.AUTHENTICATED)
     register(app, runners.blueprint, Access.AUTHENTICATED)
     register(app, changes.blueprint, Access.AUTHENTICATED)
+    register(app, runs.blueprint, Access.AUTHENTICATED)
+    register(app, jobs.blueprint, Access.AUTHENTICATED)
     register(app, repositories.blueprint, Access.AUTHENTICATED)
     register(app, purges.blueprint, Access.AUTHENTICATED)
     register(app, selections.blueprint, Access.AUTHENTICATED)

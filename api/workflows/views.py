@@ -314,6 +314,20 @@ def _statistics(
     }
 
 
+def filter_of_workflow(
+    connection: Connection, query: WorkflowRunsFilter, workflow_id: int
+) -> RunFilter:
+    """The filter of a route below a workflow, for the workflow as one repository has it.
+
+    Raises:
+        Problem: as `read_filter`; 404 too where none of the repositories that are asked for has it.
+    """
+    chosen = read_filter(connection, current_principal(), query, workflow_id=workflow_id)
+    if not chosen.repository_ids:
+        raise not_found(f"Workflow {workflow_id}")
+    return in_one_repository(connection, chosen, workflow_id)
+
+
 def _one(
     connection: Connection,
     chosen: RunFilter,

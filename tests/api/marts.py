@@ -285,6 +285,32 @@ class Marts:
             },
         )
 
+    def step(self, job_id: int, number: int, name: str | None, **values: Any) -> None:
+        """A step of a job, a success unless said otherwise; values: columns of `marts.steps`."""
+        [(repository_id,)] = self.connection.execute(
+            "select repository_id from marts.jobs where job_id = %s", [job_id]
+        ).fetchall()
+        self._insert(
+            "marts.steps",
+            job_id=job_id,
+            step_number=number,
+            repository_id=repository_id,
+            name=name,
+            **{"status": "completed", "conclusion": "success", **values},
+        )
+
+    def job_days(self, workflow_id: int, job_name: str, day: str, **values: Any) -> None:
+        """A row of `marts.job_statistics_by_day`."""
+        self._insert(
+            "marts.job_statistics_by_day",
+            repository_id=self._repositories[workflow_id],
+            workflow_id=workflow_id,
+            day=day,
+            job_name=job_name,
+            job_name_key=_md5((job_name or "").encode()),
+            **values,
+        )
+
     def remove_repository(self, repository_id: int) -> None:
         """No longer monitored; its rows stay in the marts."""
         self.connection.execute(

@@ -88,6 +88,11 @@ LISTS = (
     "/runners/names?from=2026-01-01",
     "/workflows",
     "/workflows?name=build",
+    "/runs?from=2026-01-01&limit=500",
+    "/runs?from=2026-01-01&sort=-duration_seconds&limit=500",
+    "/runs?from=2026-01-01&branch=@default&job_name=build",
+    "/jobs?from=2026-01-01&limit=500",
+    "/jobs?from=2026-01-01&sort=duration_seconds&limit=500",
     "/repositories",
 )
 OF_ONE = (
@@ -110,6 +115,22 @@ OF_ONE = (
     "/changes?from=2026-01-01&to=2026-01-02&repository={name}",
     "/workflows/{workflow}?from=2026-01-01&include=health,levels",
     "/runners/names?from=2026-01-01&repository={id}",
+    "/workflows/{workflow}/jobs?from=2026-01-01",
+    "/workflows/{workflow}/jobs?from=2026-01-01&branch=@default&sort=-executed_run_count",
+    "/workflows/{workflow}/jobs.csv?from=2026-01-01",
+    "/workflows/{workflow}/steps?from=2026-01-01",
+    "/workflows/{workflow}/steps.csv?from=2026-01-01",
+    "/workflows/{workflow}/runs?from=2026-01-01",
+    "/workflows/{workflow}/runs.csv?from=2026-01-01",
+    "/workflows/{workflow}/timeline?from=2026-01-01",
+    "/runs?repository={id}&from=2026-01-01",
+    "/runs?workflow={workflow}&from=2026-01-01",
+    "/runs.csv?workflow={workflow}&from=2026-01-01",
+    "/runs/{run}",
+    "/runs/{run}?include=steps",
+    "/jobs?repository={name}&from=2026-01-01",
+    "/jobs.csv?workflow={workflow}&from=2026-01-01",
+    "/jobs/{run}",
     "/repositories?repository={id}",
     "/repositories?repository={name}",
 )
@@ -117,6 +138,12 @@ OF_ONE = (
 OF_SHARED = (
     "/workflows/{source}?from=2026-01-01",
     "/workflows/{source}?branch=@default&from=2026-01-01",
+    "/workflows/{source}/runs?from=2026-01-01",
+    "/workflows/{source}/jobs?from=2026-01-01",
+    "/workflows/{source}/steps?from=2026-01-01",
+    "/workflows/{source}/timeline?from=2026-01-01",
+    "/runs?workflow={source}&from=2026-01-01",
+    "/jobs?workflow={source}&from=2026-01-01",
     "/stats?workflow={source}",
     "/stats?workflow={source}&group_by=workflow_id",
     "/stats?workflow={source}&group_by=day,head_branch",
@@ -149,9 +176,15 @@ class Matrix:
         number, source = self.ids[name], self.ids[SOURCE] * 10
         for template in (*OF_ONE, *(OF_SHARED_IN_ONE if name in (SOURCE, RULED) else ())):
             yield (
-                template.format(id=number, name=name, workflow=number * 10, source=source),
                 template.format(
-                    id=NEVER_ID, name="octo/never", workflow=NEVER_ID * 10, source=source
+                    id=number, name=name, workflow=number * 10, source=source, run=number * 1_000
+                ),
+                template.format(
+                    id=NEVER_ID,
+                    name="octo/never",
+                    workflow=NEVER_ID * 10,
+                    source=source,
+                    run=NEVER_ID * 1_000,
                 ),
             )
 
@@ -185,7 +218,7 @@ class Matrix:
 
 
 def without_names(body: str, matrix: Matrix) -> str:
-    numbers = "|".join(f"{number}0?" for number in [*matrix.ids.values(), NEVER_ID])
+    numbers = "|".join(f"{number}0{{0,3}}" for number in [*matrix.ids.values(), NEVER_ID])
     return re.sub(rf"octo/\w+|\b(?:{numbers})\b", "NAME", body)
 
 

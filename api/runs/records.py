@@ -1,0 +1,134 @@
+"""What answers hold of runs."""
+
+from pydantic import Field
+
+from api.jobs.records import JobOfRun, Usual
+from api.records import (
+    Conclusion,
+    Count,
+    Day,
+    Id,
+    Record,
+    Seconds,
+    Status,
+    Time,
+    Url,
+    WholeSeconds,
+)
+
+
+class Run(Record):
+    """A run, as its newest attempt."""
+
+    run_id: Id
+    run_number: Count | None
+    run_attempt: Count
+    repository_id: Id
+    repository_full_name: str
+    workflow_id: Id
+    workflow_name: str
+    name: str | None
+    display_title: str | None
+    event: str | None
+    status: Status | str | None
+    conclusion: Conclusion | str | None
+    is_completed: bool
+    is_decisive: bool
+    head_branch: str | None
+    head_sha: str | None
+    head_repository_id: Id | None
+    pull_request_numbers: list[int] | None = Field(
+        description="Of the pull requests that GitHub counts the run to; null: nobody knows."
+    )
+    actor_id: Id | None
+    actor_login: str | None
+    triggering_actor_id: Id | None
+    triggering_actor_login: str | None
+    day: Day
+    created_at: Time = Field(description="Of its first attempt.")
+    run_started_at: Time | None
+    updated_at: Time | None
+    ended_at: Time | None
+    duration_seconds: WholeSeconds | None
+    api_duration_seconds: WholeSeconds | None
+    queue_seconds: WholeSeconds | None
+    time_to_signal_seconds: WholeSeconds | None
+    time_to_red_seconds: WholeSeconds | None
+    red_overrun_seconds: WholeSeconds | None
+    busy_seconds: WholeSeconds | None
+    covered_seconds: WholeSeconds | None
+    parallelism: Seconds | None = Field(description="Busy ÷ covered seconds.")
+    idle_seconds: WholeSeconds | None
+    first_attempt_conclusion: Conclusion | str | None
+    is_flaky: bool
+    ambiguous_name_count: Count
+    health_group: str | None
+    jobs_listed: Count
+    jobs_executed: Count
+    was_approved: bool = Field(description="Whether it was seen to wait for an approval.")
+    html_url: Url | None
+    gone_at: Time | None = Field(
+        description="Since when GitHub has it no more; it stays in every statistic."
+    )
+
+
+class Attempt(Record):
+    """An attempt of a run, with its jobs."""
+
+    run_attempt: Count
+    is_known: bool = Field(
+        description="False: it could not be had, so that nothing but jobs may be known of it."
+    )
+    status: Status | str | None
+    conclusion: Conclusion | str | None
+    created_at: Time | None
+    run_started_at: Time | None
+    updated_at: Time | None
+    ended_at: Time | None
+    duration_seconds: WholeSeconds | None
+    api_duration_seconds: WholeSeconds | None
+    queue_seconds: WholeSeconds | None
+    time_to_red_seconds: WholeSeconds | None
+    red_overrun_seconds: WholeSeconds | None
+    busy_seconds: WholeSeconds | None
+    covered_seconds: WholeSeconds | None
+    parallelism: Seconds | None
+    idle_seconds: WholeSeconds | None
+    jobs_listed: Count | None
+    jobs_executed: Count | None
+    actor_login: str | None
+    triggering_actor_login: str | None = Field(description="Who started this attempt.")
+    html_url: Url | None
+    gone_at: Time | None
+    jobs: list[JobOfRun] = Field(description="In the order in which they started.")
+
+
+class RunDetail(Run):
+    """A run with all its attempts and their jobs, beside what is usual for it."""
+
+    usual: Usual = Field(description="Of the successful runs of its workflow.")
+    previous_run_id: Id | None = Field(
+        description="The run of its workflow and branch that was created before it."
+    )
+    next_run_id: Id | None = Field(
+        description="The run of its workflow and branch that was created after it."
+    )
+    attempts: list[Attempt] = Field(description="From the first on, each number once.")
+
+
+class Timeline(Record):
+    """Runs as columns, oldest first: the values at one place belong to one run."""
+
+    run_count: Count = Field(description="How many runs the filter chooses.")
+    is_thinned: bool = Field(
+        description="Whether not all of them are here, but of each of many buckets of runs in a "
+        "row those with the shortest and the longest duration."
+    )
+    run_id: list[Id]
+    run_attempt: list[Count]
+    created_at: list[Time]
+    duration_seconds: list[WholeSeconds | None]
+    queue_seconds: list[WholeSeconds | None]
+    conclusion: list[Conclusion | str | None]
+    head_sha: list[str | None]
+    display_title: list[str | None]
