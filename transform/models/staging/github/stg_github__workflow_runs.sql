@@ -30,11 +30,7 @@ select
     nullif(head_repository_full_name, '')::text as head_repository_full_name,
     case
         when jsonb_typeof(pull_request_numbers) = 'array'
-            then array(
-                select numbers.number::bigint
-                from jsonb_array_elements_text(pull_request_numbers) as numbers (number)
-                where numbers.number is not null
-            )
+            then array(select jsonb_array_elements_text(pull_request_numbers)::bigint)
     end as pull_request_numbers,
     referenced_workflow_paths,
     nullif(html_url, '')::text as html_url,
