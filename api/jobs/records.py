@@ -74,7 +74,7 @@ class Job(Record):
     is_impossible_duration: bool
     labels: list[str] | None
     runner_class: str
-    runner_id: int | None
+    runner_id: Count | None
     runner_name: str | None
     runner_group_name: str | None
     billable_minutes: Count | None
