@@ -94,6 +94,8 @@ LISTS = (
     "/jobs?from=2026-01-01&limit=500",
     "/jobs?from=2026-01-01&sort=duration_seconds&limit=500",
     "/repositories",
+    "/search?q=secret",
+    "/search?q=build&limit=50",
 )
 OF_ONE = (
     "/stats?repository={id}",
