@@ -51,8 +51,8 @@ def get_changes(query: ChangesQuery) -> Response:
     jobs: median duration of successes, flaky rate. Over 28 days unless a range is asked for. There
     are no further pages. A dollar ranks like 10,000 seconds, for which it buys a Linux runner."""
     route = "/changes"
-    marts = ("flaky_job_occurrences", "job_statistics_by_day", "level_changes")
-    with current_database().reading(*marts) as connection:
+    further = ("flaky_job_occurrences", "job_statistics_by_day", "level_changes")
+    with current_database().reading(*further) as connection:
         chosen = read_filter(connection, current_principal(), query)
         if "from" not in chosen.values:
             raise bad_query("to", "needs a beginning: `from`, or `period`")
