@@ -1,15 +1,19 @@
 """What answers hold of runs."""
 
+from typing import Literal, TypeAlias
+
 from pydantic import Field
 
-from api.jobs.records import JobOfRun, Usual
+from api.jobs.records import FailedStep, JobOfRun, Usual
 from api.records import (
     Conclusion,
     Count,
     Day,
     Id,
+    Rate,
     Record,
     Seconds,
+    Since,
     Status,
     Time,
     Url,
@@ -132,3 +136,79 @@ class Timeline(Record):
     conclusion: list[Conclusion | str | None]
     head_sha: list[str | None]
     display_title: list[str | None]
+
+
+class DefaultBranchEvidence(Record):
+    """The newest job of this name on the default branch that was decided before this one began."""
+
+    conclusion: Conclusion | str
+    run: Since
+    red_since: Since | None = Field(
+        description="The run with which its failures in a row there began; null: it passed."
+    )
+
+
+class RunOnBranch(Since):
+    """A run, and its branch."""
+
+    head_branch: str
+
+
+class ElsewhereEvidence(Record):
+    """Jobs of this name on other branches that began within 24 hours before or after this one."""
+
+    failed_branch_count: Count
+    branch_count: Count
+    runs: list[RunOnBranch] = Field(
+        description="Of the newest three of these branches, the newest run that failed so."
+    )
+
+
+class FlakyEvidence(Record):
+    """Flaky occurrences of this name in the 28 days before the run."""
+
+    occurrence_count: Count
+    executed_run_count: Count = Field(description="Runs in which a job of the name executed.")
+    flaky_rate: Rate | None
+    flaky_rate_lower_bound: Rate | None
+    flaky_rate_upper_bound: Rate | None
+    last: Since | None = Field(description="The run of the newest one.")
+    same_step_count: Count = Field(description="Those in which the same step failed.")
+
+
+class RunnerEvidence(Record):
+    """Decided jobs of this name on the same runner in the 28 days before the run."""
+
+    runner_name: str
+    failure_count: Count
+    job_count: Count
+
+
+Context: TypeAlias = Literal[
+    "default_branch", "elsewhere", "flaked_before", "only_here", "no_history"
+]
+
+
+class JobFailure(Record):
+    """A failed job, and what tells whether the change of its run is the reason."""
+
+    job_id: Id
+    name: str | None
+    run_attempt: Count
+    conclusion: Conclusion | str
+    started_at: Time | None
+    completed_at: Time | None
+    duration_seconds: WholeSeconds | None
+    failed_step: FailedStep | None
+    html_url: Url | None
+    usual: Usual = Field(description="Of the successful jobs of its name in its workflow.")
+    context: Context = Field(
+        description="The first that holds: it is also red on the default branch, it failed on "
+        "another branch, it was flaky before, it failed only here, it never ran before."
+    )
+    default_branch: DefaultBranchEvidence | None = Field(
+        description="Null: no job of this name was decided there before."
+    )
+    elsewhere: ElsewhereEvidence
+    flaky: FlakyEvidence
+    runner: RunnerEvidence | None = Field(description="Null: the runner's name is unknown.")

@@ -22,8 +22,9 @@ from api.pagination import PageParameters, read_page
 from api.parameters import Parameters, RepeatedTexts, split
 from api.records import list_of, one
 from api.responses import Body, data_body, list_body
+from api.runs.failures import read_failures
 from api.runs.queries import find_run, list_runs, read_run, read_timeline
-from api.runs.records import Run, RunDetail, Timeline
+from api.runs.records import JobFailure, Run, RunDetail, Timeline
 from api.workflows.views import filter_of_workflow
 
 blueprint = Blueprint("runs", __name__)
@@ -92,6 +93,28 @@ def get_runs(query: RunsQuery) -> Response:
     with current_database().reading() as connection:
         chosen = read_filter(connection, current_principal(), query)
         return _list(connection, query, query.sort, chosen, "/runs")
+
+
+@blueprint.get("/runs/<id:run_id>/failures")
+@endpoint(
+    "Is it mine? The failed jobs of a run, each with what tells for and against it.",
+    tag="runs",
+    answer=list_of(JobFailure),
+    is_list=True,
+)
+def get_run_failures(run_id: int) -> Response:
+    """The executed jobs of the newest attempt that ended failure or timed_out, in the order in
+    which they started: all at once. All evidence is of jobs with the same name in the same
+    workflow and repository."""
+    further = ("job_statistics_by_day", "flaky_job_occurrences")
+    with current_database().reading(*further) as connection:
+        run = run_that_is_visible(connection, run_id)
+        key = CacheKey("/runs/{run_id}/failures", {"run_id": run_id}, (run["repository_id"],))
+
+        def compute() -> Body:
+            return list_body(read_failures(connection, run), None, applied={})
+
+        return cached_response(connection, key, compute, is_expensive=True)
 
 
 @blueprint.get("/workflows/<id:workflow_id>/runs")

@@ -53,6 +53,7 @@ PROTECTED = [
     "/workflows/11/timeline",
     "/runs",
     "/runs/11",
+    "/runs/11/failures",
     "/jobs",
     "/jobs/11",
     "/repositories",

@@ -151,7 +151,7 @@ def test_a_viewer_has_one_under_way_per_route_and_more_is_refused(
     first = threads.submit(ask, app, "/stats", token)
     wait_until(lambda: computing.count == 1)
     assert_too_expensive(ask(app, "/stats?event=push", token))
-    assert ask(app, "/workflows/10", token).status_code == 200, "another route"
+    assert ask(app, "/flaky-jobs", token).status_code == 200, "another route"
     for cheap in ("/workflows", "/repositories"):
         assert ask(app, cheap, token).status_code == 200
     of_other = threads.submit(ask, app, "/stats?event=push", other)

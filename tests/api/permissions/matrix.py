@@ -94,8 +94,6 @@ LISTS = (
     "/jobs?from=2026-01-01&limit=500",
     "/jobs?from=2026-01-01&sort=duration_seconds&limit=500",
     "/repositories",
-    "/search?q=secret",
-    "/search?q=build&limit=50",
 )
 OF_ONE = (
     "/stats?repository={id}",
@@ -129,6 +127,7 @@ OF_ONE = (
     "/runs?workflow={workflow}&from=2026-01-01",
     "/runs.csv?workflow={workflow}&from=2026-01-01",
     "/runs/{run}",
+    "/runs/{run}/failures",
     "/runs/{run}?include=steps",
     "/jobs?repository={name}&from=2026-01-01",
     "/jobs.csv?workflow={workflow}&from=2026-01-01",

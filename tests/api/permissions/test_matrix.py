@@ -48,9 +48,10 @@ def test_the_matrix_is_over_every_route_that_asks_who_sends(app: Flask) -> None:
         "GET /workflows/{workflow_id}/timeline",
         "GET /runs",
         "GET /runs/{run_id}",
+        "GET /runs/{run_id}/failures",
         "GET /jobs",
         "GET /jobs/{job_id}",
-        "GET /search",
+        "GET /search",  # in a test of its own
         "GET /repositories/{repository_id}",
         "GET /repositories/{repository_id}/health",
         # Of oneself, or for operators: test_account, test_installation.
@@ -99,6 +100,17 @@ def test_what_is_public_is_closed_when_github_has_not_confirmed_it_for_an_hour(
     matrix.installation.refuse_collector(minutes=60, but_for=matrix.ids["octo/open"])
     for who in callers:
         check(matrix, who, UNCONFIRMED[who])
+
+
+def test_a_search_finds_what_one_may_see_and_nothing_that_is_hidden(matrix: Matrix) -> None:
+    for who, rights in BEFORE.items():
+        if isinstance(rights, int):
+            continue
+        for q in ("octo", "build", "secret"):
+            found = matrix.callers[who].read(f"/search?q={q}&limit=50")["data"]
+            names = {hit["repository_full_name"] for hit in found} - {None}
+            assert names <= rights, (who, q)
+            assert q != "octo" or names == rights, who
 
 
 def test_a_stranger_learns_nothing_of_runs_that_a_ruleset_of_a_public_source_started(
