@@ -101,15 +101,10 @@ raw.unbuilt_loads until a build is through that had taken it in, or found it tak
         {%- for mart in marts_in_use() %}
             {%- for entry in mart.config.meta.touched_by if entry.source and loads %}
                 {%- if load_column(entry.source) %}
-        with loads (load_id) as (values ({{ loads | join("), (") }})),
-        changed as (
-            select observed.*
-            from loads
-            cross join lateral (
-                select * from raw.{{ entry.source }} as observed
-                where observed.{{ load_column(entry.source) }} = loads.load_id
-                offset 0
-            ) as observed
+        {#- As literals: of each PostgreSQL knows how few rows it brought, however large another was. -#}
+        with changed as (
+            select * from raw.{{ entry.source }}
+            where {{ load_column(entry.source) }} in ({{ loads | join(", ") }})
         )
         {{ insert_scopes(mart, touched_scopes(entry), "change") }};
                 {%- endif %}

@@ -40,6 +40,19 @@ lateral subquery, which gives one row or none.
     )
 {%- endmacro %}
 
+{#-
+The rows of a view that have a value of another relation's in a column, as a lateral subquery. A view of
+two tables has no statistics: joined, it would be read whole. `offset` keeps it from being joined.
+-#}
+{% macro rows_of(view, column, value) -%}
+    (
+        select found.*
+        from {{ view }} as found
+        where found.{{ column }} = {{ value }}
+        offset 0
+    )
+{%- endmacro %}
+
 {#- Which six hours of a day a time lies in, by their beginning. -#}
 {% macro six_hours_of(time) -%}
     date_bin('6 hours', {{ time }}, '2000-01-01 00:00+00')

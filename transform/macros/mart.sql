@@ -193,16 +193,20 @@ many are a table with statistics.
     select (select count(*) from unwanted) + (select count(*) from differing)
 {% endmacro %}
 
-{#- The first rows of a table: there is nothing to compare with. -#}
+{#-
+The first rows of a table: there is nothing to compare with. What is given back is written once more, and
+so whole rows are only where a child reads them.
+-#}
 {% macro fill(relation, sql) %}
     {%- set columns = model.columns.keys() | list %}
+    {%- set told = tell_children("written") %}
     with
     written as (
         insert into {{ relation }} ({{ columns | join(", ") }})
         select {{ columns | join(", ") }} from ({{ sql }}) as computed
-        returning *
+        returning {{ "*" if told | trim else "repository_id" }}
     ),
-    {{ tell_children("written") }}
+    {{ told }}
     {{ raise_data_versions("written") }}
     select count(*) from written
 {% endmacro %}

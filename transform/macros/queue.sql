@@ -37,13 +37,13 @@ that fails, a kill at any moment and a load that commits late leave what is to b
 
 {#-
 What of `changed` touches which scopes of a mart, by one entry of its `touched_by`, as a query. Without
-`columns` the entry has a query of its own.
+`columns` the entry has a query of its own, which reads nothing where nothing changed.
 -#}
 {% macro touched_scopes(entry) -%}
     {%- if entry.columns -%}
         select {{ entry.columns | join(", ") }} from changed {{ "where " ~ entry.where if entry.where }}
     {%- else -%}
-        {{ entry.query }}
+        select * from ({{ entry.query }}) as scopes where exists (select from changed)
     {%- endif -%}
 {%- endmacro %}
 
@@ -59,7 +59,7 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
     {%- for mart in marts_in_use() %}
         {%- for entry in mart.config.meta.touched_by if entry.parent == model.name %}
     touched_{{ mart.name }}_{{ loop.index }} as (
-        with changed as (select * from {{ changed }})
+        with changed as not materialized (select * from {{ changed }})
         {{ insert_scopes(mart, touched_scopes(entry), "change") }}
     ),
         {%- endfor %}

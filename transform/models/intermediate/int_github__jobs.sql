@@ -19,8 +19,11 @@ standard_classes as (
 
 observations as not materialized (
     select jobs.*
-    from {{ ref('stg_github__workflow_jobs') }} as jobs
-    inner join touched on jobs.run_id = touched.run_id
+    from touched
+    cross join
+        lateral
+        {{ rows_of(ref('stg_github__workflow_jobs'), 'run_id', 'touched.run_id') }}
+            as jobs
 ),
 
 seen_by_webhook as materialized (

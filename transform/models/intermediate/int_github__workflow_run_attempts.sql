@@ -5,8 +5,11 @@ with touched as (
 
 observations as not materialized (
     select runs.*
-    from {{ ref('stg_github__workflow_runs') }} as runs
-    inner join touched on runs.run_id = touched.run_id
+    from touched
+    cross join
+        lateral
+        {{ rows_of(ref('stg_github__workflow_runs'), 'run_id', 'touched.run_id') }}
+            as runs
 ),
 
 seen_by_webhook as materialized (

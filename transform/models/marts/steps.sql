@@ -26,7 +26,10 @@ observations as (
             0
         ) as completed_step_count
     from jobs
-    inner join {{ ref('stg_github__workflow_jobs') }} as observed on jobs.job_id = observed.job_id
+    cross join
+        lateral
+        {{ rows_of(ref('stg_github__workflow_jobs'), 'job_id', 'jobs.job_id') }}
+            as observed
 ),
 
 -- Of a job that is still open, what tells of most completed steps counts.

@@ -1,0 +1,76 @@
+"""How PostgreSQL reads what a mart needs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.support.dbt_project import Project
+
+pytestmark = pytest.mark.integration
+
+# What grows with history; a plan may read all of the others.
+LARGE = {
+    "workflow_runs",
+    "workflow_jobs",
+    "webhook_runs",
+    "webhook_jobs",
+    "workflow_run_attempts",
+    "jobs",
+    "steps",
+    "int_github__workflow_run_attempts",
+    "int_github__jobs",
+}
+A_VALUE = {
+    "bigint": sql.SQL("'1'::bigint"),
+    "date": sql.SQL("'2026-03-01'::date"),
+    "text": sql.SQL("'default_branch'::text"),
+    "timestamp with time zone": sql.SQL("'2026-03-01 10:00+00'::timestamptz"),
+    "uuid": sql.SQL("'00000000-0000-0000-0000-000000000000'::uuid"),
+}
+
+
+def test_of_a_few_scopes_no_large_table_is_read_whole(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    outcome = project.invoke("compile", "--select", "config.materialized:incremental")
+    assert outcome.success, outcome.exception
+    marts = [each.node for each in outcome.result if each.node.resource_type == "model"]
+    # What has an index to be read by is read by it, however small it is here.
+    database.execute("set enable_seqscan = off")
+
+    read_whole = {
+        (mart.name, table)
+        for mart in marts
+        for table in _read_whole(_plan(database, mart))
+        if table in LARGE
+    }
+
+    assert len(marts) > 10
+    assert read_whole == set()
+
+
+def _plan(database: psycopg.Connection[Any], mart: Any) -> dict[str, Any]:
+    scope = mart.config.meta["scope"]
+    row = database.execute(
+        sql.SQL(
+            "explain (format json) with touched ({}) as (values ({})), "
+            "computed as materialized ({}) select * from computed"
+        ).format(
+            sql.SQL(", ").join(map(sql.Identifier, scope)),
+            sql.SQL(", ").join(A_VALUE[mart.columns[name].data_type] for name in scope),
+            sql.SQL(mart.compiled_code),
+        )
+    ).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row[0][0]["Plan"]
+    return plan
+
+
+def _read_whole(plan: dict[str, Any]) -> Iterator[str]:
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for child in plan.get("Plans", []):
+        yield from _read_whole(child)
