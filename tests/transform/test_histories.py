@@ -31,7 +31,7 @@ def marts_of(observations: Iterable[Observation]) -> dict[str, list[Row]]:
 
 @pytest.fixture(scope="module")
 def marts() -> dict[str, list[Row]]:
-    return marts_of(History.of(1, 200).observations)
+    return marts_of(History.of(2, 200).observations)
 
 
 def test_every_shape_is_there(marts: dict[str, list[Row]]) -> None:
