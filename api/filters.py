@@ -43,6 +43,8 @@ DEFAULT_BRANCH = "@default"
 ME = "@me"
 DEFAULT_DAYS = 28
 MOST_DAYS = 3660
+# Longer than GitHub has been there.
+MOST_YEARS_BY_TIME = 25
 _PERIOD = re.compile(r"([1-9][0-9]{0,3})([dw])")
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 
@@ -272,6 +274,20 @@ class RunFilter:
         return self.values.keys() <= {"from", "to", "workflow"} and all(
             _is_midnight(self.values[name]) for name in ("from", "to") if name in self.values
         )
+
+    def check_buckets(self) -> None:
+        """Where an answer tells every bucket of the range, refuse one that nobody could read: a few
+        letters would ask for thousands of years of days.
+
+        Raises:
+            Problem: 400.
+        """
+        start, now = self.values.get("from"), datetime.now(UTC)
+        end = self.values.get("to", now)
+        if start is not None and end - start > timedelta(days=366 * MOST_YEARS_BY_TIME):
+            raise bad_query(
+                "from", f"must lie at most {MOST_YEARS_BY_TIME} years before the end, by time"
+            )
 
     def where(self, runs: str = "runs") -> sql.Composed:
         """The conditions over runs under this name; that a run has such a job is one of them."""

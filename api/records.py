@@ -65,7 +65,6 @@ Usd: TypeAlias = Annotated[float, WithJsonSchema({"type": "number"})]
 Url: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
 Time: TypeAlias = datetime
 Day: TypeAlias = date
-Anything: TypeAlias = Annotated[Any, WithJsonSchema({})]
 
 Status: TypeAlias = Literal["requested", "queued", "pending", "waiting", "in_progress", "completed"]
 Conclusion: TypeAlias = Literal[

@@ -151,6 +151,7 @@ def list_open_sessions(query: PageParameters) -> Response:
 def delete_session(session_id: str) -> Response:
     """One's own, an operator's anybody's: with all that rest on the same sign-in."""
     principal = current_principal()
+    sign_in = current_sign_in(current_settings())  # before it is noted that a session was ended
     with current_database().writing() as connection:
         known = find_session(connection, session_id, _whose(principal))
         if known is None:
@@ -162,7 +163,6 @@ def delete_session(session_id: str) -> Response:
             token_id=principal.token_id,
             of_user_id=known["user_id"],
         )
-    sign_in = current_sign_in(current_settings())
     grants.revoke(
         current_database(),
         sign_in.cipher,

@@ -66,6 +66,7 @@ def get_flaky_jobs(query: FlakyJobsQuery) -> Response:
     route = "/flaky-jobs"
     with current_database().reading("flaky_job_occurrences", "job_statistics_by_day") as connection:
         chosen = read_filter(connection, current_principal(), query)
+        chosen.check_buckets()  # each week is told
         comparison = read_comparison(connection, query, chosen)
         applied = {**chosen.applied, "sort": query.sort}
         if query.compare:

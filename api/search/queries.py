@@ -62,13 +62,17 @@ _JOB: LiteralString = """
 # The newest runs that a viewer sees; `materialized`, so that it is bounded before it is searched.
 _RECENT: LiteralString = """
     with recent as materialized (
-        select repository_id, head_branch, head_sha, actor_login, created_at
+        select run_id, run_number, repository_id, head_branch, actor_login, created_at
         from marts.workflow_runs
         where repository_id = any(%(repositories)s)
         order by created_at desc
         limit %(recent)s
     )
 """
+# No index knows numbers of runs, which begin anew in each workflow.
+_OF_RECENT_NUMBER: LiteralString = (
+    "runs.run_id in (select recent.run_id from recent where recent.run_number = %(number)s)"
+)
 _JOB_NAME: LiteralString = """
     select distinct 'job' as kind, days.job_name as name, days.workflow_id, days.repository_id,
         monitored.full_name as repository_full_name
@@ -184,7 +188,8 @@ def _by_text(connection: Connection, q: str, parameters: dict[str, Any]) -> list
     if q.isdecimal() and len(q) <= 18:
         parameters = {**parameters, "number": int(q)}
         statements[:0] = [
-            (_RUN, "(runs.run_id = %(number)s or runs.run_number = %(number)s)"),
+            (_RUN, "runs.run_id = %(number)s"),
+            (_RECENT + _RUN, _OF_RECENT_NUMBER),
             (_JOB, "jobs.job_id = %(number)s"),
         ]
     if _SHA.fullmatch(q.lower()):

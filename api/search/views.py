@@ -55,8 +55,8 @@ class SearchQuery(Parameters):
     answer=SearchAnswer,
 )
 def get_search(query: SearchQuery) -> Response:
-    """Of what the viewer sees: what is named exactly first. Branches and actors are those of recent
-    runs, jobs those of the last four weeks."""
+    """Of what the viewer sees: what is named exactly first. Branches, actors and numbers are those
+    of recent runs, jobs those of the last four weeks."""
     with current_database().reading(
         "job_statistics_by_day", "repository_statistics_by_day"
     ) as connection:

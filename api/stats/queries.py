@@ -536,6 +536,7 @@ def _buckets(run_filter: RunFilter, name: str, first: str) -> tuple[sql.Composed
     key = sql.Identifier(group.key)
     if name == "hour_of_week":
         return sql.SQL("generate_series(0, 167) as hours({})").format(key), {}
+    run_filter.check_buckets()
     later = timedelta(days=run_filter.days_later)
     start: datetime | None = run_filter.values.get("from")
     end: datetime | None = run_filter.values.get("to")

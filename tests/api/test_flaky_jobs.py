@@ -189,3 +189,11 @@ def test_occurrences_are_listed_newest_run_first(
     assert walked == rows
     text = client.get(path, headers={**bearer(token), "Accept": "text/csv"}).text
     assert len(text.splitlines()) == 6
+
+
+def test_a_range_of_which_nobody_could_read_the_weeks_is_refused(
+    marts: Marts, client: ValidatingClient, token: str
+) -> None:
+    response = client.get("/flaky-jobs?from=0001-01-01&to=9999-12-31", headers=bearer(token))
+    assert response.status_code == 400
+    assert response.get_json()["errors"][0]["parameter"] == "from"

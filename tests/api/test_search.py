@@ -18,7 +18,7 @@ def history(marts: Marts) -> Marts:
     marts.repository(2, "acme/Gadgets")
     marts.workflow(11, 1, "Build widgets", path=".github/workflows/build.yml")
     marts.workflow(21, 2, "Test")
-    marts.run(101, 11, "2026-01-01 00:00", head_sha=SHA, head_branch="widgets-2", run_number=7)
+    marts.run(101, 11, "2026-01-01 00:00", head_sha=SHA, head_branch="widgets-2", run_number=77)
     marts.run(201, 21, "2026-01-02 00:00", display_title="Mend it", actor_login="widgeteer")
     marts.job(1001, 201, name="lint")
     return marts
@@ -46,6 +46,7 @@ def hits(client: ValidatingClient, token: str, q: str) -> list[tuple[str, str]]:
         ("GADGETS", [("repository", "acme/Gadgets")]),
         ("build.yml", [("workflow", "Build widgets")]),
         ("201", [("run", "Mend it")]),
+        ("77", [("run", "101")]),
         ("1001", [("job", "lint")]),
         (SHA[:7], [("commit", SHA)]),
         ("nothing like it", []),
