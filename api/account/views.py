@@ -1,8 +1,10 @@
 """/tokens and /sessions: one's own; an operator's, everybody's."""
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, request
+from psycopg import Connection
 
 from actionsight import api_tokens, audit
 from api.account.queries import find_session, find_token, list_sessions, list_tokens
@@ -151,11 +153,13 @@ def list_open_sessions(query: PageParameters) -> Response:
 def delete_session(session_id: str) -> Response:
     """One's own, an operator's anybody's: with all that rest on the same sign-in."""
     principal = current_principal()
-    sign_in = current_sign_in(current_settings())  # before it is noted that a session was ended
+    sign_in = current_sign_in(current_settings())
     with current_database().writing() as connection:
         known = find_session(connection, session_id, _whose(principal))
-        if known is None:
-            raise _not_found("session")
+    if known is None:
+        raise _not_found("session")
+
+    def note(connection: Connection[Any]) -> None:
         audit.record(
             connection,
             "session.ended",
@@ -163,12 +167,14 @@ def delete_session(session_id: str) -> Response:
             token_id=principal.token_id,
             of_user_id=known["user_id"],
         )
+
     grants.revoke(
         current_database(),
         sign_in.cipher,
         current_oauth(),
         known["grant_id"],
         reason="ended by hand",
+        note=note,
     )
     return Response(status=HTTPStatus.NO_CONTENT)
 

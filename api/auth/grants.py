@@ -8,6 +8,7 @@ ended keeps no tokens.
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -125,12 +126,21 @@ def note_refusal(database: Database, cipher: Cipher, grant_id: int, token: str) 
 
 
 def revoke(
-    database: Database, cipher: Cipher, oauth: OAuthClient, grant_id: int, *, reason: str
+    database: Database,
+    cipher: Cipher,
+    oauth: OAuthClient,
+    grant_id: int,
+    *,
+    reason: str,
+    note: Callable[[Connection[Any]], None] | None = None,
 ) -> None:
     """End a grant here, and then end its token at GitHub.
 
     When GitHub is away its token is left to expire there, known to nobody; the log and the audit
     log say so.
+
+    Args:
+        note: notes who ended it, in the transaction that does; not asked where it had ended before.
     """
     with database.writing() as connection:
         try:
@@ -139,6 +149,8 @@ def revoke(
             return
         _forget_tokens(connection, grant_id)
         end_sessions_of_grant(connection, grant_id)
+        if note is not None:
+            note(connection)
     is_revoked = _revoke_at_github(cipher, oauth, grant_id, grant)
     with database.writing() as connection:
         audit.record(

@@ -131,3 +131,21 @@ def test_an_operator_sees_and_ends_everybodys(settings: Settings) -> None:
         assert ended["login"] == "bob"
         assert ended["details"] == {"of_user_id": 1001}
         assert bob.get("/audit.csv").text.startswith("entry_id,happened_at,action")
+
+
+def test_a_session_that_could_not_be_ended_is_not_noted_as_ended(
+    browser: Browser, connection: Connection[Any]
+) -> None:
+    browser.sign_in("ada")
+    [session] = rows(browser, "/sessions")
+    headers = {"Origin": browser.root, **browser.csrf()}
+    refuse = "alter table app.sessions add constraint refusing check (false) not valid"
+    connection.execute(refuse)
+    try:
+        path = f"/sessions/{session['session_id']}"
+        assert browser._open("DELETE", path, headers=headers).status_code == 500
+    finally:
+        connection.execute("alter table app.sessions drop constraint refusing")
+    assert browser.me() is not None
+    actions = [row[0] for row in connection.execute("select action from app.audit_log")]
+    assert "session.ended" not in actions
