@@ -15,6 +15,10 @@ class Demonstration(Record):
     speed: Count = Field(
         description="How many times as fast as recorded its last day happens; 1: as it was."
     )
+    used_up: bool | None = Field(
+        description="Whether all that is recorded has happened, so that nothing new appears; null: "
+        "what shows it does not answer."
+    )
 
 
 class Installation(Record):

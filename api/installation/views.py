@@ -4,12 +4,15 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+import requests
 from flask import Blueprint, Response
 from psycopg import sql
 
+from actionsight.local.standin import standin_status
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
 from api.auth.access import current_principal
+from api.cache.backend import cache
 from api.current import current_settings
 from api.database import Connection, current_database
 from api.endpoints import endpoint
@@ -17,7 +20,7 @@ from api.errors import Problem
 from api.installation.records import AuditEntry, Definitions, InstallationAnswer
 from api.pagination import Order, Page, PageParameters, read_page
 from api.records import list_of
-from api.responses import body_response, json_response, list_body
+from api.responses import body_response, json_response, list_body, to_json
 from api.sign_in.configuration import is_sign_in_configured
 from api.stats.metrics import Derived, Percentiles, Source, terms
 
@@ -32,6 +35,9 @@ _MARTS: dict[Source, str] = {
     "commits": "workflow_run_attempts",
     "jobs": "jobs",
 }
+# Under which name the cache keeps whether the demonstration is used up, and for how long.
+_USED_UP = "demonstration is used up"
+_LOOK_SECONDS = 60
 _ENTRIES = Order([sql.SQL("entries.entry_id")], is_descending=True)
 
 
@@ -125,7 +131,21 @@ def _demonstration(settings: Settings) -> dict[str, Any] | None:
     return {
         "recordings": list(settings.repositories),
         "speed": settings.demonstration_speed,
+        "used_up": _is_used_up(settings),
     }
+
+
+def _is_used_up(settings: Settings) -> bool | None:
+    """What the stand-in says, which is asked once a minute: anybody may ask this route."""
+    known: bytes | None = cache.get(_USED_UP)
+    if known is None:
+        try:
+            recordings = standin_status(settings.github_api_url)["recordings"]
+        except requests.RequestException:
+            return None
+        known = to_json(all(recording["used_up"] for recording in recordings))
+        cache.set(_USED_UP, known, timeout=_LOOK_SECONDS)
+    return known == to_json(True)
 
 
 def _entries(connection: Connection, page: Page) -> list[dict[str, Any]]:

@@ -1,12 +1,17 @@
 """GET /installation, /definitions and /audit."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from actionsight.settings import Settings
 from api.stats.metrics import Statistics
+from github_standin.histories import demonstration
+from github_standin.server.server import serving
+from github_standin.world.world import World
 from tests.api.client import ValidatingClient, bearer, client_of
 
 pytestmark = pytest.mark.integration
@@ -20,16 +25,34 @@ def test_anybody_learns_what_the_installation_is(client: ValidatingClient) -> No
     assert (data["is_sign_in_configured"], data["poll_minutes"]) == (False, 5)
 
 
-def test_the_demonstration_says_that_it_is_one(settings: Settings) -> None:
-    shown = replace(
-        settings,
-        github_client_id="demonstration",
-        repositories=("bitcoin-core/gui",),
-        demonstration_speed=60,
-    )
-    with client_of(shown) as client:
-        data = client.get("/installation").get_json()["data"]
-    assert data["demonstration"] == {"recordings": ["bitcoin-core/gui"], "speed": 60}
+def test_the_demonstration_says_that_it_is_one(settings: Settings, cache_url: str) -> None:
+    """Whether all has happened is asked of what shows it, and not by everybody again."""
+    world = World()
+    shown = demonstration.show(world, {"bitcoin-core-ci": 0})
+    with serving(world, status=lambda: demonstration.status(world, shown)) as standin:
+        configured = replace(
+            settings,
+            github_client_id="demonstration",
+            repositories=("bitcoin-core/gui",),
+            demonstration_speed=60,
+            github_api_url=standin.url,
+        )
+
+        def ask(settings: Settings) -> Any:
+            with client_of(settings) as client:
+                return client.get("/installation").get_json()["data"]["demonstration"]
+
+        assert ask(configured) == {
+            "recordings": ["bitcoin-core/gui"],
+            "speed": 60,
+            "used_up": True,
+        }
+        world.clock = lambda: shown[0].recording.first
+        assert ask(configured)["used_up"] is False
+        assert ask(replace(configured, cache_url=cache_url))["used_up"] is False
+        world.clock = lambda: datetime.now(UTC)
+        assert ask(replace(configured, cache_url=cache_url))["used_up"] is False
+    assert ask(configured)["used_up"] is None
 
 
 def test_every_term_has_its_definition(client: ValidatingClient, token: str) -> None:
