@@ -10,6 +10,7 @@ from api.database import Connection
 from api.filters import RunFilter
 from api.flaky_jobs.queries import key_of, read_flaky_keys, read_jobs
 from api.flaky_jobs.records import RULES as FLAKY_RULES
+from api.pagination import Key, Page
 from api.stats.comparison import Comparison, PercentileRule, rules_of_terms, with_parts
 from api.stats.queries import Question, read_all_groups, read_previous_groups
 
@@ -40,14 +41,14 @@ _JOB_DURATIONS: LiteralString = """
 Row = Mapping[str, Any]
 
 
-def read_changes(
-    connection: Connection, chosen: RunFilter, comparison: Comparison, limit: int
-) -> list[dict[str, Any]]:
-    """The clear changes with the greatest impact, first the greatest."""
+def list_changes(
+    connection: Connection, chosen: RunFilter, comparison: Comparison, page: Page
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The clear changes, first that with the greatest impact, and the token of the next page."""
     start, end = comparison.previous.values["from"], comparison.previous.values["to"]
     elapsed = (end - start).total_seconds()
     if not elapsed:
-        return []
+        return [], None
     found = [
         change
         for source in (_of_workflows, _of_durations, _of_flakiness)
@@ -58,24 +59,26 @@ def read_changes(
         for name in ("impact_seconds", "impact_usd"):
             if change[name] is not None:
                 change[name] *= _WEEKS_SECONDS / elapsed
-    found.sort(key=_rank)
-    found = found[:limit]
+    ranked = sorted(found, key=_rank)
+    after = page.after
+    rest = [change for change in ranked if after is None or _rank(change) > after]
+    shown, token = page.cut(rest, _rank)
     levels: dict[Any, dict[str, Any]] = {}
     for level in read_level_changes(
         connection, chosen.repository_ids, start, chosen.values.get("to")
     ):
         is_up = level["median_after_seconds"] > level["median_before_seconds"]
         levels[_subject(level), "up" if is_up else "down"] = level
-    for change in found:
+    for change in shown:
         level = {}
         if change["measure"] == _DURATION:
             level = levels.get((_subject(change), change["direction"]), {})
         change["since"] = level.get("since")
         change["still_holds"] = level.get("still_holds")
-    return found
+    return shown, token
 
 
-def _rank(change: Row) -> tuple[Any, ...]:
+def _rank(change: Row) -> Key:
     weight = abs(change["impact_seconds"] or 0) + abs(change["impact_usd"] or 0) * _SECONDS_OF_USD
     return (-weight, *_subject(change)[:2], change["job_name"] or "", change["measure"])
 

@@ -1,21 +1,17 @@
 """GET /changes."""
 
-from typing import Annotated
-
 from flask import Blueprint, Response
-from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_response
-from api.changes.queries import read_changes
+from api.changes.queries import list_changes
 from api.changes.records import Change
 from api.database import current_database
 from api.endpoints import endpoint
 from api.errors import bad_query
 from api.filters import RunsFilter, read_filter
-from api.pagination import DEFAULT_ROWS, MOST_ROWS
-from api.parameters import whole_number
+from api.pagination import PageParameters, read_page
 from api.responses import Body, list_body
 from api.stats.comparison import (
     ComparisonParameters,
@@ -28,14 +24,8 @@ from api.stats.comparison import (
 blueprint = Blueprint("changes", __name__)
 
 
-class ChangesQuery(RunsFilter):
+class ChangesQuery(PageParameters, RunsFilter):
     """What GET /changes may be asked."""
-
-    limit: Annotated[
-        int,
-        BeforeValidator(whole_number(1, MOST_ROWS)),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
-    ] = Field(DEFAULT_ROWS, description="How many changes at most; the rest has less impact.")
 
 
 @blueprint.get("/changes")
@@ -48,8 +38,8 @@ class ChangesQuery(RunsFilter):
 )
 def get_changes(query: ChangesQuery) -> Response:
     """Of workflows: median duration of successes, success rate, 95th percentile of waits, cost; of
-    jobs: median duration of successes, flaky rate. Over 28 days unless a range is asked for. There
-    are no further pages. A dollar ranks like 10,000 seconds, for which it buys a Linux runner."""
+    jobs: median duration of successes, flaky rate. Over 28 days unless a range is asked for. A
+    dollar ranks like 10,000 seconds, for which it buys a Linux runner."""
     route = "/changes"
     further = ("flaky_job_occurrences", "job_statistics_by_day", "level_changes")
     with current_database().reading(*further) as connection:
@@ -59,11 +49,11 @@ def get_changes(query: ChangesQuery) -> Response:
         comparison = read_comparison(connection, ComparisonParameters(compare="previous"), chosen)
         if comparison is None:
             raise TypeError("a comparison was asked for")
-        applied = {**chosen.applied, "limit": query.limit}
-        key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids)
+        page = read_page(query, route, chosen.applied)
+        key = CacheKey(route, key_of(chosen.applied, comparison), chosen.repository_ids, page)
 
         def compute() -> Body:
-            rows = read_changes(connection, chosen, comparison, query.limit)
-            return list_body(rows, None, applied=applied, **told(comparison))
+            rows, token = list_changes(connection, chosen, comparison, page)
+            return list_body(rows, token, applied=chosen.applied, **told(comparison))
 
         return cached_response(connection, key, compute, is_expensive=True)

@@ -77,7 +77,10 @@ def test_only_clear_changes_are_told_those_of_most_impact_first(
     assert (duration["since"]["run_id"], duration["still_holds"]) == (1020, True)
     assert (job["job_name"], job["since"]["run_id"]) == ("test", 1021)
     assert (cost["since"], rate["still_holds"]) == (None, None)
-    assert client.answer(f"/changes?{RANGE}&limit=2", token)["data"] == rows[:2]
+    first = client.answer(f"/changes?{RANGE}&limit=3", token)
+    assert first["data"] == rows[:3]
+    rest = client.answer(f"/changes?{RANGE}&limit=3&next={first['next']}", token)
+    assert (rest["data"], rest["next"]) == (rows[3:], None)
     text = client.get(f"/changes?{RANGE}", headers={**bearer(token), "Accept": "text/csv"}).text
     assert len(text.splitlines()) == 5
 
