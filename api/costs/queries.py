@@ -12,7 +12,15 @@ from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import Order, Page
 from api.stats.groups import GROUPS, groups_of
-from api.stats.queries import keys_of, order_of, paged, spine
+from api.stats.queries import (
+    keys_of,
+    order_of,
+    paged,
+    spine,
+    stored_key,
+    these_groups,
+    within,
+)
 
 # What only a run tells.
 _OF_RUNS = frozenset({"branch", "event", "actor", "conclusion"})
@@ -60,43 +68,55 @@ def list_costs(
     chosen: RunFilter,
     group_by: Sequence[str],
     sort: str | None,
-    page: Page | None,
+    page: Page,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The numbers of each group, and the token of the next page; without a page all of them."""
+    """The numbers of each group, and the token of the next page."""
     groups = groups_of(group_by)
-    every, further = spine(chosen, groups, "jobs")
-    keys = sql.SQL(", ").join(sql.Identifier(GROUPS[name].key) for name in groups)
-    statement = sql.SQL(
-        "with jobs as ({}), keys as ({}), "
-        "answered as (select {keys}, {} from keys left join jobs using ({keys}))"
-    ).format(_aggregate(chosen, groups), every, _columns(), keys=keys)
     order = order_of(
         [GROUPS[name].key for name in groups],
         sort,
         lambda name: sql.SQL("answered.{}::double precision").format(sql.Identifier(name)),
     )
-    query, parameters = paged(statement, groups, order, page, {**parameters_of(chosen), **further})
-    rows = connection.execute(query, parameters).fetchall()
-    shown, token = (rows, None) if page is None else page.cut_by_keys(rows)
+    rows = _groups(connection, chosen, groups, spine(chosen, groups, "jobs"), order, page)
+    shown, token = page.cut_by_keys(rows)
     return [{**keys_of(row, groups), **{name: row[name] for name in NAMES}} for row in shown], token
 
 
-def over_nothing() -> dict[str, Any]:
-    """The numbers of no job."""
-    return {
-        name: False if name in DERIVED else 0 if FORMULAS[name][1] == "count" else None
-        for name in NAMES
-    }
+def read_previous_costs(
+    connection: Connection,
+    previous: RunFilter,
+    group_by: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """For each of these groups its numbers over another filter."""
+    if not rows:
+        return []
+    groups = groups_of(group_by)
+    keys = [GROUPS[name].key for name in groups]
+    every = these_groups(groups, rows)
+    order = Order([sql.Identifier("answered", key) for key in keys])
+    found = _groups(connection, within(previous, rows), groups, every, order)
+    of_key = {tuple(row[key] for key in keys): row for row in found}
+    return [of_key[tuple(stored_key(row[key]) for key in keys)] for row in rows]
 
 
-def read_by_day(connection: Connection, chosen: RunFilter) -> dict[date, float]:
-    """The estimated cost of each day that has one."""
-    query = sql.SQL(
-        "select jobs.cost_day as day, sum(jobs.estimated_cost_usd)::double precision as cost "
-        "from {jobs} where {where} group by 1 having sum(jobs.estimated_cost_usd) is not null"
-    ).format(jobs=_jobs(chosen, ()), where=_where(chosen, ()))
-    rows = connection.execute(query, parameters_of(chosen))
-    return {row["day"]: row["cost"] for row in rows}
+def _groups(
+    connection: Connection,
+    chosen: RunFilter,
+    groups: Sequence[str],
+    every: tuple[sql.Composed, dict[str, Any]],
+    order: Order,
+    page: Page | None = None,
+) -> list[dict[str, Any]]:
+    query, further = every
+    keys = sql.SQL(", ").join(sql.Identifier(GROUPS[name].key) for name in groups)
+    statement = sql.SQL(
+        "with jobs as ({}), keys as ({}), "
+        "answered as (select {keys}, {} from keys left join jobs using ({keys}))"
+    ).format(_aggregate(chosen, groups), query, _columns(), keys=keys)
+    parameters = {**parameters_of(chosen), **further}
+    statement, parameters = paged(statement, groups, order, page, parameters)
+    return connection.execute(statement, parameters).fetchall()
 
 
 def open_month(chosen: RunFilter, today: date) -> tuple[date, date] | None:
@@ -111,6 +131,87 @@ def open_month(chosen: RunFilter, today: date) -> tuple[date, date] | None:
     if end is not None and not _midnight(today) < end <= _midnight(following):
         return None
     return first, following - timedelta(days=1)
+
+
+def of_open_month(chosen: RunFilter, group_by: Sequence[str], today: date) -> RunFilter | None:
+    """The filter as it chooses the open month, of which groups are; None: they are of other times.
+
+    By month they are that where the range reaches over it, else where the range is that month.
+    """
+    times = [name for name in group_by if GROUPS[name].step]
+    first = _midnight(today.replace(day=1))
+    if times == ["month"] and chosen.values.get("from", first) <= first:
+        chosen = replace(chosen, values={**chosen.values, "from": first})
+    elif times:
+        return None
+    return chosen if open_month(chosen, today) else None
+
+
+def read_projections(
+    connection: Connection,
+    chosen: RunFilter,
+    group_by: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    today: date,
+) -> list[dict[str, Any] | None]:
+    """What the open month will have cost, of each of these groups (without groups: of the whole);
+    None of what is of another time."""
+    of_month = of_open_month(chosen, group_by, today)
+    month = None if of_month is None else open_month(of_month, today)
+    if of_month is None or month is None:
+        return [None] * len(rows)
+    groups = groups_of(group_by)
+    keys = [GROUPS[name].key for name in groups]
+    costs = _read_by_day(connection, of_month, groups, rows)
+    return [
+        {
+            "until": month[1],
+            "estimated_cost_usd": project(
+                costs.get(tuple(stored_key(row[key]) for key in keys), {}), month, today
+            ),
+        }
+        if row.get("month", month[0]) == month[0]
+        else None
+        for row in rows
+    ]
+
+
+def _read_by_day(
+    connection: Connection,
+    chosen: RunFilter,
+    groups: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+) -> dict[tuple[Any, ...], dict[date, float]]:
+    """The estimated cost of each day that has one, by the keys of these groups."""
+    keys = [GROUPS[name].key for name in groups]
+    columns = [
+        *(
+            sql.SQL("{} as {}").format(_key(chosen, name), sql.Identifier(key))
+            for name, key in zip(groups, keys, strict=True)
+        ),
+        sql.SQL("jobs.cost_day"),
+    ]
+    query = sql.SQL(
+        "select * from (select {columns}, sum(jobs.estimated_cost_usd)::double precision as cost "
+        "from {jobs} where {where} group by {ordinals}) as costs"
+    ).format(
+        columns=sql.SQL(", ").join(columns),
+        jobs=_jobs(chosen, groups),
+        where=_where(chosen, groups),
+        ordinals=sql.SQL(", ").join(sql.Literal(number + 1) for number in range(len(columns))),
+    )
+    parameters = parameters_of(chosen)
+    if groups:
+        these, further = these_groups(groups, rows)
+        query += sql.SQL(" inner join ({}) as these using ({})").format(
+            these, sql.SQL(", ").join(map(sql.Identifier, keys))
+        )
+        parameters |= further
+    found: dict[tuple[Any, ...], dict[date, float]] = {}
+    for row in connection.execute(query + sql.SQL(" where cost is not null"), parameters):
+        of_group = found.setdefault(tuple(row[key] for key in keys), {})
+        of_group[row["cost_day"]] = row["cost"]
+    return found
 
 
 def project(costs: Mapping[date, float], month: tuple[date, date], today: date) -> float | None:

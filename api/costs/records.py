@@ -86,14 +86,15 @@ class Projection(Record):
     )
 
 
+_PROJECTION: Any = (
+    Projection | None,
+    Field(description="Of a month that is not over, from its first day on; else null."),
+)
 WholeCosts = create_model(
     "WholeCosts",
     __base__=(comparable(Costs, Costs), PartialRecord),
     __doc__="Minutes and money of the range.",
-    projection=(
-        Projection | None,
-        Field(description="Where the range begins with a month that is not over; else null."),
-    ),
+    projection=_PROJECTION,
 )
 
 
@@ -103,7 +104,9 @@ class CostGroupKeys(GroupKeys):
     runner_class: str | None = Field(None, description="Class of the jobs' runners.")
 
 
-CostGroup: type[Record] = create_model("CostGroup", __base__=(CostGroupKeys, Costs))
+CostGroup: type[Record] = create_model(
+    "CostGroup", __base__=(CostGroupKeys, Costs), projection=_PROJECTION
+)
 ComparableCostGroup = comparable(CostGroup, Costs)
 CostsAnswer = create_model(
     "CostsAnswer",

@@ -13,11 +13,10 @@ from api.cache.responses import cached_response
 from api.costs.queries import (
     list_costs,
     list_unpriced,
-    open_month,
-    over_nothing,
-    project,
-    read_by_day,
+    of_open_month,
     read_costs,
+    read_previous_costs,
+    read_projections,
 )
 from api.costs.records import NAMES, RULES, CostsAnswer, UnpricedJobs
 from api.database import Connection, current_database
@@ -86,13 +85,13 @@ def get_costs(query: CostsQuery) -> Response:
         for name in ("group_by", "sort", "compare"):
             if given := getattr(query, name):
                 applied[name] = list(given) if isinstance(given, tuple) else given
+        asked = {**key_of(applied, comparison)}
+        if of_open_month(chosen, query.group_by, today):
+            asked["today"] = today
         if not query.group_by:
             for name in ("sort", "next"):
                 if getattr(query, name) is not None:
                     raise bad_query(name, "needs `group_by`")
-            asked = {**key_of(applied, comparison)}
-            if open_month(chosen, today):
-                asked["today"] = today
             key = CacheKey(route, asked, chosen.repository_ids)
             return cached_response(
                 connection,
@@ -106,11 +105,11 @@ def get_costs(query: CostsQuery) -> Response:
         if comparison and any(GROUPS[name].is_date for name in query.group_by):
             comparison = comparison.by_day()
         page = read_page(query, route, applied)
-        key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids, page)
+        key = CacheKey(route, asked, chosen.repository_ids, page)
         return cached_response(
             connection,
             key,
-            lambda: _groups(connection, chosen, comparison, query, page, applied),
+            lambda: _groups(connection, chosen, comparison, query, page, today, applied),
             is_expensive=True,
         )
 
@@ -146,10 +145,8 @@ def _whole(
     applied: Mapping[str, Any],
 ) -> Body:
     costs = read_costs(connection, chosen)
-    row = {**costs, "projection": None}
-    if month := open_month(chosen, today):
-        estimate = project(read_by_day(connection, chosen), month, today)
-        row["projection"] = {"until": month[1], "estimated_cost_usd": estimate}
+    [projection] = read_projections(connection, chosen, (), [costs], today)
+    row = {**costs, "projection": projection}
     if comparison is not None:
         before = (
             read_costs(connection, comparison.previous) if comparison.is_collected({}) else None
@@ -166,18 +163,18 @@ def _groups(
     comparison: Comparison | None,
     query: CostsQuery,
     page: Page,
+    today: date,
     applied: Mapping[str, Any],
 ) -> Body:
-    rows, token = list_costs(connection, chosen, query.group_by, query.sort, page)
-    if comparison is None:
-        return list_body(rows, token, applied=applied)
-    keys = [GROUPS[name].key for name in groups_of(query.group_by)]
-    every, _ = list_costs(connection, comparison.previous, query.group_by, None, None)
-    found = {tuple(row[key] for key in keys): row for row in every}
-    compared = []
-    for row in rows:
-        before = None
-        if comparison.is_collected(row):
-            before = found.get(tuple(row[key] for key in keys), over_nothing())
-        compared.append({**row, **compared_row(NAMES, RULES, row, before)})
-    return list_body(compared, token, applied=applied, **told(comparison))
+    found, token = list_costs(connection, chosen, query.group_by, query.sort, page)
+    projections = read_projections(connection, chosen, query.group_by, found, today)
+    rows = [
+        {**row, "projection": projection}
+        for row, projection in zip(found, projections, strict=True)
+    ]
+    if comparison is not None:
+        previous = read_previous_costs(connection, comparison.previous, query.group_by, rows)
+        for row, costs in zip(rows, previous, strict=True):
+            before = costs if comparison.is_collected(row) else None
+            row |= compared_row(NAMES, RULES, row, before)
+    return list_body(rows, token, applied=applied, **told(comparison))

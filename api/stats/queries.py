@@ -10,7 +10,7 @@ that can answer, the rest from the facts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -84,12 +84,49 @@ def read_previous_groups(
 ) -> list[dict[str, Any]]:
     """For each of these groups its statistics over another filter; of one that has none there,
     those over nothing."""
+    if not rows:
+        return []
+    query, parameters = _statement(within(previous, rows), question, None, of=rows)
+    keys = question.keys
     found = {
-        tuple(row[key] for key in question.keys): row
-        for row in read_all_groups(connection, previous, question)
+        tuple(row[key] for key in keys): _answered(row, question)
+        for row in connection.execute(query, parameters).fetchall()
     }
-    nothing = {name: over_nothing(name) for name in question.fields}
-    return [found.get(tuple(row[key] for key in question.keys), nothing) for row in rows]
+    return [found[tuple(stored_key(row[key]) for key in keys)] for row in rows]
+
+
+def within(run_filter: RunFilter, rows: Sequence[Mapping[str, Any]]) -> RunFilter:
+    """The filter, of no other repositories and workflows than those of groups, where they say of
+    which they are: what is beside them need not be read."""
+    if "repository_id" in rows[0]:
+        repository_ids = tuple(sorted({row["repository_id"] for row in rows}))
+        run_filter = replace(run_filter, repository_ids=repository_ids)
+    if "workflow_id" in rows[0]:
+        values = {**run_filter.values, "workflow": sorted({row["workflow_id"] for row in rows})}
+        run_filter = replace(run_filter, values=values)
+    return run_filter
+
+
+def stored_key(value: Any) -> Any:
+    """A key of a group as SQL has it: an empty text for none."""
+    return "" if value is None else value
+
+
+def these_groups(
+    groups: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """The keys of these groups, as a query."""
+    keys = [GROUPS[name].key for name in groups]
+    query = sql.SQL("select * from unnest({}) as these ({})").format(
+        sql.SQL(", ").join(
+            sql.SQL("{}::{}[]").format(
+                sql.Placeholder(f"of_{GROUPS[name].key}"), sql.SQL(GROUPS[name].type)
+            )
+            for name in groups
+        ),
+        sql.SQL(", ").join(map(sql.Identifier, keys)),
+    )
+    return query, {f"of_{key}": [stored_key(row[key]) for row in rows] for key in keys}
 
 
 def over_nothing(name: str) -> Any:
@@ -155,8 +192,13 @@ def _needs(names: Sequence[str]) -> _Needs:
 
 
 def _statement(
-    run_filter: RunFilter, question: Question, page: Page | None
+    run_filter: RunFilter,
+    question: Question,
+    page: Page | None,
+    *,
+    of: Sequence[Mapping[str, Any]] | None = None,
 ) -> tuple[sql.Composed, dict[str, Any]]:
+    """The question's statement and its parameters; `of`: groups, in place of all."""
     names = list(question.fields)
     term = (question.sort or "").removeprefix("-")
     if term in terms() and term not in names:
@@ -180,9 +222,11 @@ def _statement(
     joined: sql.Composable = sql.Identifier(tables[0])
     if groups:
         first = "days" if is_by_day else "runs"
-        every, further = spine(run_filter, groups, first)
+        chosen, further = (
+            spine(run_filter, groups, first) if of is None else these_groups(groups, of)
+        )
         parameters.update(further)
-        parts.append(("keys", every))
+        parts.append(("keys", chosen))
         using = sql.SQL(", ").join(keys)
         joined = sql.SQL("keys")
         for table in tables:

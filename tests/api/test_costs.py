@@ -263,6 +263,36 @@ def test_a_month_that_is_not_over_has_a_projection(
     assert client.answer(later, token)["data"]["projection"] is None
 
 
+@pytest.mark.integration
+def test_groups_of_a_month_that_is_not_over_have_projections_of_their_own(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    """All was spent today: on the first day of a month nobody knows its pace, later a day without
+    costs is one."""
+    today = datetime.now(UTC).date()
+    first = today.replace(day=1)
+    until = str((first + timedelta(days=32)).replace(day=1) - timedelta(days=1))
+    for job_id, run_id, cost in ((8, 103, 2), (9, 102, 5)):
+        job(history, job_id, run_id, f"{today} 00:00", cost=cost)
+
+    def projections(query: str, key: str) -> dict[Any, Any]:
+        rows = client.answer(f"/costs?{query}", token)["data"]
+        return {row[key]: row["projection"] for row in rows}
+
+    def costs(cost: float) -> dict[str, Any]:
+        return {"until": until, "estimated_cost_usd": None if today == first else cost}
+
+    assert projections(f"from={first}&group_by=workflow", "workflow_id") == {
+        11: costs(5),
+        12: costs(2),
+    }
+    by_month = projections(f"from=2026-01-01&group_by=month&event=push&to={today}", "month")
+    assert by_month.pop(str(first)) == costs(5)
+    assert set(by_month.values()) <= {None}
+    assert set(projections(f"from={first}&group_by=day", "day").values()) == {None}
+    assert set(projections(f"{RANGE}&group_by=workflow", "workflow_id").values()) == {None}
+
+
 def test_a_projection_takes_the_elapsed_days_of_the_same_weekday() -> None:
     # The 1st of June 2026 is a Monday.
     month = date(2026, 6, 1), date(2026, 6, 30)
