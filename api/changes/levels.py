@@ -1,6 +1,6 @@
 """Levels of durations, which were found between builds, and their changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -49,6 +49,30 @@ def read_levels(
         sql.SQL("changes.workflow_id = %(workflow)s and changes.job_name is null"),
         {"repositories": [repository_id], "workflow": workflow_id},
     )
+    return _levels(changes)
+
+
+def read_levels_of_jobs(
+    connection: Connection, repository_id: int, workflow_id: int, names: Sequence[str | None]
+) -> dict[str | None, list[dict[str, Any]]]:
+    """The same of jobs of a workflow, by their names."""
+    changes = _read(
+        connection,
+        sql.SQL("changes.workflow_id = %(workflow)s and changes.job_name = any(%(names)s)"),
+        {
+            "repositories": [repository_id],
+            "workflow": workflow_id,
+            "names": [name for name in names if name is not None],
+        },
+    )
+    return {
+        name: _levels([change for change in changes if change["job_name"] == name])
+        for name in names
+    }
+
+
+def _levels(changes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The levels between changes, which come oldest first."""
     series: dict[str | None, list[dict[str, Any]]] = {}
     for change in changes:
         levels = series.setdefault(change["health_group"], [])

@@ -5,19 +5,36 @@ facts         jobs of the runs that a filter chooses, by name
   left join held         who holds up the run: of whole days from the table by day, else computed
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString
 
 from psycopg import sql
 from pydantic import Field, create_model
 
+from api.changes.levels import Level
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import Order, Page, nulls_last
-from api.records import Conclusion, Count, Rate, Record, Seconds, Since, WholeSeconds
+from api.records import (
+    Conclusion,
+    Count,
+    PartialRecord,
+    Rate,
+    Record,
+    Seconds,
+    Since,
+    WholeSeconds,
+)
 from api.rows import columns_of, nested
+from api.stats.comparison import (
+    AmountRule,
+    PercentileRule,
+    RateRule,
+    Rule,
+    comparable,
+)
 from api.stats.intervals import wilson_sql
-from api.stats.metrics import CONCLUSIONS, PERCENTILES, Metric, fields_of, terms
+from api.stats.metrics import CONCLUSIONS, PERCENTILES, PERCENTS, Metric, fields_of, terms
 
 _ENDED: LiteralString = "jobs.is_executed and jobs.status = 'completed'"
 _COUNTS: tuple[Metric, ...] = (
@@ -67,16 +84,6 @@ _MEANINGS: Mapping[str, tuple[Any, str]] = {
 }
 
 
-class JobOfWorkflow(Record):
-    """A job of a workflow by its name, over the runs that the filter chooses."""
-
-    job_name: str | None
-    labels: list[str] | None = Field(description="What its newest job asked for.")
-    latest_conclusion: Conclusion | str | None = Field(
-        description="How its newest executed job that is completed ended."
-    )
-
-
 def _fields() -> dict[str, Any]:
     fields: dict[str, Any] = {
         each.name: (each.type, Field(description=each.meaning)) for each in _COUNTS
@@ -91,15 +98,52 @@ def _fields() -> dict[str, Any]:
 
 JobStatistics: type[Record] = create_model(
     "JobStatistics",
-    __base__=JobOfWorkflow,
-    __doc__=JobOfWorkflow.__doc__,
+    __base__=Record,
+    __doc__="Numbers of a job, by its name, over the runs that the filter chooses.",
     **_fields(),
 )
-SORTS = tuple(
-    name
-    for name in JobStatistics.model_fields
-    if name not in ("labels", "latest_conclusion", "is_lower_bound")
+NAMES = tuple(JobStatistics.model_fields)
+SORTS = ("job_name", *(name for name in NAMES if name != "is_lower_bound"))
+
+
+class _JobName(Record):
+    """A job of a workflow by its name, over the runs that the filter chooses."""
+
+    job_name: str | None
+    labels: list[str] | None = Field(description="What its newest job asked for.")
+    latest_conclusion: Conclusion | str | None = Field(
+        description="How its newest executed job that is completed ended."
+    )
+
+
+class _Levels(PartialRecord):
+    """A part that `include` names."""
+
+    levels: list[Level] = Field(
+        [],
+        description="With `include=levels`: those of the durations of its successful executions, "
+        "by group and oldest first; none where none ever changed.",
+    )
+
+
+JobOfWorkflow: type[Record] = create_model(
+    "JobOfWorkflow", __base__=(_Levels, JobStatistics, _JobName), __doc__=_JobName.__doc__
 )
+ComparableJobOfWorkflow = comparable(JobOfWorkflow, JobStatistics)
+
+
+def _rules() -> dict[str, Rule]:
+    rules: dict[str, Rule] = {name: AmountRule("executed_run_count") for name in NAMES}
+    for name in ("flaky_rate_lower_bound", "flaky_rate_upper_bound", "is_lower_bound"):
+        rules[name] = None
+    rules["flaky_rate"] = RateRule("occurrence_count", "executed_run_count")
+    for each in _PERCENTILES:
+        for name, percent in zip(each.names, PERCENTS, strict=True):
+            rules[name] = PercentileRule(each.count.name, percent)
+    return rules
+
+
+RULES = _rules()
 
 
 class StepStatistics(Record):
@@ -133,7 +177,7 @@ _JOBS = """
                 as latest_conclusion,
             {formulas}
         from {source}
-        where {where}
+        where {where} and {named}
         group by 1
     ),
 
@@ -177,11 +221,14 @@ _JOBS = """
         from joined
     )
 
-    select answered.*, {keys} from answered where {after} order by {order} limit %(limit)s
+    select answered.*, {keys} from answered where {after} order by {order} {limit}
 """
 _NEWEST_FIRST = sql.SQL(
     "jobs.run_created_at desc, jobs.run_id desc, jobs.run_attempt desc, jobs.job_id desc"
 )
+_EVERY = sql.SQL("true")
+_UNLIMITED = sql.SQL("")
+_NAMED = sql.SQL("coalesce(jobs.name, '') = any(%(job_keys)s)")
 _HELD_BY_DAY = """
     select
         coalesce(days.job_name, '') as job_key,
@@ -282,20 +329,51 @@ _HELD = """
 """
 
 
-def read_job_statistics(
+def list_job_statistics(
     connection: Connection, chosen: RunFilter, sort: str, page: Page
 ) -> tuple[list[dict[str, Any]], str | None]:
     """The jobs of the filter's runs by name, one page, and the token of the next one."""
     order = _order(sort)
     after, key = order.after(page.after)
+    query = _jobs(chosen, order, after=after, limit=sql.SQL("limit %(limit)s"))
+    parameters = {**chosen.parameters, **key, "limit": page.limit + 1}
+    return page.cut_by_keys(connection.execute(query, parameters).fetchall())
+
+
+def read_job_statistics(
+    connection: Connection, chosen: RunFilter, names: Sequence[str | None]
+) -> dict[str | None, dict[str, Any]]:
+    """The numbers of the jobs with these names; of one that has none, those over nothing."""
+    query = _jobs(chosen, _order("job_name"), named=_NAMED)
+    parameters = {**chosen.parameters, "job_keys": [name or "" for name in names]}
+    found = {row["job_name"]: row for row in connection.execute(query, parameters)}
+    nothing = {name: _over_nothing(name) for name in NAMES}
+    return {name: found.get(name, nothing) for name in names}
+
+
+def _over_nothing(name: str) -> Any:
+    if name == "is_lower_bound":
+        return False
+    return 0 if JobStatistics.model_fields[name].annotation is int else None
+
+
+def _jobs(
+    chosen: RunFilter,
+    order: Order,
+    *,
+    named: sql.Composable = _EVERY,
+    after: sql.Composable = _EVERY,
+    limit: sql.Composable = _UNLIMITED,
+) -> sql.Composed:
     source, where = _source(chosen)
     lower, upper = wilson_sql("occurrence_count", "executed_run_count")
-    query = sql.SQL(_JOBS).format(
+    return sql.SQL(_JOBS).format(
         newest_first=_NEWEST_FIRST,
         ended=sql.SQL(_ENDED),
         formulas=sql.SQL(", ").join(_formulas()),
         source=source,
         where=where,
+        named=named,
         runs_where=chosen.where(),
         held=sql.SQL(_HELD_BY_DAY).format(where=chosen.by_day_where())
         if chosen.is_by_day
@@ -306,10 +384,8 @@ def read_job_statistics(
         keys=order.keys,
         after=after,
         order=order.clause,
+        limit=limit,
     )
-    parameters = {**chosen.parameters, **key, "limit": page.limit + 1}
-    rows, token = page.cut_by_keys(connection.execute(query, parameters).fetchall())
-    return [{name: row[name] for name in JobStatistics.model_fields} for row in rows], token
 
 
 _STEPS = """

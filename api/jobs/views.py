@@ -8,23 +8,36 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_response
+from api.changes.levels import read_levels_of_jobs
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import not_found
-from api.filters import RunsFilter, WorkflowRunsFilter, read_filter, visible_repositories
+from api.filters import RunFilter, RunsFilter, WorkflowRunsFilter, read_filter, visible_repositories
 from api.jobs.queries import find_job, list_jobs, steps_of, usual_of_jobs, usual_of_steps
 from api.jobs.records import Job, JobDetail
 from api.jobs.statistics import (
+    NAMES,
+    RULES,
     SORTS,
-    JobStatistics,
+    ComparableJobOfWorkflow,
     StepStatistics,
+    list_job_statistics,
     read_job_statistics,
     read_step_statistics,
 )
-from api.pagination import PageParameters, read_page
-from api.parameters import RepeatedTexts, Texts
+from api.pagination import Page, PageParameters, read_page
+from api.parameters import RepeatedTexts, Texts, split
 from api.records import list_of, one
 from api.responses import Body, data_body, list_body
+from api.stats.comparison import (
+    Comparison,
+    ComparisonParameters,
+    comparable_list,
+    compared_row,
+    key_of,
+    read_comparison,
+    told,
+)
 from api.workflows.views import filter_of_workflow
 
 blueprint = Blueprint("jobs", __name__)
@@ -45,9 +58,12 @@ def _sort(value: str) -> str:
     return value
 
 
-class WorkflowsJobsQuery(PageParameters, WorkflowRunsFilter):
+class WorkflowsJobsQuery(PageParameters, ComparisonParameters, WorkflowRunsFilter):
     """What GET /workflows/{workflow_id}/jobs may be asked."""
 
+    include: Annotated[tuple[Literal["levels"], ...], BeforeValidator(split)] = Field(
+        (), description="Parts that are left out otherwise."
+    )
     sort: Annotated[str, BeforeValidator(_sort), WithJsonSchema({"type": "string"})] = Field(
         "job_name",
         description="A number of the answer, or `job_name`, by which the jobs are ordered, with "
@@ -125,20 +141,29 @@ def get_job(job_id: int) -> Response:
     "The jobs of a workflow by name: how often they fail and flake, what they take and cost.",
     tag="workflows",
     query=WorkflowsJobsQuery,
-    answer=list_of(JobStatistics),
+    answer=comparable_list(ComparableJobOfWorkflow),
     is_list=True,
 )
 def get_workflow_jobs(query: WorkflowsJobsQuery, workflow_id: int) -> Response:
     """Over all attempts of the runs that the filter chooses."""
-    with current_database().reading("job_statistics_by_day", "flaky_job_occurrences") as connection:
+    route = "/workflows/{workflow_id}/jobs"
+    further = ["level_changes"] if query.include else []
+    with current_database().reading(
+        "job_statistics_by_day", "flaky_job_occurrences", *further
+    ) as connection:
         chosen = filter_of_workflow(connection, query, workflow_id)
+        comparison = read_comparison(connection, query, chosen)
         applied = {**chosen.applied, "sort": query.sort}
-        page = read_page(query, "/workflows/{workflow_id}/jobs", applied)
-        key = CacheKey("/workflows/{workflow_id}/jobs", applied, chosen.repository_ids, page)
+        if query.include:
+            applied["include"] = list(query.include)
+        if query.compare:
+            applied["compare"] = query.compare
+        page = read_page(query, route, applied)
+        key = CacheKey(route, key_of(applied, comparison), chosen.repository_ids, page)
 
         def compute() -> Body:
-            rows, token = read_job_statistics(connection, chosen, query.sort, page)
-            return list_body(rows, token, applied=applied)
+            rows, token = _jobs_by_name(connection, chosen, comparison, workflow_id, query, page)
+            return list_body(rows, token, applied=applied, **told(comparison))
 
         return cached_response(connection, key, compute, is_expensive=True)
 
@@ -181,3 +206,31 @@ def _one(connection: Connection, job: dict[str, Any]) -> Body:
         for step in steps_of(connection, [job["job_id"]])[job["job_id"]]
     ]
     return data_body({**job, "usual": usual[job["name"]], "steps": steps}, applied={})
+
+
+def _jobs_by_name(
+    connection: Connection,
+    chosen: RunFilter,
+    comparison: Comparison | None,
+    workflow_id: int,
+    query: WorkflowsJobsQuery,
+    page: Page,
+) -> tuple[list[dict[str, Any]], str | None]:
+    found, token = list_job_statistics(connection, chosen, query.sort, page)
+    names = [row["job_name"] for row in found]
+    rows = [
+        {name: row[name] for name in ("job_name", "labels", "latest_conclusion", *NAMES)}
+        for row in found
+    ]
+    if comparison is not None:
+        before = {}
+        if comparison.is_collected({}):
+            before = read_job_statistics(connection, comparison.previous, names)
+        for row in rows:
+            row |= compared_row(NAMES, RULES, row, before.get(row["job_name"]))
+    if "levels" in query.include:
+        [repository_id] = chosen.repository_ids
+        levels = read_levels_of_jobs(connection, repository_id, workflow_id, names)
+        for row in rows:
+            row["levels"] = levels[row["job_name"]]
+    return rows, token

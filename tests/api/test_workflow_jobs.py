@@ -185,6 +185,70 @@ def test_a_filter_chooses_the_runs_and_the_jobs(
     assert client.answer("/workflows/12/jobs?from=2026-02-01", token)["data"] == []
 
 
+@pytest.mark.parametrize("range_", [SINCE, FROM_FACTS])
+def test_jobs_are_compared_with_the_time_before(
+    history: Marts, client: ValidatingClient, token: str, range_: str
+) -> None:
+    """In December, 20 runs of build took 100 s and two in three of test failed; the 20 of January
+    take 200 s, and none fails."""
+    history.connection.execute("update app.repositories set backfilled_from = '2025-01-01Z'")
+    for number in range(20):
+        for month, start in ((1, "2025-12-20 10:00"), (2, "2026-01-20 10:00")):
+            run_id = 1000 * month + number
+            history.run(run_id, 11, start)
+            for place, name in enumerate(("build", "test")):
+                has_failed = name == "test" and month == 1 and number % 3
+                history.job(
+                    10 * run_id + place,
+                    run_id,
+                    name=name,
+                    status="completed",
+                    conclusion="failure" if has_failed else "success",
+                    duration_seconds=100 * month,
+                )
+    path = f"/workflows/11/jobs?{range_}&compare=previous"
+    answer = client.answer(path, token)
+    assert answer["compared"]["is_complete"] is True
+    build, lint, test = answer["data"]
+    assert (build["job_duration_p50_seconds"], build["is_clear"]["job_duration_p50_seconds"]) == (
+        200,
+        True,
+    )
+    before = build["previous"]
+    assert (before["executed_run_count"], before["job_duration_p50_seconds"]) == (20, 100)
+    assert "labels" not in before
+    assert (test["previous"]["failure_count"], test["failure_count"]) == (13, 1)
+    assert (test["is_clear"]["failure_count"], test["is_clear"]["success_count"]) == (True, True)
+    # One occurrence in 21 runs is not clearly more than none in 20; build is executed as often.
+    assert (test["is_clear"]["flaky_rate"], build["is_clear"]["executed_run_count"]) == (
+        False,
+        False,
+    )
+    assert lint["previous"]["executed_run_count"] == 0
+    assert (lint["previous"]["billable_minutes"], lint["previous"]["flaky_rate"]) == (None, None)
+    assert not any(lint["is_clear"].values())
+    history.connection.execute("update app.repositories set backfilled_from = '2025-12-31Z'")
+    history.raise_version(1)
+    build, _, _ = client.answer(path, token)["data"]
+    assert (build["previous"], any(build["is_clear"].values())) == (None, False)
+
+
+def test_jobs_have_their_levels_where_they_are_asked_for(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    history.level_change(11, 101, "2026-01-02 10:00", (60, 90), job_name="test")
+    history.level_change(11, 102, "2026-01-02 12:00", (70, 95))
+    path = f"/workflows/11/jobs?{SINCE}"
+    build, _, test = client.answer(f"{path}&include=levels", token)["data"]
+    assert build["levels"] == []
+    assert [(level["median_seconds"], level["is_current"]) for level in test["levels"]] == [
+        (60, False),
+        (90, True),
+    ]
+    assert test["levels"][1]["first_run"]["run_id"] == 101
+    assert "levels" not in client.answer(path, token)["data"][0]
+
+
 def test_steps_tell_which_of_them_fails(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
