@@ -83,7 +83,12 @@ _TAGS = {
 
 
 @blueprint.get("/openapi.json")
-@endpoint("This document.", tag="installation", answer={"type": "object"}, has_freshness=False)
+@endpoint(
+    "This document.",
+    tag="installation",
+    answer={"type": "object", "additionalProperties": True},
+    has_freshness=False,
+)
 def get_openapi() -> Response:
     """OpenAPI 3.1."""
     return json_response(build(current_app))

@@ -22,7 +22,11 @@ logger = logging.getLogger(__name__)
 
 _EXTENSION = "webhooks"
 _ACCEPTED = {"status": "accepted"}
-_PAYLOAD: Schema = {"type": "object", "description": "GitHub's payload."}
+_PAYLOAD: Schema = {
+    "type": "object",
+    "additionalProperties": True,
+    "description": "GitHub's payload.",
+}
 _FORM: Schema = {
     "type": "object",
     "properties": {"payload": {"type": "string", "description": "GitHub's payload as JSON."}},
