@@ -113,6 +113,7 @@ def test_sessions_that_the_server_ended_cost_no_answer(
         """
         select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid()
+            and backend_type = 'client backend'
         """
     )
     with database.reading() as reader:
