@@ -179,7 +179,7 @@ class Builds:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.connection = connection
-        self._project = Project(is_looked_through=True)
+        self._project = Project()
 
     def full(self) -> Built:
         """Make views and marts, which are not there; one after the other, as by hand."""

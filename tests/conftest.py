@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import redis
 
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
-from actionsight.settings import Settings, load
+from actionsight.settings import ROOT, Settings, load
 from tests.support.dbt_project import built_database, unbuilt_database
 from tests.support.services import Databases, databases
 from tests.transform.built_history import history_database
@@ -21,6 +22,7 @@ from tests.transform.built_history import history_database
 MEMORY = Path("/dev/shm")  # noqa: S108 what is made there is made by tempfile
 MEMORY_BYTES = 6 * 2**30
 PREFIX = "actionsight-tests-"
+MANIFEST = ".venv/share/actionsight/manifest.json"
 
 
 def pytest_configure() -> None:
@@ -33,6 +35,10 @@ def pytest_configure() -> None:
         if shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
             os.environ["TMPDIR"] = str(MEMORY)
             tempfile.tempdir = None
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        # Tests build what set-up parsed: whoever changed a model and runs them is not told of what
+        # was before.
+        subprocess.run(["make", "--silent", MANIFEST], cwd=ROOT, check=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

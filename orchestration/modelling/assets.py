@@ -1,10 +1,8 @@
 """Every dbt model as an asset, its tests as checks."""
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from dagster import AssetExecutionContext
@@ -14,7 +12,7 @@ from dagster_dbt.dbt_manifest import validate_manifest
 from actionsight.backlog import is_build_owed
 from actionsight.settings import ROOT, load
 from orchestration.levels.assets import look_after_build
-from orchestration.modelling import dbt_runner
+from orchestration.modelling import dbt_runner, parsed_project
 from orchestration.modelling.translator import ModelTranslator
 
 # The job that builds the marts alone, after each load.
@@ -23,10 +21,7 @@ HOT_BUILD = "build"
 # No further pass begins after so long: a run is to be looked at, and then forgotten, as one.
 PASSES_SECONDS = 60
 
-# Parsed once at set-up, into the environment that the packages live in.
-project = DbtProject(
-    project_dir=ROOT, profiles_dir=ROOT, target_path=Path(sys.prefix) / "share" / "actionsight"
-)
+project = DbtProject(project_dir=ROOT, profiles_dir=ROOT, target_path=parsed_project.FOLDER)
 translator = ModelTranslator()
 
 

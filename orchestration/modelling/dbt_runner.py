@@ -15,12 +15,14 @@ from dagster_dbt.asset_utils import get_updated_cli_invocation_params_for_contex
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from dagster_dbt.dbt_manifest import validate_manifest
 from dbt.cli.main import dbtRunner, dbtRunnerResult
+from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 from google.protobuf.json_format import MessageToDict  # pyrefly: ignore[untyped-import]
 from psycopg import Connection
 
 from actionsight.database import connect
 from actionsight.settings import load
+from orchestration.modelling.parsed_project import parsed_project
 from orchestration.row_counts import row_count
 
 # The manifest of set-up is the one that Dagster reads; no file of a build is read again.
@@ -81,7 +83,8 @@ def rows_written(*selection: str, project: DbtProject) -> dict[str, int]:
         Failure: as `build`.
     """
     quietly = ["--log-level-file", "none"]
-    outcome = dbtRunner().invoke(["run", *_WAYS, *quietly, *selection, *_places(project)])
+    parsed = parsed_project(str(load().database_url))
+    outcome = dbtRunner(parsed).invoke(["run", *_WAYS, *quietly, *selection, *_places(project)])
     _raise_unless_successful([outcome])
     return {
         result.node.name: result.adapter_response.get("rows_affected", 0)
@@ -118,8 +121,9 @@ def _results(
         ),
         *_places(project),
     ]
-    with connect(str(load().database_url), autocommit=True) as connection:
-        for event in _invoke(arguments):
+    database_url = str(load().database_url)
+    with connect(database_url, autocommit=True) as connection:
+        for event in _invoke(arguments, parsed_project(database_url)):
             told = MessageToDict(event, preserving_proto_field_name=True)
             if event.info.name == "LogModelResult":
                 context.log.info(told["info"]["msg"])
@@ -151,14 +155,14 @@ def _rows(connection: Connection[Any], told: Mapping[str, Any]) -> Mapping[str, 
     }
 
 
-def _invoke(arguments: list[str]) -> Iterator[EventMsg]:
+def _invoke(arguments: list[str], parsed: Manifest) -> Iterator[EventMsg]:
     """Run dbt; gives the events that tell results, each as soon as dbt has it."""
     events: queue.SimpleQueue[EventMsg | None] = queue.SimpleQueue()
     outcome: list[dbtRunnerResult] = []
 
     def invoke() -> None:
         try:
-            outcome.append(dbtRunner(callbacks=[events.put]).invoke(arguments))
+            outcome.append(dbtRunner(parsed, [events.put]).invoke(arguments))
         finally:
             events.put(None)
 

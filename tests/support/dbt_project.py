@@ -1,14 +1,12 @@
 """Runs dbt: in this process where only the result counts, else as a child that can be killed."""
 
 import os
-import pickle
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,8 +31,8 @@ BUILT = "built"
 def unbuilt_database(server: Databases, folder: Path) -> Generator[str]:
     """A migrated database, with the shipped lists of runners, that the environment names to dbt.
 
-    It has the same name each time, and dbt keeps in the same folder what it has parsed: for another
-    address it would parse the whole project again.
+    It has the same name each time, and dbt keeps in the same folder what it has parsed: a process
+    of its own would for another address parse the whole project again.
     """
     with server.migrated(NAME) as url, environment_of_dbt(url, folder / "dbt"):
         with connect(url) as connection:
@@ -66,20 +64,24 @@ def environment_of_dbt(database_url: str, folder: Path) -> Generator[None]:
 
 
 class Project:
-    """The project at the root, as the environment's variables direct it.
-
-    Args:
-        is_looked_through: each run looks whether a file changed since the last one, as one outside
-            of tests does; else what dbt parsed once is taken.
-    """
-
-    def __init__(self, *, is_looked_through: bool = False) -> None:
-        self._is_looked_through = is_looked_through
+    """The project at the root as set-up parsed it, in the database that the environment names."""
 
     def invoke(self, *arguments: str, callbacks: tuple[Callable[[Any], None], ...] = ()) -> Any:
         """Run dbt in this process; the result has `success`, `exception` and `result`."""
-        url = os.environ["ACTIONSIGHT_DATABASE_URL"]
-        return _invoke(arguments, None if self._is_looked_through else _parsed(url), callbacks)
+        # dbt's own modules warn while they are imported, which is not ours to mend.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from dbt.cli.main import dbtRunner
+
+            from orchestration.modelling.parsed_project import parsed_project
+
+            places = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+            # A run changes what it is given: each has a copy of its own.
+            parsed = parsed_project(os.environ["ACTIONSIGHT_DATABASE_URL"])
+            runner = dbtRunner(parsed, list(callbacks))
+            # dbt reads the source of every frame of the stack, six times; a thread's stack is low.
+            with ThreadPoolExecutor(1) as thread:
+                return thread.submit(runner.invoke, [*arguments, *QUIETLY, *places]).result()
 
     def run(self, *arguments: str) -> None:
         """Build the marts without their tests, and insist that it works."""
@@ -106,35 +108,6 @@ class Project:
     def _succeed(self, *arguments: str) -> None:
         outcome = self.invoke(*arguments)
         assert outcome.success, outcome.exception or _failures(outcome)
-
-
-@cache
-def _parsed(_database_url: str) -> bytes:
-    """The project as dbt parsed it for a database: to look for changes is a third of a build."""
-    # The second time it is read back without the indexes that dbt cannot pickle.
-    for _ in range(2):
-        outcome = _invoke(("parse",), None)
-        assert outcome.success, outcome.exception
-    return pickle.dumps(outcome.result)
-
-
-def _invoke(
-    arguments: tuple[str, ...],
-    parsed: bytes | None,
-    callbacks: tuple[Callable[[Any], None], ...] = (),
-) -> Any:
-    # dbt's own modules warn while they are imported, which is not ours to mend.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from dbt.cli.main import dbtRunner
-
-        places = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
-        # A run changes what it is given: each has a copy of its own.
-        manifest = pickle.loads(parsed) if parsed else None  # noqa: S301 it is our own
-        runner = dbtRunner(manifest, list(callbacks))
-        # dbt reads the source of every frame of the stack, six times; a thread's stack is low.
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(runner.invoke, [*arguments, *QUIETLY, *places]).result()
 
 
 def _failures(outcome: Any) -> list[str]:
