@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
+from actionsight.runners import shipped_classes
 from api.parameters import GREATEST_ID
 
 REF_TEMPLATE = "#/components/schemas/{model}"
@@ -77,6 +78,18 @@ Conclusion: TypeAlias = Literal[
     "action_required",
     "stale",
     "startup_failure",
+]
+
+WorkflowState: TypeAlias = Literal[
+    "active", "deleted", "disabled_fork", "disabled_inactivity", "disabled_manually"
+]
+WasteCause: TypeAlias = Literal["rerun", "superseded", "timed_out", "cancelled"]
+RunnerClass: TypeAlias = Annotated[
+    str,
+    # The operator's price list can have others.
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "enum": [*shipped_classes(), "unknown"]}, {"type": "string"}]}
+    ),
 ]
 
 Filter: TypeAlias = Annotated[

@@ -4,7 +4,7 @@ A record within a record is selected under names with a dot (`"latest_run.run_id
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -28,6 +28,14 @@ def columns_of(
         )
         for name in record.model_fields
         if name not in left_out
+    )
+
+
+def named_formulas(formulas: Mapping[str, LiteralString]) -> sql.Composed:
+    """Formulas of SQL as columns, each under its name."""
+    return sql.SQL(", ").join(
+        sql.SQL("{} as {}").format(sql.SQL(formula), sql.Identifier(name))
+        for name, formula in formulas.items()
     )
 
 

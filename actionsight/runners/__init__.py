@@ -132,6 +132,12 @@ LABELS = RunnerList(
 )
 
 
+def shipped_classes() -> tuple[str, ...]:
+    """The classes of runners that the shipped prices know; an operator's list can add others."""
+    lines = _lines(SHIPPED / f"{PRICES.name}.csv", "shipped", PRICES.columns)
+    return tuple(dict.fromkeys(line.fields[0] for line in lines))
+
+
 def load(connection: Connection[Any], folder: Path) -> dict[str, Changes]:
     """Load what changed in the lists since they were loaded last; gives the changes by table.
 

@@ -15,7 +15,7 @@ from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import Order, Page
 from api.records import Since
-from api.rows import columns_of, nested
+from api.rows import columns_of, named_formulas, nested
 
 DEFAULT_GROUP = "default_branch"
 
@@ -160,7 +160,7 @@ _IN_RANGE: LiteralString = """
     and coalesce(intervals.ended_at, 'infinity') > coalesce(%(from)s, '-infinity'::timestamptz)
 """
 # Up to %(until)s; what begins later is not red yet.
-_RED_SECONDS: LiteralString = """
+RED_SECONDS: LiteralString = """
     case
         when %(until)s::timestamptz is not null
             then greatest(0, floor(extract(
@@ -178,33 +178,34 @@ _RECOVERED: LiteralString = """
     and intervals.ended_at >= coalesce(%(from)s, '-infinity'::timestamptz)
     and intervals.ended_at < coalesce(%(to)s, 'infinity'::timestamptz)
 """
+# Of red intervals; `decisive` are the runs of the range, `known` tells since when the state is.
+FORMULAS: Mapping[str, LiteralString] = {
+    "red_seconds": "case when %(until)s::timestamptz is not null "
+    f"then coalesce(sum({RED_SECONDS}) filter (where {_IN_RANGE}), 0)::bigint end",
+    "interval_count": f"count(*) filter (where {_IN_RANGE})",
+    "recovery_count": f"count(*) filter (where {_RECOVERED})",
+    "mttr_seconds": f"(avg(duration_seconds) filter (where {_RECOVERED}))::double precision",
+    "recovery_p50_seconds": "percentile_cont(0.5) within group (order by duration_seconds) "
+    f"filter (where {_RECOVERED})",
+    "breakage_count": f"count(*) filter (where {_BEGAN})",
+}
+DERIVED: Mapping[str, LiteralString] = {
+    "breakage_rate": "red.breakage_count::double precision / nullif(decisive.decisive_count, 0)",
+    "green_share": "case when known.first_ended_at is not null "
+    "then 1 - red.red_seconds::double precision / nullif(greatest(0, extract(epoch from %(until)s "
+    "- greatest(known.first_ended_at, coalesce(%(from)s, '-infinity'::timestamptz)))"
+    "::double precision), 0) end",
+}
 _STATISTICS: LiteralString = """
     select
         chosen.*,
         red.*,
         decisive.decisive_count,
-        red.breakage_count::double precision / nullif(decisive.decisive_count, 0) as breakage_rate,
-        case
-            when known.first_ended_at is not null
-                then 1 - red.red_seconds::double precision
-                / nullif(greatest(0, extract(
-                    epoch from %(until)s
-                    - greatest(known.first_ended_at, coalesce(%(from)s, '-infinity'::timestamptz))
-                )::double precision), 0)
-        end as green_share
+        {breakage_rate} as breakage_rate,
+        {green_share} as green_share
     {chosen}
     cross join lateral (
-        select
-            case
-                when %(until)s::timestamptz is not null
-                    then coalesce(sum({red_seconds}) filter (where {in_range}), 0)::bigint
-            end as red_seconds,
-            count(*) filter (where {in_range}) as interval_count,
-            count(*) filter (where {recovered}) as recovery_count,
-            (avg(duration_seconds) filter (where {recovered}))::double precision as mttr_seconds,
-            percentile_cont(0.5) within group (order by duration_seconds)
-                filter (where {recovered}) as recovery_p50_seconds,
-            count(*) filter (where {began}) as breakage_count
+        select {formulas}
         from marts.branch_health_intervals as intervals
         where (intervals.repository_id, intervals.workflow_id, intervals.health_group)
             = (chosen.repository_id, chosen.workflow_id, chosen.health_group)
@@ -282,9 +283,7 @@ _PARTS = {
     "newest": sql.SQL(_NEWEST).format(attempts=sql.SQL(_ATTEMPTS)),
     "chosen": sql.SQL(_CHOSEN),
     "in_range": sql.SQL(_IN_RANGE),
-    "began": sql.SQL(_BEGAN),
-    "recovered": sql.SQL(_RECOVERED),
-    "red_seconds": sql.SQL(_RED_SECONDS),
+    "red_seconds": sql.SQL(RED_SECONDS),
 }
 
 
@@ -385,7 +384,13 @@ def read_branch_statistics(
 ) -> dict[Branch, dict[str, Any]]:
     """How each was over a window."""
     parameters = {**_parameters(branches), **window.parameters}
-    return {_branch(row): row for row in connection.execute(_query(_STATISTICS), parameters)}
+    query = _query(
+        _STATISTICS,
+        formulas=named_formulas(FORMULAS),
+        breakage_rate=sql.SQL(DERIVED["breakage_rate"]),
+        green_share=sql.SQL(DERIVED["green_share"]),
+    )
+    return {_branch(row): row for row in connection.execute(query, parameters)}
 
 
 def list_intervals(

@@ -103,7 +103,7 @@ class RedInterval(Record):
     red_seconds: WholeSeconds | None = Field(
         description="How much of it lies in the range, up to `Actionsight-As-Of`; null: not known."
     )
-    failed_attempt_count: Count
+    failed_attempt_count: Count = Field(description="Failed attempts that ended in it.")
     is_start_known: bool = Field(
         description="False: it begins with the first decided attempt that is known."
     )

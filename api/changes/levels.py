@@ -34,8 +34,8 @@ class Level(Record):
         alias="from", description="When its first run was created; null: the first known level."
     )
     to: Time | None = Field(description="When the next level began; null: it is the current one.")
-    median_seconds: Seconds
-    run_count: Count
+    median_seconds: Seconds = Field(description="Median of the durations in it.")
+    run_count: Count = Field(description="Durations in it.")
     first_run: Since | None = Field(description="The run with which it began.")
     is_current: bool
 

@@ -25,12 +25,12 @@ class Change(Record):
     ]
     direction: Literal["up", "down"] = Field(description="Where the value went.")
     is_worse: bool
-    before: Seconds
-    after: Seconds
+    before: Seconds = Field(description="The measure in the period before.")
+    after: Seconds = Field(description="The measure in the range.")
     before_count: Count = Field(
         description="Values that the measure is of before: durations, decided runs, waits, or runs."
     )
-    after_count: Count
+    after_count: Count = Field(description="The same of the range.")
     impact_seconds: Seconds | None = Field(
         description="Seconds in 28 days, positive where it is worse. Durations: the difference for "
         "each success. Waits: for the twentieth that waits so long. Rates: for each run more that "

@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from pydantic import Field, create_model
 
-from api.records import Count, Day, Filter, Next, PartialRecord, Record, Usd
+from api.records import Count, Day, Filter, Next, PartialRecord, Record, RunnerClass, Usd
 from api.stats.comparison import COMPARED, AmountRule, Rule, comparable
 from api.stats.groups import GroupKeys
 from api.stats.metrics import Derived, Metric, fields_of, terms
@@ -101,7 +101,7 @@ WholeCosts = create_model(
 class CostGroupKeys(GroupKeys):
     """The keys of a group: those that `group_by` names, and the names of ids."""
 
-    runner_class: str | None = Field(None, description="Class of the jobs' runners.")
+    runner_class: RunnerClass | None = Field(None, description="Class of the jobs' runners.")
 
 
 CostGroup: type[Record] = create_model(
@@ -123,9 +123,9 @@ class UnpricedJobs(Record):
     """Jobs whose cost is not known, by the labels that they asked for."""
 
     labels: list[str] = Field(description="In lower case, sorted, each once.")
-    runner_class: str = Field(
+    runner_class: RunnerClass = Field(
         description="`unknown`: the price list has no pattern for the labels. Any other: it has no "
         "price of that day, or it is not known whether the repository was public."
     )
-    job_count: Count
+    job_count: Count = Field(description="Executed, completed jobs without a price.")
     minutes: Count = Field(description="Each job rounded up.")

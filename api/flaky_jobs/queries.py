@@ -13,9 +13,18 @@ from psycopg import sql
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import Order, Page, nulls_last
+from api.rows import named_formulas
 from api.stats.intervals import wilson_sql
 
 _KEYS: LiteralString = "repository_id, workflow_id, job_name_key"
+# Of the occurrences in the runs that are chosen.
+FORMULAS: Mapping[str, LiteralString] = {
+    "occurrence_count": "count(*)",
+    "lost_seconds": "sum(occurrences.lost_seconds)::bigint",
+    "flaky_wasted_minutes": "sum(occurrences.flaky_wasted_minutes)::bigint",
+    "flaky_cost_usd": "sum(occurrences.flaky_cost_usd)::double precision",
+}
+EXECUTED: LiteralString = "sum(days.executed_run_count)::bigint"
 # A run's day bounds the occurrences, which know no time.
 _OCCURRENCES: LiteralString = """
     marts.flaky_job_occurrences as occurrences
@@ -29,7 +38,7 @@ _OCCURRENCES: LiteralString = """
 _OF_DAYS: LiteralString = """
     select
         days.repository_id, days.workflow_id, days.job_name_key,
-        {week} sum(days.executed_run_count)::bigint as executed_run_count
+        {week} {executed_run_count} as executed_run_count
     from marts.job_statistics_by_day as days
     inner join keys using (repository_id, workflow_id, job_name_key)
     where {where} and (%(job_names)s::text[] is null or days.job_name = any(%(job_names)s))
@@ -50,15 +59,17 @@ _OF_JOBS: LiteralString = """
 _LOWER, _UPPER = wilson_sql(
     "coalesce(failing.occurrence_count, 0)", "coalesce(executed.executed_run_count, 0)"
 )
+RATES: Mapping[str, LiteralString] = {
+    "flaky_rate": "failing.occurrence_count::double precision / executed.executed_run_count",
+    "flaky_rate_lower_bound": _LOWER,
+    "flaky_rate_upper_bound": _UPPER,
+}
 _JOBS: LiteralString = """
     with failing as (
         select
             occurrences.repository_id, occurrences.workflow_id, occurrences.job_name_key,
             min(occurrences.job_name) as job_name,
-            count(*) as occurrence_count,
-            sum(occurrences.lost_seconds)::bigint as lost_seconds,
-            sum(occurrences.flaky_wasted_minutes)::bigint as flaky_wasted_minutes,
-            sum(occurrences.flaky_cost_usd)::double precision as flaky_cost_usd,
+            {formulas},
             bool_or(occurrences.is_lower_bound) as is_lower_bound,
             (array_agg(
                 array[runs.run_id, failed_attempt] order by runs.created_at, runs.run_id
@@ -76,7 +87,7 @@ _JOBS: LiteralString = """
             keys.*, failing.job_name,
             coalesce(failing.occurrence_count, 0) as occurrence_count,
             coalesce(executed.executed_run_count, 0) as executed_run_count,
-            failing.occurrence_count::double precision / executed.executed_run_count as known_rate,
+            {rate} as known_rate,
             {lower} as flaky_rate_lower_bound,
             {upper} as flaky_rate_upper_bound,
             failing.lost_seconds, failing.flaky_wasted_minutes, failing.flaky_cost_usd,
@@ -326,7 +337,9 @@ def list_occurrences(
 def _jobs(chosen: RunFilter, **parts: sql.Composable) -> sql.Composed:
     return sql.SQL(_JOBS).format(
         occurrences=_occurrences(chosen),
+        formulas=named_formulas(FORMULAS),
         executed=_executed(chosen),
+        rate=sql.SQL(RATES["flaky_rate"]),
         lower=sql.SQL(_LOWER),
         upper=sql.SQL(_UPPER),
         **parts,
@@ -350,6 +363,7 @@ def _executed(chosen: RunFilter, *, is_by_week: bool = False) -> sql.Composed:
     day = sql.SQL("days.day" if is_by_day else "runs.day")
     week = sql.SQL("date_trunc('week', {}::timestamp)::date as week,").format(day)
     return sql.SQL(_OF_DAYS if is_by_day else _OF_JOBS).format(
+        executed_run_count=sql.SQL(EXECUTED),
         week=week if is_by_week else sql.SQL(""),
         by_week=sql.SQL(", week" if is_by_week else ""),
         where=chosen.by_day_where() if is_by_day else chosen.jobs_where(),

@@ -29,7 +29,7 @@ class FlakyJobStatistics(PartialRecord):
     flaky_rate_lower_bound: Rate | None = Field(
         description="Of the 95 % Wilson interval of the rate; by it jobs are ranked."
     )
-    flaky_rate_upper_bound: Rate | None
+    flaky_rate_upper_bound: Rate | None = Field(description="Of the same.")
     lost_seconds: WholeSeconds | None = Field(
         description="From the failed jobs' ends to those of the passing ones."
     )
@@ -53,8 +53,10 @@ class FlakyWeek(Record):
     """A week of a flaky job."""
 
     week: Day = Field(description="Its Monday.")
-    occurrence_count: Count
-    executed_run_count: Count
+    occurrence_count: Count = Field(
+        description="Runs of the week in which it failed and then passed."
+    )
+    executed_run_count: Count = Field(description="Runs of the week in which it executed.")
 
 
 class FlakyStep(Record):
@@ -62,14 +64,14 @@ class FlakyStep(Record):
 
     step_number: int | None
     name: str
-    occurrence_count: Count
+    occurrence_count: Count = Field(description="Occurrences in which it failed.")
 
 
 class FlakyRunner(Record):
     """A runner on which occurrences failed."""
 
     runner_name: str
-    occurrence_count: Count
+    occurrence_count: Count = Field(description="Occurrences that failed on it.")
 
 
 class FlakyJob(FlakyJobStatistics):
@@ -134,7 +136,11 @@ class FlakyOccurrence(Record):
     passed_job_html_url: Url | None
     passed_at: Time | None
     passed_runner_name: str | None
-    lost_seconds: WholeSeconds | None
-    flaky_wasted_minutes: Count | None
-    flaky_cost_usd: Usd | None
+    lost_seconds: WholeSeconds | None = Field(
+        description="From the failed job's end to that of the passing one."
+    )
+    flaky_wasted_minutes: Count | None = Field(
+        description="Minutes of the failed executions of its name."
+    )
+    flaky_cost_usd: Usd | None = Field(description="Cost of those.")
     is_lower_bound: bool

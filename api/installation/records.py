@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
+from api.installation.definitions import Unit
 from api.records import Count, Id, Record, Time, Url
-from api.stats.metrics import Unit
 
 
 class Demonstration(Record):
@@ -52,19 +52,16 @@ class AuditEntry(Record):
 
 
 class Definition(Record):
-    """What a term of the statistics means."""
+    """What a number of the answers means."""
 
     name: str
     meaning: str
     unit: Unit
-    formula: str = Field(description="SQL over the mart, or over other terms.")
-    mart: str | None = Field(description="Whose rows it is computed of; null: of other terms.")
+    formula: str | None = Field(
+        description="SQL over the mart, or over other numbers; null: the meaning tells all."
+    )
+    mart: str | None = Field(description="Whose rows it is computed of; null: of other numbers.")
+    routes: list[str] = Field(description="Which answer with it.")
     lineage_url: Url | None = Field(
         description="Where the mart's lineage is shown; for operators, on the machine itself."
     )
-
-
-class Definitions(Record):
-    """What the terms mean."""
-
-    data: list[Definition]

@@ -17,12 +17,12 @@ from api.current import current_settings
 from api.database import Connection, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
-from api.installation.records import AuditEntry, Definitions, InstallationAnswer
+from api.installation.definitions import definitions
+from api.installation.records import AuditEntry, Definition, InstallationAnswer
 from api.pagination import Order, Page, PageParameters, read_page
 from api.records import list_of
 from api.responses import body_response, json_response, list_body, to_json
 from api.sign_in.configuration import is_sign_in_configured
-from api.stats.metrics import Derived, Percentiles, Source, terms
 
 public = Blueprint("installation", __name__)
 blueprint = Blueprint("definitions", __name__)
@@ -30,11 +30,6 @@ blueprint = Blueprint("definitions", __name__)
 NAME = "Actionsight"
 # The client id under which the demonstration's GitHub knows this installation.
 DEMONSTRATION = "demonstration"
-_MARTS: dict[Source, str] = {
-    "runs": "workflow_runs",
-    "commits": "workflow_run_attempts",
-    "jobs": "jobs",
-}
 # Under which name the cache keeps whether the demonstration is used up, and for how long.
 _USED_UP = "demonstration is used up"
 _LOOK_SECONDS = 60
@@ -90,39 +85,22 @@ def list_audit(query: PageParameters) -> Response:
 
 @blueprint.get("/definitions")
 @endpoint(
-    "What every term of the statistics means.",
+    "What every number of the answers means.",
     tag="statistics",
-    answer=Definitions,
+    answer=list_of(Definition),
+    is_list=True,
     has_freshness=False,
 )
 def get_definitions() -> Response:
-    """In the order in which answers have them; the texts are those of this document."""
+    """Those of `/stats` first, in the order in which answers have them; all at once. A name that
+    means something else on another route is there again. The texts are those of this document."""
     port = current_settings().dagster_port
     lineage = f"http://{HOST}:{port}/assets/marts/" if current_principal().is_operator else None
-    return json_response({"data": [_definition(name, lineage) for name in terms()]})
-
-
-def _definition(name: str, lineage: str | None) -> dict[str, Any]:
-    term = terms()[name]
-    mart = None if isinstance(term, Derived) else _MARTS[term.source]
-    shown = {
-        "name": name,
-        "mart": mart,
-        "lineage_url": None if lineage is None or mart is None else lineage + mart,
-    }
-    if isinstance(term, Percentiles):
-        percent = name.removeprefix(f"{term.prefix}_p").removesuffix("_seconds")
-        formula = (
-            f"percentile_cont(0.{percent}) within group (order by {term.measure}) "
-            f"filter (where {term.condition})"
-        )
-        return {
-            **shown,
-            "meaning": f"{term.meaning}: percentile {percent}.",
-            "unit": "seconds",
-            "formula": formula,
-        }
-    return {**shown, "meaning": term.meaning, "unit": term.unit, "formula": term.formula}
+    rows = [
+        {**row, "lineage_url": lineage and row["mart"] and lineage + row["mart"]}
+        for row in definitions()
+    ]
+    return body_response(list_body(rows, None, applied={}))
 
 
 def _demonstration(settings: Settings) -> dict[str, Any] | None:

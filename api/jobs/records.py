@@ -8,11 +8,13 @@ from api.records import (
     Day,
     Id,
     Record,
+    RunnerClass,
     Seconds,
     Status,
     Time,
     Url,
     Usd,
+    WasteCause,
     WholeSeconds,
 )
 
@@ -21,8 +23,8 @@ class Usual(Record):
     """How long the successful ones took in the 28 days before, of whatever branch and event."""
 
     run_count: Count = Field(description="How many runs it rests on.")
-    p50_seconds: Seconds | None
-    p95_seconds: Seconds | None
+    p50_seconds: Seconds | None = Field(description="Median of the durations.")
+    p95_seconds: Seconds | None = Field(description="Percentile 95 of the durations.")
 
 
 class Step(Record):
@@ -34,7 +36,7 @@ class Step(Record):
     conclusion: Conclusion | str | None
     started_at: Time | None
     completed_at: Time | None
-    duration_seconds: WholeSeconds | None
+    duration_seconds: WholeSeconds | None = Field(description="From its start to its end.")
 
 
 class FailedStep(Record):
@@ -68,26 +70,36 @@ class Job(Record):
         description="Whether it is a copy of an earlier attempt's job, which a re-run lists again."
     )
     was_gated: bool = Field(description="Whether it was seen to wait for an approval.")
-    queue_seconds: WholeSeconds | None
+    queue_seconds: WholeSeconds | None = Field(
+        description="From its creation to its start, where it was executed."
+    )
     is_impossible_queue: bool
-    duration_seconds: WholeSeconds | None
+    duration_seconds: WholeSeconds | None = Field(
+        description="From its start to its end, where it was executed."
+    )
     is_impossible_duration: bool
     labels: list[str] | None
-    runner_class: str
+    runner_class: RunnerClass
     runner_id: Count | None
     runner_name: str | None
     runner_group_name: str | None
-    billable_minutes: Count | None
-    self_hosted_minutes: Count | None
-    unknown_minutes: Count | None
-    wasted_minutes: Count | None
-    waste_cause: str | None
-    estimated_cost_usd: Usd | None
-    list_price_usd: Usd | None
+    billable_minutes: Count | None = Field(description="Minutes on GitHub's runners, rounded up.")
+    self_hosted_minutes: Count | None = Field(description="The same on one's own runners.")
+    unknown_minutes: Count | None = Field(description="The same on a runner of an unknown class.")
+    wasted_minutes: Count | None = Field(description="Those of them whose outcome nobody used.")
+    waste_cause: WasteCause | None
+    estimated_cost_usd: Usd | None = Field(
+        description="Minutes by the price of that day; null: it has none."
+    )
+    list_price_usd: Usd | None = Field(
+        description="The same without the discount for public repositories."
+    )
     cost_day: Day | None
     failed_step_number: Count | None
     failed_step_name: str | None
-    steps_left_out: Count
+    steps_left_out: Count = Field(
+        description="Steps without a number, or with that of a later one."
+    )
     html_url: Url | None
 
 

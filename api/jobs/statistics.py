@@ -25,7 +25,7 @@ from api.records import (
     Since,
     WholeSeconds,
 )
-from api.rows import columns_of, nested
+from api.rows import columns_of, named_formulas, nested
 from api.stats.comparison import (
     AmountRule,
     PercentileRule,
@@ -103,6 +103,8 @@ JobStatistics: type[Record] = create_model(
     **_fields(),
 )
 NAMES = tuple(JobStatistics.model_fields)
+# Formulas that /stats does not have, or not over jobs.
+OWN: Mapping[str, LiteralString] = {each.name: each.formula for each in _COUNTS}
 SORTS = ("job_name", *(name for name in NAMES if name != "is_lower_bound"))
 
 
@@ -160,8 +162,8 @@ class StepStatistics(Record):
         description="The part of the job's failures (failure or timed_out) in which it was that."
     )
     duration_count: Count = Field(description="Number of known durations.")
-    duration_p50_seconds: Seconds | None
-    duration_p95_seconds: Seconds | None
+    duration_p50_seconds: Seconds | None = Field(description="Median of those.")
+    duration_p95_seconds: Seconds | None = Field(description="Percentile 95 of those.")
     last_failure: Since | None = Field(description="The newest run in which it failed so.")
 
 
@@ -210,13 +212,10 @@ _JOBS = """
             labels,
             latest_conclusion,
             occurrence_count,
-            occurrence_count::double precision / nullif(executed_run_count, 0) as flaky_rate,
-            {lower_bound} as flaky_rate_lower_bound,
-            {upper_bound} as flaky_rate_upper_bound,
             finished_last_count,
             exclusive_seconds,
             saved_if_gone_seconds,
-            unpriced_job_count > 0 as is_lower_bound,
+            {rates},
             {columns}
         from joined
     )
@@ -229,12 +228,22 @@ _NEWEST_FIRST = sql.SQL(
 _EVERY = sql.SQL("true")
 _UNLIMITED = sql.SQL("")
 _NAMED = sql.SQL("coalesce(jobs.name, '') = any(%(job_keys)s)")
+HELD_FORMULAS: Mapping[str, LiteralString] = {
+    "finished_last_count": "sum(days.finished_last_count)::bigint",
+    "exclusive_seconds": "sum(days.exclusive_seconds)::bigint",
+    "saved_if_gone_seconds": "sum(days.saved_if_gone_seconds)::bigint",
+}
+_LOWER, _UPPER = wilson_sql("occurrence_count", "executed_run_count")
+RATES: Mapping[str, LiteralString] = {
+    "flaky_rate": "occurrence_count::double precision / nullif(executed_run_count, 0)",
+    "flaky_rate_lower_bound": _LOWER,
+    "flaky_rate_upper_bound": _UPPER,
+    "is_lower_bound": "unpriced_job_count > 0",
+}
 _HELD_BY_DAY = """
     select
         coalesce(days.job_name, '') as job_key,
-        sum(days.finished_last_count)::bigint as finished_last_count,
-        sum(days.exclusive_seconds)::bigint as exclusive_seconds,
-        sum(days.saved_if_gone_seconds)::bigint as saved_if_gone_seconds
+        {formulas}
     from marts.job_statistics_by_day as days
     where {where}
     group by 1
@@ -366,7 +375,6 @@ def _jobs(
     limit: sql.Composable = _UNLIMITED,
 ) -> sql.Composed:
     source, where = _source(chosen)
-    lower, upper = wilson_sql("occurrence_count", "executed_run_count")
     return sql.SQL(_JOBS).format(
         newest_first=_NEWEST_FIRST,
         ended=sql.SQL(_ENDED),
@@ -375,11 +383,12 @@ def _jobs(
         where=where,
         named=named,
         runs_where=chosen.where(),
-        held=sql.SQL(_HELD_BY_DAY).format(where=chosen.by_day_where())
+        held=sql.SQL(_HELD_BY_DAY).format(
+            formulas=named_formulas(HELD_FORMULAS), where=chosen.by_day_where()
+        )
         if chosen.is_by_day
         else sql.SQL(_HELD).format(where=chosen.where()),
-        lower_bound=sql.SQL(lower),
-        upper_bound=sql.SQL(upper),
+        rates=named_formulas(RATES),
         columns=sql.SQL(", ").join(_columns()),
         keys=order.keys,
         after=after,
@@ -388,6 +397,28 @@ def _jobs(
     )
 
 
+_EXECUTED: LiteralString = (
+    "steps.status in ('in_progress', 'completed') and steps.conclusion is distinct from 'skipped'"
+)
+STEP_FORMULAS: Mapping[str, LiteralString] = {
+    "executed_count": f"count(*) filter (where {_EXECUTED})",
+    "failed_count": "count(*) filter (where steps.step_number = chosen.failed_step_number)",
+    "failing_count": "count(*) filter (where steps.step_number = chosen.failed_step_number "
+    "and chosen.status = 'completed' and chosen.conclusion in ('failure', 'timed_out'))",
+    "duration_count": f"count(steps.duration_seconds) filter (where {_EXECUTED})",
+}
+_STEP_PERCENTILE: LiteralString = (
+    f"within group (order by steps.duration_seconds) filter (where {_EXECUTED})"
+)
+FAILURE_SHARE: LiteralString = "failing_count::double precision / failures.failure_count"
+STEP_NUMBERS: Mapping[str, LiteralString] = {
+    "executed_count": STEP_FORMULAS["executed_count"],
+    "failed_count": STEP_FORMULAS["failed_count"],
+    "failure_share": FAILURE_SHARE,
+    "duration_count": STEP_FORMULAS["duration_count"],
+    "duration_p50_seconds": f"percentile_cont(0.5) {_STEP_PERCENTILE}",
+    "duration_p95_seconds": f"percentile_cont(0.95) {_STEP_PERCENTILE}",
+}
 _STEPS = """
     with chosen as (
         select jobs.*, coalesce(jobs.name, '') as job_key
@@ -407,16 +438,8 @@ _STEPS = """
             chosen.job_key,
             coalesce(steps.name, '') as step_key,
             min(steps.step_number) as step_number,
-            count(*) filter (where {executed}) as executed_count,
-            count(*) filter (where steps.step_number = chosen.failed_step_number) as failed_count,
-            count(*) filter (
-                where steps.step_number = chosen.failed_step_number
-                and chosen.status = 'completed'
-                and chosen.conclusion in ('failure', 'timed_out')
-            ) as failing_count,
-            count(steps.duration_seconds) filter (where {executed}) as duration_count,
-            percentile_cont(array[0.5, 0.95]) within group (order by steps.duration_seconds)
-                filter (where {executed}) as durations
+            {formulas},
+            percentile_cont(array[0.5, 0.95]) {percentile} as durations
         from chosen
         inner join marts.steps on chosen.job_id = steps.job_id
         group by 1, 2
@@ -451,7 +474,7 @@ _STEPS = """
             counted.step_number,
             counted.executed_count,
             counted.failed_count,
-            counted.failing_count::double precision / failures.failure_count as failure_share,
+            {failure_share} as failure_share,
             counted.duration_count,
             counted.durations[1] as duration_p50_seconds,
             counted.durations[2] as duration_p95_seconds,
@@ -463,9 +486,6 @@ _STEPS = """
 
     select answered.*, {keys} from answered where {after} order by {order} limit %(limit)s
 """
-_EXECUTED = sql.SQL(
-    "steps.status in ('in_progress', 'completed') and steps.conclusion is distinct from 'skipped'"
-)
 _STEP_ORDER = Order(
     [sql.SQL("answered.job_key"), sql.SQL("answered.step_number"), sql.SQL("answered.step_key")]
 )
@@ -480,7 +500,9 @@ def read_step_statistics(
     query = sql.SQL(_STEPS).format(
         source=source,
         where=where,
-        executed=_EXECUTED,
+        percentile=sql.SQL(_STEP_PERCENTILE),
+        formulas=named_formulas(STEP_FORMULAS),
+        failure_share=sql.SQL(FAILURE_SHARE),
         last_failure=columns_of(Since, "last_failures", within="last_failure"),
         keys=_STEP_ORDER.keys,
         after=after,

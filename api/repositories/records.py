@@ -80,19 +80,21 @@ class CollectionHealth(Record):
     """How a repository was observed on one day, by the day of the runs."""
 
     day: Day
-    attempt_count: Count
-    webhook_only_attempt_count: Count
-    poll_only_attempt_count: Count
-    both_attempt_count: Count
+    attempt_count: Count = Field(description="Attempts of the day's runs.")
+    webhook_only_attempt_count: Count = Field(description="Attempts of which webhooks alone told.")
+    poll_only_attempt_count: Count = Field(description="Attempts of which polls alone told.")
+    both_attempt_count: Count = Field(description="Attempts of which both told.")
     corrected_attempt_count: Count = Field(
         description="Attempts that a poll had to correct after a webhook."
     )
-    webhook_only_job_count: Count
-    poll_only_job_count: Count
-    both_job_count: Count
-    corrected_job_count: Count
+    webhook_only_job_count: Count = Field(description="Jobs of which webhooks alone told.")
+    poll_only_job_count: Count = Field(description="Jobs of which polls alone told.")
+    both_job_count: Count = Field(description="Jobs of which both told.")
+    corrected_job_count: Count = Field(
+        description="Jobs that a poll had to correct after a webhook."
+    )
     poll_count: Count = Field(description="Polls of this day.")
-    failed_poll_count: Count
+    failed_poll_count: Count = Field(description="Those that failed.")
     request_count: Count = Field(description="Requests to GitHub of its polls.")
 
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import Order, Page
+from api.rows import named_formulas
 from api.runners.records import NAMES, QUEUE
 from api.stats.intervals import wilson_sql
 
@@ -29,6 +30,26 @@ _SORTED: LiteralString = """
         order by label
     )
 """
+# Of jobs that are not carried over, by set of labels.
+FORMULAS: Mapping[str, LiteralString] = {
+    "run_count": "count(distinct run_id)",
+    "job_count": "count(*)",
+    "jobs_executed": "count(*) filter (where is_executed)",
+    QUEUE.count.name: QUEUE.count.formula,
+    "queue_within_count": "count(*) filter (where queue_seconds <= %(within_seconds)s)",
+    "busy_seconds": "sum(duration_seconds)::bigint",
+    "open_job_count": "count(*) filter (where is_executed and completed_at is null)",
+    "runner_name_count": "count(distinct nullif(runner_name, '')) filter (where is_executed)",
+}
+# Over the moments at which the number of jobs at once changes.
+PEAKS: Mapping[str, LiteralString] = {
+    "peak_queued": "max(queued_jobs) filter (where queued_change is not null)",
+    "peak_jobs": "max(running_jobs) filter (where running_change is not null)",
+}
+DERIVED: Mapping[str, LiteralString] = {
+    "queue_within_rate": "queue_within_count::double precision / nullif(job_queue_count, 0)",
+    "average_concurrency": "busy_seconds / nullif(%(elapsed_seconds)s::double precision, 0)",
+}
 _USE: LiteralString = """
     with jobs as materialized (
         select
@@ -43,16 +64,8 @@ _USE: LiteralString = """
             labels_key,
             min(labels) as labels,
             mode() within group (order by runner_class) as runner_class,
-            count(distinct run_id) as run_count,
-            count(*) as job_count,
-            count(*) filter (where is_executed) as jobs_executed,
-            {queue_count} as job_queue_count,
             {queue} as job_queue,
-            count(*) filter (where queue_seconds <= %(within_seconds)s) as queue_within_count,
-            sum(duration_seconds)::bigint as busy_seconds,
-            count(*) filter (where is_executed and completed_at is null) as open_job_count,
-            count(distinct nullif(runner_name, '')) filter (where is_executed)
-                as runner_name_count
+            {formulas}
         from jobs
         group by labels_key
     ),
@@ -75,41 +88,37 @@ _USE: LiteralString = """
     peaks as (
         select
             labels_key,
-            max(queued_jobs) filter (where queued_change is not null) as peak_queued,
-            max(running_jobs) filter (where running_change is not null) as peak_jobs
+            {peaks}
         from moments
         group by labels_key
     )
     select
-        totals.*, {sorted} as labels, peaks.peak_jobs, peaks.peak_queued,
-        totals.queue_within_count::double precision / nullif(totals.job_queue_count, 0)
-            as queue_within_rate,
-        totals.busy_seconds / nullif(%(elapsed_seconds)s::double precision, 0)
-            as average_concurrency,
-        {keys}
+        totals.*, {sorted} as labels, peaks.peak_jobs, peaks.peak_queued, {derived}, {keys}
     from totals
     left join peaks using (labels_key)
     {page}
 """
 _USE_ORDER = Order([sql.SQL("totals.job_count"), sql.SQL("totals.labels_key")], is_descending=True)
+# The peaks of several repositories are computed of their jobs.
+HOUR_FORMULAS: Mapping[str, LiteralString] = {
+    "job_count": "sum(hours.job_count)::bigint",
+    "jobs_executed": "sum(hours.jobs_executed)::bigint",
+    "impossible_queue_count": "sum(hours.impossible_queue_count)::bigint",
+    "queue_count": "sum(hours.queue_count)::bigint",
+    "queue_seconds": "sum(hours.queue_seconds)::bigint",
+    "longest_queue_seconds": "max(hours.longest_queue_seconds)",
+    "queue_within_60_count": "sum(hours.queue_within_60_count)::bigint",
+    "queue_within_rate": "sum(hours.queue_within_60_count)::double precision "
+    "/ nullif(sum(hours.queue_count), 0)",
+    "busy_seconds": "sum(hours.busy_seconds)::bigint",
+    "peak_jobs": "max(hours.peak_jobs)",
+    "peak_queued": "max(hours.peak_queued)",
+    "open_job_count": "sum(hours.open_job_count)::bigint",
+}
 _HOURS: LiteralString = """
     select
         hours.labels_key, hours.hour, min(hours.labels) as labels,
-        count(*) as repository_count,
-        sum(hours.job_count)::bigint as job_count,
-        sum(hours.jobs_executed)::bigint as jobs_executed,
-        sum(hours.impossible_queue_count)::bigint as impossible_queue_count,
-        sum(hours.queue_count)::bigint as queue_count,
-        sum(hours.queue_seconds)::bigint as queue_seconds,
-        max(hours.longest_queue_seconds) as longest_queue_seconds,
-        sum(hours.queue_within_60_count)::bigint as queue_within_60_count,
-        sum(hours.queue_within_60_count)::double precision / nullif(sum(hours.queue_count), 0)
-            as queue_within_rate,
-        sum(hours.busy_seconds)::bigint as busy_seconds,
-        max(hours.peak_jobs) as peak_jobs,
-        max(hours.peak_queued) as peak_queued,
-        sum(hours.open_job_count)::bigint as open_job_count,
-        {keys}
+        count(*) as repository_count, {formulas}, {keys}
     from marts.runner_statistics_by_hour as hours
     where hours.repository_id = any(%(repositories)s)
         and hours.hour >= coalesce(%(from)s, '-infinity'::timestamptz)
@@ -192,15 +201,24 @@ _HOUR_PEAKS: LiteralString = """
     from moments
     group by labels_key, hour
 """
+NOW_FORMULAS: Mapping[str, LiteralString] = {
+    "queued_count": "count(*) filter (where jobs.status = 'queued')",
+    "running_count": "count(*) filter (where jobs.status = 'in_progress')",
+}
+# Over the jobs of this hour of the week, of the four weeks before.
+USUAL: Mapping[str, LiteralString] = {
+    "usual_job_queue_count": "count(jobs.queue_seconds)",
+    "usual_job_queue_p95_seconds": "percentile_cont(0.95) within group "
+    "(order by jobs.queue_seconds)",
+}
 # What is told of a run that has ended, or is gone, is no news of this moment.
 _NOW: LiteralString = """
     select totals.*, {sorted} as labels, usual.*, {keys}
     from (
         select
             jobs.labels_key, min(jobs.labels) as labels,
-            count(*) filter (where jobs.status = 'queued') as queued_count,
             min(jobs.created_at) filter (where jobs.status = 'queued') as oldest_queued_at,
-            count(*) filter (where jobs.status = 'in_progress') as running_count
+            {formulas}
         from marts.jobs as jobs
         inner join marts.workflow_runs as runs using (run_id, run_attempt)
         where jobs.repository_id = any(%(repositories)s) and jobs.status <> 'completed'
@@ -209,10 +227,7 @@ _NOW: LiteralString = """
         group by jobs.labels_key
     ) as totals
     cross join lateral (
-        select
-            count(jobs.queue_seconds) as usual_job_queue_count,
-            percentile_cont(0.95) within group (order by jobs.queue_seconds)
-                as usual_job_queue_p95_seconds
+        select {usual}
         from unnest(%(hours)s::timestamptz[]) as hours (hour)
         inner join marts.jobs as jobs
             on date_bin('6 hours', jobs.created_at, '2000-01-01 00:00+00')
@@ -230,12 +245,24 @@ _NOW_ORDER = Order(
     [sql.SQL("totals.queued_count"), sql.SQL("totals.labels_key")], is_descending=True
 )
 _LOWER, _UPPER = wilson_sql("counted.failure_count", "counted.job_count")
+# Of executed, completed jobs by the runner's name; of those with the same name in the workflow
+# `others` and `failures_of_others` ran elsewhere.
+NAME_FORMULAS: Mapping[str, LiteralString] = {
+    "job_count": "count(*)",
+    "failure_count": "count(*) filter (where jobs.conclusion in ('failure', 'timed_out'))",
+}
+NAME_DERIVED: Mapping[str, LiteralString] = {
+    "failure_rate": "failure_count::double precision / nullif(job_count, 0)",
+    "failure_rate_lower_bound": _LOWER,
+    "failure_rate_upper_bound": _UPPER,
+    "excess_failure_rate": "case when compared_job_count >= 20 "
+    "then (excess_failures / compared_job_count)::double precision end",
+}
 _RUNNERS: LiteralString = """
     with by_job as (
         select
             jobs.runner_name, jobs.repository_id, jobs.workflow_id, jobs.job_name_key,
-            count(*) as job_count,
-            count(*) filter (where jobs.conclusion in ('failure', 'timed_out')) as failure_count,
+            {formulas},
             max(jobs.completed_at) as last_seen_at
         from {jobs}
         where {where} and jobs.is_executed and jobs.status = 'completed'
@@ -264,16 +291,7 @@ _RUNNERS: LiteralString = """
         from elsewhere
         group by runner_name
     )
-    select
-        counted.*,
-        failure_count::double precision / nullif(job_count, 0) as failure_rate,
-        {lower} as failure_rate_lower_bound,
-        {upper} as failure_rate_upper_bound,
-        case
-            when compared_job_count >= 20
-                then (excess_failures / compared_job_count)::double precision
-        end as excess_failure_rate,
-        {keys}
+    select counted.*, {derived}, {keys}
     from counted
     where {after}
     order by {order}
@@ -301,7 +319,9 @@ def list_label_sets(
     query = sql.SQL(_USE).format(
         jobs=_jobs(chosen),
         where=_where(chosen),
-        queue_count=sql.SQL(QUEUE.count.formula),
+        formulas=named_formulas(FORMULAS),
+        peaks=named_formulas(PEAKS),
+        derived=named_formulas(DERIVED),
         queue=QUEUE.formula,
         sorted=_sorted("totals.labels"),
         keys=_USE_ORDER.keys,
@@ -340,6 +360,7 @@ def list_hours(
     """The hours of each set of labels over these repositories, and the token of the next page."""
     after, key = _HOURS_ORDER.after(page.after)
     query = sql.SQL(_HOURS).format(
+        formulas=named_formulas(HOUR_FORMULAS),
         keys=_HOURS_ORDER.keys,
         labels_key=sql.SQL(_LABELS_KEY),
         after=after,
@@ -378,7 +399,12 @@ def list_now(
     next page."""
     after, key = _NOW_ORDER.after(page.after)
     query = sql.SQL(_NOW).format(
-        sorted=_sorted("totals.labels"), keys=_NOW_ORDER.keys, after=after, order=_NOW_ORDER.clause
+        sorted=_sorted("totals.labels"),
+        formulas=named_formulas(NOW_FORMULAS),
+        usual=named_formulas(USUAL),
+        keys=_NOW_ORDER.keys,
+        after=after,
+        order=_NOW_ORDER.clause,
     )
     parameters = {
         "repositories": list(repository_ids),
@@ -397,9 +423,9 @@ def list_runners(
     query = sql.SQL(_RUNNERS).format(
         jobs=_jobs(chosen),
         where=_where(chosen),
+        formulas=named_formulas(NAME_FORMULAS),
+        derived=named_formulas(NAME_DERIVED),
         labels_key=sql.SQL(_LABELS_KEY),
-        lower=sql.SQL(_LOWER),
-        upper=sql.SQL(_UPPER),
         keys=_RUNNERS_ORDER.keys,
         after=after,
         order=_RUNNERS_ORDER.clause,

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, create_model
 
-from api.records import Count, PartialRecord, Rate, Record, Seconds, Time, WholeSeconds
+from api.records import Count, PartialRecord, Rate, Record, RunnerClass, Seconds, Time, WholeSeconds
 from api.stats.comparison import AmountRule, PercentileRule, RateRule, Rule, comparable
 from api.stats.metrics import PERCENTILES, PERCENTS, Percentiles, fields_of
 
@@ -22,7 +22,7 @@ class _RunnerUse(PartialRecord):
 
     run_count: Count = Field(description="Runs with such a job.")
     job_count: Count = Field(description="Jobs that are not carried over.")
-    jobs_executed: Count
+    jobs_executed: Count = Field(description="Jobs that a runner executed.")
     queue_within_count: Count = Field(
         description="Executed jobs that waited no longer than `within_seconds`."
     )
@@ -62,7 +62,7 @@ class _LabelSet(PartialRecord):
     """What jobs ask for."""
 
     labels: list[str] = Field(description="In lower case, sorted, each once.")
-    runner_class: str = Field(description="That of most of its jobs.")
+    runner_class: RunnerClass = Field(description="That of most of its jobs.")
 
 
 LabelSet: type[Record] = create_model("LabelSet", __base__=(_LabelSet, RunnerStatistics))
@@ -75,18 +75,24 @@ class RunnerHour(PartialRecord):
 
     labels: list[str]
     hour: Time
-    job_count: Count = 0
-    jobs_executed: Count = 0
-    impossible_queue_count: Count = 0
+    job_count: Count = Field(0, description="Jobs that are not carried over.")
+    jobs_executed: Count = Field(0, description="Jobs that a runner executed.")
+    impossible_queue_count: Count = Field(0, description="Jobs whose wait cannot be: in no wait.")
     queue_count: Count = Field(0, description="Jobs with a known wait.")
     queue_seconds: WholeSeconds | None = Field(None, description="The sum of those.")
-    longest_queue_seconds: WholeSeconds | None = None
-    queue_within_60_count: Count = 0
+    longest_queue_seconds: WholeSeconds | None = Field(None, description="The longest of them.")
+    queue_within_60_count: Count = Field(0, description="Waits of at most 60 s.")
     queue_within_rate: Rate | None = Field(None, description="Waits of at most 60 s ÷ all.")
-    busy_seconds: WholeSeconds | None = None
-    peak_jobs: Count | None = None
-    peak_queued: Count | None = None
-    open_job_count: Count = 0
+    busy_seconds: WholeSeconds | None = Field(
+        None, description="Time in which jobs ran, summed up."
+    )
+    peak_jobs: Count | None = Field(None, description="The most jobs that ran at once.")
+    peak_queued: Count | None = Field(
+        None, description="The most executed jobs that waited at once."
+    )
+    open_job_count: Count = Field(
+        0, description="Executed jobs without an end, by the hour of their start."
+    )
 
 
 HOUR_NAMES = tuple(name for name in RunnerHour.model_fields if name not in ("labels", "hour"))
@@ -98,7 +104,7 @@ class RunnerNow(Record):
     labels: list[str]
     queued_count: Count = Field(description="Jobs that wait for a runner.")
     oldest_queued_at: Time | None = Field(description="Since when the first of them waits.")
-    running_count: Count
+    running_count: Count = Field(description="Jobs that run.")
     usual_job_queue_count: Count = Field(
         description="Known waits in this hour of the week, in the four weeks before."
     )
@@ -113,7 +119,7 @@ class RunnerName(Record):
     failure_count: Count = Field(description="Those that failed or timed out.")
     failure_rate: Rate | None = Field(description="Failures ÷ jobs.")
     failure_rate_lower_bound: Rate | None = Field(description="Of the 95 % Wilson interval.")
-    failure_rate_upper_bound: Rate | None
+    failure_rate_upper_bound: Rate | None = Field(description="Of the same.")
     last_seen_at: Time | None = Field(description="When the last of them ended.")
     compared_job_count: Count = Field(
         description="Jobs here whose name in the workflow also ran on others."

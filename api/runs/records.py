@@ -53,22 +53,40 @@ class Run(Record):
     run_started_at: Time | None
     updated_at: Time | None
     ended_at: Time | None
-    duration_seconds: WholeSeconds | None
-    api_duration_seconds: WholeSeconds | None
-    queue_seconds: WholeSeconds | None
-    time_to_signal_seconds: WholeSeconds | None
-    time_to_red_seconds: WholeSeconds | None
-    red_overrun_seconds: WholeSeconds | None
-    busy_seconds: WholeSeconds | None
-    covered_seconds: WholeSeconds | None
+    duration_seconds: WholeSeconds | None = Field(
+        description="From the start of the attempt to the end of its last executed job."
+    )
+    api_duration_seconds: WholeSeconds | None = Field(
+        description="From its start to its last update, which can be days later."
+    )
+    queue_seconds: WholeSeconds | None = Field(
+        description="From its start to that of its first executed job."
+    )
+    time_to_signal_seconds: WholeSeconds | None = Field(
+        description="From the run's creation to the end of its first attempt."
+    )
+    time_to_red_seconds: WholeSeconds | None = Field(
+        description="From its start to the end of the first job that failed."
+    )
+    red_overrun_seconds: WholeSeconds | None = Field(
+        description="From there to its end: what failing fast would save."
+    )
+    busy_seconds: WholeSeconds | None = Field(
+        description="Sum of the durations of its executed jobs."
+    )
+    covered_seconds: WholeSeconds | None = Field(
+        description="Time in which at least one of its jobs ran."
+    )
     parallelism: Seconds | None = Field(description="Busy ÷ covered seconds.")
-    idle_seconds: WholeSeconds | None
+    idle_seconds: WholeSeconds | None = Field(description="Duration - covered seconds.")
     first_attempt_conclusion: Conclusion | str | None
     is_flaky: bool
-    ambiguous_name_count: Count
+    ambiguous_name_count: Count = Field(
+        description="Names of jobs that executed twice in an attempt: no flakiness is told."
+    )
     health_group: str | None
-    jobs_listed: Count
-    jobs_executed: Count
+    jobs_listed: Count = Field(description="Jobs as listed, also those that were not executed.")
+    jobs_executed: Count = Field(description="Jobs that a runner executed.")
     was_approved: bool = Field(description="Whether it was seen to wait for an approval.")
     html_url: Url | None
     gone_at: Time | None = Field(
@@ -89,17 +107,33 @@ class Attempt(Record):
     run_started_at: Time | None
     updated_at: Time | None
     ended_at: Time | None
-    duration_seconds: WholeSeconds | None
-    api_duration_seconds: WholeSeconds | None
-    queue_seconds: WholeSeconds | None
-    time_to_red_seconds: WholeSeconds | None
-    red_overrun_seconds: WholeSeconds | None
-    busy_seconds: WholeSeconds | None
-    covered_seconds: WholeSeconds | None
-    parallelism: Seconds | None
-    idle_seconds: WholeSeconds | None
-    jobs_listed: Count | None
-    jobs_executed: Count | None
+    duration_seconds: WholeSeconds | None = Field(
+        description="From the start of the attempt to the end of its last executed job."
+    )
+    api_duration_seconds: WholeSeconds | None = Field(
+        description="From its start to its last update, which can be days later."
+    )
+    queue_seconds: WholeSeconds | None = Field(
+        description="From its start to that of its first executed job."
+    )
+    time_to_red_seconds: WholeSeconds | None = Field(
+        description="From its start to the end of the first job that failed."
+    )
+    red_overrun_seconds: WholeSeconds | None = Field(
+        description="From there to its end: what failing fast would save."
+    )
+    busy_seconds: WholeSeconds | None = Field(
+        description="Sum of the durations of its executed jobs."
+    )
+    covered_seconds: WholeSeconds | None = Field(
+        description="Time in which at least one of its jobs ran."
+    )
+    parallelism: Seconds | None = Field(description="Busy ÷ covered seconds.")
+    idle_seconds: WholeSeconds | None = Field(description="Duration - covered seconds.")
+    jobs_listed: Count | None = Field(
+        description="Jobs as listed, also those that were not executed."
+    )
+    jobs_executed: Count | None = Field(description="Jobs that a runner executed.")
     actor_login: str | None
     triggering_actor_login: str | None = Field(description="Who started this attempt.")
     html_url: Url | None
@@ -157,8 +191,8 @@ class RunOnBranch(Since):
 class ElsewhereEvidence(Record):
     """Jobs of this name on other branches that began within 24 hours before or after this one."""
 
-    failed_branch_count: Count
-    branch_count: Count
+    failed_branch_count: Count = Field(description="Branches on which such a job failed.")
+    branch_count: Count = Field(description="Branches on which such a job was decided.")
     runs: list[RunOnBranch] = Field(
         description="Of the newest three of these branches, the newest run that failed so."
     )
@@ -167,11 +201,11 @@ class ElsewhereEvidence(Record):
 class FlakyEvidence(Record):
     """Flaky occurrences of this name in the 28 days before the run."""
 
-    occurrence_count: Count
+    occurrence_count: Count = Field(description="Runs in which it failed and then passed.")
     executed_run_count: Count = Field(description="Runs in which a job of the name executed.")
-    flaky_rate: Rate | None
-    flaky_rate_lower_bound: Rate | None
-    flaky_rate_upper_bound: Rate | None
+    flaky_rate: Rate | None = Field(description="Occurrences ÷ runs in which it executed.")
+    flaky_rate_lower_bound: Rate | None = Field(description="Of the 95 % Wilson interval.")
+    flaky_rate_upper_bound: Rate | None = Field(description="Of the same.")
     last: Since | None = Field(description="The run of the newest one.")
     same_step_count: Count = Field(description="Those in which the same step failed.")
 
@@ -180,8 +214,8 @@ class RunnerEvidence(Record):
     """Decided jobs of this name on the same runner in the 28 days before the run."""
 
     runner_name: str
-    failure_count: Count
-    job_count: Count
+    failure_count: Count = Field(description="Those that failed or timed out.")
+    job_count: Count = Field(description="All of them.")
 
 
 Context: TypeAlias = Literal[
@@ -198,7 +232,7 @@ class JobFailure(Record):
     conclusion: Conclusion | str
     started_at: Time | None
     completed_at: Time | None
-    duration_seconds: WholeSeconds | None
+    duration_seconds: WholeSeconds | None = Field(description="From its start to its end.")
     failed_step: FailedStep | None
     html_url: Url | None
     usual: Usual = Field(description="Of the successful jobs of its name in its workflow.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.records import Filter, Id, PartialRecord, Record, Url
+from api.records import Id, PartialRecord, Url
 
 Kind = Literal["repository", "workflow", "job", "run", "branch", "commit", "actor"]
 
@@ -24,10 +24,3 @@ class Hit(PartialRecord):
         None, description="Of an address of a pull request, whose runs it names."
     )
     html_url: Url | None = None
-
-
-class SearchAnswer(Record):
-    """What was found: what is named exactly first."""
-
-    data: list[Hit]
-    filter: Filter

@@ -11,15 +11,16 @@ from api.cache.responses import cached_response
 from api.database import current_database
 from api.endpoints import endpoint
 from api.filters import visible_repositories
+from api.pagination import MOST_ROWS
 from api.parameters import Parameters, text, whole_number
-from api.responses import data_body
+from api.records import list_of
+from api.responses import list_body
 from api.search.queries import search
-from api.search.records import SearchAnswer
+from api.search.records import Hit
 
 blueprint = Blueprint("search", __name__)
 
 LEAST_CHARACTERS = 2
-MOST_HITS = 50
 
 
 def _q(value: str) -> str:
@@ -42,8 +43,8 @@ class SearchQuery(Parameters):
     )
     limit: Annotated[
         int,
-        BeforeValidator(whole_number(1, MOST_HITS)),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_HITS}),
+        BeforeValidator(whole_number(1, MOST_ROWS)),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
     ] = Field(20, description="How many hits at most.")
 
 
@@ -52,11 +53,12 @@ class SearchQuery(Parameters):
     "Repositories, workflows, jobs, runs, branches, commits and actors.",
     tag="installation",
     query=SearchQuery,
-    answer=SearchAnswer,
+    answer=list_of(Hit),
+    is_list=True,
 )
 def get_search(query: SearchQuery) -> Response:
-    """Of what the viewer sees: what is named exactly first. Branches, actors and numbers are those
-    of recent runs, jobs those of the last four weeks."""
+    """Of what the viewer sees: what is named exactly first, all at once. Branches, actors and
+    numbers are those of recent runs, jobs those of the last four weeks."""
     with current_database().reading(
         "job_statistics_by_day", "repository_statistics_by_day"
     ) as connection:
@@ -66,8 +68,8 @@ def get_search(query: SearchQuery) -> Response:
         return cached_response(
             connection,
             key,
-            lambda: data_body(
-                search(connection, repository_ids, query.q, query.limit), applied=applied
+            lambda: list_body(
+                search(connection, repository_ids, query.q, query.limit), None, applied=applied
             ),
             is_expensive=True,
         )

@@ -123,6 +123,14 @@ class Percentiles:
             condition=sql.SQL(self.condition),
         )
 
+    def formula_of(self, name: str) -> str:
+        """SQL of one of them, for people."""
+        percent = PERCENTS[self.names.index(name)]
+        return (
+            f"percentile_cont(0.{percent}) within group (order by {self.measure}) "
+            f"filter (where {self.condition})"
+        )
+
     @property
     def names(self) -> tuple[str, ...]:
         """The metrics, in the order of the array."""

@@ -14,6 +14,7 @@ from api.records import (
     Time,
     Url,
     WholeSeconds,
+    WorkflowState,
 )
 from api.stats.comparison import comparable
 from api.stats.metrics import Statistics
@@ -44,7 +45,7 @@ class Workflow(Record):
     repository_full_name: str
     name: str
     path: str | None
-    state: str | None = Field(
+    state: WorkflowState | str | None = Field(
         description="GitHub's state; null for a workflow that is known by its runs alone."
     )
     html_url: Url | None
@@ -64,7 +65,7 @@ class RecentRun(Record):
     created_at: Time
     status: Status | str | None
     conclusion: Conclusion | str | None
-    duration_seconds: WholeSeconds | None
+    duration_seconds: WholeSeconds | None = Field(description="As that of the run.")
     run_attempt: Count
 
 

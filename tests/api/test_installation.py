@@ -55,21 +55,61 @@ def test_the_demonstration_says_that_it_is_one(settings: Settings, cache_url: st
     assert ask(configured)["used_up"] is None
 
 
-def test_every_term_has_its_definition(client: ValidatingClient, token: str) -> None:
-    terms = {row["name"]: row for row in client.answer("/definitions", token)["data"]}
-    assert list(terms) == list(Statistics.model_fields)
-    assert terms["success_rate"] == {
+def test_every_number_has_its_definition(client: ValidatingClient, token: str) -> None:
+    rows = client.answer("/definitions", token)["data"]
+    of_stats = {row["name"]: row for row in rows if "/stats" in row["routes"]}
+    assert list(of_stats) == list(Statistics.model_fields)
+    assert of_stats["success_rate"] == {
         "name": "success_rate",
         "meaning": "Success ÷ decisive.",
         "unit": "rate",
         "formula": "success_count::double precision / nullif(decisive_count, 0)",
         "mart": None,
+        "routes": ["/stats", "/workflows", "/workflows/{workflow_id}"],
         "lineage_url": None,
     }
-    p95 = terms["job_queue_p95_seconds"]
+    p95 = of_stats["job_queue_p95_seconds"]
     assert (p95["unit"], p95["mart"]) == ("seconds", "jobs")
     assert p95["lineage_url"] == "http://127.0.0.1:3000/assets/marts/jobs"
     assert "percentile_cont(0.95)" in p95["formula"]
+    keys = [
+        (route, *(row[key] for key in ("name", "meaning", "mart")))
+        for row in rows
+        for route in row["routes"]
+    ]
+    assert len(set(keys)) == len(keys)
+    [impact] = [row for row in rows if row["name"] == "impact_usd"]
+    assert (impact["unit"], impact["formula"]) == ("usd", None)
+    [mttr] = [row for row in rows if row["name"] == "mttr_seconds"]
+    assert (mttr["routes"], mttr["mart"]) == (["/branches/health"], "branch_health_intervals")
+    [wait] = [row for row in rows if row["name"] == "queue_seconds" and "/runs" in row["routes"]]
+    assert (wait["unit"], wait["formula"]) == ("seconds", "workflow_runs.queue_seconds")
+    text = client.get("/definitions.csv", headers=bearer(token)).text
+    assert text.startswith("name,meaning,unit,formula,mart,routes,lineage_url\r\nrun_count,Runs.")
+
+
+def test_no_number_of_an_answer_is_without_a_definition(
+    client: ValidatingClient, token: str
+) -> None:
+    defined = {row["name"] for row in client.answer("/definitions", token)["data"]}
+    schemas = client.get("/openapi.json").get_json()["components"]["schemas"]
+    units = ("_seconds", "_minutes", "_usd", "_count", "_rate", "_share", "_bound")
+    # Of the installation: they are no statistics.
+    others = {
+        "event_count",
+        "oldest_event_age_seconds",
+        "poll_minutes",
+        "repository_count",
+        "workflow_count",
+    }
+    shown = {
+        name
+        for schema in schemas.values()
+        for name, member in schema.get("properties", {}).items()
+        if name.endswith(units) and "boolean" not in str(member.get("type"))
+    }
+    assert len(shown) > 100
+    assert shown - defined == others
 
 
 def test_nobody_in_particular_gets_no_definitions(app: Flask, client: ValidatingClient) -> None:

@@ -85,3 +85,13 @@ def test_a_text_too_short_is_refused(client: ValidatingClient, marts: Marts, tok
     for q in ("", "a", " a "):
         response = client.get("/search", query_string={"q": q}, headers=bearer(token))
         assert response.status_code == 400
+
+
+def test_what_is_found_is_a_list_as_csv_too(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    answer = client.answer("/search?q=widget&limit=500", token)
+    assert (answer["next"], answer["filter"]) == (None, {"q": "widget", "limit": 500})
+    lines = client.get("/search.csv?q=widget", headers=bearer(token)).text.splitlines()
+    assert lines[0].startswith("kind,name,repository_id")
+    assert len(lines) == 1 + len(answer["data"])
