@@ -176,6 +176,14 @@ class Matrix:
         yield from LISTS
         yield from (template.format(source=source) for template in OF_SHARED)
 
+    def asked(self, who: str, name: str, *, of_all: bool) -> Iterator[tuple[str, str]]:
+        """What somebody asks of one repository: all of it, or a third, so that each question is put
+        by everybody, each of every repository, and everybody asks of every repository."""
+        place = [*self.callers].index(who) + [*self.ids].index(name)
+        for number, paths in enumerate(self.of_one(name), start=place):
+            if of_all or number % 3 == 0:
+                yield paths
+
     def of_one(self, name: str) -> Iterator[tuple[str, str]]:
         """Of one repository, and the same of one that does not exist."""
         number, source = self.ids[name], self.ids[SOURCE] * 10
@@ -227,15 +235,17 @@ def without_names(body: str, matrix: Matrix) -> str:
     return re.sub(rf"octo/\w+|\b(?:{numbers})\b", "NAME", body)
 
 
-def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
-    """All that one caller can ask for."""
+def check(matrix: Matrix, who: str, rights: set[str] | int, *, of_all: bool = False) -> None:
+    """What one caller can ask for: every list, and of each repository all or a third (`asked`)."""
     caller = matrix.callers[who]
-    every = [path for name in matrix.ids for path, _ in matrix.of_one(name)]
+    asked = {name: [*matrix.asked(who, name, of_all=of_all)] for name in matrix.ids}
     if isinstance(rights, int):
         bodies = set()
         others = ("/repositories/available", "/repositories/selections", "/stats?nonsense=1")
-        for path in (*matrix.lists(), *every, *others):
-            matrix.installation.forget_counts()
+        every = [path for paths in asked.values() for path, _ in paths]
+        for number, path in enumerate((*matrix.lists(), *every, *others)):
+            if number % 10 == 0:
+                matrix.installation.forget_counts()
             response = caller.get(path)
             assert response.status_code == rights, (who, path)
             bodies.add(response.text)
@@ -252,8 +262,8 @@ def check(matrix: Matrix, who: str, rights: set[str] | int) -> None:
     )
     assert caller.visible() == {matrix.ids[name] for name in rights}
     of_nothing: dict[str, Any] = {}
-    for name in matrix.ids:
-        for path, never in matrix.of_one(name):
+    for name, paths in asked.items():
+        for path, never in paths:
             response = caller.get(path)
             if name in rights:
                 assert response.status_code == 200, (who, path)
