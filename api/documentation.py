@@ -2,15 +2,19 @@
 
 python -m api.documentation openapi       the OpenAPI document (`actionsight openapi`)
 python -m api.documentation reference     docs/api-reference.md
+python -m api.documentation examples URL  api/examples.json, as the API there answers now; it reads
+                                          a token from the environment (TOKEN)
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import orjson
+import requests
 
 from actionsight.settings import load
 from api import openapi
@@ -65,6 +69,27 @@ def _terms(document: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def ask_examples(url: str, token: str) -> dict[str, Any]:
+    """The examples of `api.openapi`, each asked again of an API that shows the demonstration. Long
+    lists are cut; those without a path are of what it does not have, and stay."""
+    asked = {}
+    for name, example in openapi.examples().items():
+        asked[name] = dict(example)
+        if path := example.get("path"):
+            response = requests.get(
+                url + path, headers={"Authorization": f"Bearer {token}"}, timeout=30
+            )
+            response.raise_for_status()
+            asked[name]["answer"] = _shortened(response.json())
+    return asked
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(member) for name, member in value.items()}
+    return [_shortened(each) for each in value[:2]] if isinstance(value, list) else value
+
+
 def _line(text: str) -> str:
     """A text within a table."""
     return " ".join(text.split()).replace("|", "\\|")
@@ -75,5 +100,8 @@ if __name__ == "__main__":
         sys.stdout.buffer.write(orjson.dumps(document(), option=orjson.OPT_INDENT_2) + b"\n")
     elif sys.argv[1:] == ["reference"]:
         sys.stdout.write(render(document()))
+    elif sys.argv[1:2] == ["examples"] and len(sys.argv) == 3:
+        made = ask_examples(sys.argv[2].rstrip("/"), os.environ["TOKEN"])
+        sys.stdout.buffer.write(orjson.dumps(made, option=orjson.OPT_INDENT_2) + b"\n")
     else:
         sys.exit(__doc__)

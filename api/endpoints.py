@@ -53,7 +53,6 @@ class Declaration:
             limit everywhere else is, and judges a request in an order of its own.
         failures: what a status of failure means here, beside or in place of what it means
             everywhere.
-        example: an answer, with numbers of a real history.
     """
 
     summary: str
@@ -71,7 +70,6 @@ class Declaration:
     has_freshness: bool = True
     limits_body_itself: bool = False
     failures: Mapping[HTTPStatus, str] = field(default_factory=dict)
-    example: Any = None
 
     def __call__(self, view: View) -> "Endpoint":
         return Endpoint(view, self)

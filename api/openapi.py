@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from inspect import cleandoc, isclass
+from pathlib import Path
 from typing import Any
 
+import orjson
 from flask import Blueprint, Flask, Response, current_app
 from pydantic import BaseModel
 from werkzeug.routing import Rule
@@ -237,11 +240,21 @@ def _content(view: Endpoint) -> dict[str, Any]:
     if declared.answer is None:
         return {}
     content: dict[str, Any] = {declared.media_type: {"schema": _schema(declared.answer)}}
-    if declared.example is not None:
-        content[declared.media_type]["example"] = declared.example
+    if (example := examples().get(view.__name__)) is not None:
+        content[declared.media_type]["example"] = example["answer"]
     if declared.is_list:
         content[CSV] = {"schema": {"type": "string"}}
     return content
+
+
+@cache
+def examples() -> Mapping[str, Mapping[str, Any]]:
+    """An answer for each operation by its id, with numbers of recorded histories, and the `path` by
+    which the demonstration gives it (`python -m api.documentation examples`)."""
+    found: Mapping[str, Mapping[str, Any]] = orjson.loads(
+        (Path(__file__).parent / "examples.json").read_bytes()
+    )
+    return found
 
 
 def _schema(described: Described) -> Mapping[str, Any]:

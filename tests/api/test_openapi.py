@@ -105,3 +105,18 @@ def test_the_document_is_to_be_had_without_a_server(document: Any) -> None:
         [sys.executable, "-m", "api.documentation", "openapi"], capture_output=True, check=True
     )
     assert json.loads(made.stdout)["paths"] == document["paths"]
+
+
+def test_every_answer_has_an_example_of_its_kind(document: Any) -> None:
+    shared = {"components": document["components"]}
+    for method, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            content = response["content"].get("application/json")
+            if content is None or path == "/openapi.json":
+                continue
+            assert "example" in content, (method, path, status)
+            schema = {**content["schema"], **shared}
+            faults = [*Draft202012Validator(schema).iter_errors(content["example"])]
+            assert not faults, (method, path, faults[0].message)
+            rows = content["example"].get("data")
+            assert rows or rows is None, (method, path)
