@@ -3,12 +3,12 @@
 import logging
 import os
 import signal
-import sys
 from collections.abc import Sequence
 
 import click
 import psycopg
 
+from actionsight import logs
 from ingestion.database_errors import explained
 
 TROUBLE = 1
@@ -17,12 +17,7 @@ INTERRUPTED = 130
 
 def log_to_stderr(*, quiet: bool) -> None:
     """Let messages go where they do not mix with a command's output."""
-    logging.basicConfig(
-        level=logging.WARNING if quiet else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(message)s",
-        datefmt="%H:%M:%S",
-    )
+    logs.configure(logging.WARNING if quiet else logging.INFO)
     # Who is interrupted in a query need not read that its rollback could not be sent.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
 

@@ -19,6 +19,7 @@ from dagster._core.utils import FuturesAwareThreadPoolExecutor
 from dagster._grpc.server import DagsterApiServer, DagsterGrpcServer
 from dagster._utils.interrupts import setup_interrupt_handlers
 
+from actionsight import logs
 from actionsight.settings import ROOT
 
 DEFINITIONS = "orchestration.definitions"
@@ -36,9 +37,7 @@ class CodeServer(DagsterApiServer):
 def serve(socket: str, location_name: str) -> None:
     """Serve on a socket until a signal ends it; runs that are under way get the same signal."""
     setup_interrupt_handlers()
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO
-    )
+    logs.configure()
     logger = logging.getLogger("dagster.code_server")
     # Before this process has any thread or connection; the first run finds it ready.
     multiprocessing.set_forkserver_preload([DEFINITIONS])

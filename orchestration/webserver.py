@@ -6,7 +6,6 @@ Dagster's home and the address of Dagster's database, and no other secret.
 """
 
 import argparse
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +21,8 @@ from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from actionsight import logs
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 GRAPHQL = "/graphql"
@@ -122,9 +123,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 
 def serve(workspace: str, *, port: int, is_writable: bool, public_url: str | None) -> None:
     """Serve the pages on loopback until a signal ends it."""
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO
-    )
+    logs.configure()
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(
             STATEMENT_TIMEOUT_MILLISECONDS, pool_recycle=3600, max_overflow=20

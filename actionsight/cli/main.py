@@ -14,7 +14,7 @@ from typing import Any
 import click
 import psycopg
 
-from actionsight import doctor, operations
+from actionsight import doctor, logs, operations
 from actionsight.cli.audit import audit_command
 from actionsight.cli.context import database, servers
 from actionsight.cli.dead_letters import dead_letters
@@ -93,6 +93,7 @@ def main() -> None:
 
     Settings come from the environment and from .env (see .env.example).
     """
+    logs.configure(logging.WARNING)
 
 
 @main.command()

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from actionsight.logs import rotate
+from actionsight.log_files import rotate
 from actionsight.settings import ROOT
 
 START_SECONDS = 120

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from actionsight.logs import rotate
+from actionsight.log_files import rotate
 
 # How long a server may live without a word before it is given up. One that says that it recovers
 # has all the time that it needs: a cluster of some hundred gigabytes takes many minutes.

@@ -74,7 +74,7 @@ class TokenWish(Parameters):
 
     name: Annotated[
         str, BeforeValidator(_name), WithJsonSchema({"type": "string", "minLength": 1})
-    ] = Field(description="What it is for.")
+    ] = Field(description="What it is for.", examples=["BI"])
     scopes: Annotated[
         tuple[Scope, ...],
         BeforeValidator(_scopes),
@@ -87,4 +87,4 @@ class TokenWish(Parameters):
         datetime,
         BeforeValidator(_expiry),
         WithJsonSchema({"type": "string", "format": "date-time"}),
-    ] = Field(description="When it ends: within a year.")
+    ] = Field(description="When it ends: within a year.", examples=["2027-02-26T09:30:00Z"])

@@ -17,10 +17,10 @@ from werkzeug.wrappers import Request
 from actionsight.event_buffer import BufferFullError, EventBuffer
 from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
-from api.logs import Throttle
 from api.parameters import LONGEST_TEXT, AsciiText, Parameters, read_headers
 from api.prometheus.webhook_counters import RefusalReason, WebhookCounters
 from api.webhooks.signature import SIGNATURE_HEADER, is_signature, is_signed
+from api.webhooks.throttle import Throttle
 
 # GitHub sends nothing that is larger.
 LARGEST_BODY_BYTES = 25 * 1024 * 1024

@@ -10,12 +10,12 @@ from actionsight.settings import Settings
 from api.bodies import reading_of
 from api.endpoints import endpoint
 from api.event_buffer import current_buffer
-from api.logs import Throttle
 from api.parameters import Schema
 from api.prometheus.counters import counters_of
 from api.records import Record
 from api.responses import json_response
 from api.webhooks.receiver import CONTENT_TYPES, DeliveryHeaders, Receiver, Refusal
+from api.webhooks.throttle import Throttle
 
 blueprint = Blueprint("webhooks", __name__)
 logger = logging.getLogger(__name__)

@@ -1,33 +1,140 @@
-"""Log files have bounds, whoever writes to them and however long."""
+"""Every line of the log says when, how grave and whose; none holds a secret."""
 
-from pathlib import Path
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from actionsight import logs
+from actionsight.logs import redact
 
 pytestmark = pytest.mark.unit
 
+# What the form itself gives away, wherever it stands.
+TOKENS = [
+    "ghp_" + "a1B2" * 9,
+    "gho_" + "a1B2" * 9,
+    "ghs_" + "a1B2" * 9,
+    "ghu_" + "a1B2" * 9,
+    "github_pat_11ABCDEFG0" + "a1B2_" * 10,
+    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxIn0.c2lnbmF0dXJl-_x",
+    "as_" + "aB-_" * 11,
+]
+# What only its place gives away, with that place.
+PLACED = [
+    ("Authorization: Bearer abc.def-ghi", "abc.def-ghi"),
+    ("{'Authorization': 'token abcdef'}", "abcdef"),
+    ('"authorization": "Basic YWJj"', "YWJj"),
+    ("[(b'authorization', b'Bearer abc.def-ghi')]", "abc.def-ghi"),
+    ("sent Bearer abc.def-ghi", "abc.def-ghi"),
+    ("postgresql://someone:hunter2@host/name", "hunter2"),
+    ("postgresql://someone:hun@ter2@host/name", "hun@ter2"),
+    ("redis://:hunter2@host:6379/0", "hunter2"),
+    ("host=db password=hunter2 dbname=name", "hunter2"),
+    ("GET /login/github/authorized?code=c0de-1&state=st4te_2 HTTP/1.1", "c0de-1"),
+    ("GET /login/github/authorized?code=c0de-1&state=st4te_2 HTTP/1.1", "st4te_2"),
+    ("Cookie: session=s3ss10n-_x; csrf=t0ken", "s3ss10n-_x"),
+    ("Cookie: session=s3ss10n-_x; csrf=t0ken", "t0ken"),
+    ("Set-Cookie: __Host-session=s3ss10n-_x; Secure", "s3ss10n-_x"),
+    ("Set-Cookie: sign-in-0123456789abcdef=br0wser; Path=/", "br0wser"),
+    ("X-CSRF-Token: t0ken", "t0ken"),
+    ("client_secret=hunter2&code_verifier=v3rifier", "hunter2"),
+    ("client_secret=hunter2&code_verifier=v3rifier", "v3rifier"),
+    ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY-----", "IBAAKC"),
+    ("-----BEGIN PRIVATE KEY-----\nMIIEow, and no end", "MIIEow"),
+]
+SECRETS = [(f"sent {token}, refused", token) for token in TOKENS] + PLACED
 
-def test_a_full_log_is_set_aside_and_its_writer_goes_on_in_the_same_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Logs by a logger of its own; gives the members of the line."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(logs.formatter())
+    logger = logging.Logger("api.test")
+    logger.addHandler(handler)
+
+    def write(*arguments: Any, **options: Any) -> Any:
+        logger.warning(*arguments, **options)
+        return json.loads(written.getvalue())
+
+    return write
+
+
+def test_a_line_is_one_object_with_its_time_grade_logger_and_message(
+    log: Callable[..., Any],
 ) -> None:
-    monkeypatch.setattr(logs, "LARGEST_BYTES", 100)
-    path = tmp_path / "part.log"
-    with path.open("ab", buffering=0) as writer:
-        for number in range(100):
-            writer.write(f"line {number:03}\n".encode())
-            logs.rotate(path)
-    kept = sorted(tmp_path.iterdir())
-    assert [file.name for file in kept] == ["part.log", "part.log.1", "part.log.2", "part.log.3"]
-    assert all(file.stat().st_size <= 110 for file in kept)
-    written = "".join(file.read_text() for file in reversed(kept)).splitlines()
-    assert written == [f"line {number:03}" for number in range(100 - len(written), 100)]
+    line = log("what\n%s happened", "really", extra={"repository_id": 7})
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "level": "warning",
+        "logger": "api.test",
+        "event": "what\nreally happened",
+        "repository_id": 7,
+    }
 
 
-def test_a_log_that_is_small_or_missing_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "part.log"
-    logs.rotate(path)
-    path.write_text("a line\n")
-    logs.rotate(path)
-    assert [file.name for file in tmp_path.iterdir()] == ["part.log"]
+def test_a_person_at_a_terminal_reads_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    record = logging.LogRecord("api.test", logging.WARNING, "", 0, "to %s", ("x:y@z",), None)
+    line = logs.formatter().format(record)
+    assert "to x:y@z" in line
+    assert "warning" in line and "api.test" in line
+    with pytest.raises(ValueError, match="Expecting value"):
+        json.loads(line)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_what_stands_around_a_token_stays(token: str) -> None:
+    for text in (f"sent {token}, refused", f"'{token}'", f"https://host/x?y={token}&z=1"):
+        assert redact(text) == text.replace(token, "[redacted]")
+
+
+@pytest.mark.parametrize(("text", "secret"), SECRETS)
+def test_no_part_of_a_line_holds_a_secret(log: Callable[..., Any], text: str, secret: str) -> None:
+    class Told:
+        def __repr__(self) -> str:
+            return f"<Told {text}>"
+
+    try:
+        raise RuntimeError(text)
+    except RuntimeError:
+        line = log(
+            f"{text} %s %r",
+            text,
+            {"asked": text},
+            exc_info=True,
+            extra={"plain": text, "nested": {"deep": [text, (text,)]}, "object": Told()},
+        )
+    assert secret not in json.dumps(line, ensure_ascii=False).encode().decode("unicode_escape")
+    assert "RuntimeError" in line["exception"]
+    assert "[redacted]" in line["nested"]["deep"][1][0]
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Cookie", "csrf_token", "client_secret", "database_password", "token"]
+)
+def test_what_is_called_a_secret_is_none_to_read(log: Callable[..., Any], name: str) -> None:
+    line = log("asked", extra={"headers": {name: "hunter2"}, "token_id": 3})
+    assert line["headers"] == {name: "[redacted]"}
+    assert line["token_id"] == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "as_of_a_moment_that_is_not_known",
+        "https://host/a:b@c",
+        "eyJust a word",
+        "ghost_",
+        "a token of the API, a session, a cookie, a password",
+        "run 7: 3 jobs; basic auth",
+    ],
+)
+def test_other_words_stay(text: str) -> None:
+    assert redact(text) == text
