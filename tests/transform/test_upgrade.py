@@ -22,15 +22,20 @@ _NOT_OURS = """
 """
 
 
-def test_a_table_with_another_key_is_made_anew(
+def test_marts_that_are_missing_or_have_another_key_are_made_anew_with_all_that_they_touch(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    load(database, "load 1", History.of(9, run_count=20).batches(1)[0])
+    first, second = History.of(9, run_count=20).batches(2)
+    load(database, "load 1", first)
     project.run()
+    # It moves runs from days that no row of the old table will tell of.
+    load(database, "load 2", second)
     database.execute(_NOT_OURS)
+    database.execute("drop table marts.collection_health_by_day")
 
     project.run()
 
+    assert owed(database) == []
     assert marts.differences(database) == []
 
 
@@ -45,6 +50,8 @@ def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
     database.execute(
         """
         update marts.models set version = 0 where model = 'workflow_statistics_by_day';
+        update marts.models set definition = null, built_at = null
+        where model = 'repository_statistics_by_day';
         update marts.workflow_statistics_by_day set run_count = 1000000;
         insert into marts.workflow_statistics_by_day
             select made.*
@@ -65,6 +72,8 @@ def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
     project.run("--selector", "hot")
 
     assert built_at(database, "workflow_statistics_by_day") is None
+    # Nor is all there that one reads from it.
+    assert built_at(database, "repository_statistics_by_day") is None
     assert built_at(database, "workflow_runs") is not None
     # What several parents and the table itself know stands in the queue once.
     assert database.execute(
@@ -84,18 +93,3 @@ def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
 def built_at(database: psycopg.Connection[Any], mart: str) -> Any:
     row = database.execute("select built_at from marts.models where model = %s", [mart]).fetchone()
     return row[0] if row else None
-
-
-def test_a_mart_that_is_new_takes_in_all_loads(
-    project: Project, database: psycopg.Connection[Any]
-) -> None:
-    first, second = History.of(9, run_count=20).batches(2)
-    load(database, "load 1", first)
-    project.run()
-    load(database, "load 2", second)
-    database.execute("drop table marts.collection_health_by_day")
-
-    project.run()
-
-    assert owed(database) == []
-    assert marts.differences(database) == []

@@ -50,11 +50,21 @@ whether the table is new.
     {%- do return(not is_kept) %}
 {%- endmacro %}
 
-{#- After the last pass, once no rebuild goes on: what it had to be without, and its description. -#}
+{#-
+After the last pass, once no rebuild goes on, of it or of what it reads: what it had to be without, and
+its description.
+-#}
 {% macro finish_mart(relation, definition, is_new) %}
-    {%- if is_current(relation, definition) or run_query(
-        "select exists (select from " ~ queue_of(model.name) ~ " where reason = 'rebuild')"
-    ).rows[0][0] %}
+    {%- set parents = all_marts() | selectattr("unique_id", "in", model.depends_on.nodes) | map(attribute="name") %}
+    {%- set what_goes_on -%}
+        select
+            exists (select from {{ queue_of(model.name) }} where reason = 'rebuild')
+            or exists (
+                select from marts.models
+                where built_at is null and model in ('{{ parents | join("', '") }}')
+            )
+    {%- endset %}
+    {%- if is_current(relation, definition) or run_query(what_goes_on).rows[0][0] %}
         {%- do return("") %}
     {%- endif %}
     {#- Nobody waits for a table that is new, and its index need not wait for others' transactions. -#}
@@ -118,17 +128,24 @@ the table: what was written last is what people ask for, by indexes alone.
         autovacuum_vacuum_insert_threshold = 20000,
         autovacuum_analyze_scale_factor = 0.01
     );
-    {#- The keys of its children went with the table that was there. -#}
-    update marts.models set definition = null
-    where model in ('{{ children_by_key() | map(attribute="name") | join("', '") }}')
+    {{ rebuild_children() }}
 {%- endmacro %}
 
-{% macro children_by_key() %}
+{#-
+With the table that was there its children's foreign keys went, and what no new row will tell them of:
+scopes that its old rows touched. So all rows that they have are computed again.
+-#}
+{% macro rebuild_children() %}
     {%- set children = [] %}
-    {%- for mart in all_marts() if model.unique_id in mart.depends_on.nodes %}
-        {%- do children.append(mart) %}
+    {%- for mart in marts_in_use() if model.unique_id in mart.depends_on.nodes %}
+        {%- do children.append(mart.name) %}
+        {%- set table = mart.schema ~ "." ~ mart.alias %}
+        {%- if run_query("select to_regclass('" ~ table ~ "') is not null").rows[0][0] %}
+    {{ insert_scopes(mart, "select " ~ mart.config.meta.scope | join(", ") ~ " from " ~ table, "rebuild") }};
+        {%- endif %}
     {%- endfor %}
-    {%- do return(children) %}
+    update marts.models set definition = null, built_at = null
+    where model in ('{{ children | join("', '") }}')
 {%- endmacro %}
 
 {#- Columns come and go by the contract; one that may not be null is, until its rows are there. -#}
