@@ -49,6 +49,7 @@ checks:
 check-code:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive actionsight api ingestion orchestration
 	$(BIN)/lint-imports
 
 check-types:
