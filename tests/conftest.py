@@ -25,6 +25,9 @@ MEMORY_BYTES = 6 * 2**30
 PREFIX = "actionsight-tests-"
 MANIFEST = ".venv/share/actionsight/manifest.json"
 
+# What is imported stays: to look through it for garbage is a sixth of what tests cost.
+gc.set_threshold(50_000, 20, 50)
+
 
 def pytest_configure() -> None:
     """Keep files in memory where there is room: a database is copied there in a third of the time,
@@ -45,13 +48,6 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: one that began last would leave the other workers nothing to do."""
     items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
-
-
-def pytest_collection_finish() -> None:
-    """What was imported stays: to look through it for garbage was a sixth of what tests cost."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _is_used(folder: Path) -> bool:
