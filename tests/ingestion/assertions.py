@@ -52,8 +52,8 @@ def assert_exact(
         least: how many attempts there are at least, lest nothing be equal to nothing.
         has_jobs: whether jobs were collected too.
     """
-    wanted = repositories or tuple(own.world.repositories.values())
-    ids = [repository.id for repository in wanted]
+    all_ids = own.repository_ids() or [*own.world.repositories]
+    ids = [repository.id for repository in repositories] or all_ids
     with own.world.lock:
         runs = [run for number in ids for run in own.world.runs_newest_first(number)]
         attempts = list(_attempts(own.world, runs, is_gone=False))

@@ -1,6 +1,6 @@
 """A small world at the stand-in, an installation that collects it, and what must come of it."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -63,6 +63,7 @@ class Installation:
     def sync(
         self,
         *loops: Loop,
+        only: Collection[str] = (),
         is_watched: bool = False,
         only_looks: bool = False,
         until: datetime | None = None,
@@ -72,6 +73,7 @@ class Installation:
         with start_sync(
             self.settings,
             loops=loops or LOOPS,
+            only=only,
             is_watched=is_watched,
             only_looks=only_looks,
             until=until,
@@ -85,16 +87,17 @@ class Installation:
         self,
         *loops: Loop,
         since: datetime | None = None,
+        only: Collection[str] = (),
         is_watched: bool = False,
         until: datetime | None = None,
+        has_jobs: bool = True,
     ) -> tuple[StageResult, ...]:
-        """One whole poll."""
-        with self.sync(*loops, is_watched=is_watched, until=until) as sync:
-            return (
-                stages.collect_repositories(sync),
-                stages.collect_runs(sync, since),
-                stages.collect_jobs(sync),
-            )
+        """One whole poll, or all of it but the jobs."""
+        with self.sync(*loops, only=only, is_watched=is_watched, until=until) as sync:
+            repositories = stages.collect_repositories(sync)
+            runs = stages.collect_runs(sync, since)
+            jobs = (stages.collect_jobs(sync),) if has_jobs else ()
+            return repositories, runs, *jobs
 
     def now(self) -> datetime:
         """The time by its own clock."""
@@ -127,9 +130,19 @@ class Installation:
         """For all its queries: to open one costs more than most of them."""
         return self.until_end.enter_context(self.connect())
 
+    def repository_ids(self) -> list[int] | None:
+        """The repositories of which it tells what is stored; None: all."""
+        return None
+
     def attempts(self) -> set[tuple[Any, ...]]:
         """What is stored of attempts: id, number, status, conclusion."""
-        rows = self.query("select run_id, run_attempt, status, conclusion from raw.workflow_runs")
+        rows = self.query(
+            """
+            select run_id, run_attempt, status, conclusion from raw.workflow_runs
+            where repository_id = any(coalesce(%s, array[repository_id]))
+            """,
+            self.repository_ids(),
+        )
         return {tuple(row.values()) for row in rows}
 
     def jobs(self) -> set[tuple[Any, ...]]:
@@ -137,22 +150,37 @@ class Installation:
         rows = self.query(
             """
             select job_id, run_id, run_attempt, status, conclusion, created_at, started_at,
-                completed_at from raw.workflow_jobs
-            """
+                completed_at
+            from raw.workflow_jobs where repository_id = any(coalesce(%s, array[repository_id]))
+            """,
+            self.repository_ids(),
         )
         return {tuple(row.values()) for row in rows}
 
     def everything(self) -> dict[str, list[dict[str, Any]]]:
         """All raw rows, without the ids of the loads that brought them."""
-        tables = ("repositories", "workflows", "workflow_runs", "workflow_jobs")
         return {
             table: [
                 {name: value for name, value in row.items() if name != "_dlt_load_id"}
-                for row in self.query(
-                    sql.SQL("select * from {} order by 1, 2").format(sql.Identifier("raw", table))
-                )
+                for row in rows
             ]
-            for table in tables
+            for table, rows in self._rows().items()
+        }
+
+    def loads_of_rows(self) -> set[str]:
+        """The loads that brought these."""
+        return {row["_dlt_load_id"] for rows in self._rows().values() for row in rows}
+
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        statement = sql.SQL(
+            """
+            select * from {} where repository_id = any(coalesce(%s, array[repository_id]))
+            order by 1, 2
+            """
+        )
+        return {
+            table: self.query(statement.format(sql.Identifier("raw", table)), self.repository_ids())
+            for table in ("repositories", "workflows", "workflow_runs", "workflow_jobs")
         }
 
     def loads(self) -> set[str]:
@@ -166,7 +194,15 @@ class Installation:
 
     def polls(self, loop: str) -> list[dict[str, Any]]:
         """Rows of raw.polls, oldest first."""
-        return self.query("select * from raw.polls where loop = %s order by started_at", loop)
+        return self.query(
+            """
+            select * from raw.polls
+            where loop = %s and repository_id = any(coalesce(%s, array[repository_id]))
+            order by started_at
+            """,
+            loop,
+            self.repository_ids(),
+        )
 
     def paths(self) -> list[str]:
         """The requests since the last call."""

@@ -1,6 +1,7 @@
 """Since when a repository is public and what its default branch was: seen by polls, told by
 webhooks, lost, late or twice."""
 
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from github_standin.world.model import Repository
 from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
+from tests.ingestion.scenarios import HEAD, POLL, Own, Poll, Scenario, Steps
 from tests.ingestion.test_webhook_coverage import tell
 
 pytestmark = pytest.mark.integration
@@ -15,19 +17,17 @@ pytestmark = pytest.mark.integration
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def hello(own: Installation) -> Repository:
+def polled(own: Own) -> Generator[Poll, dict[str, str], Repository]:
     """A public repository that was polled once."""
-    ci = workflow(own.world)
+    ci = own.monitored()
     run(ci, own.world, START - HOUR)
-    own.monitor("octo/hello")
-    own.collect()
+    yield POLL
     return own.world.repositories[ci.repository_id]
 
 
-def periods(own: Installation) -> list[tuple[datetime, str, str]]:
+def periods(own: Own) -> list[tuple[datetime, str, str]]:
     """Since when which visibility and which default branch: equal neighbours are one period."""
-    states = own.query("select * from raw.repository_history order by observed_at")
+    states = sorted(own.of_own("raw.repository_history"), key=lambda row: row["observed_at"])
     told = [(row["observed_at"], row["visibility"], row["default_branch"]) for row in states]
     return [
         state
@@ -36,9 +36,9 @@ def periods(own: Installation) -> list[tuple[datetime, str, str]]:
     ]
 
 
-def seen_at(own: Installation) -> datetime:
+def seen_at(own: Own) -> datetime:
     """When GitHub last told who may see the repository."""
-    found: datetime = own.repository("octo/hello")["visibility_seen_at"]
+    found: datetime = own.repository(own.name)["visibility_seen_at"]
     return found
 
 
@@ -47,107 +47,6 @@ def unbuilt(own: Installation) -> set[str]:
     loads = {row["load_id"] for row in own.query("select load_id from raw.unbuilt_loads")}
     assert loads == {row["load_id"] for row in own.query("select load_id from raw.loads")}
     return loads
-
-
-def test_a_poll_notes_what_it_sees_first_and_what_it_sees_changed(
-    own: Installation, hello: Repository
-) -> None:
-    first = seen_at(own)
-    assert periods(own) == [(first, "public", "main")]
-    own.clock.advance(2 * HOUR)
-    own.collect()
-    assert len(own.query("select from raw.repository_history")) == 1
-    own.clock.advance(2 * HOUR)
-    own.world.privatize_repository(hello)
-    own.clock.advance(10 * MINUTE)
-    own.collect()
-    second = seen_at(own)
-    own.clock.advance(2 * HOUR)
-    own.world.archive_repository(hello)
-    own.world.change_default_branch(hello, "trunk")
-    own.collect()
-    assert periods(own) == [
-        (first, "public", "main"),
-        (second, "private", "main"),
-        (seen_at(own), "private", "trunk"),
-    ]
-    rows = own.query("select load_id from raw.repository_history")
-    assert {row["load_id"] for row in rows} <= unbuilt(own)
-
-
-@pytest.mark.parametrize("is_told_first", [True, False])
-def test_a_change_that_a_webhook_and_a_poll_tell_is_one_since_it_happened(
-    own: Installation, hello: Repository, is_told_first: bool
-) -> None:
-    first = seen_at(own)
-    own.clock.advance(2 * HOUR)
-    before = own.clock.now
-    own.clock.advance(10 * MINUTE)
-    own.world.privatize_repository(hello)
-    privatized_at = own.clock.now
-    own.clock.advance(10 * MINUTE)
-    own.world.change_default_branch(hello, "trunk")
-    edited_at = own.clock.now
-    own.clock.advance(10 * MINUTE)
-    if is_told_first:
-        tell(own, before)
-    own.collect()
-    tell(own, before)
-    own.clock.advance(2 * HOUR)
-    own.collect()
-    assert periods(own) == [
-        (first, "public", "main"),
-        (privatized_at, "private", "main"),
-        (edited_at, "private", "trunk"),
-    ]
-    unbuilt(own)
-
-
-def test_a_batch_that_tells_of_a_repository_alone_asks_for_a_build(
-    own: Installation, hello: Repository
-) -> None:
-    built = unbuilt(own)
-    own.clock.advance(HOUR)
-    before = own.clock.now
-    own.clock.advance(MINUTE)
-    own.world.privatize_repository(hello)
-    own.clock.advance(MINUTE)
-    tell(own, before)
-    [batch] = own.query("select * from raw.webhook_batches")
-    assert (batch["run_count"], batch["job_count"], batch["repository_count"]) == (0, 0, 1)
-    assert unbuilt(own) - built == {batch["batch_id"]}
-    [row] = own.query("select * from raw.repository_history where load_id = %s", batch["batch_id"])
-    assert row["visibility"] == "private"
-
-
-def test_what_a_webhook_told_and_no_other_took_back_is_corrected_by_the_next_poll(
-    own: Installation, hello: Repository
-) -> None:
-    """It was private for minutes between two polls, and the second webhook was lost: what polls
-    store never changed."""
-    first = seen_at(own)
-    own.clock.advance(HOUR)
-    before = own.clock.now
-    own.clock.advance(MINUTE)
-    own.world.privatize_repository(hello)
-    privatized_at = own.clock.now
-    own.clock.advance(MINUTE)
-    own.world.publicize_repository(hello)
-    own.clock.advance(MINUTE)
-    tell(own, before, lambda _, body: bool(body["action"] == "publicized"))
-    built = unbuilt(own)
-    own.clock.advance(5 * MINUTE)
-    own.collect("head", "open")
-    assert periods(own) == [
-        (first, "public", "main"),
-        (privatized_at, "private", "main"),
-        (seen_at(own), "public", "main"),
-    ]
-    [correction] = own.query("select load_id from raw.direct_loads")
-    assert unbuilt(own) - built == {correction["load_id"]}
-    own.clock.advance(2 * HOUR)
-    own.collect()
-    assert len(own.query("select from raw.repository_history")) == 3
 
 
 def test_the_corrections_of_many_repositories_are_one_load(own: Installation) -> None:
@@ -225,3 +124,123 @@ def test_a_poll_s_state_is_noted_where_another_was_known_for_that_time(
         if is_noted
         else []
     )
+
+
+def a_poll_notes_what_it_sees_first_and_what_it_sees_changed(own: Own) -> Steps:
+    hello = yield from polled(own)
+    first = seen_at(own)
+    assert periods(own) == [(first, "public", "main")]
+    yield 2 * HOUR
+    yield POLL
+    assert len(own.of_own("raw.repository_history")) == 1
+    yield 2 * HOUR
+    own.world.privatize_repository(hello)
+    yield 10 * MINUTE
+    yield POLL
+    second = seen_at(own)
+    yield 2 * HOUR
+    own.world.archive_repository(hello)
+    own.world.change_default_branch(hello, "trunk")
+    yield POLL
+    assert periods(own) == [
+        (first, "public", "main"),
+        (second, "private", "main"),
+        (seen_at(own), "private", "trunk"),
+    ]
+    assert {row["load_id"] for row in own.of_own("raw.repository_history")} <= unbuilt(own)
+
+
+def a_change_that_a_webhook_tells_before_the_poll_is_one_since_it_happened(own: Own) -> Steps:
+    yield from two_changes(own, is_told_first=True)
+
+
+def a_change_that_a_webhook_tells_after_the_poll_is_one_since_it_happened(own: Own) -> Steps:
+    yield from two_changes(own, is_told_first=False)
+
+
+def two_changes(own: Own, *, is_told_first: bool) -> Steps:
+    """Both are told of by a webhook and by a poll."""
+    hello = yield from polled(own)
+    first = seen_at(own)
+    yield 2 * HOUR
+    before = own.clock.now
+    yield 10 * MINUTE
+    own.world.privatize_repository(hello)
+    privatized_at = own.clock.now
+    yield 10 * MINUTE
+    own.world.change_default_branch(hello, "trunk")
+    edited_at = own.clock.now
+    yield 10 * MINUTE
+    if is_told_first:
+        tell(own, before)
+    yield POLL
+    tell(own, before)
+    yield 2 * HOUR
+    yield POLL
+    assert periods(own) == [
+        (first, "public", "main"),
+        (privatized_at, "private", "main"),
+        (edited_at, "private", "trunk"),
+    ]
+    unbuilt(own)
+
+
+def a_batch_that_tells_of_a_repository_alone_asks_for_a_build(own: Own) -> Steps:
+    hello = yield from polled(own)
+    yield HOUR
+    before = own.clock.now
+    yield MINUTE
+    own.world.privatize_repository(hello)
+    yield MINUTE
+    built = unbuilt(own)
+    tell(own, before)
+    [load_id] = unbuilt(own) - built
+    [batch] = own.query("select * from raw.webhook_batches where batch_id = %s", load_id)
+    assert (batch["run_count"], batch["job_count"], batch["repository_count"]) == (0, 0, 1)
+    [row] = own.query("select * from raw.repository_history where load_id = %s", load_id)
+    assert row["visibility"] == "private"
+
+
+def what_a_webhook_told_and_no_other_took_back_is_corrected_by_the_next_poll(own: Own) -> Steps:
+    """It was private for minutes between two polls, and the second webhook was lost: what polls
+    store never changed."""
+    hello = yield from polled(own)
+    first = seen_at(own)
+    yield HOUR
+    before = own.clock.now
+    yield MINUTE
+    own.world.privatize_repository(hello)
+    privatized_at = own.clock.now
+    yield MINUTE
+    own.world.publicize_repository(hello)
+    yield MINUTE
+    tell(own, before, lambda _, body: bool(body["action"] == "publicized"))
+    built = unbuilt(own)
+    yield 5 * MINUTE
+    yield HEAD
+    assert periods(own) == [
+        (first, "public", "main"),
+        (privatized_at, "private", "main"),
+        (seen_at(own), "public", "main"),
+    ]
+    direct = {row["load_id"] for row in own.query("select load_id from raw.direct_loads")}
+    [correction] = direct & {row["load_id"] for row in own.of_own("raw.repository_history")}
+    assert correction in unbuilt(own) - built
+    yield 2 * HOUR
+    yield POLL
+    assert len(own.of_own("raw.repository_history")) == 3
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    a_poll_notes_what_it_sees_first_and_what_it_sees_changed,
+    a_change_that_a_webhook_tells_before_the_poll_is_one_since_it_happened,
+    a_change_that_a_webhook_tells_after_the_poll_is_one_since_it_happened,
+    a_batch_that_tells_of_a_repository_alone_asks_for_a_build,
+    what_a_webhook_told_and_no_other_took_back_is_corrected_by_the_next_poll,
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test(failures: dict[Scenario, Exception], scenario: Scenario) -> None:
+    if failure := failures.get(scenario):
+        raise failure

@@ -8,7 +8,8 @@ import pytest
 from ingestion.github.loops import sweep
 from ingestion.github.state.repositories import Repository, monitored_repositories
 from tests.ingestion.assertions import assert_exact
-from tests.ingestion.factories import MINUTE, START, Installation, failing, job, run, workflow
+from tests.ingestion.factories import MINUTE, START, failing, job, run
+from tests.ingestion.scenarios import HEAD, POLL, SWEEP, Own, Poll, Scenario, Steps
 
 pytestmark = pytest.mark.integration
 
@@ -16,42 +17,40 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
-def test_a_rerun_of_an_old_run_is_found(own: Installation) -> None:
-    ci = workflow(own.world)
+def a_rerun_of_an_old_run_is_found(own: Own) -> Steps:
+    ci = own.monitored()
     old, other = run(ci, own.world, START - 20 * DAY), run(ci, own.world, START - 12 * DAY)
-    own.monitor("octo/hello")
-    own.collect()
-    own.clock.advance(DAY)
+    yield POLL
+    yield DAY
     for number in (1, 2):
         at = own.clock.now - (3 - number) * HOUR
         own.world.add_attempt(old, at, [job("test", at)])
     # It is not over yet: the next poll sees its end.
     own.world.add_attempt(other, own.clock.now - MINUTE, [job("test", own.clock.now - MINUTE)])
 
-    own.collect("head", "open")
+    yield HEAD
     assert {row[1] for row in own.attempts()} == {1}
-    results = own.collect()
-    assert results[-1].troubles == {}
+    troubles = yield POLL
+    assert troubles == {}
     assert_exact(own, least=5)
 
-    own.clock.advance(10 * MINUTE)
-    own.collect("head", "open")
+    yield 10 * MINUTE
+    yield HEAD
     assert_exact(own, least=5)
     (swept,) = own.polls("sweep")
     assert (swept["changed"], swept["error"]) == (3, None)
 
 
-def test_a_sweep_is_due_once_a_day_and_costs_a_page_for_a_hundred_runs(own: Installation) -> None:
-    ci = workflow(own.world)
+def a_sweep_is_due_once_a_day_and_costs_a_page_for_a_hundred_runs(own: Own) -> Steps:
+    ci = own.monitored()
     for number in range(230):
         own.world.add_run(ci, START - 25 * DAY + number * HOUR, ended_at=START)
-    own.monitor("octo/hello")
-    own.collect()
+    yield Poll(has_jobs=False)
 
     def repository() -> Repository:
         with own.connect() as connection:
-            (found,) = monitored_repositories(connection)
-        return found
+            known = {each.full_name: each for each in monitored_repositories(connection)}
+        return known[own.name]
 
     # What is new was just read as history.
     assert [sweep.is_due(repository(), START + hours * HOUR) for hours in (0, 21, 23)] == [
@@ -60,12 +59,12 @@ def test_a_sweep_is_due_once_a_day_and_costs_a_page_for_a_hundred_runs(own: Inst
         True,
     ]
     assert own.polls("sweep") == []
-    own.clock.advance(DAY)
+    yield DAY
     own.paths()
-    loads = own.loads()
-    own.collect("sweep")
+    loads = own.loads_of_rows()
+    yield SWEEP
     assert len(own.paths()) == 3
-    assert own.loads() == loads
+    assert own.loads_of_rows() == loads
     (poll,) = own.polls("sweep")
     assert (poll["seen"], poll["changed"], poll["request_count"], poll["load_ids"]) == (
         230,
@@ -73,32 +72,44 @@ def test_a_sweep_is_due_once_a_day_and_costs_a_page_for_a_hundred_runs(own: Inst
         3,
         [],
     )
-    assert own.repository("octo/hello")["swept_at"] == own.clock.now
-    own.clock.advance(12 * HOUR)
-    own.collect("sweep")
+    assert own.repository(own.name)["swept_at"] == own.clock.now
+    yield 12 * HOUR
+    yield SWEEP
     assert own.paths() == []
-    own.clock.advance(11 * HOUR)
-    own.collect("sweep")
+    yield 12 * HOUR
+    yield SWEEP
     assert len(own.paths()) > 0
 
 
-def test_a_sweep_that_failed_is_made_again_at_the_next_poll(own: Installation) -> None:
-    ci = workflow(own.world)
+def a_sweep_that_failed_is_made_again_at_the_next_poll(own: Own) -> Steps:
+    ci = own.monitored()
     old = run(ci, own.world, START - 20 * DAY)
-    own.monitor("octo/hello")
-    own.collect()
-    own.clock.advance(DAY)
+    yield POLL
+    yield DAY
     own.world.add_attempt(old, own.clock.now - HOUR, [job("test", own.clock.now - HOUR)])
-    own.server.fault = failing("octo/hello/actions/runs")
-    own.collect("sweep")
-    state = own.repository("octo/hello")
+    own.fault = failing(f"{own.name}/actions/runs")
+    yield SWEEP
+    state = own.repository(own.name)
     assert (state["swept_at"], state["trouble_loop"]) == (None, "sweep")
 
-    own.server.fault = None
-    own.clock.advance(10 * MINUTE)
-    own.collect("head", "open")
-    assert own.repository("octo/hello")["trouble"] is not None, "the poll does not mend the sweep"
-    own.collect("sweep")
-    assert own.repository("octo/hello")["trouble"] is None
-    own.collect("head")
+    own.fault = None
+    yield 10 * MINUTE
+    yield HEAD
+    assert own.repository(own.name)["trouble"] is not None, "the poll does not mend the sweep"
+    yield SWEEP
+    assert own.repository(own.name)["trouble"] is None
+    yield HEAD
     assert_exact(own, least=2)
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    a_rerun_of_an_old_run_is_found,
+    a_sweep_is_due_once_a_day_and_costs_a_page_for_a_hundred_runs,
+    a_sweep_that_failed_is_made_again_at_the_next_poll,
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test(failures: dict[Scenario, Exception], scenario: Scenario) -> None:
+    if failure := failures.get(scenario):
+        raise failure

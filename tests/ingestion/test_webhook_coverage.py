@@ -13,19 +13,19 @@ from github_standin.webhooks.deliveries import Delivery, deliveries_between
 from github_standin.world.model import Run
 from ingestion.github.loops.webhook_coverage import is_sampled
 from ingestion.webhooks.drain import drain
-from tests.ingestion.factories import MINUTE, START, Installation, job, run, workflow
+from tests.ingestion.factories import MINUTE, START, Installation, job, run
+from tests.ingestion.scenarios import HEAD, POLL, Own, Scenario, Steps
 
 pytestmark = pytest.mark.integration
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
-IDS = range(17_000_001_000, 17_000_002_000)
 
-
-def run_ids(*, sampled: bool) -> Iterator[int]:
-    """Ids of runs that are listed all the same, or that are not."""
-    return (number for number in IDS if is_sampled(number) is sampled)
+def run_ids(own: Own, *, sampled: bool) -> Iterator[int]:
+    """Ids of runs that are listed all the same, or that are not; another scenario has others."""
+    first = 17_000_000_000 + 10_000 * own.number
+    return (number for number in range(first, first + 10_000) if is_sampled(number) is sampled)
 
 
 def tell(
@@ -36,8 +36,11 @@ def tell(
     """Let webhooks tell what has happened since then, but for what is lost."""
     assert own.settings.redis_url is not None
     assert own.settings.database_url is not None
+    ids = own.repository_ids()
     with closing(EventBuffer(own.settings.redis_url)) as buffer:
         for delivery in deliveries_between(own.world, after, own.clock.now):
+            if ids is not None and delivery.repository_id not in ids:
+                continue
             if is_lost(delivery, orjson.loads(delivery.body)):
                 continue
             headers = {
@@ -60,19 +63,18 @@ def listed_by_github(own: Installation) -> set[int]:
     return {int(path.split("/")[6]) for path in own.paths() if path.endswith("/jobs")}
 
 
-def covered(own: Installation) -> set[int]:
+def covered(own: Own) -> set[int]:
     """The runs whose listing was left out by what webhooks told."""
-    return {row["run_id"] for row in own.query("select run_id from raw.job_listings where is_told")}
+    return {row["run_id"] for row in own.of_own("raw.job_listings") if row["is_told"]}
 
 
-def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installation) -> None:
-    ci = workflow(own.world)
+def a_run_that_webhooks_told_completely_costs_no_job_request(own: Own) -> Steps:
+    ci = own.monitored()
     run(ci, own.world, START - HOUR)
-    own.monitor("octo/hello")
-    own.collect()
-    own.clock.advance(HOUR)
+    yield POLL
+    yield HOUR
     at = own.clock.now - 30 * MINUTE
-    ids = run_ids(sampled=False)
+    ids = run_ids(own, sampled=False)
 
     def add(*names: str) -> Run:
         jobs = [job(name, at) for name in names or ("build", "test")]
@@ -97,14 +99,14 @@ def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installat
     tell(own, START, is_lost)
     own.paths()
 
-    results = own.collect()
+    troubles = yield POLL
 
-    assert results[-1].troubles == {}
+    assert troubles == {}
     assert listed_by_github(own) == {
         each.id for each in (no_event, no_job, no_end, rerun, other_names, fewer)
     }
     assert covered(own) == {whole.id, skipped.id}
-    assert own.query("select * from raw.owed_job_listings") == []
+    assert own.of_own("raw.owed_job_listings") == []
     final = own.query(
         "select * from raw.job_listings where run_id = any(%s)", [whole.id, skipped.id]
     )
@@ -118,19 +120,16 @@ def test_a_run_that_webhooks_told_completely_costs_no_job_request(own: Installat
     )
     assert {row["job_id"] for row in covered_jobs} == {each.id for each in whole.attempts[0].jobs}
 
-    own.clock.advance(DAY)
-    own.collect()
+    yield DAY
+    yield POLL
     assert listed_by_github(own) == set()
 
 
-def test_a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared(
-    own: Installation,
-) -> None:
-    ci = workflow(own.world)
+def a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared(own: Own) -> Steps:
+    ci = own.monitored()
     run(ci, own.world, START - HOUR)
-    own.monitor("octo/hello")
-    own.collect()
-    ids, sampled = run_ids(sampled=False), run_ids(sampled=True)
+    yield POLL
+    ids, sampled = run_ids(own, sampled=False), run_ids(own, sampled=True)
 
     def add(run_id: int) -> Run:
         """With a job of which nothing is told."""
@@ -142,68 +141,67 @@ def test_a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared(
     def is_lost(_: Delivery, body: dict[str, Any]) -> bool:
         return job_name(body) == "new"
 
-    own.clock.advance(HOUR)
+    yield HOUR
     before = add(next(ids))
     tell(own, START, is_lost)
     own.paths()
-    own.collect()
+    yield POLL
     assert listed_by_github(own) == set()
     assert covered(own) == {before.id}
 
-    own.clock.advance(HOUR)
+    yield HOUR
     beside, liar = add(next(ids)), add(next(sampled))
     tell(own, START + HOUR, is_lost)
-    own.collect()
+    yield POLL
     assert listed_by_github(own) == {liar.id}
     assert covered(own) == set()
-    owed = own.query("select run_id from raw.owed_job_listings")
+    owed = own.of_own("raw.owed_job_listings")
     assert {row["run_id"] for row in owed} == {before.id, beside.id}
 
-    own.collect()
+    yield POLL
     assert listed_by_github(own) == {before.id, beside.id}
-    assert own.query("select * from raw.owed_job_listings") == []
+    assert own.of_own("raw.owed_job_listings") == []
     assert {row[1] for row in own.jobs()} >= {before.id, beside.id, liar.id}
 
-    own.clock.advance(HOUR)
+    yield HOUR
     after = add(next(ids))
     tell(own, START + 2 * HOUR, is_lost)
-    own.collect()
+    yield POLL
     assert listed_by_github(own) == {after.id}, "from now on its names are known"
 
 
-def test_a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_id(
-    own: Installation,
-) -> None:
-    ci = workflow(own.world)
+def a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_id(own: Own) -> Steps:
+    ci = own.monitored()
     old = run(ci, own.world, START - 20 * DAY)
-    own.monitor("octo/hello")
-    own.collect()
-    own.clock.advance(2 * HOUR)
+    yield POLL
+    yield 2 * HOUR
     at = own.clock.now - 2 * MINUTE
     own.world.add_attempt(old, at, [job("test", at)])
     tell(own, START)
     # However long it waited in the event buffer: it is drained since the last poll.
     own.query(
-        "update raw.webhook_runs set received_at = received_at - interval '9 days' returning 1"
+        """
+        update raw.webhook_runs set received_at = received_at - interval '9 days'
+        where run_id = %s returning 1
+        """,
+        old.id,
     )
     own.paths()
-    own.collect("head", "open")
-    assert f"/repos/octo/hello/actions/runs/{old.id}" in own.paths()
+    yield HEAD
+    assert f"/repos/{own.name}/actions/runs/{old.id}" in own.paths()
     assert (old.id, 2, "in_progress", None) in own.attempts()
-    own.clock.advance(HOUR)
-    own.collect("head", "open")
+    yield HOUR
+    yield HEAD
     assert (old.id, 2, "completed", "success") in own.attempts()
     own.paths()
-    own.clock.advance(10 * MINUTE)
-    own.collect("head", "open")
-    assert f"/repos/octo/hello/actions/runs/{old.id}" not in own.paths()
+    yield 10 * MINUTE
+    yield HEAD
+    assert f"/repos/{own.name}/actions/runs/{old.id}" not in own.paths()
 
 
-def test_a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(
-    own: Installation,
-) -> None:
-    ci = workflow(own.world)
-    ids = run_ids(sampled=False)
+def a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(own: Own) -> Steps:
+    ci = own.monitored()
+    ids = run_ids(own, sampled=False)
 
     def fail_to_start(at: datetime, *jobs: str) -> Run:
         return own.world.add_run(
@@ -215,28 +213,41 @@ def test_a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(
             conclusion="startup_failure",
         )
 
-    own.monitor("octo/hello")
     first = fail_to_start(START - HOUR)
-    own.collect()
+    yield POLL
     assert listed_by_github(own) == {first.id}
 
-    own.clock.advance(HOUR)
+    yield HOUR
     second = fail_to_start(own.clock.now - 10 * MINUTE)
     own.paths()
-    own.collect()
+    yield POLL
     assert listed_by_github(own) == set()
     assert covered(own) == {second.id}
 
     # Should one ever have jobs, the sample shows it, and none is taken on trust any more.
-    own.clock.advance(HOUR)
+    yield HOUR
     odd = own.world.add_run(
         ci,
         own.clock.now - 10 * MINUTE,
         [job("build", own.clock.now - 10 * MINUTE)],
-        run_id=next(run_ids(sampled=True)),
+        run_id=next(run_ids(own, sampled=True)),
         conclusion="startup_failure",
     )
-    own.collect()
-    own.collect()
+    yield POLL
+    yield POLL
     assert covered(own) == set()
-    assert {row["run_id"] for row in own.query("select run_id from raw.workflow_jobs")} == {odd.id}
+    assert {row["run_id"] for row in own.everything()["workflow_jobs"]} == {odd.id}
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    a_run_that_webhooks_told_completely_costs_no_job_request,
+    a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared,
+    a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_id,
+    a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs,
+)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test(failures: dict[Scenario, Exception], scenario: Scenario) -> None:
+    if failure := failures.get(scenario):
+        raise failure
