@@ -289,7 +289,7 @@ def test_an_answer_that_trickles_is_given_up(
     who: str,
     length: bytes,
 ) -> None:
-    hasty = replace(retry_policy, timeout=Timeout(connect_seconds=5, total_seconds=0.5))
+    hasty = replace(retry_policy, timeout=Timeout(connect_seconds=5, total_seconds=0.1))
 
     def trickle(connection: socket.socket) -> None:
         connection.recv(65_536)

@@ -31,7 +31,6 @@ HOLD_UNTIL_KILLED = """
 import sys, time
 from pathlib import Path
 from actionsight.local import ValkeyServer, hold
-from actionsight.local.server import SERVES, SILENT, Condition
 from actionsight.local.valkey import EVENT_BUFFER
 with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as url:
     print(url, flush=True)
@@ -40,14 +39,10 @@ with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as 
 
 HOLD_UNTIL_TOLD = """
 import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
 from pathlib import Path
-from actionsight.local import ValkeyServer, hold
-from actionsight.local.server import SERVES, SILENT, Condition
+from actionsight.local import ValkeyServer, hold, server
 from actionsight.local.valkey import EVENT_BUFFER
+server.FIRST_WORD_SECONDS = 0
 with hold(ValkeyServer(Path(sys.argv[1]), "the event buffer", EVENT_BUFFER)) as url:
     print(url, flush=True)
     sys.stdin.readline()
@@ -113,7 +108,7 @@ def test_a_server_that_lives_and_is_silent_is_waited_for_and_never_doubled(tmp_p
                     text=True,
                 )
             )
-            for _ in range(3)
+            for _ in range(2)
         ]
         for process in beside:
             assert process.stderr is not None
@@ -162,14 +157,14 @@ def test_an_event_buffer_that_reads_its_file_says_how_far_it_is(
         redis.Redis.from_url(url) as client,
         client.pipeline(transaction=False) as pipeline,
     ):
-        for n in range(6_000):
+        for n in range(3_000):
             pipeline.set(f"key {n}", n)
         pipeline.execute()
     monkeypatch.setattr(embedded, "FIRST_WORD_SECONDS", 0)
-    slow = ValkeyServer(tmp_path, "the event buffer", (*EVENT_BUFFER, "key-load-delay 300"))
+    slow = ValkeyServer(tmp_path, "the event buffer", (*EVENT_BUFFER, "key-load-delay 200"))
     told: list[str] = []
     with hold(slow, told.append) as url, redis.Redis.from_url(url) as client:
-        assert client.dbsize() == 6_000
+        assert client.dbsize() == 3_000
     assert told
 
 
@@ -201,7 +196,7 @@ def test_a_server_that_stays_silent_is_an_error_that_names_it_and_is_left_alone(
 ) -> None:
     with hold(buffer_in(tmp_path)) as url, redis.Redis.from_url(url) as client:
         pid = client.info("server")["process_id"]
-        monkeypatch.setattr(embedded, "SILENT_SECONDS", 1)
+        monkeypatch.setattr(embedded, "SILENT_SECONDS", 0.2)
         os.kill(pid, signal.SIGSTOP)
         try:
             with (
@@ -223,7 +218,7 @@ def test_stopping_waits_for_what_a_server_brings_to_disk(
     with redis.Redis.from_url(server.start()) as client:
         pid = client.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)  # as busy as one that writes a checkpoint
-    waking = threading.Timer(2, os.kill, [pid, signal.SIGCONT])
+    waking = threading.Timer(0.7, os.kill, [pid, signal.SIGCONT])
     waking.start()
     server.stop(told.append)
     waking.join()

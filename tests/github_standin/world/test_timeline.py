@@ -233,7 +233,7 @@ def ids(deliveries: Iterable[Delivery]) -> list[str]:
     return [delivery.delivery_id for delivery in deliveries]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(world=worlds(), cuts=st.lists(st.integers(-10, 300), max_size=6))
 def test_a_window_may_be_cut_anywhere(world: World, cuts: list[int]) -> None:
     whole = deliveries_between(world, *EVER)
