@@ -20,8 +20,8 @@ from api.auth.authentication import Principal
 from api.database import Connection
 from api.errors import bad_query, not_found, text_for_answer
 from api.parameters import (
+    FULL_NAME_SCHEMA,
     ID_SCHEMA,
-    TEXT_SCHEMA,
     EndMoment,
     FirstMoment,
     Ids,
@@ -46,6 +46,11 @@ MOST_DAYS = 3660
 # Longer than GitHub has been there.
 MOST_YEARS_BY_TIME = 25
 _PERIOD = re.compile(r"([1-9][0-9]{0,3})([dw])")
+# Up to MOST_DAYS.
+_PERIOD_SCHEMA = (
+    "^(?:(?:[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-5][0-9]|3660)d"
+    "|(?:[1-9][0-9]?|[1-4][0-9]{2}|5[01][0-9]|52[0-2])w)$"
+)
 _SHA = re.compile(r"[0-9a-f]{7,40}")
 
 
@@ -73,7 +78,8 @@ def _period(value: str) -> Period:
 
 
 def _repository(value: str) -> int | str:
-    return identifier(value) if value.isdigit() else text(value).lower()
+    is_number = value.isascii() and value.isdigit()
+    return identifier(value) if is_number else text(value).lower()
 
 
 def _head_sha(value: str) -> str:
@@ -85,7 +91,7 @@ def _head_sha(value: str) -> str:
 RepositoryName: TypeAlias = Annotated[
     int | str,
     BeforeValidator(_repository),
-    WithJsonSchema({"anyOf": [dict(ID_SCHEMA), dict(TEXT_SCHEMA)]}),
+    WithJsonSchema({"anyOf": [dict(ID_SCHEMA), dict(FULL_NAME_SCHEMA)]}),
 ]
 Sha: TypeAlias = Annotated[
     str,
@@ -112,7 +118,7 @@ class Range(Parameters):
     period: Annotated[
         Period | None,
         BeforeValidator(_period),
-        WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,3}[dw]$"}),
+        WithJsonSchema({"type": "string", "pattern": _PERIOD_SCHEMA}),
     ] = Field(
         None,
         description="So many days or weeks up to and with today (UTC), such as `7d`; in place of "

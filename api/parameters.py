@@ -6,7 +6,7 @@ with half a sentence ("must be …"), which becomes the detail of the error.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -15,7 +15,6 @@ from typing import Annotated, Any, TypeVar, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, WithJsonSchema
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.routing import BaseConverter
-from werkzeug.routing import ValidationError as NoMatch
 
 from api.errors import Kind, bad_request, parameter_error
 
@@ -26,6 +25,9 @@ GREATEST_ID = 2**63 - 1
 LONGEST_TEXT = 255
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# PostgreSQL holds no NUL, and no name has one of the others.
+CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_CONTROL = re.compile(f"[{CONTROLS}]")
 
 
 class Parameters(BaseModel):
@@ -43,9 +45,11 @@ class Moment:
 
 
 def text(value: str) -> str:
-    """Any text that PostgreSQL can hold, up to a length that names have."""
-    if not value or len(value) > LONGEST_TEXT or not value.isprintable():
-        raise ValueError(f"must be a text of 1 to {LONGEST_TEXT} printable characters")
+    """Any text without control characters, up to a length that names have."""
+    if not value or len(value) > LONGEST_TEXT or _CONTROL.search(value):
+        raise ValueError(
+            f"must be a text of 1 to {LONGEST_TEXT} characters, none of them a control character"
+        )
     return value
 
 
@@ -114,6 +118,13 @@ def sort_by(known: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
+def sort_schema(known: Iterable[str]) -> WithJsonSchema:
+    """What such a parameter may be."""
+    return WithJsonSchema(
+        {"type": "string", "enum": [f"{sign}{name}" for name in known for sign in ("", "-")]}
+    )
+
+
 def first_moment(value: str) -> Moment:
     """The beginning of a UTC day, or a moment: the first one in a range."""
     return _moment(value, lambda day: datetime.combine(day, time(), UTC))
@@ -137,7 +148,16 @@ ID_SCHEMA: Schema = {
     "minimum": 1,
     "maximum": GREATEST_ID,
 }
-TEXT_SCHEMA: Schema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+TEXT_SCHEMA: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": LONGEST_TEXT,
+    "pattern": f"^[^{CONTROLS}]+$",
+}
+# Of several that commas separate, each.
+PART_SCHEMA: Schema = {**TEXT_SCHEMA, "pattern": f"^[^,{CONTROLS}]+$"}
+FULL_NAME_SCHEMA: Schema = {**TEXT_SCHEMA, "pattern": f"^[^,/{CONTROLS}]+/[^,/{CONTROLS}]+$"}
+_ASCII_SCHEMA: Schema = {**TEXT_SCHEMA, "pattern": "^[ -~]+$"}
 MOMENT_SCHEMA: Schema = {
     "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
 }
@@ -145,25 +165,40 @@ MOMENT_SCHEMA: Schema = {
 
 Id = Annotated[int, BeforeValidator(identifier), WithJsonSchema(dict(ID_SCHEMA))]
 Text = Annotated[str, BeforeValidator(text), WithJsonSchema(dict(TEXT_SCHEMA))]
-AsciiText = Annotated[str, BeforeValidator(ascii_text), WithJsonSchema(dict(TEXT_SCHEMA))]
+Part = Annotated[str, BeforeValidator(text), WithJsonSchema(dict(PART_SCHEMA))]
+AsciiText = Annotated[str, BeforeValidator(ascii_text), WithJsonSchema(dict(_ASCII_SCHEMA))]
 YesOrNo = Annotated[bool, BeforeValidator(yes_or_no), WithJsonSchema({"type": "boolean"})]
 FirstMoment = Annotated[Any, BeforeValidator(first_moment), WithJsonSchema(dict(MOMENT_SCHEMA))]
 EndMoment = Annotated[Any, BeforeValidator(end_moment), WithJsonSchema(dict(MOMENT_SCHEMA))]
 Ids = Annotated[tuple[Id, ...], BeforeValidator(split)]
-Texts = Annotated[tuple[Text, ...], BeforeValidator(split)]
+Texts = Annotated[tuple[Part, ...], BeforeValidator(split)]
 # Of names that may hold a comma.
 RepeatedTexts = Annotated[tuple[Text, ...], BeforeValidator(once)]
 
 
-class IdConverter(BaseConverter):
-    """An id in a path; what cannot be one is an address that does not exist."""
+def _up_to(greatest: int) -> str:
+    """A pattern of the whole numbers from 1 up to this one."""
+    digits = str(greatest)
+    shorter = f"[1-9][0-9]{{0,{len(digits) - 2}}}"
+    smaller = [
+        f"{digits[:place]}[{0 if place else 1}-{int(digit) - 1}][0-9]{{{len(digits) - place - 1}}}"
+        for place, digit in enumerate(digits)
+        if int(digit) > (0 if place else 1)
+    ]
+    return "|".join([shorter, *smaller, digits])
 
-    regex = "[1-9][0-9]{0,18}"
+
+class IdConverter(BaseConverter):
+    """An id in a path; what cannot be one is an address that does not exist.
+
+    The pattern alone decides: what `to_python` refused would be an address of which Werkzeug says
+    that another method may have it, where one may.
+    """
+
+    regex = _up_to(GREATEST_ID)
 
     def to_python(self, value: str) -> int:
         """The id."""
-        if int(value) > GREATEST_ID:
-            raise NoMatch
         return int(value)
 
 

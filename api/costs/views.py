@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, get_args
 
 from flask import Blueprint, Response
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
@@ -24,6 +24,7 @@ from api.endpoints import endpoint
 from api.errors import bad_query
 from api.filters import RunFilter, RunsFilter, read_filter
 from api.pagination import Page, PageParameters, read_page
+from api.parameters import sort_schema
 from api.records import list_of
 from api.responses import CSV, Body, current_media_type, data_body, list_body
 from api.stats.comparison import (
@@ -35,11 +36,12 @@ from api.stats.comparison import (
     told,
 )
 from api.stats.groups import GROUPS, GroupBy, groups_of
-from api.stats.views import group_by_of
+from api.stats.views import group_by_of, group_by_schema
 
 blueprint = Blueprint("costs", __name__)
 
 _GROUPS = (*get_args(GroupBy), "runner_class")
+_SORTS = (*(GROUPS[name].key for name in _GROUPS), *NAMES)
 
 
 class CostsQuery(PageParameters, ComparisonParameters, RunsFilter):
@@ -48,13 +50,13 @@ class CostsQuery(PageParameters, ComparisonParameters, RunsFilter):
     group_by: Annotated[
         tuple[str, ...],
         BeforeValidator(group_by_of(_GROUPS)),
-        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": _GROUPS}}),
+        group_by_schema(_GROUPS),
     ] = Field(
         (),
         description="One object per group instead of one in all, by one or two of these. By "
         "`runner` (a label) a job is in the group of each of its labels.",
     )
-    sort: str | None = Field(
+    sort: Annotated[str | None, sort_schema(_SORTS)] = Field(
         None,
         description="A key or a number by which the groups are ordered, with `-` in front where "
         "the greatest comes first. By default the keys.",

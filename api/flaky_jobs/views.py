@@ -28,7 +28,7 @@ from api.flaky_jobs.records import (
     FlakyOccurrence,
 )
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import sort_by
+from api.parameters import sort_by, sort_schema
 from api.records import list_of
 from api.responses import Body, list_body
 from api.stats import comparison as comparisons
@@ -41,7 +41,7 @@ blueprint = Blueprint("flaky_jobs", __name__)
 class FlakyJobsQuery(PageParameters, ComparisonParameters, RunsFilter):
     """What GET /flaky-jobs may be asked."""
 
-    sort: Annotated[str, AfterValidator(sort_by(tuple(RULES)))] = Field(
+    sort: Annotated[str, AfterValidator(sort_by(tuple(RULES))), sort_schema(RULES)] = Field(
         "-flaky_rate_lower_bound",
         description="One of the numbers, with `-` in front where the greatest comes first. By "
         "default the lower bound of the rate, so that 1 of 2 does not outrank 30 of 100.",

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
@@ -26,7 +26,7 @@ from api.jobs.statistics import (
     read_step_statistics,
 )
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import RepeatedTexts, Texts, split
+from api.parameters import RepeatedTexts, Texts, sort_schema, split
 from api.records import list_of, one
 from api.responses import Body, data_body, list_body
 from api.stats.comparison import (
@@ -64,7 +64,7 @@ class WorkflowsJobsQuery(PageParameters, ComparisonParameters, WorkflowRunsFilte
     include: Annotated[tuple[Literal["levels"], ...], BeforeValidator(split)] = Field(
         (), description="Parts that are left out otherwise."
     )
-    sort: Annotated[str, BeforeValidator(_sort), WithJsonSchema({"type": "string"})] = Field(
+    sort: Annotated[str, BeforeValidator(_sort), sort_schema(SORTS)] = Field(
         "job_name",
         description="A number of the answer, or `job_name`, by which the jobs are ordered, with "
         "`-` in front where the greatest comes first; unknown ones come last.",

@@ -21,7 +21,7 @@ from api.filters import (
     visible_repositories,
 )
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import Parameters, one_of, split, whole_number
+from api.parameters import PART_SCHEMA, Parameters, one_of, split, text, whole_number
 from api.records import list_of
 from api.responses import Body, list_body
 from api.runners.queries import (
@@ -71,8 +71,8 @@ class OfLabels(Parameters):
 
     labels: Annotated[
         tuple[str, ...],
-        BeforeValidator(lambda values: sorted({each.lower() for each in split(values)})),
-        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+        BeforeValidator(lambda values: sorted({text(each).lower() for each in split(values)})),
+        WithJsonSchema({"type": "array", "items": dict(PART_SCHEMA)}),
     ] = Field(
         (),
         description="Of jobs that asked for exactly these labels, in any case and order; separated "

@@ -77,6 +77,7 @@ class TimelineQuery(WorkflowRunsFilter):
         (),
         description="Executions of the job with this name in place of the runs: attempt, duration, "
         "queue and conclusion are those of its newest execution in each run.",
+        json_schema_extra={"maxItems": 1},
     )
 
 

@@ -12,7 +12,7 @@ from api.database import current_database
 from api.endpoints import endpoint
 from api.filters import visible_repositories
 from api.pagination import MOST_ROWS
-from api.parameters import Parameters, text, whole_number
+from api.parameters import CONTROLS, TEXT_SCHEMA, Parameters, text, whole_number
 from api.records import list_of
 from api.responses import list_body
 from api.search.queries import search
@@ -24,10 +24,10 @@ LEAST_CHARACTERS = 2
 
 
 def _q(value: str) -> str:
-    stripped = value.strip()
+    stripped = text(value).strip(" ")
     if len(stripped) < LEAST_CHARACTERS:
         raise ValueError(f"must be at least {LEAST_CHARACTERS} characters")
-    return text(stripped)
+    return stripped
 
 
 class SearchQuery(Parameters):
@@ -36,7 +36,9 @@ class SearchQuery(Parameters):
     q: Annotated[
         str,
         BeforeValidator(_q),
-        WithJsonSchema({"type": "string", "minLength": LEAST_CHARACTERS, "maxLength": 255}),
+        WithJsonSchema(
+            {**TEXT_SCHEMA, "pattern": f"^ *[^ {CONTROLS}][^{CONTROLS}]*[^ {CONTROLS}] *$"}
+        ),
     ] = Field(
         description="A part of a name, in any case; a number; the first digits of a commit; or an "
         "address at GitHub of a repository, workflow, run, job, pull request, commit or branch."

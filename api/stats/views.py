@@ -15,7 +15,7 @@ from api.endpoints import endpoint
 from api.errors import bad_query
 from api.filters import RunFilter, RunsFilter, read_filter
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import Parameters, split
+from api.parameters import Parameters, sort_schema, split
 from api.records import Filter, Next, PartialRecord
 from api.responses import CSV, Body, current_media_type, data_body, list_body
 from api.stats.comparison import (
@@ -61,13 +61,24 @@ def group_by_of(known: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
     return read
 
 
+def group_by_schema(known: Sequence[str]) -> WithJsonSchema:
+    """What such a parameter may be."""
+    return WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": list(known)},
+            "maxItems": MOST_GROUPS,
+        }
+    )
+
+
 class ChosenTerms(Parameters):
     """Which terms an answer has."""
 
     fields: Annotated[
         tuple[str, ...],
         BeforeValidator(_fields),
-        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": list(terms())}}),
     ] = Field(
         (),
         description="These terms alone, separated by commas; what none of them needs is not read. "
@@ -81,7 +92,7 @@ class StatsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilter):
     group_by: Annotated[
         tuple[str, ...],
         BeforeValidator(group_by_of(get_args(GroupBy))),
-        WithJsonSchema({"type": "array", "items": {"type": "string", "enum": get_args(GroupBy)}}),
+        group_by_schema(get_args(GroupBy)),
     ] = Field(
         (),
         description="One object per group instead of one in all, by one or two of these. Those of "
@@ -89,7 +100,9 @@ class StatsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilter):
         "of the range is there. By `runner` (a label) and `job_name` a run is in each group of "
         "which it executed a job, and numbers about jobs are of those jobs alone.",
     )
-    sort: str | None = Field(
+    sort: Annotated[
+        str | None, sort_schema((*(GROUPS[each].key for each in get_args(GroupBy)), *terms()))
+    ] = Field(
         None,
         description="A key or a term by which the groups are ordered, with `-` in front where the "
         "greatest comes first; unknown ones come last. By default the keys.",

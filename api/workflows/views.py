@@ -18,7 +18,7 @@ from api.endpoints import endpoint
 from api.errors import bad_query, not_found
 from api.filters import DEFAULT_DAYS, RunFilter, RunsFilter, WorkflowRunsFilter, read_filter
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import Text, Texts, split
+from api.parameters import Text, Texts, sort_schema, split
 from api.responses import Body, data_body, list_body
 from api.stats.comparison import (
     Comparison,
@@ -61,7 +61,7 @@ class WorkflowsQuery(PageParameters, ChosenTerms, ComparisonParameters, RunsFilt
     include: Annotated[tuple[Part, ...], BeforeValidator(split)] = Field(
         (), description="Parts that are left out otherwise."
     )
-    sort: str | None = Field(
+    sort: Annotated[str | None, sort_schema(("name", *terms()))] = Field(
         None,
         description="`name` or a term of the statistics, with `-` in front where the greatest "
         "comes first; unknown ones come last. By default the ids.",

@@ -61,8 +61,8 @@ def test_a_method_that_a_route_does_not_know_is_a_problem_that_names_those_it_kn
         ("workflow=1,,2", "workflow", "must be an id"),
         ("workflow=01", "workflow", "must be an id"),
         ("workflow=" + "0" * 5000 + "1", "workflow", "must be an id"),
-        ("repository=", "repository", "printable"),
-        ("branch=%00", "branch", "printable"),
+        ("repository=", "repository", "control"),
+        ("branch=%00", "branch", "control"),
         (f"branch={'b' * 256}", "branch", "255"),
         ("group_by=hour", "group_by", "must be one of day"),
         ("limit=0", "limit", "from 1 to 500"),
@@ -81,6 +81,20 @@ def test_an_unusable_parameter_is_named_with_what_would_do(
     (error,) = response.get_json()["errors"]
     assert error["parameter"] == parameter
     assert detail in error["detail"]
+
+
+def test_a_name_may_have_any_character_but_control_characters(
+    client: ValidatingClient, marts: Marts, token: str
+) -> None:
+    # An emoji of several, joined by what is not printable; a space that does not break.
+    for name in ("build \U0001f468\u200d\U0001f4bb", "a\u00a0b", "\U00040bf4"):
+        for parameter in ("job_name", "branch", "runner"):
+            query = {parameter: name, "fields": "run_count"}
+            response = client.get("/stats", query_string=query, headers=bearer(token))
+            assert response.status_code == 200, response.text
+            assert response.get_json()["filter"][parameter] == [name]
+    for path in ("/stats?job_name=a%00b", "/runners/hours?labels=a,b%00", "/search?q=ab%7f"):
+        assert_problem(client.get(path, headers=bearer(token)), 400)
 
 
 def test_all_that_is_wrong_with_a_query_is_named_at_once(
@@ -104,6 +118,16 @@ def test_an_answer_to_a_wrong_query_is_not_much_larger_than_the_query(
         response = client.get(path, headers=bearer(token))
         assert response.status_code in (400, 404)
         assert "n" * 81 not in response.text and "r" * 81 not in response.text
+
+
+@pytest.mark.parametrize("number", ["0", "9223372036854775808", "99999999999999999999"])
+def test_an_id_that_cannot_be_is_nowhere_whatever_the_method(
+    client: ValidatingClient, token: str, number: str
+) -> None:
+    for path in (f"/repositories/{number}", f"/repositories/{number}/data"):
+        for method in ("GET", "DELETE", "POST"):
+            response = client.open(path, method=method, headers=bearer(token))
+            assert_problem(response, 404)
 
 
 @pytest.mark.parametrize("workflow_id", ["0", "build", "9223372036854775808", "99"])

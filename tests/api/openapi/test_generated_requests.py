@@ -1,0 +1,111 @@
+"""Requests that schemathesis makes of the document, right ones and wrong ones: what the document
+says of the answers is so.
+
+    ACTIONSIGHT_TEST_CASES=200 pytest tests/api/openapi/test_generated_requests.py
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis.errors import Unsatisfiable
+
+from actionsight.settings import Settings
+from tests.api.client import bearer
+from tests.api.marts import Marts
+from tests.support.installation import application
+
+pytestmark = pytest.mark.integration
+
+CASES = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "3"))
+# Comes back from GitHub: a sign-in that nobody began is refused, however well-formed.
+CALLBACK = "GET /login/github/authorized"
+
+
+@pytest.fixture
+def schemathesis() -> Any:
+    """Imported here, since every worker of the tests would wait a second when it collects them."""
+    return import_module("schemathesis")
+
+
+@pytest.fixture
+def settings(settings: Settings, redis_url: str) -> Settings:
+    """All that the routes need, so that none has an excuse."""
+    return replace(
+        settings,
+        redis_url=redis_url,
+        github_webhook_secret=("0123456789abcdef",),
+        github_client_id="Iv1.actionsight",
+        github_client_secret="client-secret-of-the-app",
+        secret_key="0123456789abcdef0123456789abcdef",
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """Without our own client, which would say the same of answers before schemathesis does."""
+    with application(settings) as app:
+        yield app
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_every_answer_is_as_the_document_says(
+    schemathesis: Any, app: Flask, marts: Marts, token: str, mode: str
+) -> None:
+    # The smallest ids are generated most.
+    marts.repository(1, "acme/one", observed_until="2026-01-07 10:00Z")
+    marts.workflow(1, 1, "Build")
+    marts.run(1, 1, "2026-01-01 00:00", attempts=["failure", "success"], duration_seconds=60)
+    marts.job(1, 1, conclusion="failure")
+    marts.add_up_days()
+    headers = {**bearer(token), "Accept-Encoding": "identity"}
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", app, headers=headers)
+    asked = 0
+    for found in schema.get_all_operations():
+        with suppress(Unsatisfiable):  # nothing about it can be wrong
+            _ask(schemathesis, found.ok(), mode, headers)
+            asked += 1
+    assert asked > 40
+
+
+def _ask(schemathesis: Any, operation: Any, mode: str, headers: dict[str, str]) -> None:
+    excluded = []
+    if operation.label == CALLBACK:
+        excluded = [schemathesis.checks.positive_data_acceptance]
+
+    @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+    @hypothesis_settings(
+        max_examples=CASES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def ask(case: Any) -> None:
+        if mode == "positive":
+            _agree(case.path, case.query)
+        case.call_and_validate(headers=headers, excluded_checks=excluded)
+
+    ask()
+
+
+def _agree(path: str, query: dict[str, Any]) -> None:
+    """Make parameters agree with each other, which no schema can ask of them."""
+    query.pop("next", None)  # the API seals it
+    if "from" in query or "period" in query:
+        query.pop("to", None)
+    if "period" in query or query.get("from", "") < "2008":
+        query.pop("from", None)
+    if "period" not in query:
+        query.pop("compare", None)
+    if path in ("/stats", "/costs") and query.pop("sort", None) and "group_by" in query:
+        query["sort"] = "run_count"
