@@ -1,5 +1,6 @@
 """A test client that holds every answer against the OpenAPI document."""
 
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -7,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
@@ -16,8 +17,6 @@ from api import openapi
 from api.endpoints import Endpoint
 from api.responses import CSV_SUFFIX
 from tests.support.installation import application
-
-FORMATS = Draft202012Validator.FORMAT_CHECKER
 
 
 class ValidatingClient(FlaskClient):
@@ -63,7 +62,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def validate(app: Flask, response: TestResponse) -> None:
-    """Raise jsonschema.ValidationError if the body, or AssertionError if its type, is not declared.
+    """Raise ValidationError if the body, or AssertionError if its type, is not declared.
 
     What no route answers (404 and 405 of the routing, 429) must be a problem.
     """
@@ -78,25 +77,41 @@ def validate(app: Flask, response: TestResponse) -> None:
     else:
         method = response.request.method.lower()
         path = openapi.path_of(rule).removesuffix(CSV_SUFFIX)
-        operation = document["paths"][path][method]
+        operation = document.paths[path][method]
         declared = operation["responses"][str(response.status_code)]["content"]
         if not declared:
             assert response.data == b""
             return
     assert response.mimetype in declared
-    schema = {**declared[response.mimetype]["schema"], "components": document["components"]}
     body = response.json if response.is_json else response.text
-    Draft202012Validator(schema, format_checker=FORMATS).validate(body)
+    document.validator(declared[response.mimetype]["schema"]).validate(body)
+
+
+class _Document:
+    """The OpenAPI document of an application's routes, and what its schemas were compiled to."""
+
+    def __init__(self, app: Flask) -> None:
+        document = openapi.build(app)
+        self.paths = document["paths"]
+        self._components = document["components"]
+        self._validators: dict[str, Draft202012Validator] = {}
+
+    def validator(self, schema: dict[str, Any]) -> Draft202012Validator:
+        key = json.dumps(schema)
+        if key not in self._validators:
+            whole = {**schema, "components": self._components}
+            self._validators[key] = Draft202012Validator(whole, validate_formats=True)
+        return self._validators[key]
 
 
 @lru_cache(maxsize=2)
-def _document(app: Flask) -> dict[str, Any]:
+def _document(app: Flask) -> _Document:
     """The document of these routes, with the first settings that they had: to make it takes as
     long as a hundred answers, and none is held against what depends on settings."""
     routes = tuple((rule.rule, view) for rule, view in openapi.routes(app))
     if routes not in _documents:
-        _documents[routes] = openapi.build(app)
+        _documents[routes] = _Document(app)
     return _documents[routes]
 
 
-_documents: dict[tuple[tuple[str, Endpoint], ...], dict[str, Any]] = {}
+_documents: dict[tuple[tuple[str, Endpoint], ...], _Document] = {}
