@@ -46,7 +46,8 @@ class Clock:
 class Installation:
     """An installation that polls the stand-in.
 
-    `skew`: how far its clock is ahead of the world's. `tries`: how often a fault is endured.
+    `skew`: how far its clock is ahead of the world's. `tries`: how often a fault is endured; by
+    one more than a page is asked for in its size (`pagination.SLOW_TRIES`).
     `until_end`: what is closed with it.
     """
 
@@ -57,7 +58,7 @@ class Installation:
     until_end: ExitStack
     waits: list[float] = field(default_factory=list)
     skew: timedelta = timedelta()
-    tries: int = 2
+    tries: int = 3
 
     @contextmanager
     def sync(

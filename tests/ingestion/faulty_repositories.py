@@ -16,23 +16,21 @@ DAY = 24 * HOUR
 
 
 class Struck:
-    """A run with three attempts, one with more jobs than a page holds, and ordinary ones: where
-    *is_long*, more than a page of them."""
+    """A run with three attempts, one with more jobs than a page holds, and ordinary ones: more than
+    a page of them, too, where a page is short."""
 
-    def __init__(
-        self, own: Installation, full_name: str = "octo/struck", *, is_long: bool = False
-    ) -> None:
+    def __init__(self, own: Installation, full_name: str = "octo/struck") -> None:
         self.own = own
         self.ci: Workflow = workflow(own.world, full_name)
         self.repository: Repository = own.world.repositories[self.ci.repository_id]
-        for number in range(95 if is_long else 20):
+        for number in range(20):
             own.world.add_run(self.ci, START - 20 * DAY + number * 4 * HOUR, ended_at=START)
         self.rerun = run(self.ci, own.world, START - 9 * DAY)
         for days in (8, 2):
             at = START - days * DAY
             own.world.add_attempt(self.rerun, at, [job("test", at, conclusion="failure")])
         wide = START - 5 * HOUR
-        own.world.add_run(self.ci, wide, [job(f"test ({n})", wide) for n in range(120)])
+        own.world.add_run(self.ci, wide, [job(f"test ({n})", wide) for n in range(25)])
         for minutes in (50, 40, 30, 20):
             run(self.ci, own.world, START - minutes * MINUTE)
         own.monitor(full_name)
