@@ -1,5 +1,6 @@
 """How far the numbers can be trusted: the start of the last poll whose loads are all built."""
 
+import os
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ from actionsight.database import connect
 
 pytestmark = pytest.mark.integration
 
+# More than the gate has time for: `make thorough`.
+CASE_COUNT = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "4"))
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LOOPS = ("repository", "head", "open", "jobs")
 
@@ -312,7 +315,7 @@ class Story:
         )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(CASE_COUNT))
 def test_the_marks_change_nothing_of_the_definition(polls: Polls, seed: int) -> None:
     story = Story(polls, seed)
     for _ in range(150):

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
+from actionsight.github import pagination
 from actionsight.settings import Settings, load
-from tests.ingestion.factories import Installation, installation
+from ingestion.github.runs import listing
+from tests.ingestion.factories import LISTED, PAGE, Installation, installation
 from tests.ingestion.scenarios import Scenario, play
 from tests.support.services import Databases
 
@@ -16,6 +18,14 @@ from tests.support.services import Databases
 def own(settings: Settings) -> Iterator[Installation]:
     with installation(settings) as made:
         yield made
+
+
+@pytest.fixture
+def short_listings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing seems to show no more than `LISTED` runs, on pages of `PAGE`: what becomes of a
+    thousand and more costs a tenth."""
+    monkeypatch.setattr(pagination, "PAGE_SIZES", (PAGE, 5))
+    monkeypatch.setattr(listing, "LISTING_CAP", LISTED)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from ingestion.github.sync import LOOPS, Loop, Sync, start_sync
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+# Where listings are short (`conftest.py`).
+LISTED, PAGE = 100, 20
 NO_LIMITS = Limits(points_per_minute=1_000_000)
 
 

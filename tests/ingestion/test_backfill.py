@@ -17,7 +17,7 @@ from ingestion.github.state.backfill_windows import SECOND, BackfillProgress, sa
 from ingestion.github.state.repositories import Repository
 from ingestion.github.sync import Loop
 from tests.ingestion.assertions import assert_exact
-from tests.ingestion.factories import MINUTE, START, Installation, run, workflow
+from tests.ingestion.factories import LISTED, MINUTE, PAGE, START, Installation, run, workflow
 
 pytestmark = pytest.mark.integration
 
@@ -67,13 +67,14 @@ def over_at(own: Installation, path_end: str, number: int) -> Fault:
     return fault
 
 
+@pytest.mark.usefixtures("short_listings")
 def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
     own: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own.server.rate_limit = None
-    monkeypatch.setattr(writer, "ROWS_PER_LOAD", 500)
+    monkeypatch.setattr(writer, "ROWS_PER_LOAD", 50)
     monkeypatch.setattr(backfill, "WIDTH", 1)
-    many(own, workflow(own.world), 2_300, START - 29 * DAY, 17 * MINUTE)
+    many(own, workflow(own.world), 230, START - 29 * DAY, 170 * MINUTE)
     own.monitor(NAME)
     collect_runs(own, "head", "open")
     asked_for(own)
@@ -107,15 +108,15 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
 
     second = asked_for(own)
     assert done.isdisjoint(second), "what is stored is not asked for again"
-    assert_exact(own, least=2_300, has_jobs=False)
+    assert_exact(own, least=230, has_jobs=False)
     planned = windows(own)
     assert all(row["completed_at"] for row in planned.values())
     assert not any(row["is_capped"] for row in planned.values())
-    assert sum(row["run_count"] for row in planned.values()) == 2_300
-    assert all(row["run_count"] < 1_000 for row in planned.values())
+    assert sum(row["run_count"] for row in planned.values()) == 230
+    assert all(row["run_count"] < LISTED for row in planned.values())
     assert sum(row["request_count"] for row in planned.values()) == len(first + second)
-    # Pages of a hundred, and a probe for each time that a window was halved.
-    pages = sum(-(-row["run_count"] // 100) for row in planned.values())
+    # Full pages, and a probe for each time that a window was halved.
+    pages = sum(-(-row["run_count"] // PAGE) for row in planned.values())
     assert len(first + second) == pages + len(planned) - 1
     state = own.repository(NAME)
     assert state["backfilled_from"] == state["backfill_target"] == START - 30 * DAY
@@ -128,6 +129,7 @@ def test_windows_are_halved_read_once_and_resumed_where_they_were_left(
     assert asked_for(own) == []
 
 
+@pytest.mark.usefixtures("short_listings")
 def test_what_came_in_while_nobody_polled_is_read_in_windows(own: Installation) -> None:
     own.server.rate_limit = None
     ci = workflow(own.world)
@@ -135,7 +137,7 @@ def test_what_came_in_while_nobody_polled_is_read_in_windows(own: Installation) 
     own.monitor(NAME)
     own.collect()
     outage = 2 * DAY
-    many(own, ci, 1_100, START + MINUTE, outage / 1_200)
+    many(own, ci, 110, START + MINUTE, outage / 120)
     own.clock.advance(outage)
     many(own, ci, 2, own.clock.now - 30 * MINUTE, MINUTE)
 
@@ -143,17 +145,17 @@ def test_what_came_in_while_nobody_polled_is_read_in_windows(own: Installation) 
     # What is newest is there at once, the gap is planned.
     (gap,) = [row for row in windows(own).values() if row["completed_at"] is None]
     assert own.clock.now - HOUR - timedelta(seconds=2) <= gap["ends_at"] < own.clock.now - HOUR
-    assert 0 < len(own.attempts()) < 100
+    assert 0 < len(own.attempts()) < 10
     own.paths()
     collect_runs(own, "head", "open")
     assert own.paths().count(f"/repos/{NAME}/actions/runs") == 1, "it goes on from where it is now"
 
     collect_runs(own, "backfill")
-    assert_exact(own, least=1_105, has_jobs=False)
+    assert_exact(own, least=115, has_jobs=False)
     state = own.repository(NAME)
     assert state["backfill_windows"] == state["backfill_windows_completed"] >= 3
     collect_runs(own, "backfill")
-    assert_exact(own, least=1_105, has_jobs=False)
+    assert_exact(own, least=115, has_jobs=False)
 
 
 def test_jobs_that_were_listed_are_not_listed_again_after_an_end_in_between(

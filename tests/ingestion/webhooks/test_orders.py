@@ -1,5 +1,6 @@
 """Whatever the order, the repetitions, the batches: the same deliveries leave the same tables."""
 
+import os
 from typing import Any
 
 import pytest
@@ -7,12 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from actionsight.database import connect
 from tests.ingestion.webhooks.factories import Installation, job_payload, recorded, run_payload
 from tests.ingestion.webhooks.sign_ins import NEVER, sign_in, sign_ins
 from tests.ingestion.webhooks.test_recorded import EXPECTED, MONITORED
 
 pytestmark = pytest.mark.integration
 
+# More than the gate has time for: `make thorough`.
+CASE_COUNT = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "10"))
 # What differs with the moment of receiving, and with how often something came.
 MOMENTARY = {"batch_id", "received_at", "failed_at", "failure_count", "headers"}
 TAKING = {"repository", "installation", "installation_repositories", "github_app_authorization"}
@@ -91,14 +95,13 @@ def tables(webhooks: Installation) -> dict[str, list[dict[str, Any]]]:
 
 def deliver(webhooks: Installation, schedule: list[tuple[int, bool]], batch_size: int) -> None:
     """Begin anew, and send and drain as the schedule says."""
-    webhooks.execute(
-        "truncate raw.webhook_batches, raw.webhook_events, raw.webhook_dead_letters cascade"
-    )
-    webhooks.execute(
-        "update app.repositories set visibility = 'public', newest_observation_at = null"
-    )
-    webhooks.execute("delete from raw.repository_history")
-    webhooks.execute("delete from app.users")
+    with connect(webhooks.database_url) as connection:
+        for table in (*TABLES, "webhook_batches", "repository_history"):
+            connection.execute(sql.SQL("delete from {}").format(sql.Identifier("raw", table)))
+        connection.execute(
+            "update app.repositories set visibility = 'public', newest_observation_at = null"
+        )
+        connection.execute("delete from app.users")
     for user_id in (REVOKING, 2):
         sign_in(webhooks, user_id)
     for place, drains in schedule:
@@ -123,7 +126,7 @@ def test_any_order_repetition_and_batching_leaves_the_same_tables(webhooks: Inst
     ]
 
     @settings(
-        max_examples=25,
+        max_examples=CASE_COUNT,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
     )
