@@ -216,7 +216,7 @@ _CONDITIONS: Mapping[str, LiteralString] = {
     "conclusion": "{runs}.conclusion = any(%(conclusion)s)",
     "actor": "lower({runs}.actor_login) = any(%(actor)s)",
     "head_sha": "starts_with({runs}.head_sha, %(head_sha)s)",
-    "pull_request": "%(pull_request)s = any({runs}.pull_request_numbers)",
+    "pull_request": "{runs}.pull_request_numbers @> array[%(pull_request)s::bigint]",
     "run_number": "{runs}.run_number = %(run_number)s",
     "is_flaky": "{runs}.is_flaky = %(is_flaky)s",
     "attempts_at_least": "{runs}.run_attempt >= %(attempts_at_least)s",
@@ -276,10 +276,17 @@ class RunFilter:
 
     @property
     def is_by_day(self) -> bool:
-        """Whether tables by day can answer it: whole days of repositories and workflows."""
-        return self.values.keys() <= {"from", "to", "workflow"} and all(
-            _is_midnight(self.values[name]) for name in ("from", "to") if name in self.values
+        """Whether tables by day can answer it: days of repositories and workflows. Of the last one
+        they cannot, where the range ends within it (`ends_within_a_day`)."""
+        start = self.values.get("from")
+        return self.values.keys() <= {"from", "to", "workflow"} and (
+            start is None or _is_midnight(start)
         )
+
+    @property
+    def ends_within_a_day(self) -> bool:
+        """Whether the last day of the range is in it in part."""
+        return "to" in self.values and not _is_midnight(self.values["to"])
 
     def check_buckets(self) -> None:
         """Where an answer tells every bucket of the range, refuse one that nobody could read: a few
@@ -306,12 +313,12 @@ class RunFilter:
     def jobs_where(self, jobs: str = "jobs", runs: str | None = "runs") -> sql.Composed:
         """The conditions over jobs under this name, joined to their runs; without a name of runs
         over jobs alone, which must do (`is_of_jobs_alone`)."""
-        if runs is None:
-            templates = [_VISIBLE_JOBS, *self._templates(_CONDITIONS_OF_JOBS)]
-            conditions = [sql.SQL(each).format(jobs=sql.Identifier(jobs)) for each in templates]
-        else:
+        templates = [_VISIBLE_JOBS, *self._templates(_CONDITIONS_OF_JOBS)]
+        conditions = [sql.SQL(each).format(jobs=sql.Identifier(jobs)) for each in templates]
+        if runs is not None:
+            # What a job says by itself is said of it, too: so that it is found by an index.
             templates = [_VISIBLE, *self._templates(_CONDITIONS)]
-            conditions = [sql.SQL(each).format(runs=sql.Identifier(runs)) for each in templates]
+            conditions += [sql.SQL(each).format(runs=sql.Identifier(runs)) for each in templates]
         if self.names_jobs:
             conditions += [self.names(jobs), self._has_named(jobs)]
         return sql.SQL(" and ").join(conditions)
@@ -326,16 +333,23 @@ class RunFilter:
     def _has_named(self, rows: str) -> sql.Composed:
         """Whether a run executed such a job; over rows that have its id."""
         return sql.SQL(
-            "{}.run_id in (select named.run_id from marts.jobs as named where named.is_executed "
-            "and {} and {})"
-        ).format(
-            sql.Identifier(rows),
-            sql.SQL(_VISIBLE_JOBS).format(jobs=sql.Identifier("named")),
-            self.names("named"),
-        )
+            "{}.run_id in (select named.run_id from marts.jobs as named where {})"
+        ).format(sql.Identifier(rows), self.executed_where("named"))
+
+    def executed_where(self, jobs: str) -> sql.Composed:
+        """The conditions over executed jobs under this name that the filter names, as far as a job
+        says by itself that its run is one of the filter's: the others need not be read."""
+        templates: list[LiteralString] = [
+            "{jobs}.is_executed",
+            _VISIBLE_JOBS,
+            *self._templates(_CONDITIONS_OF_JOBS),
+        ]
+        conditions = [sql.SQL(each).format(jobs=sql.Identifier(jobs)) for each in templates]
+        return sql.SQL(" and ").join([*conditions, self.names(jobs)])
 
     def by_day_where(self, days: str = "days") -> sql.Composed:
-        """The conditions over a table by day and workflow; `is_by_day` says whether they do."""
+        """The conditions over a table by day and workflow, of whole days; `is_by_day` says whether
+        they do."""
         templates: list[LiteralString] = ["{days}.repository_id = any(%(repositories)s)"]
         if "workflow" in self.values:
             templates.append("{days}.workflow_id = any(%(workflow)s)")
@@ -346,6 +360,12 @@ class RunFilter:
         return sql.SQL(" and ").join(
             sql.SQL(each).format(days=sql.Identifier(days)) for each in templates
         )
+
+    def last_day_where(self, rows: str, column: str) -> sql.Composed:
+        """What of a time the last day of the range has, which is in it in part."""
+        return sql.SQL(
+            "{}.{} >= (%(to)s at time zone 'UTC')::date::timestamp at time zone 'UTC'"
+        ).format(sql.Identifier(rows), sql.Identifier(column))
 
     def _templates(self, known: Mapping[str, LiteralString]) -> list[LiteralString]:
         chosen = []
@@ -420,25 +440,27 @@ def visible_repositories(
     Raises:
         Problem: 404, one of them is not monitored or not visible.
     """
+    # What is monitored and visible was read for this request, a moment ago.
+    if not asked:
+        return principal.repository_ids
     rows = connection.execute(
         """
         select repository_id, lower(full_name) as name
         from app.repositories
-        where repository_id = any(%s) and removed_at is null
+        where repository_id = any(%(visible)s) and removed_at is null
+            and (repository_id = any(%(ids)s) or lower(full_name) = any(%(names)s))
         order by repository_id
         """,
-        [list(principal.repository_ids)],
+        {
+            "visible": list(principal.repository_ids),
+            "ids": [value for value in asked if isinstance(value, int)],
+            "names": [value for value in asked if isinstance(value, str)],
+        },
     ).fetchall()
-    if not asked:
-        return tuple(row["repository_id"] for row in rows)
     for value in asked:
         if not any(value in (row["repository_id"], row["name"]) for row in rows):
             raise not_found(f"Repository {text_for_answer(str(value))}")
-    return tuple(
-        row["repository_id"]
-        for row in rows
-        if row["repository_id"] in asked or row["name"] in asked
-    )
+    return tuple(row["repository_id"] for row in rows)
 
 
 def read_range(

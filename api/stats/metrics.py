@@ -382,6 +382,18 @@ def terms() -> Mapping[str, Metric | Derived | Percentiles]:
     return found
 
 
+@cache
+def terms_by_day() -> tuple[str, ...]:
+    """The terms that add up over days, or are made of such: any length of history tells them at
+    once."""
+    by_day = {each.name for each in METRICS if isinstance(each, Metric) and each.is_by_day}
+    return tuple(
+        name
+        for name, term in terms().items()
+        if name in by_day or (isinstance(term, Derived) and by_day.issuperset(term.parts))
+    )
+
+
 def fields_of(names: Iterable[str]) -> dict[str, Any]:
     """Fields of a record by the names of terms, each with its type and meaning."""
     fields: dict[str, Any] = {}

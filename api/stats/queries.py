@@ -12,7 +12,7 @@ that can answer, the rest from the facts.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import sql
 
@@ -213,7 +213,8 @@ def _statement(
         formulas = _formulas(needs, source, is_by_day)
         # The runs' groups are the groups, whatever is asked of them.
         if formulas or (groups and source == ("days" if is_by_day else "runs")):
-            parts.append((source, _aggregate(run_filter, groups, source, formulas)))
+            by_day = [name for name, metric in needs.metrics.items() if metric.is_by_day]
+            parts.append((source, _aggregate(run_filter, groups, source, formulas, by_day)))
             tables.append(source)
     if not tables:
         parts.append(("runs", _aggregate(run_filter, groups, "runs", [])))
@@ -372,9 +373,10 @@ def _aggregate(
     groups: Sequence[str],
     source: str,
     formulas: Sequence[sql.Composed],
+    names: Sequence[str] = (),
 ) -> sql.Composed:
-    """A source's aggregates by the groups' keys."""
-    rows, where, keys = _facts(run_filter, groups, source)
+    """A source's aggregates by the groups' keys; `names`: of the metrics among them."""
+    rows, where, keys = _facts(run_filter, groups, source, names)
     named = [
         sql.SQL("{} as {}").format(key, sql.Identifier(GROUPS[name].key))
         for name, key in zip(groups, keys, strict=True)
@@ -390,21 +392,67 @@ def _aggregate(
 
 
 def _facts(
-    run_filter: RunFilter, groups: Sequence[str], source: str
+    run_filter: RunFilter, groups: Sequence[str], source: str, names: Sequence[str]
 ) -> tuple[sql.Composable, sql.Composable, list[sql.Composable]]:
-    """Rows of a source, their conditions, and the keys of the groups over them."""
+    """Rows of a source, their conditions, and the keys of the groups over them; `names`: the
+    metrics that days must have."""
     if source == "days":
-        return (
-            sql.SQL("marts.workflow_statistics_by_day as days"),
-            run_filter.by_day_where(),
-            _keys(run_filter, groups, "days"),
-        )
+        keys = _keys(run_filter, groups, "days")
+        if run_filter.ends_within_a_day:
+            return _days_and_last_day(run_filter, names), sql.SQL("true"), keys
+        table = sql.SQL("marts.workflow_statistics_by_day as days")
+        return table, run_filter.by_day_where(), keys
     if source == "jobs":
         return _jobs(run_filter, groups)
     rows, keys = _runs_in_groups(run_filter, groups)
     if source == "commits":
         return _commits(run_filter, groups, rows, keys)
     return rows, run_filter.where(), keys
+
+
+def _days_and_last_day(run_filter: RunFilter, names: Sequence[str]) -> sql.Composed:
+    """Days of workflows, of which the last, of which the range has a part, is told by the runs and
+    jobs of that part; so that of a range up to now no more facts are read than those of today."""
+    metrics = [metric for name in names if isinstance(metric := terms()[name], Metric)]
+    columns = [sql.Identifier(metric.name) for metric in metrics]
+    parts = [
+        sql.SQL("select {} from marts.workflow_statistics_by_day as days where {}").format(
+            sql.SQL(", ").join(
+                [sql.SQL("days.repository_id, days.workflow_id, days.day"), *columns]
+            ),
+            run_filter.by_day_where(),
+        )
+    ]
+    sources: list[tuple[str, LiteralString, str, sql.Composed]] = [
+        ("runs", "marts.workflow_runs", "created_at", run_filter.where())
+    ]
+    if any(metric.source == "jobs" for metric in metrics):
+        of_jobs = run_filter.jobs_where(runs=None)
+        sources.append(("jobs", "marts.jobs", "run_created_at", of_jobs))
+    for source, table, column, where in sources:
+        parts.append(
+            sql.SQL(
+                "select {columns} from {table} as {source} where {where} and {last_day} "
+                "group by 1, 2, 3"
+            ).format(
+                columns=sql.SQL(", ").join(
+                    [
+                        sql.SQL("{0}.repository_id, {0}.workflow_id, {0}.day").format(
+                            sql.Identifier(source)
+                        ),
+                        *(
+                            sql.SQL(metric.formula if metric.source == source else "null")
+                            for metric in metrics
+                        ),
+                    ]
+                ),
+                table=sql.SQL(table),
+                source=sql.Identifier(source),
+                where=where,
+                last_day=run_filter.last_day_where(source, column),
+            )
+        )
+    return sql.SQL("({}) as days").format(sql.SQL(" union all ").join(parts))
 
 
 def _keys(run_filter: RunFilter, groups: Sequence[str], rows: str) -> list[sql.Composable]:
@@ -450,8 +498,7 @@ _LABELS = sql.SQL(
 def _pairs(run_filter: RunFilter, of_jobs: Sequence[str]) -> sql.Composed:
     """Each run with what its executed jobs tell, once."""
     return sql.SQL(
-        "(select distinct jobs.run_id, {keys} from marts.jobs as jobs {labels} where "
-        "jobs.is_executed and jobs.repository_id = any(%(repositories)s) and {named})"
+        "(select distinct jobs.run_id, {keys} from marts.jobs as jobs {labels} where {executed})"
     ).format(
         keys=sql.SQL(", ").join(
             sql.SQL("{} as {}").format(
@@ -460,7 +507,7 @@ def _pairs(run_filter: RunFilter, of_jobs: Sequence[str]) -> sql.Composed:
             for name in of_jobs
         ),
         labels=_LABELS if "runner" in of_jobs else sql.SQL(""),
-        named=run_filter.names("jobs"),
+        executed=run_filter.executed_where("jobs"),
     )
 
 

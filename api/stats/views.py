@@ -31,7 +31,7 @@ from api.stats.comparison import (
     with_parts,
 )
 from api.stats.groups import ALIASES, GROUPS, GroupBy, group_of
-from api.stats.metrics import Statistics, terms
+from api.stats.metrics import Statistics, terms, terms_by_day
 from api.stats.queries import Question, read_groups, read_previous_groups, read_statistics
 
 blueprint = Blueprint("stats", __name__)
@@ -82,7 +82,8 @@ class ChosenTerms(Parameters):
     ] = Field(
         (),
         description="These terms alone, separated by commas; what none of them needs is not read. "
-        "All terms where it is left out.",
+        "All terms where it is left out (of `/stats` without a beginning of the range: those that "
+        "add up over days).",
     )
 
 
@@ -134,11 +135,13 @@ StatsAnswer = create_model(
     is_list=True,
 )
 def get_stats(query: StatsQuery) -> Response:
-    """Without a range over all history. A rate or a percentile over nothing is null, never 0."""
-    fields = query.fields or tuple(terms())
+    """Without a range over all history: then the numbers are those that add up over days, and
+    percentiles and flaky commits those that `fields` asks for. A rate or a percentile over nothing
+    is null, never 0."""
     with current_database().reading() as connection:
         chosen = read_filter(connection, current_principal(), query, default_days=None)
         comparison = read_comparison(connection, query, chosen)
+        fields = query.fields or (tuple(terms()) if "from" in chosen.values else terms_by_day())
         applied = {**chosen.applied, **_asked(query)}
         if not query.group_by:
             _refuse_without_groups(query)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from api.stats.metrics import PERCENTILES, terms_by_day
 from tests.api.client import ValidatingClient
 from tests.api.marts import Marts
 
@@ -81,8 +82,8 @@ def data(client: ValidatingClient, token: str, path: str) -> Any:
     return client.answer(path, token)["data"]
 
 
-def test_every_term_of_all_history(history: Marts, client: ValidatingClient, token: str) -> None:
-    statistics = data(client, token, "/stats?workflow=11")
+def test_every_term_of_a_range(history: Marts, client: ValidatingClient, token: str) -> None:
+    statistics = data(client, token, "/stats?workflow=11&from=2025-01-01")
     assert {name: value for name, value in statistics.items() if not name.endswith("_seconds")} == {
         "run_count": 6,
         "completed_count": 5,
@@ -138,10 +139,50 @@ def test_every_term_of_all_history(history: Marts, client: ValidatingClient, tok
     }
 
 
+@pytest.mark.parametrize("query", ["workflow=11", "workflow=11&to=2027-01-01"])
+def test_all_history_is_told_from_days_but_for_what_is_asked_for(
+    history: Marts, client: ValidatingClient, token: str, query: str
+) -> None:
+    """Percentiles and flaky commits of years would be sorted out of all runs and jobs there are."""
+    of_range = data(client, token, "/stats?workflow=11&from=2025-01-01")
+    statistics = data(client, token, f"/stats?{query}")
+    assert statistics == {
+        name: value
+        for name, value in of_range.items()
+        if not name.startswith(tuple(each.prefix for each in PERCENTILES))
+        and not name.startswith("flaky_commit")
+    }
+    asked = "run_count,flaky_commit_count,job_queue_count,job_queue_p95_seconds"
+    assert data(client, token, f"/stats?{query}&fields={asked}") == {
+        name: of_range[name] for name in asked.split(",")
+    }
+    for table in ("workflow_runs", "jobs"):
+        with history.without_column(table, "duration_seconds"):
+            assert data(client, token, f"/stats?{query}") == statistics
+
+
+@pytest.mark.parametrize("end", ["2026-01-06T12:30:00Z", "2026-01-05T12:00:00Z"])
+def test_of_a_range_that_ends_within_a_day_only_that_day_is_read_from_facts(
+    history: Marts, client: ValidatingClient, token: str, end: str
+) -> None:
+    fields = ",".join(terms_by_day())
+    for group_by in ("", "&group_by=day,workflow"):
+        query = f"to={end}&fields={fields}{group_by}"
+        from_facts = data(client, token, f"/stats?from=2026-01-03T00:00:01Z&{query}")
+        assert data(client, token, f"/stats?from=2026-01-03&{query}") == from_facts
+    # What is known of the days before stays, whatever becomes of their facts.
+    runs = data(client, token, f"/stats?from=2026-01-03&to={end}")["run_count"]
+    history.connection.execute(
+        "delete from marts.workflow_runs where created_at < %s::timestamptz::date", [end]
+    )
+    history.raise_version(1)
+    assert data(client, token, f"/stats?from=2026-01-03&to={end}")["run_count"] == runs
+
+
 def test_percentiles_are_interpolated_over_the_whole_range(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
-    statistics = data(client, token, "/stats?workflow=11")
+    statistics = data(client, token, "/stats?workflow=11&from=2025-01-01")
     percentiles = {
         prefix: [statistics[f"{prefix}_p{percent}_seconds"] for percent in (50, 75, 90, 95, 99)]
         for prefix in (
@@ -226,10 +267,11 @@ def test_jobs_and_commits_are_those_of_the_chosen_runs(
 ) -> None:
     by_time = data(client, token, "/stats?from=2026-01-06")
     assert (by_time["jobs_listed"], by_time["flaky_commit_count"]) == (4, 1)
-    by_conclusion = data(client, token, "/stats?conclusion=success")
+    since = "from=2025-01-01&conclusion"
+    by_conclusion = data(client, token, f"/stats?{since}=success")
     assert (by_conclusion["jobs_listed"], by_conclusion["flaky_commit_count"]) == (6, 1)
-    assert data(client, token, "/stats?conclusion=failure")["jobs_listed"] == 0
-    assert data(client, token, "/stats?conclusion=failure")["flaky_commit_count"] == 0
+    assert data(client, token, f"/stats?{since}=failure")["jobs_listed"] == 0
+    assert data(client, token, f"/stats?{since}=failure")["flaky_commit_count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -298,7 +340,8 @@ def test_groups_carry_their_key_in_order_and_pages_of_one_walk_them_all_once(
         ]
 
     bounds = "&from=2025-12-31&to=2026-01-07" if group_by == "day" else ""
-    path = f"/stats?group_by={group_by}{bounds}"
+    fields = "run_count,jobs_listed,flaky_commit_count"
+    path = f"/stats?group_by={group_by}&fields={fields}{bounds}"
     whole = client.answer(path, token)
     assert shape(whole["data"]) == expected
     assert whole["next"] is None

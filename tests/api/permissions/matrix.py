@@ -68,10 +68,10 @@ ROLES = {
 }
 LISTS = (
     "/stats",
-    "/stats?group_by=repository_id",
+    "/stats?from=2026-01-01&group_by=repository_id",
     "/stats?group_by=workflow_id",
-    "/stats?group_by=day,event",
-    "/stats?group_by=head_branch&branch=@default",
+    "/stats?from=2026-01-01&to=2026-01-05&group_by=day,event",
+    "/stats?from=2026-01-01&group_by=head_branch&branch=@default",
     "/stats?from=2026-01-01&to=2026-01-02&compare=previous",
     "/stats?from=2026-01-01&to=2026-01-02&compare=previous&group_by=repository",
     "/stats?from=2026-01-01&to=2026-01-02&compare=previous&group_by=actor,job_name",
@@ -100,9 +100,9 @@ LISTS = (
 )
 OF_ONE = (
     "/stats?repository={id}",
-    "/stats?repository={name}",
+    "/stats?repository={name}&from=2026-01-01",
     "/stats?group_by=workflow_id&repository={id}",
-    "/stats?workflow={workflow}",
+    "/stats?workflow={workflow}&from=2026-01-01",
     "/workflows?repository={id}",
     "/workflows?repository={name}",
     "/workflows/{workflow}?from=2026-01-01",
@@ -149,14 +149,14 @@ OF_SHARED = (
     "/workflows/{source}/timeline?from=2026-01-01",
     "/runs?workflow={source}&from=2026-01-01",
     "/jobs?workflow={source}&from=2026-01-01",
-    "/stats?workflow={source}",
-    "/stats?workflow={source}&group_by=workflow_id",
+    "/stats?workflow={source}&from=2026-01-01",
+    "/stats?workflow={source}&group_by=workflow_id&from=2026-01-01",
     "/stats?workflow={source}&group_by=day,head_branch",
 )
 OF_SHARED_IN_ONE = (
     "/workflows/{source}?from=2026-01-01&repository={id}",
     "/workflows/{source}?from=2026-01-01&repository={name}",
-    "/stats?workflow={source}&repository={id}",
+    "/stats?workflow={source}&repository={id}&from=2026-01-01",
     "/stats?workflow={source}&group_by=workflow_id&repository={id}",
 )
 
