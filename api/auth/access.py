@@ -171,26 +171,29 @@ def _visible(
     meanwhile is closed. What nobody could confirm for too long is not public, and one that GitHub
     denies is for operators alone. A right that was read before a webhook took it is none.
     """
-    rows = connection.execute(
+    (row,) = connection.execute(
         """
-        select
-            repository_id,
-            visibility = 'public' and visibility_seen_at > now() - %s as is_public,
-            unreachable_since is null as is_reachable,
-            coalesce(rights_invalid_before < %s, true) as are_rights_valid
-        from app.repositories where removed_at is null order by 1
-        """,
-        [public_for, readable.read_at if readable else None],
-    ).fetchall()
-    return tuple(
-        row["repository_id"]
-        for row in rows
-        if readable is None
-        or (
-            row["is_reachable"]
-            and (
-                row["is_public"]
-                or (row["are_rights_valid"] and row["repository_id"] in readable.roles)
+        select coalesce(array_agg(repository_id order by repository_id), '{}') as repository_ids
+        from app.repositories
+        where removed_at is null and (
+            %(sees_everything)s
+            or (
+                unreachable_since is null
+                and (
+                    (visibility = 'public' and visibility_seen_at > now() - %(public_for)s)
+                    or (
+                        repository_id = any(%(readable)s)
+                        and coalesce(rights_invalid_before < %(read_at)s, true)
+                    )
+                )
             )
         )
-    )
+        """,
+        {
+            "sees_everything": readable is None,
+            "public_for": public_for,
+            "readable": list(readable.roles) if readable else [],
+            "read_at": readable.read_at if readable else None,
+        },
+    ).fetchall()
+    return tuple(row["repository_ids"])

@@ -22,20 +22,19 @@ class DataVersion:
     freshness: Freshness
 
 
-# A version is named with its time: marts that were dropped begin again at 1, and what was cached
-# of the old ones must not be found then. A name is part of answers, and changes without a build.
+# Of a set of repositories the sum of their versions is another with each change: versions only
+# rise. Beside it stands the newest time: marts that were dropped begin again at 1, and what was
+# cached of the old ones must not be found then. A name is part of answers, and changes without a
+# build.
 _DATA_VERSION = sql.SQL(
     """
     select
-        encode(sha256(convert_to(coalesce(string_agg(
-            row(
-                repositories.repository_id,
-                repositories.full_name,
-                data_versions.version,
-                data_versions.changed_at
-            )::text,
-            ',' order by repositories.repository_id
-        ), ''), 'UTF8')), 'hex') as fingerprint,
+        encode(sha256(convert_to(row(
+            string_agg(full_name, ',' order by repositories.repository_id),
+            count(data_versions.version),
+            sum(data_versions.version),
+            max(data_versions.changed_at)
+        )::text, 'UTF8')), 'hex') as fingerprint,
         {freshness}
     from (
         select
@@ -43,15 +42,17 @@ _DATA_VERSION = sql.SQL(
             full_name,
             newest_observation_at,
             -- Where a mart could not be built of late, its answers are of an earlier time.
-            case when is_known then least(observed_until, behind_until) end as observed_until
+            case when is_known is not false then least(observed_until, behind_until) end
+                as observed_until
         from app.repositories
-        left join lateral (
+        left join (
             select
-                min(behind.observed_until) as behind_until,
-                coalesce(bool_and(behind.observed_until is not null), true) as is_known
+                repository_id,
+                min(observed_until) as behind_until,
+                bool_and(observed_until is not null) as is_known
             from marts.behind
-            where behind.repository_id = repositories.repository_id
-        ) as behind on true
+            group by repository_id
+        ) as behind using (repository_id)
         where removed_at is null and repository_id = any(%s)
     ) as repositories
     left join marts.data_versions using (repository_id)
