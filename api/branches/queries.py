@@ -157,7 +157,8 @@ _HEALTH: LiteralString = """
 """
 _IN_RANGE: LiteralString = """
     intervals.started_at < coalesce(%(to)s, 'infinity'::timestamptz)
-    and coalesce(intervals.ended_at, 'infinity') > coalesce(%(from)s, '-infinity'::timestamptz)
+    and coalesce(intervals.ended_at, 'infinity'::timestamptz)
+    > coalesce(%(from)s, '-infinity'::timestamptz)
 """
 # Up to %(until)s; what begins later is not red yet.
 RED_SECONDS: LiteralString = """

@@ -35,32 +35,34 @@ _OCCURRENCES: LiteralString = """
         >= (coalesce(%(from)s::timestamptz, '-infinity') at time zone 'UTC')::date
         and occurrences.day <= (coalesce(%(to)s::timestamptz, 'infinity') at time zone 'UTC')::date
 """
+# A run is of one day, so that those of days and of a part of the last one add up.
+_EXECUTED: LiteralString = """
+    select
+        repository_id, workflow_id, job_name_key, {week} {executed_run_count} as executed_run_count
+    from ({days}) as days
+    group by repository_id, workflow_id, job_name_key {by_week}
+"""
 _OF_DAYS: LiteralString = """
     select
-        days.repository_id, days.workflow_id, days.job_name_key,
-        {week} {executed_run_count} as executed_run_count
+        days.repository_id, days.workflow_id, days.job_name_key, days.day, days.executed_run_count
     from marts.job_statistics_by_day as days
     inner join keys using (repository_id, workflow_id, job_name_key)
     where {where} and (%(job_names)s::text[] is null or days.job_name = any(%(job_names)s))
-    group by days.repository_id, days.workflow_id, days.job_name_key {by_week}
 """
 _OF_JOBS: LiteralString = """
     select
-        jobs.repository_id, jobs.workflow_id, jobs.job_name_key,
-        {week} count(distinct jobs.run_id) as executed_run_count
-    from marts.workflow_runs as runs
-    inner join marts.jobs as jobs using (run_id)
+        jobs.repository_id, jobs.workflow_id, jobs.job_name_key, jobs.day,
+        count(distinct jobs.run_id) as executed_run_count
+    from {jobs}
     inner join keys
         on (keys.repository_id, keys.workflow_id, keys.job_name_key)
         = (jobs.repository_id, jobs.workflow_id, jobs.job_name_key)
     where jobs.is_executed and {where}
-    group by jobs.repository_id, jobs.workflow_id, jobs.job_name_key {by_week}
+    group by jobs.repository_id, jobs.workflow_id, jobs.job_name_key, jobs.day
 """
-_LOWER, _UPPER = wilson_sql(
-    "coalesce(failing.occurrence_count, 0)", "coalesce(executed.executed_run_count, 0)"
-)
+_LOWER, _UPPER = wilson_sql("occurrence_count", "executed_run_count")
 RATES: Mapping[str, LiteralString] = {
-    "flaky_rate": "failing.occurrence_count::double precision / executed.executed_run_count",
+    "flaky_rate": "occurrence_count::double precision / nullif(executed_run_count, 0)",
     "flaky_rate_lower_bound": _LOWER,
     "flaky_rate_upper_bound": _UPPER,
 }
@@ -82,23 +84,40 @@ _JOBS: LiteralString = """
     ),
     keys as ({keys}),
     executed as ({executed}),
-    answered as (
+    -- No join: how many jobs these are is not known beforehand.
+    counted as (
         select
-            keys.*, failing.job_name,
-            coalesce(failing.occurrence_count, 0) as occurrence_count,
-            coalesce(executed.executed_run_count, 0) as executed_run_count,
-            {rate} as known_rate,
-            {lower} as flaky_rate_lower_bound,
-            {upper} as flaky_rate_upper_bound,
-            failing.lost_seconds, failing.flaky_wasted_minutes, failing.flaky_cost_usd,
-            failing.is_lower_bound, failing.first_occurrence, failing.last_occurrence
-        from keys
-        left join failing using (repository_id, workflow_id, job_name_key)
-        left join executed using (repository_id, workflow_id, job_name_key)
+            repository_id, workflow_id, job_name_key,
+            max(job_name) as job_name,
+            coalesce(max(occurrence_count), 0) as occurrence_count,
+            coalesce(max(executed_run_count), 0) as executed_run_count,
+            max(lost_seconds) as lost_seconds,
+            max(flaky_wasted_minutes) as flaky_wasted_minutes,
+            max(flaky_cost_usd) as flaky_cost_usd,
+            bool_or(is_lower_bound) as is_lower_bound,
+            max(first_occurrence) as first_occurrence,
+            max(last_occurrence) as last_occurrence
+        from (
+            select failing.*, null::bigint as executed_run_count, false as is_asked from failing
+            union all
+            select
+                repository_id, workflow_id, job_name_key, null, null, null, null, null, null, null,
+                null, executed_run_count, false
+            from executed
+            union all
+            select
+                repository_id, workflow_id, job_name_key, null, null, null, null, null, null, null,
+                null, null, true
+            from keys
+        ) as parts
+        group by repository_id, workflow_id, job_name_key
+        having bool_or(is_asked)
+    ),
+    answered as (
+        select *, {rates} from counted
     )
     select
         answered.*,
-        coalesce(known_rate, case when executed_run_count > 0 then 0 end) as flaky_rate,
         workflows.name as workflow_name, repositories.full_name as repository_full_name,
         {order_keys}
     from answered
@@ -216,8 +235,6 @@ def list_flaky_jobs(
     """The jobs with an occurrence, and the token of the next page."""
     is_descending = sort.startswith("-")
     term = sql.Identifier("answered", sort.removeprefix("-"))
-    if sort.removeprefix("-") == "flaky_rate":
-        term = sql.Identifier("answered", "known_rate")
     order = Order(
         [
             nulls_last(term, is_descending=is_descending),
@@ -339,9 +356,7 @@ def _jobs(chosen: RunFilter, **parts: sql.Composable) -> sql.Composed:
         occurrences=_occurrences(chosen),
         formulas=named_formulas(FORMULAS),
         executed=_executed(chosen),
-        rate=sql.SQL(RATES["flaky_rate"]),
-        lower=sql.SQL(_LOWER),
-        upper=sql.SQL(_UPPER),
+        rates=named_formulas(RATES),
         **parts,
     )
 
@@ -359,14 +374,22 @@ def _occurrences(chosen: RunFilter) -> sql.Composed:
 def _executed(chosen: RunFilter, *, is_by_week: bool = False) -> sql.Composed:
     """In how many runs each of `keys` executed."""
     others = {name: value for name, value in chosen.values.items() if name != "job_name"}
-    is_by_day = replace(chosen, values=others).is_by_day
-    day = sql.SQL("days.day" if is_by_day else "runs.day")
-    week = sql.SQL("date_trunc('week', {}::timestamp)::date as week,").format(day)
-    return sql.SQL(_OF_DAYS if is_by_day else _OF_JOBS).format(
+    jobs = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
+    where = chosen.jobs_where()
+    if chosen.is_of_jobs_alone:
+        jobs, where = sql.SQL("marts.jobs as jobs"), chosen.jobs_where(runs=None)
+    days = []
+    if replace(chosen, values=others).is_by_day:
+        days.append(sql.SQL(_OF_DAYS).format(where=chosen.by_day_where()))
+        where = sql.SQL("{} and {}").format(where, chosen.last_day_where("jobs", "run_created_at"))
+    if not days or chosen.ends_within_a_day:
+        days.append(sql.SQL(_OF_JOBS).format(jobs=jobs, where=where))
+    week = sql.SQL("date_trunc('week', day::timestamp)::date as week,")
+    return sql.SQL(_EXECUTED).format(
         executed_run_count=sql.SQL(EXECUTED),
+        days=sql.SQL(" union all ").join(days),
         week=week if is_by_week else sql.SQL(""),
         by_week=sql.SQL(", week" if is_by_week else ""),
-        where=chosen.by_day_where() if is_by_day else chosen.jobs_where(),
     )
 
 

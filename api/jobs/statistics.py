@@ -188,6 +188,8 @@ _JOBS = """
         from marts.workflow_runs as runs
         inner join marts.flaky_job_occurrences as occurrences using (run_id)
         where {runs_where}
+            and occurrences.repository_id = any(%(repositories)s)
+            and occurrences.workflow_id = any(%(workflow)s)
         group by 1
     ),
 
@@ -386,7 +388,7 @@ def _jobs(
         held=sql.SQL(_HELD_BY_DAY).format(
             formulas=named_formulas(HELD_FORMULAS), where=chosen.by_day_where()
         )
-        if chosen.is_by_day
+        if chosen.is_by_day and not chosen.ends_within_a_day
         else sql.SQL(_HELD).format(where=chosen.where()),
         rates=named_formulas(RATES),
         columns=sql.SQL(", ").join(_columns()),

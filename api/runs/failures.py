@@ -81,6 +81,7 @@ _ON_DEFAULT_BRANCH = sql.SQL(
     ) as green on newest.conclusion <> 'success'
     left join lateral (
         {before}
+            and jobs.run_created_at >= coalesce(green.run_created_at, '-infinity')
             and (
                 green.job_id is null
                 or (jobs.run_created_at, jobs.run_id, jobs.run_attempt, jobs.job_id)
@@ -113,6 +114,11 @@ _ON_BRANCHES = sql.SQL(
     inner join marts.jobs on {decided}
     inner join marts.workflow_runs as runs on jobs.run_id = runs.run_id
     where failed.job_id = any(%(job_ids)s)
+        -- Said once more of the run, which PostgreSQL knows before it plans.
+        and jobs.repository_id = %(repository_id)s
+        and jobs.workflow_id = %(workflow_id)s
+        and jobs.run_created_at >= %(created_at)s - interval '36 days'
+        and jobs.run_created_at <= %(created_at)s + interval '36 days'
         and jobs.run_created_at >= {began} - interval '36 days'
         and jobs.run_created_at <= {began} + interval '24 hours'
         and jobs.started_at >= {began} - interval '24 hours'
@@ -166,7 +172,10 @@ _OCCURRENCES = sql.SQL(
     inner join marts.workflow_runs as runs on occurrences.run_id = runs.run_id
     where occurrences.repository_id = %(repository_id)s
         and occurrences.workflow_id = %(workflow_id)s
+        and occurrences.job_name_key = any(%(name_keys)s)
         and occurrences.job_name = any(%(names)s)
+        and occurrences.day >= %(day)s - 28
+        and occurrences.day <= %(day)s
         and runs.created_at >= %(created_at)s - interval '28 days'
         and runs.created_at < %(created_at)s
     order by runs.created_at desc, occurrences.run_id desc

@@ -80,8 +80,13 @@ _JOB_NAME: LiteralString = """
     inner join app.repositories as monitored using (repository_id)
     where days.repository_id = any(%(repositories)s)
         and days.day >= (
-            select max(day) - 28 from marts.repository_statistics_by_day
-            where repository_id = any(%(repositories)s)
+            select max(newest.day) - 28
+            from unnest(%(repositories)s::bigint[]) as chosen (repository_id)
+            cross join lateral (
+                select max(day) as day
+                from marts.repository_statistics_by_day as of_one
+                where of_one.repository_id = chosen.repository_id
+            ) as newest
         )
         and strpos(lower(days.job_name), lower(%(q)s)) > 0
     order by name, workflow_id, repository_id
@@ -89,13 +94,16 @@ _JOB_NAME: LiteralString = """
 """
 _BRANCH: LiteralString = """
     select 'branch' as kind, recent.head_branch as name, recent.repository_id,
-        monitored.full_name as repository_full_name
+        monitored.full_name as repository_full_name,
+        row_number() over (
+            order by lower(recent.head_branch) <> lower(%(q)s), max(recent.created_at) desc,
+                recent.head_branch, recent.repository_id
+        ) as place
     from recent
     inner join app.repositories as monitored using (repository_id)
     where {condition}
     group by recent.head_branch, recent.repository_id, monitored.full_name
-    order by lower(recent.head_branch) <> lower(%(q)s), max(recent.created_at) desc,
-        recent.head_branch, recent.repository_id
+    order by place
     limit %(limit)s
 """
 _COMMIT: LiteralString = """
@@ -110,12 +118,19 @@ _COMMIT: LiteralString = """
     limit %(limit)s
 """
 _ACTOR: LiteralString = """
-    select 'actor' as kind, recent.actor_login as name
+    select 'actor' as kind, recent.actor_login as name, null::bigint, null,
+        row_number() over (
+            order by lower(recent.actor_login) <> lower(%(q)s), recent.actor_login
+        ) as place
     from recent
     where strpos(lower(recent.actor_login), lower(%(q)s)) > 0
     group by recent.actor_login
-    order by lower(recent.actor_login) <> lower(%(q)s), recent.actor_login
+    order by place
     limit %(limit)s
+"""
+# The recent runs are read once for both.
+_BRANCH_OR_ACTOR: LiteralString = """
+    {recent} select * from (({branches}) union all ({actors})) as found order by kind desc, place
 """
 
 
@@ -161,7 +176,8 @@ def _by_address(
             file=parts["workflow"],
         )
     if parts["pull"]:
-        hits = find(_RUN, "%(number)s = any(runs.pull_request_numbers)", number=int(parts["pull"]))
+        of_pull: LiteralString = "runs.pull_request_numbers @> array[%(number)s::bigint]"
+        hits = find(_RUN, of_pull, number=int(parts["pull"]))
         return [{**hit, "pull_request": int(parts["pull"])} for hit in hits]
     if parts["sha"]:
         return find(_COMMIT, "true", sha=parts["sha"])
@@ -169,36 +185,49 @@ def _by_address(
         query = sql.SQL(_RECENT + _BRANCH).format(
             condition=sql.SQL(of_repository + " and recent.head_branch = %(branch)s")
         )
-        return connection.execute(query, {**parameters, "branch": parts["branch"]}).fetchall()
+        rows = connection.execute(query, {**parameters, "branch": parts["branch"]})
+        return [_without_place(row) for row in rows]
     return find(_REPOSITORY, "true")
 
 
 def _by_text(connection: Connection, q: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    statements: list[tuple[LiteralString, LiteralString]] = [
-        (_REPOSITORY, "strpos(lower(full_name), lower(%(q)s)) > 0"),
-        (
+    statements = [
+        _with(_REPOSITORY, "strpos(lower(full_name), lower(%(q)s)) > 0"),
+        _with(
             _WORKFLOW,
             "(strpos(lower(workflows.name), lower(%(q)s)) > 0 "
             "or strpos(lower(workflows.path), lower(%(q)s)) > 0)",
         ),
-        (_JOB_NAME, "true"),
-        (_RECENT + _BRANCH, "strpos(lower(recent.head_branch), lower(%(q)s)) > 0"),
-        (_RECENT + _ACTOR, "true"),
+        _with(_JOB_NAME),
+        sql.SQL(_BRANCH_OR_ACTOR).format(
+            recent=sql.SQL(_RECENT),
+            branches=_with(_BRANCH, "strpos(lower(recent.head_branch), lower(%(q)s)) > 0"),
+            actors=_with(_ACTOR),
+        ),
     ]
     if q.isdecimal() and len(q) <= 18:
         parameters = {**parameters, "number": int(q)}
         statements[:0] = [
-            (_RUN, "runs.run_id = %(number)s"),
-            (_RECENT + _RUN, _OF_RECENT_NUMBER),
-            (_JOB, "jobs.job_id = %(number)s"),
+            _with(_RUN, "runs.run_id = %(number)s"),
+            _with(_RECENT + _RUN, _OF_RECENT_NUMBER),
+            _with(_JOB, "jobs.job_id = %(number)s"),
         ]
     if _SHA.fullmatch(q.lower()):
         parameters = {**parameters, "sha": q.lower()}
-        statements.insert(0, (_COMMIT, "true"))
+        statements.insert(0, _with(_COMMIT))
     hits: list[dict[str, Any]] = []
-    for statement, condition in statements:
-        query = sql.SQL(statement).format(condition=sql.SQL(condition))
-        hits += connection.execute(query, parameters).fetchall()
+    for statement in statements:
+        hits += map(_without_place, connection.execute(statement, parameters))
         if len(hits) >= parameters["limit"]:
             break
     return hits
+
+
+def _with(statement: LiteralString, condition: LiteralString = "true") -> sql.Composed:
+    return sql.SQL(statement).format(condition=sql.SQL(condition))
+
+
+def _without_place(row: dict[str, Any]) -> dict[str, Any]:
+    """A hit as it is answered: an actor is in no repository."""
+    row.pop("place", None)
+    return {"kind": row["kind"], "name": row["name"]} if row["kind"] == "actor" else row

@@ -197,3 +197,14 @@ def test_a_range_of_which_nobody_could_read_the_weeks_is_refused(
     response = client.get("/flaky-jobs?from=0001-01-01&to=9999-12-31", headers=bearer(token))
     assert response.status_code == 400
     assert response.get_json()["errors"][0]["parameter"] == "from"
+
+
+@pytest.mark.parametrize("end", ["2026-01-13T09:00:00Z", "2026-01-13T11:00:00Z"])
+def test_of_a_range_that_ends_within_a_day_days_and_jobs_add_up(
+    history: Marts, client: ValidatingClient, token: str, end: str
+) -> None:
+    by_days = data(client, token, f"/flaky-jobs?from=2026-01-05&to={end}")
+    assert by_days == data(client, token, f"/flaky-jobs?from=2026-01-05T00:00:01Z&to={end}")
+    test = next(row for row in by_days if row["job_name"] == "test")
+    is_late = end.endswith("11:00:00Z")  # the ninth run, which is flaky, began at 10:00
+    assert (test["occurrence_count"], test["executed_run_count"]) == ((4, 9) if is_late else (3, 8))
