@@ -61,7 +61,7 @@ check-sql:
 
 bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, collection, how long until a webhook shows
 	$(BIN)/python -m benchmarks.receiver
-	$(BIN)/python -m benchmarks.api
+	$(BIN)/python -m benchmarks.api --jobs 200000
 	$(BIN)/python -m benchmarks.collection
 	$(BIN)/python -m benchmarks.freshness
 

@@ -42,7 +42,7 @@ BOOKKEEPING = ("data_versions", "models", "behind")
 READ_TABLES = (*READ_MARTS, *BOOKKEEPING)
 
 # One snapshot for the whole answer. Sorting for percentiles should stay in memory.
-_READ_OPTIONS = (
+READ_OPTIONS = (
     r"-c default_transaction_isolation=repeatable\ read "
     "-c default_transaction_read_only=on -c work_mem=32MB -c jit=off"
 )
@@ -64,7 +64,7 @@ class Database:
             f"-c statement_timeout={int(statement_timeout_seconds * 1000)}ms "
             f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
         )
-        self._kinds = {"read": (read_url, f"{timeout} {_READ_OPTIONS}"), "write": (url, timeout)}
+        self._kinds = {"read": (read_url, f"{timeout} {READ_OPTIONS}"), "write": (url, timeout)}
         self._pools: dict[tuple[int, str], ConnectionPool[Connection]] = {}
         self._lock = threading.Lock()
 

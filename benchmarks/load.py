@@ -36,12 +36,23 @@ class Senders:
     """Processes that wait for their next load; they are ended with the context."""
 
     def __init__(
-        self, requests: Sequence[bytes], *, status: int = 202, connections: int = CONNECTIONS
+        self,
+        requests: Sequence[bytes],
+        *,
+        status: int = 202,
+        connections: int = CONNECTIONS,
+        has_addresses: bool = False,
     ) -> None:
-        """Requests of which each must be answered by `status`; so many connections a process."""
+        """Requests of which each must be answered by `status`; so many connections a process.
+
+        Args:
+            has_addresses: each connection comes from an address of its own (on Linux, where all of
+                127.0.0.0/8 is this machine): the API bounds what one address may ask.
+        """
         self._requests = requests
         self._status = status
         self._connections = connections
+        self._has_addresses = has_addresses
         self._senders: list[tuple[Any, Connection]] = []
 
     def __enter__(self) -> "Senders":
@@ -51,7 +62,14 @@ class Senders:
             own = self._requests[number::PROCESSES]
             process = context.Process(
                 target=_serve_loads,
-                args=(theirs, own, self._status, self._connections),
+                args=(
+                    theirs,
+                    own,
+                    self._status,
+                    [f"127.0.{number + 1}.{place + 1}" for place in range(self._connections)]
+                    if self._has_addresses
+                    else [HOST] * self._connections,
+                ),
                 daemon=True,
             )
             process.start()
@@ -80,16 +98,16 @@ class Senders:
 
 
 def _serve_loads(
-    pipe: Connection, requests: Sequence[bytes], status: int, connections: int
+    pipe: Connection, requests: Sequence[bytes], status: int, addresses: Sequence[str]
 ) -> None:
     while (order := pipe.recv()) is not None:
-        pipe.send(_send(requests, status, connections, *order).tobytes())
+        pipe.send(_send(requests, status, addresses, *order).tobytes())
 
 
 def _send(
     requests: Sequence[bytes],
     status: int,
-    connection_count: int,
+    addresses: Sequence[str],
     port: int,
     seconds: float,
     rate: float | None,
@@ -99,7 +117,9 @@ def _send(
     At a rate a request's time begins when it is due, even where no connection is free by then.
     """
     latencies = array("d")
-    idle = [socket.create_connection((HOST, port)) for _ in range(connection_count)]
+    idle = [
+        socket.create_connection((HOST, port), source_address=(address, 0)) for address in addresses
+    ]
     connections = {connection.fileno(): connection for connection in idle}
     began: dict[int, float] = {}
     waiting = select.epoll()

@@ -54,6 +54,13 @@ def make_marts(database_url: str) -> None:
         connection.execute(f"{begun[1]}{begun[2].partition('{%')[0]}".encode())
 
 
+def make_indexes(connection: Connection[Any]) -> None:
+    """Make the indexes that a build makes."""
+    for name, model in contracts().items():
+        for index in (model["config"].get("meta", {}).get("indexes") or {}).values():
+            connection.execute(f"create index on marts.{name} {index}".encode())
+
+
 def _column(column: dict[str, Any]) -> sql.Composed:
     """A column as its contract has it."""
     name, data_type = column["name"], column["data_type"]
