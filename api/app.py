@@ -26,6 +26,7 @@ from api.cache import flights
 from api.changes import views as changes
 from api.costs import views as costs
 from api.current import current_settings
+from api.dashboard import views as dashboard
 from api.database import Database
 from api.docs import views as docs
 from api.flaky_jobs import views as flaky_jobs
@@ -102,6 +103,7 @@ def create_app(settings: Settings) -> Flask:
     register(app, docs.blueprint, Access.PUBLIC)
     register(app, installation.public, Access.PUBLIC)
     register(app, home.blueprint, Access.PUBLIC)
+    register(app, dashboard.blueprint, Access.PUBLIC)
     register(app, webhooks.blueprint, Access.SIGNED)
     register(app, stats.blueprint, Access.AUTHENTICATED)
     register(app, workflows.blueprint, Access.AUTHENTICATED)

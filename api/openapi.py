@@ -277,9 +277,9 @@ def _path_parameters(rule: Rule) -> list[dict[str, Any]]:
             "in": "path",
             "description": "As lists name it.",
             "required": True,
-            "schema": ID_SCHEMA if converter else {"type": "string"},
+            "schema": ID_SCHEMA if converter == "id" else {"type": "string"},
         }
-        for converter, name in re.findall(r"<(?:(id):)?(\w+)>", rule.rule)
+        for converter, name in re.findall(r"<(?:(\w+):)?(\w+)>", rule.rule)
     ]
 
 

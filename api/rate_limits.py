@@ -76,8 +76,18 @@ SIGN_IN = Policy("sign-in", 30)
 SIGN_IN_ROUTES = frozenset({"/login", "/login/github/authorized"})
 # Supervisors and balancers ask often, from one address, and take a process away that does not
 # answer. GitHub delivers in bursts from few addresses and never again what was refused; strangers
-# fail there by the signature, before anything is read.
-EXEMPT_ROUTES = frozenset({"/healthz", "/readyz", "/webhooks/github"})
+# fail there by the signature, before anything is read. The page is a dozen files for whoever opens
+# it, and what it asks for is counted.
+EXEMPT_ROUTES = frozenset(
+    {
+        "/healthz",
+        "/readyz",
+        "/webhooks/github",
+        "/app/",
+        "/app/<path:view>",
+        "/app/assets/<name>",
+    }
+)
 
 
 def is_limited(rule: str) -> bool:

@@ -193,10 +193,17 @@ export async function installation(): Promise<void> {
   const text: string | undefined = metrics.data;
   const document = await api.GET("/openapi.json");
   const home = await pages.GET("/", { parseAs: "text" });
+  const app = await pages.GET("/app/", { parseAs: "text" });
+  const view = "flaky";
+  const flaky = await pages.GET("/app/{view}", { params: { path: { view } }, parseAs: "text" });
+  const name = "index.js";
+  const scripts = createClient<paths, "text/javascript">(options);
+  const asset = await scripts.GET("/app/assets/{name}", { params: { path: { name } } });
   const page = await pages.GET("/docs", { parseAs: "text" });
   const style = await api.GET("/docs/swagger-ui.css", { parseAs: "text" });
   const script = await api.GET("/docs/swagger-ui.js", { parseAs: "text" });
   console.log(installed.data, terms.data, hits.data?.data, entries.data?.data[0]?.action, text);
+  console.log(app.data, flaky.data, asset.response.status);
   console.log(ready.data, alive.data?.status, document.data, home.data, page.data, style, script);
 }
 

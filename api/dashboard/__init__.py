@@ -1,0 +1,1 @@
+"""GET /app/: the page, which knows this API and nothing else."""

@@ -1,0 +1,33 @@
+// What the frame knows beside its views: the repositories, the answer that the view is about, and
+// which number is being explained.
+
+import type { Schemas } from "../api/client";
+import type { Resource } from "../api/resource.svelte";
+
+interface Understood {
+  filter: unknown;
+}
+
+export interface Explained {
+  terms: string[];
+  resource: Resource<unknown> | undefined;
+}
+
+class Frame {
+  repositories = $state.raw<Resource<Schemas["RepositoryList"]>>();
+  // Of the view's main question: how fresh it is, and what the API understood.
+  main = $state.raw<Resource<Understood>>();
+  explained = $state.raw<Explained>();
+}
+
+export const frame = new Frame();
+
+// Call it while a view is set up.
+export function isAbout(resource: Resource<Understood>): void {
+  $effect(() => {
+    frame.main = resource;
+    return () => {
+      if (frame.main === resource) frame.main = undefined;
+    };
+  });
+}

@@ -1,0 +1,63 @@
+"""GET /app/: how the page is served. What it shows, tests/dashboard asks in a browser."""
+
+from pathlib import Path
+
+import pytest
+
+from api.dashboard import views
+from tests.api.client import ValidatingClient
+
+pytestmark = pytest.mark.integration
+
+SCRIPT = "index-3f9c.js"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page as the build leaves it."""
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "index.html").write_text("<!doctype html><title>Actionsight</title>")
+    (tmp_path / "assets" / SCRIPT).write_text("export {};")
+    (tmp_path / "secret").write_text("no asset")
+    monkeypatch.setattr(views, "BUNDLE", tmp_path)
+    return tmp_path
+
+
+def test_every_address_of_the_page_is_the_same_file_under_a_strict_policy(
+    client: ValidatingClient, bundle: Path
+) -> None:
+    for path in ("/app/", "/app/runs/7?attempt=2", "/app/o/n.github.io/actions/runs/7?pr=1"):
+        page = client.get(path)
+        assert page.status_code == 200 and page.data == (bundle / "index.html").read_bytes()
+        assert page.headers["Cache-Control"] == "no-cache"
+        assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "script-src 'self';" in policy
+        assert "require-trusted-types-for 'script'" in policy
+        assert "unsafe" not in policy and "nonce" not in policy
+
+
+def test_assets_are_kept_for_a_year_and_nothing_else_is_an_asset(
+    client: ValidatingClient, bundle: Path
+) -> None:
+    with client.get(f"/app/assets/{SCRIPT}") as script:
+        assert script.status_code == 200 and script.mimetype == "text/javascript"
+        assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    for name in ("index-0000.js", "..%2Fsecret", "%2e%2e%2fsecret"):
+        answer = client.get(f"/app/assets/{name}")
+        assert answer.status_code == 404 or answer.data == (bundle / "index.html").read_bytes()
+
+
+def test_the_root_leads_to_the_page(client: ValidatingClient, bundle: Path) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/app/")
+
+
+def test_without_a_build_the_page_says_what_builds_it(
+    client: ValidatingClient, bundle: Path
+) -> None:
+    (bundle / "index.html").unlink()
+    answer = client.get("/app/")
+    assert answer.status_code == 503
+    assert "make setup" in answer.json["detail"]
+    assert "Sign in with GitHub" in client.get("/").text, "one can still sign in"
