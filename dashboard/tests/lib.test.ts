@@ -54,10 +54,7 @@ test("numbers are read as people read them", () => {
   assert.deepEqual([null, 0.4, 412.4].map(money), ["–", "$0.40", "$412"]);
   assert.deepEqual([points(-0.07), points(0.125)], ["7.0 pp", "13 pp"]);
   assert.equal(term("success_duration_p50_seconds", 61), "1 m 01 s");
-  assert.equal(
-    format.moment("2026-09-12T14:05:00Z", "UTC"),
-    "12 Sept 14:05",
-  );
+  assert.equal(format.moment("2026-09-12T14:05:00Z", "UTC"), "12 Sept 14:05");
 });
 
 const BEGUN = "2026-01-01T00:00:00Z";

@@ -359,7 +359,9 @@ def test_nothing_that_a_client_sends_becomes_a_key(
 def test_what_the_document_says_of_limits_is_about_the_routes_that_have_one(app: Flask) -> None:
     document = openapi.build(app)
     exempt = {
-        openapi.path_of(rule) for rule, _ in openapi.routes(app) if not rate_limits.is_limited(rule.rule)
+        openapi.path_of(rule)
+        for rule, _ in openapi.routes(app)
+        if not rate_limits.is_limited(rule.rule)
     }
     for path, methods in document["paths"].items():
         for operation in methods.values():

@@ -78,10 +78,9 @@ export function layOut<J extends Job>(
   const axis = cut(spans);
   const bars = spans.map(({ job, wait, start, end }): Bar<J> => {
     const { p50_seconds, p95_seconds } = job.usual;
+    const from = p50_seconds === null ? 1 : axis.position(start + p50_seconds);
     const typical: [number, number] | null =
-      p50_seconds === null || p95_seconds === null
-        ? null
-        : [axis.position(start + p50_seconds), axis.position(start + p95_seconds)];
+      p95_seconds === null || from >= 1 ? null : [from, axis.position(start + p95_seconds)];
     return {
       job,
       wait: axis.position(wait),

@@ -6,6 +6,7 @@ import type { Resource } from "../api/resource.svelte";
 
 interface Understood {
   filter: unknown;
+  compared?: Schemas["Compared"] | null;
 }
 
 export interface Explained {
