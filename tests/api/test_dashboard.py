@@ -59,5 +59,5 @@ def test_without_a_build_the_page_says_what_builds_it(
     (bundle / "index.html").unlink()
     answer = client.get("/app/")
     assert answer.status_code == 503
-    assert "make setup" in answer.json["detail"]
+    assert "make setup" in answer.text
     assert "Sign in with GitHub" in client.get("/").text, "one can still sign in"
