@@ -83,7 +83,7 @@ EXEMPT_ROUTES = frozenset(
         "/healthz",
         "/readyz",
         "/webhooks/github",
-        "/app/",
+        "/app",
         "/app/<path:view>",
         "/app/assets/<name>",
     }

@@ -25,7 +25,7 @@ def is_built() -> bool:
     return (BUNDLE / _PAGE).is_file()
 
 
-@blueprint.get("/app/")
+@blueprint.get("/app", strict_slashes=False)
 @endpoint(
     "The page for people.",
     tag="installation",

@@ -30,7 +30,7 @@ def get_home() -> Response:
     if dashboard.is_built():
         return Response(
             status=HTTPStatus.SEE_OTHER,
-            headers={"Location": url_for("dashboard.get_page")},
+            headers={"Location": url_for("dashboard.get_page") + "/"},
             mimetype="text/html",
         )
     nonce = secrets.token_urlsafe(NONCE_BYTES)

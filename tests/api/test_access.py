@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 PUBLIC = {
     "/",
-    "/app/",
+    "/app",
     "/app/<path:view>",
     "/app/assets/<name>",
     "/installation",

@@ -26,7 +26,12 @@ def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_address_of_the_page_is_the_same_file_under_a_strict_policy(
     client: ValidatingClient, bundle: Path
 ) -> None:
-    for path in ("/app/", "/app/runs/7?attempt=2", "/app/o/n.github.io/actions/runs/7?pr=1"):
+    for path in (
+        "/app/",
+        "/app",
+        "/app/runs/7?attempt=2",
+        "/app/o/n.github.io/actions/runs/7?pr=1",
+    ):
         page = client.get(path)
         assert page.status_code == 200 and page.data == (bundle / "index.html").read_bytes()
         assert page.headers["Cache-Control"] == "no-cache"

@@ -67,7 +67,7 @@ def test_operations_are_told_apart_and_say_who_may_ask(document: Any) -> None:
     assert len(set(names)) == len(names)
     security: dict[str, list[Any]] = {
         "/": [],
-        "/app/": [],
+        "/app": [],
         "/app/{view}": [],
         "/app/assets/{name}": [],
         "/installation": [],

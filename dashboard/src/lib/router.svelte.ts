@@ -8,7 +8,7 @@ export type ViewName =
 
 const VIEWS: [ViewName, URLPattern][] = (
   [
-    ["overview", "/app/"],
+    ["overview", "/app{/}?"],
     ["workflow", "/app/workflows/:id(\\d+)"],
     ["run", "/app/runs/:id(\\d+)"],
     ["flaky", "/app/flaky"],

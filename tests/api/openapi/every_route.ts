@@ -193,7 +193,7 @@ export async function installation(): Promise<void> {
   const text: string | undefined = metrics.data;
   const document = await api.GET("/openapi.json");
   const home = await pages.GET("/", { parseAs: "text" });
-  const app = await pages.GET("/app/", { parseAs: "text" });
+  const app = await pages.GET("/app", { parseAs: "text" });
   const view = "flaky";
   const flaky = await pages.GET("/app/{view}", { params: { path: { view } }, parseAs: "text" });
   const name = "index.js";
