@@ -55,3 +55,10 @@ def test_options_that_do_not_fit_are_named(
         parse([*arguments, f"--data-dir={tmp_path}"])
     assert ended.value.code == 2
     assert named in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_demonstration_needs_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--demonstration"])
+    assert ended.value.code == 2
+    assert "--data-dir" in capsys.readouterr().err

@@ -167,27 +167,30 @@ def test_what_a_killed_poll_had_fetched_is_a_new_observation_once_it_is_loaded(
     assert rows == [{"newest_observation_at": own.clock.now}]
 
 
-@pytest.mark.parametrize("damage", ["state.json", "schemas/github_runs.schema.json", "everything"])
-def test_a_damaged_local_folder_heals(own: Installation, damage: str) -> None:
+def test_a_damaged_local_folder_heals(own: Installation) -> None:
     runs = some_history(own)
     own.collect()
     folder = own.settings.data_dir / "dlt" / "poll" / "github_runs"
-    for path in [folder / damage] if damage != "everything" else folder.rglob("*.json"):
-        path.write_text("{", encoding="utf-8")
-    own.clock.advance(60 * MINUTE)
-    runs.append(
-        run(next(iter(own.world.workflows.values())), own.world, own.clock.now - 9 * MINUTE)
-    )
-    results = own.collect()
-    assert results[-1].troubles == {}
-    assert_exact(own, runs)
+    of = next(iter(own.world.workflows.values()))
+    for damaged in ("state.json", "schemas/github_runs.schema.json", "**/*.json"):
+        for path in folder.glob(damaged):
+            path.write_text("{", encoding="utf-8")
+        own.clock.advance(60 * MINUTE)
+        runs.append(run(of, own.world, own.clock.now - 9 * MINUTE))
+        results = own.collect()
+        assert results[-1].troubles == {}, damaged
+        assert_exact(own, runs)
 
 
 def test_two_polls_at_once_wait_for_each_other(own: Installation) -> None:
     runs = some_history(own)
-    processes = [start(own, "poll"), start(own, "poll")]
-    outputs = [process.communicate(timeout=PATIENCE_SECONDS)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
+    environment = own.settings.environment()
+    processes = [killable_commands.forked(killable_commands.poll, environment) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(PATIENCE_SECONDS)
+    assert [process.exitcode for process in processes] == [0, 0]
     assert_exact(own, runs)
     cycles = own.query(
         """

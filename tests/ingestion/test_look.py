@@ -11,6 +11,7 @@ import pytest
 from actionsight.backlog import has_backlog
 from actionsight.settings import ROOT
 from ingestion.github import stages
+from ingestion.github.__main__ import main
 from ingestion.github.loader import WouldLoadError
 from tests.ingestion.factories import MINUTE, Installation, failing, run, workflow
 
@@ -82,15 +83,18 @@ def test_what_is_new_is_left_to_a_poll(own: Installation) -> None:
     assert len(own.attempts()) == 2
 
 
-def test_a_trouble_is_left_to_a_poll_too(own: Installation) -> None:
+def test_a_trouble_is_left_to_a_poll_too(
+    own: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     own.clock.now = datetime.now(UTC).replace(microsecond=0)
     workflow(own.world)
     own.monitor("octo/hello")
     own.collect()
     own.server.fault = failing("octo/hello", status=403)
-    done = look(own)
-    assert done.returncode == 1
-    assert "octo/hello: GitHub answers 403" in done.stderr
+    for name, value in own.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    assert main(["look"]) == 1
+    assert "octo/hello: GitHub answers 403" in capsys.readouterr().err
 
 
 def test_what_waits_is_owed(own: Installation) -> None:
