@@ -53,14 +53,19 @@ def test_of_a_few_scopes_no_large_table_is_read_whole(
 
 
 def _plan(database: psycopg.Connection[Any], mart: Any) -> dict[str, Any]:
-    scope = mart.config.meta["scope"]
+    scope = [*mart.config.meta["scope"], *(["since"] if "since" in mart.config.meta else [])]
     row = database.execute(
         sql.SQL(
             "explain (format json) with touched ({}) as (values ({})), "
             "computed as materialized ({}) select * from computed"
         ).format(
             sql.SQL(", ").join(map(sql.Identifier, scope)),
-            sql.SQL(", ").join(A_VALUE[mart.columns[name].data_type] for name in scope),
+            sql.SQL(", ").join(
+                A_VALUE[
+                    "timestamp with time zone" if name == "since" else mart.columns[name].data_type
+                ]
+                for name in scope
+            ),
             sql.SQL(mart.compiled_code),
         )
     ).fetchone()

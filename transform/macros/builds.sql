@@ -28,6 +28,12 @@ in put what they touch into the queues of the marts. After: they are recorded as
     {%- set queues = [] %}
     {%- for mart in all_marts() %}
         {%- do queues.append("to_regclass('" ~ queue_of(mart.name) ~ "') is null") %}
+        {%- if mart.config.meta.since %}
+            {%- do queues.append(
+                "not exists (select from pg_attribute where attname = 'since' and attrelid = to_regclass('"
+                ~ queue_of(mart.name) ~ "'))"
+            ) %}
+        {%- endif %}
     {%- endfor %}
     {%- if not run_query(
         "select to_regclass('marts.models') is null or " ~ queues | join(" or ")
@@ -70,6 +76,10 @@ in put what they touch into the queues of the marts. After: they are recorded as
             {%- endfor %}
             reason text not null
         );
+        {%- if mart.config.meta.since %}
+        alter table {{ queue_of(mart.name) }}
+        add column if not exists since timestamptz not null default '-infinity';
+        {%- endif %}
         create index if not exists {{ short_name("touched__" ~ mart.name, mart.config.meta.newest) }}
         on {{ queue_of(mart.name) }} (reason, {{ mart.config.meta.newest }});
         {%- endfor %}

@@ -105,7 +105,7 @@ many are a table with statistics.
             {%- do return(0) %}
         {%- endif %}
         {%- set first_ctes -%}
-            touched ({{ scope_columns() | join(", ") }}) as (values {{ taken | join(", ") }}),
+            touched as ({{ each_scope_once(queue_columns(config.get("meta")), "values " ~ taken | join(", ")) }}),
             computed as materialized ({{ sql }}),
         {%- endset %}
         {%- set rows = run_query(write_changes(relation, first_ctes)).rows[0][0] %}
@@ -130,12 +130,16 @@ many are a table with statistics.
     {%- set key = primary_key() %}
     {%- set others = columns | reject("in", key) | list %}
     {%- set scope = scope_columns() %}
+    {%- set since = config.get("meta").since %}
     with
     {{ first_ctes }}
     stored as materialized (
         select stored.*
         from {{ relation }} as stored
         inner join touched using ({{ scope | join(", ") }})
+        {%- if since %}
+        where stored.{{ since }} is null or stored.{{ since }} >= touched.since
+        {%- endif %}
         {%- if scope | reject("in", key) | list %}
         union
         select stored.*

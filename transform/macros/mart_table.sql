@@ -13,10 +13,6 @@ whether the table is new.
     {%- if is_current(relation, definition) and not flags.FULL_REFRESH %}
         {%- do return(false) %}
     {%- endif %}
-    {%- do get_assert_columns_equivalent(
-        "with touched as (select " ~ scope_columns() | join(", ") ~ " from " ~ queue_of(model.name) ~ ")"
-        ~ " select * from (" ~ sql ~ ") as computed"
-    ) %}
     {%- do run_query(
         "commit; begin; select pg_advisory_xact_lock(" ~ lock_key("build") ~ ");"
         ~ " select pg_advisory_xact_lock(" ~ lock_key(relation.schema ~ "." ~ relation.identifier) ~ ")"
@@ -31,6 +27,12 @@ whether the table is new.
     {%- else %}
         {%- do run_query(create_mart(relation)) %}
     {%- endif %}
+    {#- Now, since a mart may read of itself. -#}
+    {%- do get_assert_columns_equivalent(
+        "with touched as (select " ~ queue_columns(config.get("meta")) | join(", ")
+        ~ " from " ~ queue_of(model.name) ~ ")"
+        ~ " select * from (" ~ sql ~ ") as computed"
+    ) %}
     {%- set owe -%}
         insert into marts.models as known (model, version) values ('{{ model.name }}', {{ version }})
         on conflict (model) do update set

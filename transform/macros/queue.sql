@@ -7,6 +7,9 @@ the columns of its scope (`meta.scope`). Rows come from:
 - `rebuild`: all scopes, where a mart is new, has another version, or is refreshed in full
 - `drift`: some at random, by the daily check
 
+Where a change touches nothing of a scope that ended before it (`meta.since`), the queue has a column
+`since`: what ended before stays as it is. It is `-infinity` for the other reasons.
+
 A row goes in the transaction that writes what was computed for it. So a build of some models, a model
 that fails, a kill at any moment and a load that commits late leave what is to be done where it is.
 -#}
@@ -16,12 +19,31 @@ that fails, a kill at any moment and a load that commits late leave what is to b
     touched
 {%- endmacro %}
 
+{#- What stands of a mart, as the mart itself reads it. -#}
+{% macro stored() -%}
+    {{ this }}
+{%- endmacro %}
+
 {% macro queue_of(mart) -%}
     intermediate.touched__{{ mart }}
 {%- endmacro %}
 
 {% macro scope_columns() %}
     {%- do return(config.get("meta").scope) %}
+{%- endmacro %}
+
+{#- What the queue of a mart says of each scope. -#}
+{% macro queue_columns(meta) %}
+    {%- do return(meta.scope + (["since"] if meta.since else [])) %}
+{%- endmacro %}
+
+{#- Each scope once, as the earliest of what touched it has it. -#}
+{% macro each_scope_once(columns, scopes) -%}
+    {%- set scope = columns | reject("equalto", "since") | join(", ") -%}
+    select {{ scope }} {{- ", min(since) as since" if "since" in columns }}
+    from ({{ scopes }}) as scopes ({{ columns | join(", ") }})
+    where scopes is not null
+    group by {{ scope }}
 {%- endmacro %}
 
 {#- Every mart of this project, those of schema `intermediate` among them. -#}
@@ -48,10 +70,10 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
 {%- endmacro %}
 
 {% macro insert_scopes(mart, query, reason) -%}
-    insert into {{ queue_of(mart.name) }} ({{ mart.config.meta.scope | join(", ") }}, reason)
-    select distinct scopes.*, '{{ reason }}'
-    from ({{ query }}) as scopes ({{ mart.config.meta.scope | join(", ") }})
-    where scopes is not null
+    {%- set columns = queue_columns(mart.config.meta) if reason == "change" else mart.config.meta.scope -%}
+    insert into {{ queue_of(mart.name) }} (reason, {{ columns | join(", ") }})
+    select '{{ reason }}', scopes.*
+    from ({{ each_scope_once(columns, query) }}) as scopes
 {%- endmacro %}
 
 {#- CTEs that put into the queues of other marts what changed rows of this one touch. -#}
@@ -94,7 +116,7 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
 {#- Takes scopes from the queue: all that changed, or the newest of a rebuild. -#}
 {% macro take_scopes(relation, reason, as_literals=false) -%}
     {%- set queue = queue_of(relation.identifier) -%}
-    {%- set scope = scope_columns() -%}
+    {%- set columns = queue_columns(config.get("meta")) -%}
     delete from {{ queue }}
     where
         {%- if reason == "rebuild" and not takes_all_at_once(relation) %}
@@ -111,11 +133,13 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
     {%- if as_literals %}
         format(
             '(
-            {%- for column in scope -%} %L::{{ model.columns[column].data_type }}{{ ", " if not loop.last }} {%- endfor -%}
-            )', {{ scope | join(", ") }}
+            {%- for column in columns -%}
+            %L::{{ (model.columns[column] or {"data_type": "timestamptz"}).data_type }}{{ ", " if not loop.last }}
+            {%- endfor -%}
+            )', {{ columns | join(", ") }}
         )
     {%- else %}
-        {{ scope | join(", ") }}
+        {{ columns | join(", ") }}
     {%- endif %}
 {%- endmacro %}
 
@@ -132,27 +156,29 @@ What of `changed` touches which scopes of a mart, by one entry of its `touched_b
     {%- for reason in reasons %}
     taken_{{ reason }} as ({{ take_scopes(relation, reason) }}){{ "," if not loop.last }}
     {%- endfor %}
-    select distinct taken.*
-    from (
+    {%- set taken %}
         {%- for reason in reasons %}
         select * from taken_{{ reason }} {{- " union all" if not loop.last }}
         {%- endfor %}
-    ) as taken;
+    {%- endset %}
+    {{ each_scope_once(queue_columns(config.get("meta")), taken) }};
     analyze touched;
 {%- endmacro %}
 
 {#- Puts all scopes of a mart into its queue: those of its parents' rows, and of its own. -#}
 {% macro touch_everything(relation) %}
     {%- set mart = model %}
+    {%- set scope = mart.config.meta.scope | join(", ") %}
     {%- set all_scopes %}
         {%- for entry in mart.config.meta.touched_by if not entry.only_changes %}
-        (
+        select {{ scope }}
+        from (
             with changed as not materialized (select * from {{ parent_of(entry) }})
             {{ touched_scopes(entry) }}
-        )
+        ) as scopes ({{ scope }})
         union all
         {%- endfor %}
-        select {{ mart.config.meta.scope | join(", ") }} from {{ relation }}
+        select {{ scope }} from {{ relation }}
     {%- endset %}
     delete from {{ queue_of(mart.name) }};
     {{ insert_scopes(mart, all_scopes, "rebuild") }};
