@@ -41,7 +41,7 @@ test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: form
 thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
 	  $(BIN)/python -m pytest --numprocesses auto --dist worksteal \
-	  -m '' -k "thorough or test_newest_state or test_generated_history or test_generated_requests \
+	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
 	    or test_orders or test_observed_until" $(ARGUMENTS)
 
 lint: setup .venv/development-installed checks ## what `make test` checks before its tests

@@ -1,6 +1,6 @@
 """What webhooks tell, in any order, changes nothing of what polling knows in the end, only when.
 
-The property test holds many independent cases in one pair of databases, each with a repository,
+The property test holds many independent cases in one database, each with a repository,
 runs and a shuffle of its own; a failure names the seed of its case. More of them on demand, and one
 alone by its seed:
 
@@ -9,17 +9,14 @@ alone by its seed:
 
 import os
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from actionsight.database import connect
-from tests.support.dbt_project import Project, built_database
-from tests.support.services import Databases
 from tests.transform import marts
 from tests.transform.raw_rows import Row, deliver, load
+from tests.transform.rendered_builds import EmptyDatabases
 from tests.transform.timeline_generator import ABOUT_SEEING, Case
 
 pytestmark = pytest.mark.integration
@@ -30,31 +27,27 @@ STEP_COUNT = 4
 
 
 def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(
-    postgres_server: Databases, services_folder: Path
+    databases: EmptyDatabases,
 ) -> None:
     cases = {
         number: Case(FIRST_SEED + number, number, STEP_COUNT) for number in range(1, CASE_COUNT + 1)
     }
-    project = Project()
-    with (
-        built_database(postgres_server, services_folder) as url,
-        connect(url, autocommit=True) as database,
-    ):
+    with databases.builds() as builds:
         for step in range(STEP_COUNT):
-            load(database, f"poll {step}", _together(cases, "polls", step))
-        project.run()
-        alone = _by_case(database)
-    with (
-        built_database(postgres_server, services_folder) as url,
-        connect(url, autocommit=True) as database,
-    ):
+            polled = _together(cases, "polls", step)
+            load(builds.database, f"poll {step}", polled, commit=False)
+        builds.run()
+        alone = _by_case(builds.database)
+    with databases.builds() as builds:
         for step in range(STEP_COUNT):
-            deliver(database, f"webhooks {step}", **_together(cases, "webhooks", step))
+            told = _together(cases, "webhooks", step)
+            deliver(builds.database, f"webhooks {step}", **told)
             if step % 2 == 0:
-                project.run()
-            load(database, f"poll {step}", _together(cases, "polls", step))
-            project.run()
-        both = _by_case(database)
+                builds.run()
+            polled = _together(cases, "polls", step)
+            load(builds.database, f"poll {step}", polled, commit=False)
+            builds.run()
+        both = _by_case(builds.database)
 
     assert len(alone) == CASE_COUNT
     assert [
