@@ -42,7 +42,7 @@ thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that t
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
 	  $(BIN)/python -m pytest --numprocesses auto --dist worksteal \
 	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
-	    or test_orders or test_observed_until" $(ARGUMENTS)
+	    or test_malformed_requests or test_orders or test_observed_until" $(ARGUMENTS)
 
 lint: setup .venv/development-installed checks ## what `make test` checks before its tests
 

@@ -69,9 +69,10 @@ def read_principal(
         Problem: 401, nobody known; 403, a write without what protects writes by cookie, a token
             that is not for this, or whose owner has to sign in again.
     """
-    authorization = request.authorization
-    if authorization is not None and authorization.type == "bearer" and authorization.token:
-        return _by_token(connection, authorization.token, settings, needed)
+    # Not by Werkzeug, which reads `Basic`, too, and falls over what there is no ASCII.
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return _by_token(connection, token.strip(), settings, needed)
     cookie_value = request.cookies.get(Cookies.of(settings).session)
     # Sessions rest on the secret key: without it none of them means anything any more.
     if cookie_value and settings.secret_key:

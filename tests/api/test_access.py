@@ -116,6 +116,7 @@ def test_without_a_valid_token_there_is_no_data(
         "Bearer as_unknown",
         "Bearer \xff\xfe",
         "Basic dXNlcjpwYXNz",
+        "Basic \u00e9",
         f"Token {token}",
         f"Bearer {token}x",
         f"Bearer {token}, Bearer {token}",

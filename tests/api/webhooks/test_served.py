@@ -136,6 +136,15 @@ URLENCODED = b"Content-Type: application/x-www-form-urlencoded"
 MULTIPART = b"Content-Type: multipart/form-data; boundary=b"
 
 
+@pytest.mark.parametrize("raw", [b"\xff", "\u00e9".encode(), "\u20ac".encode()])
+def test_bytes_that_no_address_has_are_no_fault(port: int, raw: bytes) -> None:
+    for line in (b"GET /healthz?q=%s HTTP/1.1", b"GET /%s HTTP/1.1", b"G%sT /healthz HTTP/1.1"):
+        for name in (b"X-Request-Id", b"Cookie", b"Authorization"):
+            head = [line % raw, b"Host: localhost", name + b": " + raw, b"", b""]
+            answer = converse(port, b"\r\n".join(head))
+            assert status(answer) < 500, (head, answer)
+
+
 @pytest.mark.parametrize("path", [b"/login", b"/logout", b"/repositories", b"/stats"])
 def test_other_routes_take_64_kib_and_refuse_more_before_any_of_it_is_sent(
     port: int, path: bytes
