@@ -35,6 +35,20 @@ export async function statistics(): Promise<number | null> {
   return isClear && before !== undefined ? before : (whole.success_duration_p95_seconds ?? null);
 }
 
+// What the document does not know does not compile.
+export async function mistakes(): Promise<void> {
+  // @ts-expect-error no such parameter
+  await api.GET("/runs", { params: { query: { repo: "owner/name" } } });
+  // @ts-expect-error no such term
+  await api.GET("/stats", { params: { query: { fields: ["runs"] } } });
+  // @ts-expect-error an id is a number
+  await api.GET("/runs/{run_id}", { params: { path: { run_id: "newest" } } });
+  const { data } = await api.GET("/runs/{run_id}", { params: { path: { run_id: 1 } } });
+  // @ts-expect-error it may be null
+  const seconds: number | undefined = data?.data.duration_seconds;
+  console.log(seconds);
+}
+
 export async function table(): Promise<string | undefined> {
   const headers = { Accept: "text/csv" };
   return (await tables.GET("/stats", { headers, parseAs: "text" })).data;
