@@ -73,8 +73,8 @@ def polling_alone_stores_the_jobs_of_open_runs_as_they_are_at_each_poll(own: Own
     gated = own.world.add_run(ci, at, [later("gate", at, waits=12, lasts=3)])
     gated.attempts[0].waiting_status = gated.attempts[0].jobs[0].waiting_status = "waiting"
     statuses: set[tuple[int, str]] = set()
-    for _ in range(7):
-        yield 5 * MINUTE
+    for _ in range(4):
+        yield 10 * MINUTE
         troubles = yield HEAD
         assert troubles == {}
         assert_exact(own, least=3)
