@@ -5,6 +5,7 @@ for a person at a terminal, else as JSON, an object a line. No line of ours hold
 others write is searched for those that have a form, or a name, by which they are known.
 """
 
+import json
 import logging
 import re
 import sys
@@ -71,6 +72,19 @@ def formatter(*context: Processor) -> logging.Formatter:
             _renderer(),
         ],
     )
+
+
+def told_by(line: str) -> str:
+    """What a line of a log tells a person: of one of ours the exception's last line, else the
+    message; any other as it is."""
+    try:
+        members = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(members, dict):
+        return line
+    told = members.get("exception") or members.get("event") or line
+    return str(told).strip().rpartition("\n")[2]
 
 
 def redact(text: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from actionsight.log_files import rotate
+from actionsight.logs import told_by
 from actionsight.settings import ROOT
 
 START_SECONDS = 120
@@ -105,9 +106,9 @@ class Process:
         self._running.wait()
 
     def last_words(self) -> str:
-        """The last line of its log, and where that is."""
+        """What the last line of its log tells, and where that is."""
         lines = self.log_file.read_text(errors="replace").strip().splitlines()
-        return f"{lines[-1].strip() if lines else 'no message'} (log: {self.log_file})"
+        return f"{told_by(lines[-1].strip()) if lines else 'no message'} (log: {self.log_file})"
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from actionsight import logs
-from actionsight.logs import redact
+from actionsight.logs import redact, told_by
 
 pytestmark = pytest.mark.unit
 
@@ -87,6 +87,20 @@ def test_a_person_at_a_terminal_reads_a_text(monkeypatch: pytest.MonkeyPatch) ->
     assert "warning" in line and "api.test" in line
     with pytest.raises(ValueError, match="Expecting value"):
         json.loads(line)
+
+
+def test_who_starts_a_process_reads_what_its_last_line_tells(log: Callable[..., Any]) -> None:
+    assert told_by(json.dumps(log("the port %s is taken", 8000))) == "the port 8000 is taken"
+    for line in ("Segmentation fault", '"a text"', "[1]", "{}", ""):
+        assert told_by(line) == line
+
+
+def test_of_a_fault_that_is_the_exception(log: Callable[..., Any]) -> None:
+    try:
+        raise RuntimeError("no such\nsetting")
+    except RuntimeError:
+        line = json.dumps(log("failed", exc_info=True))
+    assert told_by(line) == "setting"
 
 
 @pytest.mark.parametrize("token", TOKENS)
