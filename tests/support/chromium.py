@@ -17,6 +17,17 @@ from actionsight import loopback
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TIMEOUT_SECONDS = 30
+ARGUMENTS = [
+    "--no-sandbox",  # root cannot have one; it only sees pages of this machine
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
 _PORT_FILE = "DevToolsActivePort"
 
 
@@ -97,15 +108,7 @@ def browsing(program: str) -> Generator[Page]:
             [
                 program,
                 "--headless=new",
-                "--no-sandbox",  # root cannot have one; it only sees pages of this machine
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--no-first-run",
-                "--no-proxy-server",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                *ARGUMENTS,
                 "--remote-debugging-port=0",
                 f"--user-data-dir={folder}",
                 "about:blank",

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
+from api.dashboard import views as dashboard
 from github_standin.server.server import Server
 from github_standin.world.world import World
 from tests.api.client import app_of
@@ -141,7 +143,10 @@ def test_a_person_signs_in_by_a_click(page: Page, site: Site, begins_at: str) ->
     assert "session=" not in page.evaluate("document.cookie")
 
 
-def test_the_home_page_signs_a_person_in_and_out(page: Page, site: Site) -> None:
+def test_where_the_page_is_not_built_the_home_page_signs_a_person_in_and_out(
+    page: Page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dashboard, "BUNDLE", tmp_path)
     page.open(f"{site.root}/")
     click(page, "Sign in with GitHub")
     click(page, "Sign in as ada")
