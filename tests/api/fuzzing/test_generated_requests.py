@@ -1,13 +1,11 @@
 """Requests that schemathesis makes of the document, right ones and wrong ones: what the document
 says of the answers is so.
 
-    ACTIONSIGHT_TEST_CASES=200 pytest tests/api/openapi/test_generated_requests.py
+    ACTIONSIGHT_TEST_CASES=200 pytest tests/api/fuzzing/test_generated_requests.py
 """
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -17,10 +15,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 
-from actionsight.settings import Settings
 from tests.api.client import bearer
 from tests.api.marts import Marts
-from tests.support.installation import application
 
 pytestmark = pytest.mark.integration
 
@@ -33,26 +29,6 @@ CALLBACK = "GET /login/github/authorized"
 def schemathesis() -> Any:
     """Imported here, since every worker of the tests would wait a second when it collects them."""
     return import_module("schemathesis")
-
-
-@pytest.fixture
-def settings(settings: Settings, redis_url: str) -> Settings:
-    """All that the routes need, so that none has an excuse."""
-    return replace(
-        settings,
-        redis_url=redis_url,
-        github_webhook_secret=("0123456789abcdef",),
-        github_client_id="Iv1.actionsight",
-        github_client_secret="client-secret-of-the-app",
-        secret_key="0123456789abcdef0123456789abcdef",
-    )
-
-
-@pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
-    """Without our own client, which would say the same of answers before schemathesis does."""
-    with application(settings) as app:
-        yield app
 
 
 @pytest.mark.timeout(1200)
