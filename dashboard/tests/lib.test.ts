@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fromGitHub, fromPasted } from "../src/lib/addresses.ts";
+import { fromGitHub, fromPasted, isAt } from "../src/lib/addresses.ts";
 import { factsOf, lasted } from "../src/lib/evidence.ts";
 import { chipsOf, queryOf, withFilter } from "../src/lib/filter.ts";
 import * as format from "../src/lib/format.ts";
@@ -21,6 +21,8 @@ test("GitHub's addresses lead to the same here", () => {
   for (const [from, to] of Object.entries(addresses)) assert.equal(fromGitHub(from), to, from);
   assert.equal(fromPasted(" https://github.com/o/n/actions/runs/12?pr=3 "), "/app/runs/12");
   assert.equal(fromPasted("release/1.0"), null);
+  assert(isAt("/workflows/{workflow_id}/jobs", "/workflows/11/jobs"));
+  assert(!isAt("/workflows/{workflow_id}", "/workflows/11/jobs"));
 });
 
 test("an address asks the API in the API's own words", () => {

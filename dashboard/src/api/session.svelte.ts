@@ -1,5 +1,6 @@
 // Who looks at the page, and where they look: asked once, before anything else.
 
+import { isAt } from "../lib/addresses";
 import { api, type Schemas } from "./client";
 
 class Session {
@@ -41,18 +42,20 @@ class Session {
 export const session = new Session();
 
 class Definitions {
-  #terms = $state.raw<Map<string, Schemas["Definition"]>>();
+  #terms = $state.raw<Schemas["Definition"][]>([]);
   #isAsked = false;
 
-  // They are a long list, which few look into.
-  get(name: string): Schemas["Definition"] | undefined {
+  // A name may mean something else at another route, so it is looked up for an address that was
+  // asked. They are a long list, which few look into.
+  get(name: string, url: string): Schemas["Definition"] | undefined {
     if (!this.#isAsked) {
       this.#isAsked = true;
-      void api.GET("/definitions").then(({ data }) => {
-        this.#terms = new Map((data?.data ?? []).map((term) => [term.name, term]));
-      });
+      void api.GET("/definitions").then(({ data }) => (this.#terms = data?.data ?? []));
     }
-    return this.#terms?.get(name);
+    const { pathname } = new URL(url, location.origin);
+    return this.#terms.find(
+      (term) => term.name === name && term.routes.some((route) => isAt(route, pathname)),
+    );
   }
 }
 

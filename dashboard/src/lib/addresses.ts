@@ -45,3 +45,8 @@ export function fromPasted(text: string): string | null {
   const found = /^https?:\/\/[^/]+(\/[^?#]*)/.exec(text.trim());
   return found?.[1] ? fromGitHub(found[1]) : null;
 }
+
+// Whether a path is one of a route of the API, as its document writes it: `/runs/{run_id}`.
+export function isAt(route: string, path: string): boolean {
+  return new URLPattern({ pathname: route.replace(/\{(\w+)\}/g, ":$1") }).test({ pathname: path });
+}
