@@ -7,21 +7,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema_rs import Draft202012Validator
 
 FOLDER = Path(__file__).parents[1] / "data" / "github-openapi"
 
-formats = FormatChecker(())
+
+def _is_moment(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
-@formats.checks("date-time", raises=ValueError)
-def _is_moment(value: object) -> bool:
-    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
-
-
-@formats.checks("uri", raises=ValueError)
-def _is_uri(value: object) -> bool:
-    return not isinstance(value, str) or bool(urlsplit(value).scheme)
+def _is_uri(text: str) -> bool:
+    return bool(urlsplit(text).scheme)
 
 
 @cache
@@ -59,7 +58,9 @@ def error_validator() -> Draft202012Validator:
 
 def _validator(schema: Any, within: Any = None) -> Draft202012Validator:
     whole = {"components": (within or document())["components"], **schema}
-    return Draft202012Validator(whole, format_checker=formats)
+    return Draft202012Validator(
+        whole, validate_formats=True, formats={"date-time": _is_moment, "uri": _is_uri}
+    )
 
 
 def _translated(node: Any) -> Any:

@@ -92,7 +92,7 @@ def test_what_does_not_exist_is_a_404_as_github_words_it(recorded: Server, url: 
 FIRST = datetime.fromisoformat("2024-11-29T10:47:00Z")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seconds=st.integers(min_value=0, max_value=50 * 60))
 def test_at_every_moment_of_a_run_its_answers_are_valid_and_tell_nothing_of_the_future(
     seconds: int,
