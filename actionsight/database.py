@@ -4,6 +4,7 @@ What a session needs (time zone, timeouts, isolation, read-only) travels as its 
 A pooler between may drop them in silence: a name travels with them that each session must have.
 """
 
+import select
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -51,7 +52,7 @@ def pool(url: str, *, max_size: int, **options: Any) -> ConnectionPool[psycopg.C
         min_size=0,
         max_size=max_size,
         open=False,
-        check=ConnectionPool.check_connection,
+        check=_try,
     )
 
 
@@ -68,6 +69,15 @@ def _session(options: dict[str, Any]) -> dict[str, Any]:
         "connect_timeout": 10,
         **options,
     }
+
+
+def _try(connection: psycopg.Connection[Any]) -> None:
+    """Raise where the server has ended the session. To an idle one it says nothing else unasked, so
+    that only where something came it has to be asked, which takes as long as a small question."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        ConnectionPool.check_connection(connection)
 
 
 def _check(connection: psycopg.Connection[Any]) -> None:

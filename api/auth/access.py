@@ -127,7 +127,7 @@ def _note_error(find: Callable[[], None]) -> None:
 
 
 def _authenticate() -> None:
-    with current_database().writing() as connection:
+    with current_database().looking() as connection:
         g.principal = read_principal(connection, request, current_settings(), _needed_scope())
 
 
@@ -141,7 +141,7 @@ def _needed_scope() -> Scope:
 def _authorize(principal: Principal) -> None:
     # No connection is held while GitHub is asked.
     readable = _readable(principal)
-    with current_database().writing() as connection:
+    with current_database().looking() as connection:
         repository_ids = _visible(connection, readable, public_for(current_settings()))
     g.principal = replace(principal, repository_ids=repository_ids)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 from api.freshness import FRESHNESS_COLUMNS, Freshness
 
 
@@ -66,5 +66,5 @@ def read_data_version(connection: Connection, repository_ids: Sequence[int]) -> 
     Raises:
         psycopg.errors.UndefinedTable: the marts are not built.
     """
-    (row,) = connection.execute(_DATA_VERSION, [list(repository_ids)]).fetchall()
+    (row,) = connection.execute(_DATA_VERSION, [array_of(repository_ids)]).fetchall()
     return DataVersion(row.pop("fingerprint"), Freshness(**row))

@@ -111,6 +111,7 @@ def recorded() -> Generator[list[Statement]]:
 
     def record(self: Any, query: Any, params: Any = None, **options: Any) -> Any:
         text = query.as_string(self) if isinstance(query, sql.Composable) else query
+        text = text.decode() if isinstance(text, bytes) else text
         statements.append(Statement(text, params))
         return execute(self, query, params, **options)
 
