@@ -161,7 +161,7 @@ def test_an_event_buffer_that_reads_its_file_says_how_far_it_is(
             pipeline.set(f"key {n}", n)
         pipeline.execute()
     monkeypatch.setattr(embedded, "FIRST_WORD_SECONDS", 0)
-    slow = ValkeyServer(tmp_path, "the event buffer", (*EVENT_BUFFER, "key-load-delay 200"))
+    slow = ValkeyServer(tmp_path, "the event buffer", (*EVENT_BUFFER, "key-load-delay 400"))
     told: list[str] = []
     with hold(slow, told.append) as url, redis.Redis.from_url(url) as client:
         assert client.dbsize() == 3_000
@@ -218,10 +218,12 @@ def test_stopping_waits_for_what_a_server_brings_to_disk(
     with redis.Redis.from_url(server.start()) as client:
         pid = client.info("server")["process_id"]
     os.kill(pid, signal.SIGSTOP)  # as busy as one that writes a checkpoint
-    waking = threading.Timer(0.7, os.kill, [pid, signal.SIGCONT])
-    waking.start()
-    server.stop(told.append)
-    waking.join()
+
+    def wake(line: str) -> None:
+        told.append(line)
+        os.kill(pid, signal.SIGCONT)
+
+    server.stop(wake)
     assert servers_in(tmp_path) == []
     assert "shutdown" in server.log_file.read_text().lower(), "it was killed"
     assert told

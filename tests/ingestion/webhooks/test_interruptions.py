@@ -205,7 +205,7 @@ def test_an_event_buffer_that_stalls_is_waited_for_briefly_and_loses_and_doubles
     settings: Settings, tmp_path: Path
 ) -> None:
     server = ValkeyServer(tmp_path / "event-buffer", "event buffer", EVENT_BUFFER)
-    buffer = EventBuffer(server.start(), timeout_seconds=0.1)
+    buffer = EventBuffer(server.start(), timeout_seconds=0.2)
     webhooks = Installation(settings, buffer)
     webhooks.monitor(REPOSITORY_ID)
     try:
