@@ -120,7 +120,11 @@ def workflow_run_row(payload: Payload, repository_id: int) -> Row:
             "head_repository_id": _integer(head_repository, "id"),
             "head_repository_full_name": _text(head_repository, "full_name"),
             "pull_request_numbers": _json(
-                [_integer(item, "number") for item in _objects(payload, "pull_requests")]
+                [
+                    number
+                    for item in _objects(payload, "pull_requests")
+                    if (number := _integer(item, "number")) is not None
+                ]
             ),
             "referenced_workflow_paths": _json(
                 [_text(item, "path") for item in _objects(payload, "referenced_workflows")]

@@ -104,6 +104,12 @@ def test_what_a_partial_payload_lacks_is_null() -> None:
     assert (job["run_attempt"], job["labels"], job["steps"]) == (3, "[]", "[]")
 
 
+def test_a_pull_request_without_a_number_is_left_out() -> None:
+    pull_requests = [{"number": 8}, {"number": None}, None, {}, {"number": 7}]
+    row = workflow_run_row({**RUN, "pull_requests": pull_requests}, 5)
+    assert row["pull_request_numbers"] == "[8,7]"
+
+
 def test_the_attempt_that_a_job_names_wins_over_the_one_that_was_asked_for() -> None:
     assert workflow_job_row({**JOB, "run_attempt": 2}, 5, run_attempt=3)["run_attempt"] == 2
 

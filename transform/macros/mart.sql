@@ -12,7 +12,9 @@ Whatever is killed, nothing of a pass is there, or all of it. Passes of one mart
 -#}
 {% materialization incremental, adapter="postgres" %}
     {%- set relation = this.incorporate(type="table") -%}
-    {%- set definition = local_md5(sql ~ tojson(model.columns) ~ tojson(model.constraints) ~ tojson(config.get("meta"))) -%}
+    {%- set definition = local_md5(
+        sql ~ tojson(model.columns) ~ tojson(model.constraints) ~ tojson(config.get("meta")) ~ storage_parameters()
+    ) -%}
     {%- set written = namespace(rows=0) -%}
     {%- if has_work(definition) -%}
         {%- set is_new = prepare_mart(relation, definition, sql) -%}

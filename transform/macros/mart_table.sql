@@ -23,6 +23,7 @@ whether the table is new.
         "select exists (select from marts.models where model = '" ~ model.name ~ "' and version = " ~ version ~ ")"
     ).rows[0][0] %}
     {%- if is_kept %}
+        {%- do run_query("alter table " ~ relation ~ " set (" ~ storage_parameters() ~ ")") %}
         {%- do run_query(change_columns(relation)) %}
     {%- else %}
         {%- do run_query(create_mart(relation)) %}
@@ -115,21 +116,25 @@ its description.
 
 {#-
 Updates find room on their page. A vacuum comes after some thousand changes and not after a fifth of
-the table: what was written last is what people ask for, by indexes alone.
+the table: what was written last is what people ask for, by indexes alone. Indexes are cleaned each time:
+else a page stays one to be looked at while fewer than a fiftieth of all pages are such.
 -#}
+{% macro storage_parameters() -%}
+    fillfactor = 90,
+    vacuum_index_cleanup = on,
+    autovacuum_vacuum_scale_factor = 0.001,
+    autovacuum_vacuum_threshold = 500,
+    autovacuum_vacuum_insert_scale_factor = 0,
+    autovacuum_vacuum_insert_threshold = 20000,
+    autovacuum_analyze_scale_factor = 0.01
+{%- endmacro %}
+
 {% macro create_mart(relation) %}
     drop table if exists {{ relation }} cascade;
     create table {{ relation }} (
         {{ adapter.render_raw_columns_constraints(raw_columns=model.columns) | join(", ") }},
         primary key ({{ primary_key() | join(", ") }})
-    ) with (
-        fillfactor = 90,
-        autovacuum_vacuum_scale_factor = 0.005,
-        autovacuum_vacuum_threshold = 1000,
-        autovacuum_vacuum_insert_scale_factor = 0,
-        autovacuum_vacuum_insert_threshold = 20000,
-        autovacuum_analyze_scale_factor = 0.01
-    );
+    ) with ({{ storage_parameters() }});
     {{ rebuild_children() }}
 {%- endmacro %}
 

@@ -30,7 +30,9 @@ select
     nullif(head_repository_full_name, '')::text as head_repository_full_name,
     case
         when jsonb_typeof(pull_request_numbers) = 'array'
-            then array(select jsonb_array_elements_text(pull_request_numbers)::bigint)
+            then array_remove(
+                array(select jsonb_array_elements_text(pull_request_numbers)::bigint), null
+            )
     end as pull_request_numbers,
     referenced_workflow_paths,
     nullif(html_url, '')::text as html_url,
