@@ -29,6 +29,8 @@ from api.webhooks.signature import SIGNATURE_HEADER
 
 blueprint = Blueprint("openapi", __name__)
 
+_EXTENSION = "openapi"
+
 _FAILURES = {
     HTTPStatus.BAD_REQUEST: "A parameter is unknown or unusable; `errors` names each.",
     HTTPStatus.UNAUTHORIZED: "No token and no session, or one that is unknown, expired or revoked.",
@@ -94,7 +96,10 @@ _TAGS = {
 )
 def get_openapi() -> Response:
     """OpenAPI 3.1."""
-    return json_response(build(current_app))
+    # The same as long as the process lives, and a quarter of a second of work.
+    if _EXTENSION not in current_app.extensions:
+        current_app.extensions[_EXTENSION] = build(current_app)
+    return json_response(current_app.extensions[_EXTENSION])
 
 
 def routes(app: Flask) -> list[tuple[Rule, Endpoint]]:
