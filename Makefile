@@ -24,6 +24,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Each try of uv's has an end: pip is there, too.
 export UV_HTTP_TIMEOUT = 20
 export UV_HTTP_RETRIES = 1
+# As uv is told: who signs for registries is who this machine believes.
+export NODE_USE_SYSTEM_CA = 1
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|' 2>/dev/null || \

@@ -111,7 +111,7 @@ def test_sessions_that_the_server_ended_cost_no_answer(
         reader.execute("select from marts.jobs")
     connection.execute(
         """
-        select pg_terminate_backend(pid) from pg_stat_activity
+        select pg_terminate_backend(pid, 5000) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid()
             and backend_type = 'client backend'
         """

@@ -139,6 +139,6 @@ def tab(signed_in: BrowserContext, site: str) -> Iterator[Watched]:
     assert watched.complaints == []
 
 
-@pytest.fixture(scope="session")
-def axe() -> str:
+@pytest.fixture(scope="module")
+def axe(site: str) -> str:
     return AXE.read_text(encoding="utf-8")
