@@ -28,7 +28,7 @@ _SECRETS = (
     # Of ours, by their length: words of programs begin like that, too.
     re.compile(r"()\bas_[\w-]{40,}()"),
     re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|$)", re.DOTALL),
-    re.compile(r"(://)[^/\s]*:[^/\s]*(@)"),
+    re.compile(r"(://)[^/\s:]*:[^/\s]*(@)"),
     # Of an address that a browser is sent to, or comes back to.
     re.compile(r"([?&](?:code|state|token)=)[^&\s\"'<>]+()", re.IGNORECASE),
     re.compile(

@@ -22,7 +22,8 @@ def parsed_project(database_url: str) -> Manifest:
     """
     packed = (FOLDER / PARTIAL_PARSE_FILE_NAME).read_bytes()
     manifest: Manifest = Manifest.from_msgpack(packed, decoder=extended_mashumuro_decoder)
-    database = str(conninfo_to_dict(database_url)["dbname"])
+    # Where the address names none, as profiles.yml has it.
+    database = str(conninfo_to_dict(database_url).get("dbname", "actionsight"))
     for node in chain(manifest.nodes.values(), manifest.sources.values()):
         if node.relation_name is not None:
             _, rest = node.relation_name.split(f'"{node.database}"', 1)
