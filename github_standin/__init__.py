@@ -12,6 +12,9 @@ REPOSITORIES = (
 )
 """The repositories that the recordings fill."""
 
+INVENTED = "invented/storefront"
+"""The one that the demonstration shows beside them, to fill what they leave empty."""
+
 SYNTHESISED = (
     "All repositories: in the demonstration dates are moved by whole weeks, hours stay.",
     "All repositories: people, their rights and the App's installations are invented.",
@@ -25,5 +28,6 @@ SYNTHESISED = (
     "bitcoin/bitcoin: the workflow and its run numbers are invented, and there are no steps.",
     "tenstorrent/*: one recorded run each; only default branches and dates of files are invented.",
     "tenstorrent/*: in the demonstration tt-forge is private (in truth it is public).",
+    "invented/storefront: all of it is invented; no such project exists.",
 )
 """What the recordings lack and the stand-in makes up, with the statistics that rest on it."""

@@ -34,7 +34,7 @@ def welcome(settings: Settings, *, demonstration: bool) -> str:
             f'  {ask}/repositories"',
             "",
             "Recorded, and so real: runs, jobs, their conclusions, starts and ends, branches and",
-            "commits. Synthesised, because the recording lacks it, and with it every statistic",
+            "commits. Synthesised, because the recordings lack it, and with it every statistic",
             "that rests on it (github_standin/README.md says how):",
             *(f"  - {field}" for field in standin_status(settings.github_api_url)["synthesised"]),
         ]

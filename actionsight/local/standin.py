@@ -12,6 +12,9 @@ from actionsight import loopback
 from actionsight.local.server import SERVES, SILENT, Condition, EmbeddedServer
 from actionsight.settings import ROOT
 
+INVENTED_OWNER = "invented"
+"""Whose repositories are no recordings: all of them is made up."""
+
 
 @dataclass(frozen=True)
 class DemoSettings:

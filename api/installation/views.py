@@ -8,7 +8,7 @@ import requests
 from flask import Blueprint, Response
 from psycopg import sql
 
-from actionsight.local.standin import standin_status
+from actionsight.local.standin import INVENTED_OWNER, standin_status
 from actionsight.loopback import HOST
 from actionsight.settings import Settings
 from api.auth.access import current_principal
@@ -107,7 +107,9 @@ def _demonstration(settings: Settings) -> dict[str, Any] | None:
     if settings.github_client_id != DEMONSTRATION:
         return None
     return {
-        "recordings": list(settings.repositories),
+        "recordings": [
+            name for name in settings.repositories if not name.startswith(f"{INVENTED_OWNER}/")
+        ],
         "speed": settings.demonstration_speed,
         "used_up": _is_used_up(settings),
     }

@@ -1,10 +1,11 @@
-"""The demonstration: recorded history moved to the present, so that its last week is going on now.
+"""The demonstration: recorded history moved to the present, so that its last week is going on now,
+and beside it an invented one, whose present is the first start.
 
 Each recording is moved by whole weeks of its own, so that weekdays and hours stay as they were. A
 recording shorter than a week counts as the week that begins with it: it is history from the first
-start on. The shift is fixed at the first start and kept in `standin.json`: later starts show the
-same history, grown older. Beside it stands how the world's clock catches up, where it was asked to
-run faster.
+start on. The shift is fixed at the first start and kept in `standin.json`, as is the present of
+what is invented: later starts show the same history, grown older. Beside it stands how the world's
+clock catches up, where it was asked to run faster.
 """
 
 import json
@@ -15,8 +16,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from github_standin import SYNTHESISED
-from github_standin.histories import recording
+from github_standin import INVENTED, SYNTHESISED
+from github_standin.histories import invented, recording
 from github_standin.histories.recording import Recording
 from github_standin.world.clock import Pace, starting_pace
 from github_standin.world.people import PERMISSIONS, Role
@@ -39,11 +40,12 @@ _USERS: dict[str, tuple[str, dict[str, Role]]] = {
             "tenstorrent/tt-forge-onnx": "admin",
             "tenstorrent/tt-mlir": "admin",
             PRIVATE: "admin",
+            INVENTED: "admin",
         },
     ),
     "standin-developer": (
         "Dee Developer",
-        {"tenstorrent/tt-mlir": "maintain", PRIVATE: "read"},
+        {"tenstorrent/tt-mlir": "maintain", PRIVATE: "read", INVENTED: "write"},
     ),
     "standin-outsider": ("Otto Outsider", {}),
 }
@@ -69,8 +71,8 @@ class Shown:
 def prepare(
     world: World, data_dir: Path, speed: float = 1.0, lead: timedelta = DEFAULT_LEAD
 ) -> list[Shown]:
-    """Fill *world* with every recording, moved to the present, and with people; what later starts
-    need is kept in *data_dir*.
+    """Fill *world* with every recording, moved to the present, with what is invented, and with
+    people; what later starts need is kept in *data_dir*.
 
     *speed* and *lead*: the world's clock begins *lead* ago and runs *speed* times as fast until it
     has caught up (`github_standin.world.clock` says what later starts do).
@@ -88,11 +90,13 @@ def prepare(
         for name in recording.names()
     }
     pace = starting_pace(now, speed, lead, is_first=is_first, kept=kept.pace)
-    if _Kept(moved, pace) != kept:
-        _write(path, _Kept(moved, pace))
+    keeping = _Kept(moved, pace, kept.invented_at or now)
+    if keeping != kept:
+        _write(path, keeping)
     if pace is not None:
         world.clock = lambda: pace.at(real_clock())
     shown = show(world, moved)
+    invented.invent(world, keeping.invented_at or now)
     _populate(world)
     return shown
 
@@ -108,12 +112,14 @@ def show(world: World, shift_weeks: Mapping[str, int]) -> list[Shown]:
 
 
 def status(world: World, shown: list[Shown]) -> dict[str, Any]:
-    """What `GET /standin` answers: who there is and what they may do; per recording its repository,
-    shift, bounds and whether it is used up."""
+    """What `GET /standin` answers: who there is and what they may do; which repositories are
+    invented; per recording its repository, shift, bounds and whether it is used up."""
     now = world.now()
+    made_up = [INVENTED] if world.repository_named(INVENTED) else []
     return {
         "now": now.isoformat(),
-        "repositories": [of.recording.full_name for of in shown],
+        "repositories": [of.recording.full_name for of in shown] + made_up,
+        "invented": made_up,
         "private": [r.full_name for r in world.repositories.values() if r.visibility == "private"],
         "people": _people(world),
         "synthesised": list(SYNTHESISED),
@@ -170,6 +176,7 @@ def _people(world: World) -> list[dict[str, Any]]:
 class _Kept:
     shift_weeks: dict[str, int]
     pace: Pace | None = None
+    invented_at: datetime | None = None
 
 
 def _read(path: Path) -> _Kept:
@@ -178,8 +185,12 @@ def _read(path: Path) -> _Kept:
     try:
         kept = json.loads(path.read_text())
         shifts = {str(name): int(weeks) for name, weeks in kept["shift_weeks"].items()}
-        pace = kept.get("pace")
-        return _Kept(shifts, None if pace is None else Pace.from_json(pace))
+        pace, invented_at = kept.get("pace"), kept.get("invented_at")
+        return _Kept(
+            shifts,
+            None if pace is None else Pace.from_json(pace),
+            None if invented_at is None else datetime.fromisoformat(invented_at),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as broken:
         raise StateError(
             f"{path} cannot be read ({broken})."
@@ -193,6 +204,8 @@ def _write(path: Path, kept: _Kept) -> None:
     content: dict[str, Any] = {"shift_weeks": kept.shift_weeks}
     if kept.pace is not None:
         content["pace"] = kept.pace.to_json()
+    if kept.invented_at is not None:
+        content["invented_at"] = kept.invented_at.isoformat()
     with draft.open("w") as file:
         json.dump(content, file, indent=2)
         file.flush()

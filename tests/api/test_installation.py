@@ -9,6 +9,7 @@ from flask import Flask
 
 from actionsight.settings import Settings
 from api.stats.metrics import Statistics
+from github_standin import INVENTED
 from github_standin.histories import demonstration
 from github_standin.server.server import serving
 from github_standin.world.world import World
@@ -33,7 +34,7 @@ def test_the_demonstration_says_that_it_is_one(settings: Settings, cache_url: st
         configured = replace(
             settings,
             github_client_id="demonstration",
-            repositories=("bitcoin-core/gui",),
+            repositories=("bitcoin-core/gui", INVENTED),
             demonstration_speed=60,
             github_api_url=standin.url,
         )

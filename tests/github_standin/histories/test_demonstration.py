@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from github_standin import REPOSITORIES, SYNTHESISED
+from actionsight.local.standin import INVENTED_OWNER
+from github_standin import INVENTED, REPOSITORIES, SYNTHESISED
 from github_standin.histories import demonstration, recording
 from github_standin.histories.demonstration import StateError
 from github_standin.server.server import Server
@@ -79,26 +80,28 @@ def test_the_constants_name_what_is_shown(tmp_path: Path) -> None:
     world = World(Clock(NOW))
     shown = demonstration.prepare(world, tmp_path)
     status = demonstration.status(world, shown)
-    assert sorted(status["repositories"]) == sorted(REPOSITORIES)
+    assert sorted(status["repositories"][:-1]) == sorted(REPOSITORIES)
+    assert status["repositories"][-1:] == status["invented"] == [INVENTED]
+    assert INVENTED.startswith(f"{INVENTED_OWNER}/")
     told = {sentence.partition(":")[0] for sentence in SYNTHESISED}
-    assert told == {"All repositories", "bitcoin/bitcoin", "tenstorrent/*"}
+    assert told == {"All repositories", "bitcoin/bitcoin", "tenstorrent/*", INVENTED}
 
 
 def test_people_see_different_repositories_and_the_collector_sees_all(tmp_path: Path) -> None:
     world = World(Clock(NOW))
     status = demonstration.status(world, demonstration.prepare(world, tmp_path))
     server = Server(world)
-    [private] = status["private"]
-    assert private == "tenstorrent/tt-forge"
-    assert body(server, f"/repos/{private}")["visibility"] == "private"
-    assert all(body(server, f"/repos/{name}") for name in REPOSITORIES)
+    names = status["repositories"]
+    assert status["private"] == ["tenstorrent/tt-forge", INVENTED]
+    for name in names:
+        is_private = name in status["private"]
+        assert body(server, f"/repos/{name}")["private"] == is_private
     seen = {}
     for person in status["people"]:
         user = world.people.users[person["id"]]
         token = world.people.issue_token(user).access_token
         answers = {
-            name: get(server, f"/repos/{name}", Authorization=f"Bearer {token}")
-            for name in REPOSITORIES
+            name: get(server, f"/repos/{name}", Authorization=f"Bearer {token}") for name in names
         }
         reached = {name for name, answer in answers.items() if answer.status_code == 200}
         maintained = {
@@ -107,8 +110,8 @@ def test_people_see_different_repositories_and_the_collector_sees_all(tmp_path: 
         seen[person["login"]] = (len(reached), len(maintained))
         assert set(person["roles"]) <= reached
     assert seen == {
-        "standin-maintainer": (4, 4),
-        "standin-developer": (4, 1),
+        "standin-maintainer": (5, 5),
+        "standin-developer": (5, 1),
         "standin-outsider": (3, 0),
     }
 
