@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row, scalar_row, tuple_row
 
+from actionsight.database import SNAPSHOT
 from actionsight.encryption import hash_of
 
 # By the prefix a scanner for secrets, and a person, recognises one of ours.
@@ -42,11 +43,13 @@ class ListedToken:
 
 
 class ApiToken(NamedTuple):
-    """A token that is open now: whose it is (GitHub's id; None: an operator's), and for what."""
+    """A token that is open now: whose it is (GitHub's id; None: an operator's), for what, and in
+    which snapshot of the database it was found (`actionsight.database.SNAPSHOT`)."""
 
     token_id: int
     user_id: int | None
     scopes: frozenset[str]
+    snapshot: str | None
 
     def opens(self, needed: Scope) -> bool:
         """Whether one of its scopes includes this one."""
@@ -114,6 +117,23 @@ def revoke_token(connection: Connection[Any], token_id: int) -> bool:
     return cursor.rowcount == 1
 
 
+_FIND = (
+    sql.SQL(
+        """
+    select
+        token_id, user_id, scopes, {snapshot},
+        coalesce(last_used_at < now() - interval '1 minute', true)
+    from app.api_tokens
+    where token_hash = %s
+        and revoked_at is null
+        and (expires_at is null or expires_at > now())
+        """
+    )
+    .format(snapshot=SNAPSHOT)
+    .as_bytes()
+)
+
+
 def find_token(connection: Connection[Any], token: str) -> ApiToken | None:
     """The token that opens the API now; None for an unknown, expired or revoked one.
 
@@ -121,20 +141,12 @@ def find_token(connection: Connection[Any], token: str) -> ApiToken | None:
     """
     with connection.cursor(row_factory=tuple_row) as cursor:
         row = cursor.execute(
-            """
-            select
-                token_id, user_id, scopes,
-                coalesce(last_used_at < now() - interval '1 minute', true)
-            from app.api_tokens
-            where token_hash = %s
-                and revoked_at is null
-                and (expires_at is null or expires_at > now())
-            """,
+            _FIND,
             [hash_of(token)],
         ).fetchone()
     if row is None:
         return None
-    token_id, user_id, scopes, is_note_due = row
+    token_id, user_id, scopes, snapshot, is_note_due = row
     if is_note_due:
         connection.execute(
             """
@@ -145,4 +157,4 @@ def find_token(connection: Connection[Any], token: str) -> ApiToken | None:
             """,
             [token_id],
         )
-    return ApiToken(token_id, user_id, frozenset(scopes))
+    return ApiToken(token_id, user_id, frozenset(scopes), snapshot)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 APPLICATION_NAME = "actionsight"
@@ -17,6 +18,17 @@ APPLICATION_NAME = "actionsight"
 _KEEPALIVE = (
     "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 "
     "-c tcp_user_timeout=60000"
+)
+
+# In which snapshot a statement reads: as long as no transaction ends that wrote something, it is
+# the same, and so are all rows. Null on a replica, whose snapshots do not tell what is in progress;
+# the other parts tell servers and databases apart, and a server from itself before a restore.
+SNAPSHOT = sql.SQL(
+    """
+    case when not pg_is_in_recovery() then
+        concat_ws(' ', pg_current_snapshot(), current_database(), pg_postmaster_start_time())
+    end
+    """
 )
 
 

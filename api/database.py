@@ -2,10 +2,10 @@
 
 import os
 import threading
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable
+from contextlib import ExitStack, contextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import psycopg
 from flask import current_app
@@ -54,14 +54,70 @@ READ_OPTIONS = (
 _BEGIN = """
     begin;
     lock table {tables} in access share mode;
-    select model from marts.models where built_at is null and model in ({marts}) order by 1
+    select
+        array(
+            select model from marts.models where built_at is null and model in ({marts}) order by 1
+        ) as unbuilt,
+        {snapshot} as snapshot
 """
 
-Connection = psycopg.Connection[DictRow]
+# Of the primary server, where something may be written.
+Primary = psycopg.Connection[DictRow]
+
+
+class Connection(Protocol):
+    """What an answer is read from."""
+
+    def execute(self, query: Any, params: Any = None, /) -> psycopg.Cursor[DictRow]:
+        """Ask, and give what tells the rows."""
+        ...
 
 
 class NotBuiltError(Exception):
     """Marts of which not all rows are there yet; names them."""
+
+
+class Reading:
+    """A read-only transaction with one snapshot, from which a whole answer is read. It begins, and
+    takes a connection, once something is asked of it: an answer that is known needs none.
+
+    Attributes:
+        marts: what the answer may read.
+    """
+
+    def __init__(
+        self,
+        marts: tuple[str, ...],
+        begin: Callable[[tuple[str, ...]], tuple[Primary, str | None]],
+    ) -> None:
+        self.marts = marts
+        self._begin = begin
+        self._begun: tuple[Primary, str | None] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something was asked."""
+        return self._begun is not None
+
+    @property
+    def snapshot(self) -> str | None:
+        """The name of its snapshot (`actionsight.database.SNAPSHOT`)."""
+        return self._connection()[1]
+
+    def execute(self, query: Any, params: Any = None, /) -> psycopg.Cursor[DictRow]:
+        """Ask.
+
+        Raises:
+            psycopg.OperationalError: the database is away, or a statement took too long.
+            psycopg.errors.UndefinedTable: the marts are not built.
+            NotBuiltError: one of them is new, or of a new version, and its rows are not all there.
+        """
+        return self._connection()[0].execute(query, params)
+
+    def _connection(self) -> tuple[Primary, str | None]:
+        if self._begun is None:
+            self._begun = self._begin(self.marts)
+        return self._begun
 
 
 class Database:
@@ -73,48 +129,41 @@ class Database:
             f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
         )
         self._kinds = {"read": (read_url, f"{timeout} {READ_OPTIONS}"), "write": (url, timeout)}
-        self._pools: dict[tuple[int, str], ConnectionPool[Connection]] = {}
+        self._pools: dict[tuple[int, str], ConnectionPool[Primary]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def reading(self, *further: str) -> Generator[Connection]:
-        """One read-only transaction with one snapshot, from which a whole answer is read.
+    def reading(self, *further: str) -> Generator[Reading]:
+        """One read-only transaction with one snapshot, from which a whole answer is read; it begins
+        with the first question.
 
         A mart that is new, or of a new version, closes the routes that read it, and no other one.
 
         Args:
             further: the marts that the answer needs beside those that every one stands on.
-
-        Raises:
-            psycopg.OperationalError: the database is away, or a statement took too long.
-            psycopg.errors.UndefinedTable: the marts are not built.
-            NotBuiltError: one of them is new, or of a new version, and its rows are not all there.
         """
-        with self._connection("read") as connection:
-            cursor = connection.execute(_beginning(further), prepare=False)
-            while cursor.nextset():
-                pass
-            unbuilt = cursor.fetchall()
-            if unbuilt:
-                raise NotBuiltError(", ".join(row["model"] for row in unbuilt))
-            yield connection
+        with ExitStack() as stack:
+            yield Reading(
+                (*CORE_MARTS, *further),
+                lambda marts: _begun(stack.enter_context(self._connection("read")), marts),
+            )
 
     @contextmanager
-    def snapshot(self) -> Generator[Connection]:
+    def snapshot(self) -> Generator[Primary]:
         """The same without the marts: for what must answer before they are built."""
         with self._connection("read") as connection:
             connection.execute("begin")
             yield connection
 
     @contextmanager
-    def looking(self) -> Generator[Connection]:
+    def looking(self) -> Generator[Primary]:
         """The primary server, where each statement is a transaction: who asks, and what they may
         see, are one message to the server each."""
         with self._connection("write") as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Generator[Connection]:
+    def writing(self) -> Generator[Primary]:
         """A transaction on the primary server."""
         with self._connection("write") as connection:
             connection.execute("begin")
@@ -128,12 +177,12 @@ class Database:
                 self._pools.pop(key).close()
 
     @contextmanager
-    def _connection(self, kind: str) -> Generator[Connection]:
+    def _connection(self, kind: str) -> Generator[Primary]:
         pool = self._pool(kind)
         with pool.connection(timeout=POOL_TIMEOUT_SECONDS) as connection:
             yield connection
 
-    def _pool(self, kind: str) -> ConnectionPool[Connection]:
+    def _pool(self, kind: str) -> ConnectionPool[Primary]:
         key = (os.getpid(), kind)
         with self._lock:
             if key not in self._pools:
@@ -147,7 +196,7 @@ class Database:
                     autocommit=True,
                 )
                 pool.open()
-                self._pools[key] = cast(ConnectionPool[Connection], pool)
+                self._pools[key] = cast(ConnectionPool[Primary], pool)
             return self._pools[key]
 
 
@@ -157,12 +206,22 @@ def array_of(ids: Iterable[int]) -> str:
     return "{" + ",".join(map(str, ids)) + "}"
 
 
+def _begun(connection: Primary, marts: tuple[str, ...]) -> tuple[Primary, str | None]:
+    cursor = connection.execute(_beginning(marts), prepare=False)
+    while cursor.nextset():
+        pass
+    (row,) = cursor.fetchall()
+    if row["unbuilt"]:
+        raise NotBuiltError(", ".join(row["unbuilt"]))
+    return connection, row["snapshot"]
+
+
 @cache
-def _beginning(further: tuple[str, ...]) -> bytes:
-    marts = (*CORE_MARTS, *further)
+def _beginning(marts: tuple[str, ...]) -> bytes:
     statement = sql.SQL(_BEGIN).format(
         tables=sql.SQL(", ").join(sql.Identifier("marts", name) for name in (*marts, *BOOKKEEPING)),
         marts=sql.SQL(", ").join(map(sql.Literal, marts)),
+        snapshot=database.SNAPSHOT,
     )
     return statement.as_bytes()
 

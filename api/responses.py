@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -117,15 +117,27 @@ def tag_of(body: Body) -> str:
     return hashlib.blake2b(body.plain().content, digest_size=32).hexdigest()
 
 
-def tagged_response(tag: str, read_body: Callable[[], Body], freshness: Freshness) -> Response:
-    """The body with its tag; a 304, for which no body is read, where the client has it already.
+def is_known_to_client(tag: str) -> bool:
+    """Whether who asks has the body with this tag."""
+    return request.if_none_match.contains_weak(tag)
+
+
+def not_modified_response(tag: str, freshness: Freshness) -> Response:
+    """A 304, for which no body is needed."""
+    return _tagged(Response(status=HTTPStatus.NOT_MODIFIED), tag, freshness)
+
+
+def tagged_response(tag: str, body: Body, freshness: Freshness) -> Response:
+    """The body with its tag; a 304 where the client has it already.
 
     Both say how fresh the numbers are (two headers), which changes while the body does not.
     """
-    if request.if_none_match.contains_weak(tag):
-        response = Response(status=HTTPStatus.NOT_MODIFIED)
-    else:
-        response = body_response(read_body())
+    if is_known_to_client(tag):
+        return not_modified_response(tag, freshness)
+    return _tagged(body_response(body), tag, freshness)
+
+
+def _tagged(response: Response, tag: str, freshness: Freshness) -> Response:
     response.set_etag(tag)
     response.headers["Cache-Control"] = _KEPT_AND_ASKED
     response.vary.update(("Accept", "Accept-Encoding", "Authorization", "Cookie"))

@@ -21,8 +21,9 @@ from api.auth.authentication import (
 )
 from api.auth.grants import GrantEndedError
 from api.auth.permissions import RepositoryRoles
+from api.auth.visibility import visible_to
 from api.current import current_settings
-from api.database import Connection, current_database
+from api.database import current_database
 
 _EXTENSION = "access"
 
@@ -140,10 +141,16 @@ def _needed_scope() -> Scope:
 
 def _authorize(principal: Principal) -> None:
     # No connection is held while GitHub is asked.
-    readable = _readable(principal)
-    with current_database().looking() as connection:
-        repository_ids = _visible(connection, readable, public_for(current_settings()))
-    g.principal = replace(principal, repository_ids=repository_ids)
+    visible = visible_to(
+        current_database(),
+        principal.user_id,
+        _readable(principal),
+        principal.snapshot,
+        public_for(current_settings()),
+    )
+    g.principal = replace(
+        principal, repository_ids=visible.repository_ids, snapshot=visible.snapshot
+    )
 
 
 def _readable(principal: Principal) -> RepositoryRoles | None:
@@ -160,40 +167,3 @@ def public_for(settings: Settings) -> timedelta:
     """How long a repository counts as public after GitHub last said so: as long as a person's own
     rights, and the poll that is due may take its time."""
     return permissions.HARD_LIMIT + timedelta(minutes=settings.poll_minutes)
-
-
-def _visible(
-    connection: Connection, readable: RepositoryRoles | None, public_for: timedelta
-) -> tuple[int, ...]:
-    """What is monitored, as far as it is public or readable.
-
-    Whether a repository is public is read after GitHub was asked, so that one that was closed
-    meanwhile is closed. What nobody could confirm for too long is not public, and one that GitHub
-    denies is for operators alone. A right that was read before a webhook took it is none.
-    """
-    (row,) = connection.execute(
-        """
-        select coalesce(array_agg(repository_id order by repository_id), '{}') as repository_ids
-        from app.repositories
-        where removed_at is null and (
-            %(sees_everything)s
-            or (
-                unreachable_since is null
-                and (
-                    (visibility = 'public' and visibility_seen_at > now() - %(public_for)s)
-                    or (
-                        repository_id = any(%(readable)s)
-                        and coalesce(rights_invalid_before < %(read_at)s, true)
-                    )
-                )
-            )
-        )
-        """,
-        {
-            "sees_everything": readable is None,
-            "public_for": public_for,
-            "readable": list(readable.roles) if readable else [],
-            "read_at": readable.read_at if readable else None,
-        },
-    ).fetchall()
-    return tuple(row["repository_ids"])

@@ -2,18 +2,19 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from http import HTTPStatus
 
 from flask import Request
+from psycopg import sql
 
 from actionsight.api_tokens import ApiToken, Scope, find_token
+from actionsight.database import SNAPSHOT
 from actionsight.settings import Settings
 from api.auth import csrf
 from api.auth.cookies import Cookies
 from api.auth.permissions import UserGrant
 from api.auth.sessions import Session, find_session
-from api.database import Connection
+from api.database import Primary
 from api.errors import Kind, Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -37,6 +38,8 @@ class Principal:
             can do without.
         repository_ids: what they may see of what is monitored; nothing until that is read
             (`api.auth.access.authorize`).
+        snapshot: of the database, in which that was read, or until then who they are
+            (`actionsight.database.SNAPSHOT`).
     """
 
     proof: Session | ApiToken
@@ -45,6 +48,7 @@ class Principal:
     is_operator: bool
     grant: UserGrant | None
     repository_ids: tuple[int, ...] = ()
+    snapshot: str | None = None
 
     @property
     def token_id(self) -> int | None:
@@ -58,7 +62,7 @@ def sends_credentials(request: Request, settings: Settings) -> bool:
 
 
 def read_principal(
-    connection: Connection, request: Request, settings: Settings, needed: Scope
+    connection: Primary, request: Request, settings: Settings, needed: Scope
 ) -> Principal:
     """Who sends the request.
 
@@ -87,7 +91,7 @@ def signed_out(token_id: int | None) -> Problem:
     return _unauthorized("The session has ended: sign in again.", kind=Kind.SIGN_IN_AGAIN)
 
 
-def _by_token(connection: Connection, token: str, settings: Settings, needed: Scope) -> Principal:
+def _by_token(connection: Primary, token: str, settings: Settings, needed: Scope) -> Principal:
     if _GITHUB_TOKEN.match(token):
         raise _unauthorized(
             "This is a token of GitHub's. Actionsight takes its own alone.", is_invalid=True
@@ -98,19 +102,20 @@ def _by_token(connection: Connection, token: str, settings: Settings, needed: Sc
     if not api_token.opens(needed):
         raise _out_of_scope(api_token, needed)
     if api_token.user_id is None:
-        return Principal(api_token, None, None, is_operator=True, grant=None)
+        return Principal(
+            api_token, None, None, is_operator=True, grant=None, snapshot=api_token.snapshot
+        )
     return _by_token_of_user(connection, api_token, api_token.user_id, settings)
 
 
-def _by_token_of_user(
-    connection: Connection, api_token: ApiToken, user_id: int, settings: Settings
-) -> Principal:
-    row = connection.execute(
+_OWNER = (
+    sql.SQL(
         """
         select
             login,
             greatest(rights_invalid_before, timestamptz 'epoch') as rights_invalid_before,
             clock_timestamp() as now,
+            {snapshot} as snapshot,
             (
                 select grant_id from app.sign_in_grants as grants
                 where grants.user_id = users.user_id and revoked_at is null
@@ -118,7 +123,18 @@ def _by_token_of_user(
             ) as grant_id
         from app.users
         where user_id = %s
-        """,
+        """
+    )
+    .format(snapshot=SNAPSHOT)
+    .as_bytes()
+)
+
+
+def _by_token_of_user(
+    connection: Primary, api_token: ApiToken, user_id: int, settings: Settings
+) -> Principal:
+    row = connection.execute(
+        _OWNER,
         [user_id],
     ).fetchone()
     is_operator = user_id in settings.operators
@@ -128,28 +144,22 @@ def _by_token_of_user(
     if row is None or (grant is None and not is_operator):
         connection.commit()  # that the token was used
         raise signed_out(api_token.token_id)
-    return Principal(api_token, user_id, row["login"], is_operator, grant)
+    return Principal(api_token, user_id, row["login"], is_operator, grant, snapshot=row["snapshot"])
 
 
 def _by_session(
-    connection: Connection, cookie_value: str, request: Request, settings: Settings
+    connection: Primary, cookie_value: str, request: Request, settings: Settings
 ) -> Principal:
     session = find_session(connection, cookie_value)
     if session is None:
         raise _unauthorized("The session is unknown or has ended: sign in again.")
     if request.method not in SAFE_METHODS:
         csrf.check(request, session, settings)
-    grant = UserGrant(
-        session.user_id, session.grant_id, session.rights_invalid_before, _now(connection)
-    )
+    grant = UserGrant(session.user_id, session.grant_id, session.rights_invalid_before, session.now)
     is_operator = session.user_id in settings.operators
-    return Principal(session, session.user_id, session.login, is_operator, grant)
-
-
-def _now(connection: Connection) -> datetime:
-    (row,) = connection.execute("select clock_timestamp() as now").fetchall()
-    now: datetime = row["now"]
-    return now
+    return Principal(
+        session, session.user_id, session.login, is_operator, grant, snapshot=session.snapshot
+    )
 
 
 def _out_of_scope(api_token: ApiToken, needed: Scope) -> Problem:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 from psycopg.rows import class_row, scalar_row
 
+from actionsight.database import SNAPSHOT
 from actionsight.encryption import hash_of
 
 SESSION_BYTES = 32
@@ -30,6 +31,8 @@ class Session:
         rights_invalid_before: rights that were read from GitHub before count no more (UTC; the
             year 1970 when all count).
         expires_at: when it ends if nobody uses it until then (UTC).
+        now: a moment before it was found, by the database's clock.
+        snapshot: in which it was found (`actionsight.database.SNAPSHOT`).
     """
 
     session_hash: bytes
@@ -38,6 +41,13 @@ class Session:
     grant_id: int
     rights_invalid_before: datetime
     expires_at: datetime
+    now: datetime
+    snapshot: str | None
+
+
+@dataclass(frozen=True)
+class _Found(Session):
+    is_note_due: bool
 
 
 def create_session(connection: Connection[Any], user_id: int, grant_id: int) -> str:
@@ -67,35 +77,43 @@ def create_session(connection: Connection[Any], user_id: int, grant_id: int) -> 
     return cookie_value
 
 
+_FIND = (
+    sql.SQL(
+        """
+    select
+        sessions.session_hash,
+        sessions.user_id,
+        users.login,
+        sessions.grant_id,
+        greatest(users.rights_invalid_before, timestamptz 'epoch') as rights_invalid_before,
+        least(sessions.expires_at, sessions.last_seen_at + %(idle)s) as expires_at,
+        clock_timestamp() as now,
+        {snapshot} as snapshot,
+        sessions.last_seen_at < now() - interval '1 minute' as is_note_due
+    from app.sessions
+    inner join app.users using (user_id)
+    inner join app.sign_in_grants as grants using (grant_id)
+    where sessions.session_hash = %(session_hash)s
+        and sessions.ended_at is null
+        and grants.revoked_at is null
+        and sessions.expires_at > now()
+        and sessions.last_seen_at > now() - %(idle)s
+        """
+    )
+    .format(snapshot=SNAPSHOT)
+    .as_bytes()
+)
+
+
 def find_session(connection: Connection[Any], cookie_value: str) -> Session | None:
     """The open session to which a cookie belongs; None: unknown, ended or expired.
 
     Its use is noted at most once a minute, so that a busy page does not write at each request.
     """
     session_hash = hash_of(cookie_value)
-    with connection.cursor(row_factory=class_row(Session)) as cursor:
-        session = cursor.execute(
-            """
-            select
-                sessions.session_hash,
-                sessions.user_id,
-                users.login,
-                sessions.grant_id,
-                greatest(users.rights_invalid_before, timestamptz 'epoch')
-                    as rights_invalid_before,
-                least(sessions.expires_at, sessions.last_seen_at + %(idle)s) as expires_at
-            from app.sessions
-            inner join app.users using (user_id)
-            inner join app.sign_in_grants as grants using (grant_id)
-            where sessions.session_hash = %(session_hash)s
-                and sessions.ended_at is null
-                and grants.revoked_at is null
-                and sessions.expires_at > now()
-                and sessions.last_seen_at > now() - %(idle)s
-            """,
-            {"session_hash": session_hash, "idle": IDLE},
-        ).fetchone()
-    if session is not None:
+    with connection.cursor(row_factory=class_row(_Found)) as cursor:
+        session = cursor.execute(_FIND, {"session_hash": session_hash, "idle": IDLE}).fetchone()
+    if session is not None and session.is_note_due:
         _note_use(connection, session_hash)
     return session
 

@@ -12,7 +12,7 @@ from actionsight import audit, repositories
 from api.auth.authentication import Principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_part
-from api.database import Connection, NotBuiltError, current_database
+from api.database import Connection, NotBuiltError, Primary, current_database
 from api.github import Repository
 from api.pagination import Order, Page
 from api.repositories.records import CollectionHealth
@@ -217,7 +217,7 @@ class MonitoredRepository:
     hook_id: int | None
 
 
-def find_repository(connection: Connection, repository_id: int) -> MonitoredRepository | None:
+def find_repository(connection: Primary, repository_id: int) -> MonitoredRepository | None:
     """A repository that is or was monitored; None: it never was, or was purged."""
     with connection.cursor(row_factory=class_row(MonitoredRepository)) as cursor:
         return cursor.execute(
@@ -251,7 +251,7 @@ def is_selected_owner(connection: Connection, owner: str) -> bool:
     return bool(row and row["is_selected"])
 
 
-def add_repository(connection: Connection, principal: Principal, repository: Repository) -> None:
+def add_repository(connection: Primary, principal: Principal, repository: Repository) -> None:
     """Monitor a repository from now on, in the caller's transaction."""
     repositories.add_repository(
         connection,
@@ -271,7 +271,7 @@ def add_repository(connection: Connection, principal: Principal, repository: Rep
 
 
 def remove_repository(
-    connection: Connection, principal: Principal, known: MonitoredRepository
+    connection: Primary, principal: Principal, known: MonitoredRepository
 ) -> None:
     """Stop monitoring a repository, in the caller's transaction: no answer shows it any more."""
     repositories.remove_repository(connection, known.repository_id, known.full_name)
@@ -279,7 +279,7 @@ def remove_repository(
 
 
 def _note(
-    connection: Connection, action: str, principal: Principal, repository_id: int, full_name: str
+    connection: Primary, action: str, principal: Principal, repository_id: int, full_name: str
 ) -> None:
     details: dict[str, Any] = {"full_name": full_name}
     audit.record(

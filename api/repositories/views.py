@@ -106,7 +106,7 @@ def get_repositories(query: RepositoriesQuery) -> Response:
     shown, token = page.cut(rows, lambda row: (row["full_name"].lower(), row["repository_id"]))
     # It tells how collection is doing, which changes with every poll: not worth caching.
     body = list_body(shown, token, applied=applied)
-    return tagged_response(tag_of(body), lambda: body, freshness)
+    return tagged_response(tag_of(body), body, freshness)
 
 
 @blueprint.get("/repositories/<id:repository_id>")

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from api.auth.access import current_principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_response
-from api.database import Connection, current_database
+from api.database import Connection, Reading, current_database
 from api.endpoints import endpoint
 from api.errors import bad_query, not_found
 from api.filters import (
@@ -192,7 +192,7 @@ def run_that_is_visible(connection: Connection, run_id: int) -> dict[str, Any]:
 
 
 def _list(
-    connection: Connection, query: PageParameters, sort: str, chosen: RunFilter, route: str
+    connection: Reading, query: PageParameters, sort: str, chosen: RunFilter, route: str
 ) -> Response:
     applied = {**chosen.applied, "sort": sort}
     page = read_page(query, route, applied)

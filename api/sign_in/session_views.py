@@ -9,7 +9,7 @@ from api import rate_limits
 from api.auth import csrf, grants, sessions
 from api.auth.sessions import Session
 from api.current import current_settings
-from api.database import Connection, current_database
+from api.database import Primary, current_database
 from api.endpoints import endpoint
 from api.errors import Problem
 from api.github import current_oauth
@@ -99,7 +99,7 @@ def post_logout() -> Response:
     return response
 
 
-def _session(connection: Connection, sign_in: SignIn) -> Session:
+def _session(connection: Primary, sign_in: SignIn) -> Session:
     cookie_value = request.cookies.get(sign_in.cookies.session)
     session = sessions.find_session(connection, cookie_value) if cookie_value else None
     if session is None:

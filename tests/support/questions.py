@@ -98,8 +98,13 @@ class Statement:
     parameters: Any
 
     @property
-    def is_before_the_answer(self) -> bool:
-        """Whether it only tells in which version the data is: what follows computes the answer."""
+    def begins(self) -> bool:
+        """Whether the transaction begins in which the answer is computed."""
+        return "lock table" in self.text
+
+    @property
+    def tells_version(self) -> bool:
+        """Whether it only tells in which version the data is."""
         return "as fingerprint" in self.text
 
 
@@ -120,6 +125,7 @@ def recorded() -> Generator[list[Statement]]:
 
 
 def of_the_answer(statements: list[Statement]) -> list[Statement]:
-    """Those that compute the answer: rights, versions and what is built come before."""
-    places = [place for place, each in enumerate(statements) if each.is_before_the_answer]
-    return statements[places[-1] + 1 :] if places else []
+    """Those that compute the answer: who asks, rights and what is built come before."""
+    places = [place for place, each in enumerate(statements) if each.begins]
+    following = statements[places[-1] + 1 :] if places else []
+    return [each for each in following if not each.tells_version]
