@@ -64,9 +64,9 @@ def list_changes(
     rest = [change for change in ranked if after is None or _rank(change) > after]
     shown, token = page.cut(rest, _rank)
     levels: dict[Any, dict[str, Any]] = {}
-    for level in read_level_changes(
-        connection, chosen.repository_ids, start, chosen.values.get("to")
-    ):
+    known = read_level_changes(connection, chosen.repository_ids, start, chosen.values.get("to"))
+    # Pull requests show a change later than the default branch, which has the commit that made it.
+    for level in sorted(known, key=lambda level: level["health_group"] == "default_branch"):
         is_up = level["median_after_seconds"] > level["median_before_seconds"]
         levels[_subject(level), "up" if is_up else "down"] = level
     for change in shown:

@@ -39,7 +39,8 @@ class Change(Record):
     )
     impact_usd: Usd | None = Field(description="Of costs, dollars in 28 days.")
     since: Since | None = Field(
-        description="The run with which a change of level in the same direction began."
+        description="The run with which a change of level in the same direction began, on the "
+        "default branch where that shows one."
     )
     still_holds: bool | None = Field(
         description="Whether that level is the current one; null: no change of level is known."

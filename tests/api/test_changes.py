@@ -85,6 +85,19 @@ def test_only_clear_changes_are_told_those_of_most_impact_first(
     assert len(text.splitlines()) == 5
 
 
+def test_a_change_began_with_a_commit_of_the_default_branch(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    history.level_change(11, 1025, "2026-01-20 10:00", (100, 300), health_group=None)
+    rows = client.answer(f"/changes?{RANGE}", token)["data"]
+    [duration] = [
+        row
+        for row in rows
+        if (row["subject"], row["measure"]) == ("workflow", "success_duration_p50_seconds")
+    ]
+    assert duration["since"]["run_id"] == 1020
+
+
 def test_a_job_that_became_flaky_is_told(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
