@@ -82,13 +82,15 @@ def runner_price(
     }
 
 
-def runner_label(position: int, label_pattern: str, runner_class: str) -> Row:
+def runner_label(position: int, label_pattern: str, runner_class: str, **changes: Any) -> Row:
+    """A pattern of the operator's list, unless `changes` say otherwise."""
     return {
         "position": position,
         "label_pattern": label_pattern,
         "runner_class": runner_class,
         "source": "operator",
         "is_removed": False,
+        **changes,
     }
 
 

@@ -130,15 +130,30 @@ def _surroundings() -> list[Observation]:
         (101, day[2], "private", "main"), (102, day[0], "public", "main"),
         (102, day[2], "public", None),
     ]  # fmt: skip
+    linux, macos = day[1].date().isoformat(), "2026-03-02"
+    # A list is loaded as a whole: what it had before and has not any more is there, removed.
     prices = [
-        runner_price("linux", "0.016", valid_from=day[1].date().isoformat()),
-        runner_price("macos_xlarge", "0.5", valid_from="2026-03-02", is_standard=False),
+        runner_price("linux", "0.016", valid_from=linux),
+        runner_price("linux", "0.032", valid_from=linux),
+        runner_price("linux", "0.032", valid_from=linux, is_removed=True),
+        runner_price("linux", "0.064", valid_from=day[2].date().isoformat()),
+        runner_price("macos_xlarge", "0.5", valid_from=macos, is_standard=False),
+        runner_price("macos_xlarge", "0.5", valid_from=macos),
+        runner_price("windows", "0.03", valid_from=macos),
+        runner_price("windows", "0.03", valid_from=macos, is_removed=True),
+    ]
+    labels = [
+        runner_label(1, "^our-own-.*$", "linux_16_core"),
+        runner_label(1, "^our-own-.*$", "windows"),
+        runner_label(2, "^our-own-.*$", "windows", is_removed=True),
+        runner_label(3, "^ubuntu-24.*$", "linux"),
+        runner_label(3, "^ubuntu-24.*$", "linux", is_removed=True),
     ]
     seen: list[Observation] = [
         *(("repositories", repository(each, visibility)) for each, _, visibility, _ in states),
         *(("workflows", workflow(each, WORKFLOWS[each])) for each in list(WORKFLOWS)[:-1]),
         *(("runner_prices", row) for row in prices),
-        ("runner_labels", runner_label(1, "^our-own-.*$", "linux_16_core")),
+        *(("runner_labels", row) for row in labels),
     ]
     seen += [("repository_history", repository_state(*state)) for state in states]
     return seen
