@@ -1,10 +1,13 @@
 """Marts that are not as this version makes them: the next build makes them so."""
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
+from dbt.contracts.graph.manifest import Manifest
 
+from orchestration.modelling import parsed_project as parsing
 from tests.support.dbt_project import Project
 from tests.transform import marts
 from tests.transform.histories import History
@@ -91,6 +94,39 @@ def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
     assert marts.differences(database) == []
     assert database.execute("select to_regclass('marts.other')").fetchone() == (None,)
     assert storage(database, "workflow_statistics_by_day") == storage(database, "workflow_runs")
+
+
+@pytest.mark.thorough
+def test_until_a_mart_that_is_made_anew_is_complete_its_descendants_are_not(
+    project: Project, database: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(database, "load 1", History.of(9, run_count=20).batches(1)[0])
+    project.run()
+    monkeypatch.setattr(parsing, "parsed_project", in_chunks("workflow_run_attempts", of=5))
+    database.execute("drop table marts.workflow_run_attempts cascade")
+
+    project.run("--selector", "hot")
+
+    # A child, its child, and a child of that one; and one that reads none of them.
+    descendants = ["workflow_runs", "jobs", "cost_by_day"]
+    assert [built_at(database, each) for each in descendants] == [None, None, None]
+    assert built_at(database, "repository_history") is not None
+    project.run()
+    assert None not in [built_at(database, each) for each in marts.KEYS]
+    assert marts.differences(database) == []
+
+
+def in_chunks(mart: str, of: int) -> Callable[[str], Manifest]:
+    """How the project is parsed if a rebuild of this mart takes so many scopes at once."""
+    parse = parsing.parsed_project
+
+    def parsed(database_url: str) -> Manifest:
+        project = parse(database_url)
+        [model] = [each for each in project.nodes.values() if each.name == mart]
+        model.config.meta["chunk"] = of
+        return project
+
+    return parsed
 
 
 def storage(database: psycopg.Connection[Any], mart: str) -> Any:

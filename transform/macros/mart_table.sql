@@ -140,19 +140,33 @@ else a page stays one to be looked at while fewer than a fiftieth of all pages a
 
 {#-
 With the table that was there its children's foreign keys went, and what no new row will tell them of:
-scopes that its old rows touched. So all rows that they have are computed again.
+scopes that its old rows touched. So all rows that they have are computed again. Until the table has all
+its rows, whatever descends from it lacks some, too.
 -#}
 {% macro rebuild_children() %}
-    {%- set children = [] %}
-    {%- for mart in marts_in_use() if model.unique_id in mart.depends_on.nodes %}
-        {%- do children.append(mart.name) %}
+    {%- set marts = marts_in_use() %}
+    {%- for mart in marts if model.unique_id in mart.depends_on.nodes %}
         {%- set table = mart.schema ~ "." ~ mart.alias %}
         {%- if run_query("select to_regclass('" ~ table ~ "') is not null").rows[0][0] %}
     {{ insert_scopes(mart, "select " ~ mart.config.meta.scope | join(", ") ~ " from " ~ table, "rebuild") }};
         {%- endif %}
     {%- endfor %}
     update marts.models set definition = null, built_at = null
-    where model in ('{{ children | join("', '") }}')
+    where model in ('{{ descendants_among(marts) | join("', '") }}')
+{%- endmacro %}
+
+{#- The names of the marts that read this one, or one that does. -#}
+{% macro descendants_among(marts) %}
+    {%- set ids = [model.unique_id] %}
+    {%- set names = [] %}
+    {#- Grows while it is read. -#}
+    {%- for id in ids %}
+        {%- for mart in marts if id in mart.depends_on.nodes and mart.unique_id not in ids %}
+            {%- do ids.append(mart.unique_id) %}
+            {%- do names.append(mart.name) %}
+        {%- endfor %}
+    {%- endfor %}
+    {%- do return(names) %}
 {%- endmacro %}
 
 {#- Columns come and go by the contract; one that may not be null is, until its rows are there. -#}
