@@ -130,13 +130,14 @@ def _surroundings() -> list[Observation]:
         (101, day[2], "private", "main"), (102, day[0], "public", "main"),
         (102, day[2], "public", None),
     ]  # fmt: skip
-    linux, macos = day[1].date().isoformat(), "2026-03-02"
+    linux, later, macos = day[1].date().isoformat(), day[2].date().isoformat(), "2026-03-02"
     # A list is loaded as a whole: what it had before and has not any more is there, removed.
     prices = [
         runner_price("linux", "0.016", valid_from=linux),
         runner_price("linux", "0.032", valid_from=linux),
         runner_price("linux", "0.032", valid_from=linux, is_removed=True),
-        runner_price("linux", "0.064", valid_from=day[2].date().isoformat()),
+        runner_price("linux", "0.064", valid_from=later),
+        runner_price("linux", "0.064", valid_from=later, is_removed=True),
         runner_price("macos_xlarge", "0.5", valid_from=macos, is_standard=False),
         runner_price("macos_xlarge", "0.5", valid_from=macos),
         runner_price("windows", "0.03", valid_from=macos),
