@@ -1,4 +1,5 @@
-"""A build of what changed leaves what a build of everything would, and what is defined.
+"""A build of what changed leaves what a build of everything would, and what is defined, whatever
+builds before it died of.
 
 More cases on demand, as `make thorough` asks for:
 
@@ -29,15 +30,20 @@ CASE_COUNT = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "6"))
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(history=histories(), load_count=st.integers(2, 4))
+@given(
+    history=histories(),
+    # One for each load: how many marts its build passes over before it dies, if it does.
+    deaths=st.lists(st.none() | st.integers(0, len(marts.KEYS)), min_size=2, max_size=4),
+)
 def test_builds_of_loads_in_any_order_leave_what_a_full_refresh_makes(
-    databases: EmptyDatabases, history: History, load_count: int
+    databases: EmptyDatabases, history: History, deaths: list[int | None]
 ) -> None:
     with databases.builds() as builds:
-        for number, rows in enumerate(history.batches(load_count)):
+        for number, rows in enumerate(history.batches(len(deaths))):
             _lose_jobs(builds.database, f"load {number}")
             load(builds.database, f"load {number}", rows, commit=False)
-            builds.run()
+            builds.run(dies_after=deaths[number])
+        builds.run()
         incremental = marts.read(builds.database)
 
         builds.refresh()
