@@ -278,8 +278,6 @@ def check(matrix: Matrix, who: str, rights: set[str] | int, *, of_all: bool = Fa
 
 
 def _headers(response: Any) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in response.headers
-        if name not in ("Content-Length", "RateLimit", "X-Request-Id")
-    }
+    """But for those of this one request: whose minute has just ended is told of no limit."""
+    own = ("Content-Length", "RateLimit", "RateLimit-Policy", "X-Request-Id")
+    return {name: value for name, value in response.headers if name not in own}
