@@ -38,7 +38,7 @@ up: setup ## start everything and keep it running until Ctrl-C
 
 test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGUMENTS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGUMENTS)
 
 thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \

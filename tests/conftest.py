@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ import redis
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.settings import ROOT, Settings, load
+from tests.distribution import LongestFirst, place
 from tests.support.dbt_project import built_database, unbuilt_database
 from tests.support.services import Databases, databases
 from tests.transform.built_history import history_database
@@ -45,9 +47,20 @@ def pytest_configure() -> None:
         subprocess.run(["make", "--silent", MANIFEST], cwd=ROOT, check=True)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a test that waits for a server or a process needs none."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LongestFirst | None:
+    return LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: one that began last would leave the other workers nothing to do."""
-    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+    items.sort(key=lambda item: place(item.nodeid))
 
 
 def _is_used(folder: Path) -> bool:
@@ -68,7 +81,8 @@ def services_folder() -> Iterator[Path]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
-    shutil.rmtree(folder)
+        # Before it is let go: tests that begin meanwhile would take away what nobody uses.
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
