@@ -30,8 +30,8 @@ PATIENCE_SECONDS = 180
 MAINTAINED, PRIVATE = "tenstorrent/tt-mlir", "tenstorrent/tt-forge"
 
 
-def eventually(check: Callable[[], bool]) -> None:
-    """Return once the check holds; fail when it does not in time."""
+def eventually(check: Callable[[], bool], lacking: Callable[[], object] = lambda: "") -> None:
+    """Return once the check holds; fail when it does not in time, and say what is lacking."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -40,7 +40,7 @@ def eventually(check: Callable[[], bool]) -> None:
         except urllib.error.HTTPError as error:
             assert error.code == 503, error  # the marts are not built yet
         time.sleep(0.5)  # what is asked all the time is slow to come true
-    pytest.fail("it did not come true")
+    pytest.fail(f"it did not come true: {lacking()}")
 
 
 # What migrations and triggers beside each load fill, and what reads the marts: no run of Dagster's
@@ -62,6 +62,17 @@ def is_materialised_and_checked(asset: Any) -> bool:
         is_built_alone if execution is None else execution["status"] == "SUCCEEDED"
         for execution in executions
     )
+
+
+def lacking(demonstration: Demonstration) -> dict[str, Any]:
+    """Assets that are not materialised yet, or of which a check has not passed since."""
+    return {
+        key: asset
+        for key, asset in demonstration.assets().items()
+        if key not in WITHOUT_RUNS
+        and not key.startswith("exposures/")
+        and not is_materialised_and_checked(asset)
+    }
 
 
 def assert_a_webhook_shows(demonstration: Demonstration) -> None:
@@ -169,13 +180,7 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
         assert all(w["latest_run"]["status"] for w in workflows)
         assert_a_webhook_shows(demonstration)
         secrets = assert_people_see_and_change_what_github_lets_them(demonstration)
-        eventually(
-            lambda: all(
-                is_materialised_and_checked(asset)
-                for key, asset in demonstration.assets().items()
-                if key not in WITHOUT_RUNS and not key.startswith("exposures/")
-            )
-        )
+        eventually(lambda: lacking(demonstration) == {}, lambda: lacking(demonstration))
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
         assert_runs_are_forked_from_one_thread(demonstration)
