@@ -90,8 +90,9 @@ def create_app(settings: Settings) -> Flask:
     access.init_app(app)
     # What costs more comes later: a count of the address, then who asks, their own count, and then
     # what they may see, for which GitHub may be asked.
-    app.before_request(rate_limits.count_address)
+    app.before_request(rate_limits.count_early)
     app.before_request(access.authenticate)
+    app.before_request(rate_limits.count_principal)
     rate_limits.init_app(app, settings)
     app.before_request(access.authorize)
     webhooks.init_app(app, settings)

@@ -6,8 +6,9 @@ moving window would keep every request's time; that up to twice the quota can pa
 does no harm here, since the limits protect capacity.
 
 A request is counted twice: by its address, generously, before anything is looked up; and by its
-principal, once that is known, before anything is done for them. A principal over the limit is
-remembered by what they sent, so that their next requests cost no look at the database.
+principal, before anything is done for them. Who a credential belongs to is remembered, so that both
+are counted at once, by one script on the cache server, and who is over the limit costs no look at
+the database.
 
 Keys are made of our own ids and of addresses, never of what a client sent: a token is counted by
 its id once it is known, and every attempt with an unknown one counts against the address.
@@ -18,16 +19,14 @@ import ipaddress
 import logging
 import math
 import threading
-import time
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import redis
 from flask import Flask, Response, current_app, g, request
-from flask_limiter import Limit, Limiter, RateLimitExceeded, RequestLimit
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import RedisStorage
 
 from actionsight.settings import Settings
 from api.auth.access import Access, access_of
@@ -45,28 +44,32 @@ LIMIT_HEADER = "RateLimit"
 POLICY_HEADER = "RateLimit-Policy"
 
 _EXTENSION = "limits"
-_EXHAUSTED = "limits.exhausted"
-_SCOPE = "all"
-_EARLY_SCOPE = "early"
 _LOOKED_UP = frozenset({Access.OPTIONAL, Access.SESSION, Access.AUTHENTICATED})
-_SCHEME = "fail-open+"
+# Credentials whose owners a process remembers: those that were sent last.
+MOST_KNOWN = 10_000
+# Count a request under each key; gives the count, and the milliseconds until its window ends.
+_HIT = """
+local counts = {}
+for place, key in ipairs(KEYS) do
+    local count = redis.call('incr', key)
+    if count == 1 then redis.call('pexpire', key, ARGV[1]) end
+    counts[place] = {count, redis.call('pttl', key)}
+end
+return counts
+"""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """So many requests a minute."""
+    """So many requests a minute, counted apart from other scopes."""
 
     name: str
     quota: int
-
-    @property
-    def item(self) -> RateLimitItem:
-        """The same for the library that counts."""
-        return RateLimitItemPerMinute(self.quota)
+    scope: str = "all"
 
 
 # Before anybody is known: what no office behind one address sends, and what PostgreSQL bears.
-ADDRESS = Policy("address", 6000)
+ADDRESS = Policy("address", 6000, "early")
 # A page of charts asks for dozens of answers at once, and an office shares one address.
 AUTHENTICATED = Policy("viewer", 1200)
 ANONYMOUS = Policy("stranger", 300)
@@ -95,128 +98,139 @@ def is_limited(rule: str) -> bool:
     return rule not in EXEMPT_ROUTES
 
 
-class FailOpenStorage(RedisStorage):
+class Counted(NamedTuple):
+    """A client's requests in their window, this one included, and how long it still takes."""
+
+    count: int
+    seconds: float
+
+
+class Counters:
     """Counters on the cache server; while it is away nothing is counted, and every request passes.
 
     Attributes:
         outage: what is known of its being away.
     """
 
-    STORAGE_SCHEME = [f"{_SCHEME}{scheme}" for scheme in ("redis", "rediss", "unix")]  # noqa: RUF012 as in the base
-
-    def __init__(self, uri: str, **options: Any) -> None:
-        pool = connect(uri.removeprefix(_SCHEME)).connection_pool
-        super().__init__(uri, connection_pool=pool, key_prefix=PREFIX, **options)
+    def __init__(self, url: str) -> None:
+        self._cache = connect(url)
+        self._hit = self._cache.register_script(_HIT)
         self.outage = Outage("requests pass without a limit")
 
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """The count with this request; 0 where nobody counts."""
+    def hit(self, keys: Iterable[str]) -> list[Counted] | None:
+        """Count a request under these keys; None where nobody counts."""
         if self.outage.is_on:
-            return 0
+            return None
         try:
-            return super().incr(key, expiry, amount)
+            counts: Any = self._hit(
+                keys=[f"{PREFIX}/{key}" for key in keys], args=[WINDOW_SECONDS * 1000]
+            )
         except redis.RedisError as error:
             self.outage.note(error)
-            return 0
-
-    def get(self, key: str) -> int:
-        """The count; 0 where nobody counts."""
-        if self.outage.is_on:
-            return 0
-        try:
-            return super().get(key)
-        except redis.RedisError as error:
-            self.outage.note(error)
-            return 0
-
-    def get_expiry(self, key: str) -> float:
-        """When the window ends; now, where nobody counts."""
-        if self.outage.is_on:
-            return time.time()
-        try:
-            return super().get_expiry(key)
-        except redis.RedisError as error:
-            self.outage.note(error)
-            return time.time()
+            return None
+        return [Counted(count, max(0, left) / 1000) for count, left in counts]
 
     def close(self) -> None:
         """Close the connections."""
-        self.storage.close()
+        self._cache.close()
 
 
-class _ClientLimiter(Limiter):
-    """Flask-Limiter, which would do most of its work before it lets an exempt request pass: the
-    receiver of webhooks would have to bear that with each delivery."""
-
-    def _check_request_limit(
-        self, callable_name: str | None = None, in_middleware: bool = True
-    ) -> None:
-        if not (_is_exempt() or _is_counted_later()):
-            super()._check_request_limit(callable_name, in_middleware)
-
-
-class _Exhausted:
-    """Principals over their limit, by a digest of the credential that they were known by, until
-    their quota is back. Of this process alone; safe to share between threads."""
+class _Owners:
+    """To whom credentials belong that were looked up before, by a digest. Of this process alone;
+    safe to share between threads. It says under whom a request is counted, and opens nothing."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._principals: dict[bytes, tuple[str, float]] = {}
+        self._names: OrderedDict[bytes, str] = OrderedDict()
 
-    def note(self, credential: bytes, principal: str, reset_time: float) -> None:
-        """Remember a principal until their quota is back (seconds of the epoch)."""
-        now = time.time()
+    def note(self, credential: bytes, name: str) -> None:
+        """Remember an owner."""
         with self._lock:
-            self._principals = {
-                key: kept for key, kept in self._principals.items() if kept[1] > now
-            }
-            self._principals[credential] = (principal, reset_time)
+            self._names[credential] = name
+            self._names.move_to_end(credential)
+            if len(self._names) > MOST_KNOWN:
+                self._names.popitem(last=False)
 
-    def find(self, credential: bytes) -> str | None:
-        """The principal; None: nobody who is over the limit, as far as this process knows."""
-        principal, reset_time = self._principals.get(credential, (None, 0.0))
-        return principal if time.time() < reset_time else None
+    def forget(self, credential: bytes | None) -> None:
+        """It opens nothing any more."""
+        with self._lock:
+            self._names.pop(credential or b"", None)
+
+    def find(self, credential: bytes | None) -> str | None:
+        """The owner, as far as this process knows."""
+        return None if credential is None else self._names.get(credential)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """What an application counts by."""
+
+    counters: Counters
+    owners: _Owners
+
+
+# By which policy a request is counted, and under which key.
+Client: TypeAlias = tuple[Policy, str]
+
+
+@dataclass
+class _Request:
+    """How the request that is answered now was counted.
+
+    Attributes:
+        counted: as whose it was counted so far.
+        breached: of these the one who sent too much.
+        credential: a digest of what says who asks, where that is looked up.
+        owner: of the credential, as this process remembers it.
+    """
+
+    counted: dict[Client, Counted] = field(default_factory=dict)
+    breached: Client | None = None
+    credential: bytes | None = None
+    owner: str | None = None
 
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Limit this application's clients; without a cache server there is nowhere to count them.
 
-    To be called after what finds out who asks, and after what adds to every answer: what this
-    refuses is such an answer, too. `count_address` is to run before both.
+    To be called after what adds to every answer: what this refuses is such an answer, too.
+    `count_early` is to run before anything is looked up, `count_principal` once it is known who
+    asks.
     """
     if settings.cache_url is None:
         logger.warning("ACTIONSIGHT_CACHE_URL is not set: nobody is limited")
         return
-    limiter = _ClientLimiter(
-        _client_key,
-        default_limits=[Limit(lambda: str(_policy().item), _client_key, scope=_SCOPE, shared=True)],
-        storage_uri=f"{_SCHEME}{settings.cache_url}",
-        strategy="fixed-window",
-        # An address that no route has is limited, too.
-        request_identifier=lambda: request.endpoint or "none",
-    )
-    limiter.init_app(app)
-    app.extensions[_EXTENSION] = limiter
-    app.extensions[_EXHAUSTED] = _Exhausted()
-    app.register_error_handler(RateLimitExceeded, lambda _: _too_many(_policy()))
+    app.extensions[_EXTENSION] = _Limits(Counters(settings.cache_url), _Owners())
     app.after_request(_finish)
 
 
-def count_address() -> Response | None:
-    """Refuse, before anything is looked up, what comes from an address that sends too much, or of a
-    principal that is known to be over the limit."""
-    limiter: Limiter | None = current_app.extensions.get(_EXTENSION)
-    if limiter is None or _is_exempt():
+def count_early() -> Response | None:
+    """Refuse, before anything is looked up, what comes from an address that sends too much, or of
+    somebody who is known to be over the limit."""
+    limits: _Limits | None = current_app.extensions.get(_EXTENSION)
+    if limits is None or _is_exempt():
         return None
-    if not limiter.limiter.hit(ADDRESS.item, _address_key(), _EARLY_SCOPE):
-        g.is_refused_early = True
-        return _too_many(ADDRESS)
-    is_looked_up = access_of(current_app, request.blueprint) in _LOOKED_UP
-    credential = _credential() if is_looked_up else None
-    if credential and (principal := current_app.extensions[_EXHAUSTED].find(credential)):
-        g.exhausted_principal = principal
-        return _too_many(AUTHENTICATED)
-    return None
+    g.limits = asked = _Request()
+    clients = [(ADDRESS, _address_key())]
+    if access_of(current_app, request.blueprint) in _LOOKED_UP:
+        asked.credential = _credential()
+        asked.owner = limits.owners.find(asked.credential)
+    if asked.owner is not None:
+        clients.append((AUTHENTICATED, asked.owner))
+    elif asked.credential is None:
+        clients.append(_client())
+    return _count(asked, clients)
+
+
+def count_principal() -> Response | None:
+    """Refuse, before anything is done for them, who sends too much."""
+    asked: _Request | None = g.get("limits")
+    principal = _principal()
+    if asked is None or principal is None:
+        return None
+    if asked.credential is not None and asked.owner != principal:
+        _limits().owners.note(asked.credential, principal)
+    return _count(asked, [(AUTHENTICATED, principal)])
 
 
 def count_as(user_id: int) -> None:
@@ -224,10 +238,30 @@ def count_as(user_id: int) -> None:
     g.counted_user_id = user_id
 
 
-def storage_of(app: Flask) -> FailOpenStorage | None:
+def counters_of(app: Flask) -> Counters | None:
     """The application's counters; None: there are none."""
-    limiter = app.extensions.get(_EXTENSION)
-    return limiter.storage if limiter else None
+    limits: _Limits | None = app.extensions.get(_EXTENSION)
+    return limits.counters if limits else None
+
+
+def _limits() -> _Limits:
+    extension: Any = current_app.extensions[_EXTENSION]
+    return cast(_Limits, extension)
+
+
+def _count(asked: _Request, clients: Iterable[Client]) -> Response | None:
+    """Count the request as theirs, where it was not yet; the refusal, if one of them sent too
+    much."""
+    new = [client for client in clients if client not in asked.counted]
+    if not new:
+        return None
+    counts = _limits().counters.hit(f"{policy.scope}/{key}" for policy, key in new)
+    asked.counted.update(zip(new, counts or (), strict=False))
+    for client in new:
+        if client in asked.counted and asked.counted[client].count > client[0].quota:
+            asked.breached = client
+            return _too_many(client[0])
+    return None
 
 
 def _is_exempt() -> bool:
@@ -235,38 +269,25 @@ def _is_exempt() -> bool:
     return request.method == "OPTIONS" or not is_limited(_rule())
 
 
-def _is_counted_later() -> bool:
-    # Such a view finds the session itself; until then nobody knows for whom to count.
-    return access_of(current_app, request.blueprint) is Access.SESSION
-
-
 def _rule() -> str:
     return request.url_rule.rule if request.url_rule else ""
 
 
-def _policy() -> Policy:
-    if "is_refused_early" in g:
-        return ADDRESS
+def _client() -> Client:
+    """Who asks, as far as that is known now."""
     if _rule() in SIGN_IN_ROUTES:
-        return SIGN_IN
-    return ANONYMOUS if _principal() is None else AUTHENTICATED
+        return SIGN_IN, f"{_rule()} {_address()}"
+    principal = _principal()
+    return (ANONYMOUS, _address_key()) if principal is None else (AUTHENTICATED, principal)
 
 
 def _principal() -> str | None:
     """The token or the user that is known to ask."""
-    if exhausted := g.get("exhausted_principal"):
-        return str(exhausted)
     principal: Principal | None = g.get("principal")
     if principal is not None and principal.token_id is not None:
         return f"token {principal.token_id}"
     user_id = g.get("counted_user_id") if principal is None else principal.user_id
     return None if user_id is None else f"user {user_id}"
-
-
-def _client_key() -> str:
-    if _policy() is SIGN_IN:
-        return f"{_rule()} {_address()}"
-    return _principal() or _address_key()
 
 
 def _address_key() -> str:
@@ -305,26 +326,21 @@ def _finish(response: Response) -> Response:
     """Say how much is left; count what was refused before it was counted, such as a bad token."""
     if _is_exempt():
         return response
-    limiter: Limiter = current_app.extensions[_EXTENSION]
-    policy, limit = _policy(), limiter.current_limit
-    if limit is None:
-        key = [_client_key(), _EARLY_SCOPE if policy is ADDRESS else _SCOPE]
-        is_exceeded = not limiter.limiter.hit(policy.item, *key)
-        limit = RequestLimit(limiter, policy.item, key, is_exceeded, shared=True)
-        response = _too_many(policy) if is_exceeded else response
-    window = limit.window
-    seconds = max(0, math.ceil(window.reset_time - time.time()))
-    if limit.breached:
+    asked: _Request = g.get("limits") or _Request()
+    client = asked.breached or _client()
+    if asked.breached is None:
+        if asked.owner is not None and client != (AUTHENTICATED, asked.owner):
+            _limits().owners.forget(asked.credential)
+        response = _count(asked, [client]) or response
+    counted = asked.counted.get(client)
+    if counted is None:
+        return response
+    policy, _ = client
+    seconds = math.ceil(counted.seconds)
+    if asked.breached is not None:
         seconds = max(1, seconds)
         response.headers["Retry-After"] = str(seconds)
-        _remember_exhausted(window.reset_time)
-    if window.remaining < policy.quota:  # else this request was not counted either
-        response.headers[POLICY_HEADER] = f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}'
-        response.headers[LIMIT_HEADER] = f'"{policy.name}";r={window.remaining};t={seconds}'
+    left = max(0, policy.quota - counted.count)
+    response.headers[POLICY_HEADER] = f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}'
+    response.headers[LIMIT_HEADER] = f'"{policy.name}";r={left};t={seconds}'
     return response
-
-
-def _remember_exhausted(reset_time: float) -> None:
-    credential = _credential()
-    if credential and (principal := _principal()):
-        current_app.extensions[_EXHAUSTED].note(credential, principal, reset_time)

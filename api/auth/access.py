@@ -128,8 +128,7 @@ def _note_error(find: Callable[[], None]) -> None:
 
 
 def _authenticate() -> None:
-    with current_database().looking() as connection:
-        g.principal = read_principal(connection, request, current_settings(), _needed_scope())
+    g.principal = read_principal(current_database(), request, current_settings(), _needed_scope())
 
 
 def _needed_scope() -> Scope:

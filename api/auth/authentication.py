@@ -14,7 +14,7 @@ from api.auth import csrf
 from api.auth.cookies import Cookies
 from api.auth.permissions import UserGrant
 from api.auth.sessions import Session, find_session
-from api.database import Primary
+from api.database import Database, Primary
 from api.errors import Kind, Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -62,7 +62,7 @@ def sends_credentials(request: Request, settings: Settings) -> bool:
 
 
 def read_principal(
-    connection: Primary, request: Request, settings: Settings, needed: Scope
+    database: Database, request: Request, settings: Settings, needed: Scope
 ) -> Principal:
     """Who sends the request.
 
@@ -76,11 +76,13 @@ def read_principal(
     # Not by Werkzeug, which reads `Basic`, too, and falls over what there is no ASCII.
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        return _by_token(connection, token.strip(), settings, needed)
+        with database.looking() as connection:
+            return _by_token(connection, token.strip(), settings, needed)
     cookie_value = request.cookies.get(Cookies.of(settings).session)
     # Sessions rest on the secret key: without it none of them means anything any more.
     if cookie_value and settings.secret_key:
-        return _by_session(connection, cookie_value, request, settings)
+        with database.looking() as connection:
+            return _by_session(connection, cookie_value, request, settings)
     raise _unauthorized("Sign in, or send an API token: `Authorization: Bearer …`.")
 
 

@@ -18,7 +18,7 @@ from actionsight.github.rate_limit.shared import SharedRateLimiter
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import EVENT_BUFFER
 from api import cache_server
-from api.rate_limits import FailOpenStorage
+from api.rate_limits import Counters
 
 pytestmark = pytest.mark.integration
 
@@ -104,7 +104,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> None:
     buffer, draining = EventBuffer(pair.url), EventBuffer(pair.url)
     answers = cache_server.connect(pair.url)
-    limits = FailOpenStorage(f"fail-open+{pair.url}")
+    limits = Counters(pair.url)
     rate_limiter = SharedRateLimiter(limiter.connect(pair.url), "key", GITHUB_LIMITS, None)
 
     def use(number: int) -> None:
@@ -114,7 +114,8 @@ def test_after_a_failover_every_client_goes_to_the_new_primary(pair: Pair) -> No
         assert event.delivery_id == str(number)
         draining.acknowledge([event.entry_id])
         assert answers.set("key", number)
-        assert limits.incr("caller", 60) == number
+        counts = limits.hit(["caller"])
+        assert counts is not None and counts[0].count == number
         acquired = rate_limiter.acquire(Priority.HEAD, str(number), 1.0, list)
         assert isinstance(acquired, Permit | Wait)
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from flask.testing import FlaskClient
 from psycopg import Connection
 from werkzeug.test import TestResponse
 
-from actionsight.api_tokens import create_token
+from actionsight.api_tokens import create_token, revoke_token
 from actionsight.settings import Settings
 from api import cache_server, openapi, rate_limits
 from api.auth import access
@@ -221,15 +220,35 @@ def test_refused_requests_reach_no_view_and_no_database(
     first = ["write", "write", "write", "read"]
     assert transactions == [*first, *["write"] * (few - 1)], "who it is, and what has not changed"
     transactions.clear()
-    assert ask(client, "/stats", token).status_code == 429
-    assert transactions == ["write"], "who it is, and nothing for them"
-    transactions.clear()
     for path in ("/stats", "/workflows", "/metrics"):
         refused = ask(client, path, token, "192.0.2.9")
         assert (refused.status_code, remaining(refused)) == (429, 0)
         assert refused.headers["RateLimit-Policy"] == f'"viewer";q={few};w=60'
-    assert transactions == [], "by now it is known who it is"
+    assert transactions == [], "it is known who it is"
     assert ask(client, "/openapi.json", token).status_code == 200
+
+
+def test_a_stranger_costs_the_database_nothing(
+    marts: Marts, app: Flask, few: int, transactions: list[str]
+) -> None:
+    client = make_client(app)
+    statuses = [ask(client, "/stats").status_code for _ in range(5)]
+    assert statuses == [401, 401, 401, 429, 429]
+    assert transactions == []
+
+
+def test_a_token_that_was_revoked_is_counted_against_the_address_again(
+    marts: Marts, app: Flask, connection: Connection[Any], few: int
+) -> None:
+    token_id, token = create_token(connection, "laptop")
+    client = make_client(app)
+    for left in (4, 3):
+        assert remaining(ask(client, "/stats", token)) == left
+    revoke_token(connection, token_id)
+    for left in (2, 1):
+        response = ask(client, "/stats", token)
+        assert (response.status_code, remaining(response)) == (401, left)
+        assert response.headers["RateLimit-Policy"] == '"stranger";q=3;w=60'
 
 
 def test_who_is_over_the_limit_is_known_again_once_the_quota_is_back(
@@ -240,9 +259,6 @@ def test_who_is_over_the_limit_is_known_again_once_the_quota_is_back(
     assert statuses[-1] == 429
     (key,) = counters(server)
     server.delete(key)
-    app.extensions[rate_limits._EXHAUSTED].note(b"another", "user 1", 0)
-    for credential, (caller, _) in app.extensions[rate_limits._EXHAUSTED]._principals.items():
-        app.extensions[rate_limits._EXHAUSTED].note(credential, caller, time.time() - 1)
     assert ask(client, "/stats", token).status_code == 200
 
 
@@ -390,9 +406,9 @@ def test_while_the_server_is_away_requests_pass_and_are_counted_and_logged_once(
                 assert response.status_code == status
                 assert "RateLimit" not in response.headers
                 assert "Retry-After" not in response.headers
-        storage = rate_limits.storage_of(app)
-        assert storage is not None
-        assert storage.outage.failure_count >= 20
+        counted = rate_limits.counters_of(app)
+        assert counted is not None
+        assert counted.outage.failure_count >= 20
     told = [record.getMessage() for record in caplog.records if "limit" in record.getMessage()]
     assert len(told) == 1
     assert "hunter2" not in caplog.text
@@ -402,12 +418,12 @@ def test_a_server_that_comes_back_counts_again(
     marts: Marts, app: Flask, token: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = make_client(app)
-    storage = rate_limits.storage_of(app)
-    assert storage is not None
-    storage.outage.note(redis.ConnectionError("gone"))
+    counted = rate_limits.counters_of(app)
+    assert counted is not None
+    counted.outage.note(redis.ConnectionError("gone"))
     assert "RateLimit" not in ask(client, "/stats", token).headers, "it is left alone for a moment"
     monkeypatch.setattr(cache_server, "PAUSE_SECONDS", 0)
-    storage.outage.note(redis.ConnectionError("gone, and back"))
+    counted.outage.note(redis.ConnectionError("gone, and back"))
     assert remaining(ask(client, "/stats", token)) == few - 1
 
 

@@ -32,6 +32,6 @@ def application(settings: Settings) -> Generator[Flask]:
     if buffer := app.extensions["event_buffer"]:
         buffer.close()
     flights.flights_of(app).close()
-    for of_cache_server in (cache.store_of(app), rate_limits.storage_of(app)):
+    for of_cache_server in (cache.store_of(app), rate_limits.counters_of(app)):
         if of_cache_server:
             of_cache_server.close()
