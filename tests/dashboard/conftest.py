@@ -1,17 +1,17 @@
 """Fixtures: the page on the real application with seeded marts, in a real browser that reaches this
 machine alone.
 
-They live as long as a module: Playwright's loop runs meanwhile, and other tests have loops of their
-own.
+All of this folder share one server, one store and one browser. They live as long as the folder's
+tests: Playwright's loop runs meanwhile, and other tests have loops of their own.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from actionsight.database import connect
 from actionsight.loopback import HOST
@@ -22,27 +22,45 @@ from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.marts import Marts, make_marts
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET, with_sign_in
-from tests.api.sign_in.test_browser import served
-from tests.dashboard.history import seed
-from tests.support.chromium import ARGUMENTS, find_chromium
+from tests.dashboard.history import SPARE, VAULT, WIDGETS, seed
+from tests.support.browser import chromium
 from tests.support.installation import settings_of
 from tests.support.services import Databases
+from tests.support.wsgi import served
 
-# Of a machine that does much else.
-PATIENCE_MILLISECONDS = 20_000
 AXE = ROOT / "dashboard/node_modules/axe-core/axe.min.js"
+COLLECTOR = "ghp_of_the_collector"
+OPERATOR_ID = 9_000
+# An outsider, a reader, a maintainer and an operator.
+ADA, RITA, MAX, OSCAR = "ada", "rita", "max", "oscar"
+EVE = "eve"  # who comes and goes
 
 
-@pytest.fixture(scope="module")
-def site(postgres_server: Databases) -> Iterator[str]:
-    """The address of an installation with a history; Ada may sign in."""
+@dataclass(frozen=True)
+class Site:
+    """An installation with a history, and its address."""
+
+    root: str
+    database_url: str
+
+
+@pytest.fixture(scope="package")
+def site(postgres_server: Databases) -> Iterator[Site]:
     if not views.is_built() or not AXE.exists():
         pytest.skip("the page is not built: npm's registry could not be reached")
     world = World()
-    world.people.add_user("ada", user_id=1001)
+    world.add_repository("acme/widgets", repository_id=WIDGETS)
+    world.add_repository("acme/vault", repository_id=VAULT, visibility="private")
+    world.add_repository("acme/spare", repository_id=SPARE, visibility="private")
+    world.people.install("acme")
+    world.people.add_user(ADA, user_id=1001)
+    world.people.add_user(EVE, {"acme/vault": "read"}, user_id=1004)
+    world.people.add_user(RITA, {"acme/vault": "read"}, user_id=1002)
+    world.people.add_user(MAX, {"acme/vault": "maintain", "acme/spare": "maintain"}, user_id=1003)
+    world.people.add_user(OSCAR, user_id=OPERATOR_ID)
     with (
         postgres_server.reused(make_marts) as database,
-        serving(world) as github,
+        serving(world, token=COLLECTOR) as github,
         socket.create_server((HOST, 0)) as listening,
     ):
         root = f"http://{HOST}:{listening.getsockname()[1]}"
@@ -50,34 +68,47 @@ def site(postgres_server: Databases) -> Iterator[str]:
         url = database.emptied()
         with connect(url, autocommit=True) as connection:
             seed(Marts(connection))
-        settings = replace(with_sign_in(settings_of(url), github.url), public_url=root)
+        settings = replace(
+            with_sign_in(settings_of(url), github.url),
+            public_url=root,
+            github_token=COLLECTOR,
+            operators=(OPERATOR_ID,),
+        )
         with app_of(settings) as app, served(app, listening):
-            yield root
+            yield Site(root, url)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MILLISECONDS)
-    program = find_chromium()
-    if program is None:
-        pytest.skip("no chromium on this machine (Debian and Ubuntu: the package chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, site: str) -> BrowserContext:
-    """Ada's browser, by the page's own button."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    page.goto(f"{site}/app/")
-    page.get_by_role("button", name="Sign in with GitHub").click()
-    page.get_by_role("button", name="Sign in as ada").click()
-    page.get_by_role("heading", name="Overview").wait_for()
-    page.close()
-    return context
+def sign_in(page: Page, login: str) -> None:
+    """By the page's own button, and back to where it was."""
+    page.get_by_role("button", name="Sign in with GitHub").first.click()
+    page.get_by_role("button", name=f"Sign in as {login}").click()
+    page.get_by_label("person and preferences").wait_for()
+
+
+@pytest.fixture(scope="package")
+def person(browser: Browser, site: Site) -> Callable[[str], BrowserContext]:
+    """Somebody's browser, signed in once."""
+    contexts: dict[str, BrowserContext] = {}
+
+    def browser_of(login: str) -> BrowserContext:
+        if login not in contexts:
+            context = browser.new_context(
+                viewport={"width": 1280, "height": 800}, reduced_motion="reduce"
+            )
+            page = context.new_page()
+            page.goto(f"{site.root}/app/")
+            sign_in(page, login)
+            page.close()
+            contexts[login] = context
+        return contexts[login]
+
+    return browser_of
 
 
 @dataclass
@@ -111,6 +142,7 @@ class Watched:
             lambda request: (
                 complain(request.url)
                 if urlsplit(request.url).netloc not in ("", urlsplit(self.root).netloc)
+                and not request.is_navigation_request()  # to sign in
                 else None
             ),
         )
@@ -131,14 +163,26 @@ class Watched:
 
 
 @pytest.fixture
-def tab(signed_in: BrowserContext, site: str) -> Iterator[Watched]:
-    page = signed_in.new_page()
-    watched = Watched(page, site)
-    yield watched
-    page.close()
-    assert watched.complaints == []
+def tab_of(site: Site) -> Iterator[Callable[..., Watched]]:
+    """A tab of somebody's browser; where it complained, the test fails."""
+    opened: list[Watched] = []
+
+    def open_in(context: BrowserContext, *refused: int) -> Watched:
+        opened.append(Watched(context.new_page(), site.root, refused=set(refused)))
+        return opened[-1]
+
+    yield open_in
+    for tab in opened:
+        tab.page.close()
+    assert [complaint for tab in opened for complaint in tab.complaints] == []
 
 
-@pytest.fixture(scope="module")
-def axe(site: str) -> str:
+@pytest.fixture
+def tab(tab_of: Callable[..., Watched], person: Callable[[str], BrowserContext]) -> Watched:
+    """A tab of the outsider's."""
+    return tab_of(person(ADA))
+
+
+@pytest.fixture(scope="package")
+def axe(site: Site) -> str:
     return AXE.read_text(encoding="utf-8")

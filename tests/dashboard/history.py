@@ -1,12 +1,14 @@
-"""A history that ends now: a workflow that is red and got slower, a flaky job, a failed run."""
+"""A history that ends now: a workflow that is red and got slower, a flaky job, a failed run; and a
+private repository that few may see."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.api.marts import Marts
 
-BUILD, DOCS = 11, 12
-MINE = 900
+WIDGETS, VAULT, SPARE = 1, 2, 3
+BUILD, DOCS, SECRET = 11, 12, 21
+MINE, HIDDEN = 900, 700
 DAYS = 27
 SLOWER_FROM, RED_FROM = 18, 25
 
@@ -18,9 +20,14 @@ def seed(marts: Marts) -> None:
     def day(number: int, hour: int = 0) -> str:
         return f"{now - timedelta(days=DAYS - number) + timedelta(hours=hour):%Y-%m-%d %H:%M}"
 
-    marts.repository(1, "acme/widgets", visibility="public", observed_until=datetime.now(UTC))
-    marts.workflow(BUILD, 1, "Build")
-    marts.workflow(DOCS, 1, "Docs")
+    observed = {"observed_until": datetime.now(UTC), "newest_observation_at": datetime.now(UTC)}
+    marts.repository(WIDGETS, "acme/widgets", visibility="public", **observed)
+    marts.repository(VAULT, "acme/vault", visibility="private", **observed)
+    marts.workflow(BUILD, WIDGETS, "Build")
+    marts.workflow(DOCS, WIDGETS, "Docs")
+    marts.workflow(SECRET, VAULT, "Secret build")
+    _run(marts, HIDDEN, SECRET, day(20), 60, display_title="Hidden change")
+    _job(marts, 7001, HIDDEN, "hidden job", day(20), 60, "success")
     for number in range(DAYS):
         is_red = number >= RED_FROM
         seconds = 900 if number >= SLOWER_FROM else 600
@@ -72,6 +79,17 @@ def seed(marts: Marts) -> None:
         _job(marts, job_id, MINE, name, day(DAYS - 1, 2), 300 + number, conclusion)
         marts.step(job_id, 1, "Set up job", duration_seconds=10)
         marts.step(job_id, 3, "pytest", conclusion=conclusion, duration_seconds=280)
+    for hour in range(24):
+        marts.runner_hour(
+            WIDGETS,
+            ["ubuntu-latest"],
+            day(DAYS - 1, hour),
+            job_count=hour,
+            longest_queue_seconds=60 * hour,
+            busy_seconds=600 * hour,
+            peak_jobs=hour // 4,
+            peak_queued=hour // 8,
+        )
     marts.add_up_days()
     marts.add_up_job_days()
 
@@ -94,6 +112,7 @@ def _job(
 ) -> None:
     created = datetime.fromisoformat(at).replace(tzinfo=UTC)
     started = created + timedelta(seconds=30)
+    minutes = -(-seconds // 60)
     marts.job(
         job_id,
         run_id,
@@ -107,6 +126,14 @@ def _job(
         queue_seconds=30,
         runner_name="r1",
         labels=["ubuntu-latest"],
+        runner_class="linux",
+        billable_minutes=minutes,
+        self_hosted_minutes=0,
+        unknown_minutes=0,
+        wasted_minutes=0,
+        estimated_cost_usd=minutes * 0.006,
+        list_price_usd=minutes * 0.006,
+        cost_day=started.date(),
         failed_step_number=3 if conclusion == "failure" else None,
         failed_step_name="pytest" if conclusion == "failure" else None,
     )

@@ -14,13 +14,18 @@ from tests.support.ports import free_port
 
 
 @contextmanager
-def served(application: str, environment: Mapping[str, str], log_file: Path) -> Generator[int]:
+def served(
+    application: str, environment: Mapping[str, str], log_file: Path, port: int | None = None
+) -> Generator[int]:
     """Serve `module:application` for the length of the context; gives the port on loopback.
+
+    Args:
+        port: where, if the application must know its own address; None: wherever is room.
 
     Raises:
         ProcessError: it did not start.
     """
-    port = free_port()
+    port = port or free_port()
     # What it writes lies beside its log, never in the data folder of somebody's installation.
     own = {"ACTIONSIGHT_DATA_DIR": str(log_file.parent)}
     process = Process(

@@ -1,6 +1,5 @@
 // Where one is: the address alone, by the browser's own Navigation API.
 
-import { fromGitHub } from "./addresses";
 import { withFilter } from "./filter";
 
 export type ViewName =
@@ -39,6 +38,8 @@ class Router {
     const onNavigate = (event: NavigateEvent): void => {
       const to = new URL(event.destination.url);
       if (!event.canIntercept || event.downloadRequest !== null || event.formData) return;
+      // Whoever loads the page again wants a new one.
+      if (event.navigationType === "reload") return;
       if (!to.pathname.startsWith("/app/")) return;
       // A change of the filter leaves the reader where they are.
       const isSameView = to.pathname === this.url.pathname;
@@ -55,8 +56,13 @@ class Router {
   // GitHub's addresses are ours after `/app`.
   #come(to: URL): void {
     this.url = to;
-    const alias = this.view === undefined && fromGitHub(to.pathname.slice("/app".length));
-    if (alias) this.go(alias, "replace");
+    if (this.view === undefined) void this.#comeFromGitHub(to);
+  }
+
+  async #comeFromGitHub(to: URL): Promise<void> {
+    const { fromGitHub } = await import("./addresses");
+    const alias = fromGitHub(to.pathname.slice("/app".length));
+    if (alias && this.url === to) this.go(alias, "replace");
   }
 
   go(address: string, history: "push" | "replace" = "push"): void {

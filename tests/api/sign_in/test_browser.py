@@ -1,16 +1,16 @@
 """The whole way in a real browser, which has its own opinion of cookies, origins and redirects."""
 
 import json
+import re
 import socket
-import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
-from werkzeug.serving import WSGIRequestHandler, make_server
+from playwright import sync_api
+from playwright.sync_api import Page, expect
 from werkzeug.wrappers import Response
 
 from actionsight.loopback import HOST
@@ -20,38 +20,26 @@ from github_standin.server.server import Server
 from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET
-from tests.support.chromium import Page, browsing, find_chromium
+from tests.support.browser import chromium
+from tests.support.wsgi import served
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
-
-PROGRAM = find_chromium()
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.skipif(
-        PROGRAM is None,
-        reason="no chromium on this machine (Debian and Ubuntu: the package chromium)",
-    ),
-]
+pytestmark = pytest.mark.integration
 
 # As a page's button would do it: sent as the browser sends forms.
-FORM = """
+FORM = """(action) => {
     const form = document.createElement("form");
     form.method = "post";
-    form.action = %s;
+    form.action = action;
     document.body.append(form);
     form.submit();
-"""
-BODY = "JSON.parse(document.body.innerText)"
-ASK = 'fetch(%s, {credentials: "include"}).then(answer => answer.json())'
-SIGN_OUT = """
-    fetch(%s, {
-        method: "POST",
-        credentials: "include",
-        headers: {[(%s).csrf_header]: (%s).csrf_token},
-    }).then(answer => answer.status)
-"""
-CAN_READ = 'fetch(%s, {credentials: "include"}).then(() => true, () => false)'
+}"""
+ASK = "(url) => fetch(url, {credentials: 'include'}).then((answer) => answer.json())"
+SIGN_OUT = """([url, me]) => fetch(url, {
+    method: "POST",
+    credentials: "include",
+    headers: {[me.csrf_header]: me.csrf_token},
+}).then((answer) => answer.status)"""
+CAN_READ = "(url) => fetch(url, {credentials: 'include'}).then(() => true, () => false)"
 
 
 @dataclass
@@ -66,30 +54,6 @@ class Site:
     github: Server
 
 
-class _Quiet(WSGIRequestHandler):
-    """Logs no addresses: they hold codes and states."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def served(app: "WSGIApplication", listening: socket.socket) -> Generator[None]:
-    """Let an application answer at a socket for the length of the context."""
-    host, port = listening.getsockname()
-    server = make_server(
-        host, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno()
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def site(settings: Settings, world: World, github: Server) -> Iterator[Site]:
     page = Response("<title>Frontend</title>", mimetype="text/html")
@@ -102,44 +66,45 @@ def site(settings: Settings, world: World, github: Server) -> Iterator[Site]:
             yield Site(root, frontend, github)
 
 
+@pytest.fixture(scope="module")
+def program() -> Iterator[sync_api.Browser]:
+    with chromium() as program:
+        yield program
+
+
 @pytest.fixture
-def page() -> Iterator[Page]:
-    assert PROGRAM is not None
-    with browsing(PROGRAM) as page:
-        yield page
+def page(program: sync_api.Browser) -> Iterator[Page]:
+    """A tab of a browser with nothing stored."""
+    with program.new_context() as context:
+        yield context.new_page()
 
 
-def submit(page: Page, url: str) -> None:
-    """Send an empty form from the page that is there."""
-    page.evaluate(FORM % json.dumps(url))
+def body(page: Page) -> Any:
+    """What an answer in JSON says, which the browser shows."""
+    return json.loads(page.locator("body").inner_text())
 
 
-def click(page: Page, name: str) -> None:
-    """Click the button whose text begins so, once it is there."""
-    button = (
-        "[...document.querySelectorAll('button')]"
-        f".find(button => button.innerText.startsWith({json.dumps(name)}))"
-    )
-    page.wait_until(f"{button} !== undefined")
-    page.evaluate(f"{button}.click()")
+def cookies(page: Page) -> dict[str, Any]:
+    """All cookies of the browser by name, with their attributes."""
+    return {cookie.get("name", ""): cookie for cookie in page.context.cookies()}
 
 
 def sign_in(page: Page, site: Site, origin: str) -> None:
     """From a page of this origin, by GitHub's page, to GET /me."""
-    page.open(f"{origin}/healthz")
-    submit(page, f"{site.root}/login")
-    click(page, "Sign in as ada")
-    page.wait_until_at(f"{site.root}/me")
+    page.goto(f"{origin}/healthz")
+    page.evaluate(FORM, f"{site.root}/login")
+    page.get_by_role("button", name="Sign in as ada").click()
+    expect(page).to_have_url(f"{site.root}/me")
 
 
 @pytest.mark.parametrize("begins_at", ["root", "frontend"])
 def test_a_person_signs_in_by_a_click(page: Page, site: Site, begins_at: str) -> None:
     sign_in(page, site, getattr(site, begins_at))
-    assert page.evaluate(BODY)["login"] == "ada"
-    cookies = page.cookies()
-    assert set(cookies) == {"session", "csrf"}, "the cookie of the sign-in is taken away"
-    assert cookies["session"]["httpOnly"] and not cookies["csrf"]["httpOnly"]
-    assert {cookie["sameSite"] for cookie in cookies.values()} == {"Lax"}
+    assert body(page)["login"] == "ada"
+    found = cookies(page)
+    assert set(found) == {"session", "csrf"}, "the cookie of the sign-in is taken away"
+    assert found["session"]["httpOnly"] and not found["csrf"]["httpOnly"]
+    assert {cookie["sameSite"] for cookie in found.values()} == {"Lax"}
     assert "session=" not in page.evaluate("document.cookie")
 
 
@@ -147,35 +112,33 @@ def test_where_the_page_is_not_built_the_home_page_signs_a_person_in_and_out(
     page: Page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard, "BUNDLE", tmp_path)
-    page.open(f"{site.root}/")
-    click(page, "Sign in with GitHub")
-    click(page, "Sign in as ada")
-    page.wait_until_at(f"{site.root}/")
-    page.wait_until("document.getElementById('login').innerText === 'ada'")
-    click(page, "Sign out")
-    page.wait_until("document.getElementById('signed-out').hidden === false")
-    assert page.cookies() == {}
+    page.goto(f"{site.root}/")
+    page.get_by_role("button", name="Sign in with GitHub").click()
+    page.get_by_role("button", name="Sign in as ada").click()
+    expect(page).to_have_url(f"{site.root}/")
+    expect(page.locator("#login")).to_have_text("ada")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.locator("#signed-out")).to_be_visible()
+    assert cookies(page) == {}
 
 
 def test_a_frontend_asks_who_is_there_and_signs_them_out(page: Page, site: Site) -> None:
     sign_in(page, site, site.frontend)
-    page.open(f"{site.frontend}/")
-    me = page.evaluate(ASK % json.dumps(f"{site.root}/me"))
+    page.goto(f"{site.frontend}/")
+    me = page.evaluate(ASK, f"{site.root}/me")
     assert me["login"] == "ada"
-    logout = json.dumps(f"{site.root}/logout")
-    assert page.evaluate(SIGN_OUT % (logout, json.dumps(me), json.dumps(me))) == 204
-    assert page.evaluate(ASK % json.dumps(f"{site.root}/me"))["status"] == 401
-    assert page.cookies() == {}
+    assert page.evaluate(SIGN_OUT, [f"{site.root}/logout", me]) == 204
+    assert page.evaluate(ASK, f"{site.root}/me")["status"] == 401
+    assert cookies(page) == {}
 
 
 def test_a_person_who_refuses_is_told_so(page: Page, site: Site) -> None:
-    page.open(f"{site.root}/healthz")
-    submit(page, f"{site.root}/login")
-    click(page, "Refuse")
-    page.wait_until(f"location.href.startsWith({json.dumps(site.root + CALLBACK)})")
-    page.wait_until("document.readyState === 'complete'")
-    assert "You refused at GitHub" in page.evaluate(BODY)["detail"]
-    assert "session" not in page.cookies()
+    page.goto(f"{site.root}/healthz")
+    page.evaluate(FORM, f"{site.root}/login")
+    page.get_by_role("button", name="Refuse").click()
+    expect(page).to_have_url(re.compile(re.escape(site.root + CALLBACK)))
+    assert "You refused at GitHub" in body(page)["detail"]
+    assert "session" not in cookies(page)
 
 
 def test_a_page_of_another_origin_reads_nothing_and_signs_nobody_in_or_out(
@@ -184,12 +147,12 @@ def test_a_page_of_another_origin_reads_nothing_and_signs_nobody_in_or_out(
     """Even one on the same host, to which the browser sends the cookies."""
     sign_in(page, site, site.root)
     elsewhere = f"{site.github.url}/meta"
-    page.open(elsewhere)
-    assert page.evaluate(CAN_READ % json.dumps(f"{site.root}/me")) is False
+    page.goto(elsewhere)
+    assert page.evaluate(CAN_READ, f"{site.root}/me") is False
     for path in ("/logout", "/login"):
-        page.open(elsewhere)
-        submit(page, site.root + path)
-        page.wait_until_at(site.root + path)
-        assert page.evaluate(BODY)["status"] == 403
-    page.open(f"{site.root}/me")
-    assert page.evaluate(BODY)["login"] == "ada"
+        page.goto(elsewhere)
+        page.evaluate(FORM, site.root + path)
+        expect(page).to_have_url(site.root + path)
+        assert body(page)["status"] == 403
+    page.goto(f"{site.root}/me")
+    assert body(page)["login"] == "ada"
