@@ -2,7 +2,6 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
 const API = "http://127.0.0.1:8000";
-
 export default defineConfig({
   base: "/app/",
   plugins: [svelte()],
@@ -14,7 +13,13 @@ export default defineConfig({
     cssTarget: ["chrome124", "firefox125", "safari17.5"],
     // An inline file would need a laxer policy.
     assetsInlineLimit: 0,
+    // One style sheet: a list of which comes with which would weigh more than it spares.
+    cssCodeSplit: false,
     modulePreload: { polyfill: false },
+    // What the frame needs comes as one file, which compresses better than many.
+    rolldownOptions: {
+      output: { codeSplitting: { groups: [{ name: "page", test: /\/src\/App\.svelte$/ }] } },
+    },
   },
   server: {
     // The API answers under this name alone, and cookies do not know ports.

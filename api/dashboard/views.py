@@ -1,15 +1,18 @@
 """GET /app/: the page as `make setup` built it (`dashboard/`), under a strict policy."""
 
+import gzip
 import sys
+from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, request, send_from_directory
 
 from api.current import current_settings
 from api.endpoints import endpoint
 from api.errors import Problem
+from api.responses import GZIP
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -67,8 +70,18 @@ def get_page_at(view: str) -> Response:  # noqa: ARG001 its script reads the add
 def get_page_asset(name: str) -> Response:
     """Its name carries a hash of what it holds, so it is kept for a year."""
     file = send_from_directory(BUNDLE / "assets", name, conditional=False, etag=False)
+    if GZIP in request.accept_encodings:
+        file.close()
+        file = Response(_compressed(BUNDLE / "assets" / name), mimetype=file.mimetype)
+        file.headers["Content-Encoding"] = GZIP
+    file.vary.add("Accept-Encoding")
     file.headers["Cache-Control"] = _IMMUTABLE
     return file
+
+
+@lru_cache(maxsize=64)
+def _compressed(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), mtime=0)
 
 
 def _page() -> Response:

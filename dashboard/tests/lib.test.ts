@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromGitHub, fromPasted, isAt } from "../src/lib/addresses.ts";
 import { factsOf, lasted } from "../src/lib/evidence.ts";
-import { chipsOf, queryOf, withFilter } from "../src/lib/filter.ts";
+import { chipsOf, queryOf, rangeUnderstood, withFilter } from "../src/lib/filter.ts";
 import * as format from "../src/lib/format.ts";
 import { layOut, prefixOf, type Job } from "../src/lib/waterfall.ts";
 
@@ -42,6 +42,16 @@ test("an address asks the API in the API's own words", () => {
   );
 });
 
+test("a range ends with its last day or now, and long ones are told by week", () => {
+  const now = Date.parse("2026-02-20T12:00:00Z");
+  const range = rangeUnderstood({ from: "2026-02-01", to: "2026-02-20" }, now);
+  assert.deepEqual([range?.to, range?.bucket], [new Date(now), "day"]);
+  const past = rangeUnderstood({ from: "2026-01-01", to: "2026-01-31" }, now);
+  assert.equal(past?.to.toISOString(), "2026-02-01T00:00:00.000Z");
+  assert.equal(rangeUnderstood({ from: "2026-01-01", to: "2026-02-20" }, now)?.bucket, "week");
+  assert.equal(rangeUnderstood({}, now), undefined);
+});
+
 test("numbers are read as people read them", () => {
   const { duration, percent, money, points, term } = format;
   assert.deepEqual([null, 0, 59.6, 61, 3725, 90_000].map(duration), [
@@ -55,6 +65,10 @@ test("numbers are read as people read them", () => {
   assert.deepEqual([null, 0, 0.023, 0.71, 1].map(percent), ["–", "0 %", "2.3 %", "71 %", "100 %"]);
   assert.deepEqual([null, 0.4, 412.4].map(money), ["–", "$0.40", "$412"]);
   assert.deepEqual([points(-0.07), points(0.125)], ["7.0 pp", "13 pp"]);
+  assert.deepEqual(
+    [format.changeOf(13, 10), format.changeOf(5, 10), format.changeOf(185, 0.5)],
+    ["+30 %", "−50 %", "370 times"],
+  );
   assert.equal(term("success_duration_p50_seconds", 61), "1 m 01 s");
   assert.equal(format.moment("2026-09-12T14:05:00Z", "UTC"), "12 Sept 14:05");
 });

@@ -1,8 +1,10 @@
 """GET /app/: how the page is served. What it shows, tests/dashboard asks in a browser."""
 
+import gzip
 from pathlib import Path
 
 import pytest
+from werkzeug.test import Client
 
 from api.dashboard import views
 from tests.api.client import ValidatingClient
@@ -48,6 +50,13 @@ def test_assets_are_kept_for_a_year_and_nothing_else_is_an_asset(
     with client.get(f"/app/assets/{SCRIPT}") as script:
         assert script.status_code == 200 and script.mimetype == "text/javascript"
         assert script.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert "Content-Encoding" not in script.headers
+    # Our own client reads no compressed body.
+    packed = Client(client.application).get(
+        f"/app/assets/{SCRIPT}", headers={"Accept-Encoding": "br, gzip"}
+    )
+    assert packed.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in packed.vary
+    assert packed.mimetype == "text/javascript" and gzip.decompress(packed.data) == b"export {};"
     for name in ("index-0000.js", "..%2Fsecret", "%2e%2e%2fsecret"):
         answer = client.get(f"/app/assets/{name}")
         assert answer.status_code == 404 or answer.data == (bundle / "index.html").read_bytes()

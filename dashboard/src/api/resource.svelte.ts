@@ -18,11 +18,14 @@ export class Resource<T> {
   answeredAt = $state<Date>();
   // The address that was asked, which is also the one for scripts.
   url = $state<string>();
+  // Whether the last answer was to the same question as the one before.
+  isAskedAgain = false;
   again: () => void = () => {};
 
   take({ data, error, response }: Answered<T>): void {
     this.isLoading = false;
     this.isAway = false;
+    this.isAskedAgain = this.data !== undefined && this.url === response.url;
     this.url = response.url;
     if (response.status === 401) return session.end();
     if (data === undefined) {

@@ -52,6 +52,25 @@ export function rangeOf(search: URLSearchParams): Query {
     : { period: search.get("period") ?? DEFAULT_PERIOD };
 }
 
+// By day one narrows down; weeks cancel what weekdays do.
+const MOST_DAYS = 35;
+const DAY = 86_400_000;
+
+export interface Range {
+  from: Date;
+  to: Date;
+  bucket: "day" | "week";
+}
+
+// What an answer understood as its range: a day of the filter is whole, an instant is none.
+export function rangeUnderstood(filter: unknown, now = Date.now()): Range | undefined {
+  const { from, to } = (filter ?? {}) as { from?: string; to?: string };
+  if (!from || !to) return undefined;
+  const end = Math.min(Date.parse(to) + (to.length === 10 ? DAY : 0), now);
+  const bucket = end - Date.parse(from) > MOST_DAYS * DAY ? "week" : "day";
+  return { from: new Date(from), to: new Date(end), bucket };
+}
+
 export function isCompared(search: URLSearchParams): boolean {
   return search.get("compare") !== "none";
 }

@@ -43,6 +43,13 @@ export function points(difference: number): string {
   return `${Math.abs(difference * 100).toFixed(Math.abs(difference) < 0.1 ? 1 : 0)} pp`;
 }
 
+// How much more or less; of next to nothing a percentage says nothing.
+export function changeOf(now: number, before: number): string {
+  const times = now / before;
+  if (times >= 10) return `${Math.round(times)} times`;
+  return `${times >= 1 ? "+" : "−"}${percent(Math.abs(times - 1))}`;
+}
+
 export function money(usd: number | null | undefined): string {
   if (usd === null || usd === undefined) return NOTHING;
   return `$${usd.toLocaleString("en", {

@@ -4,23 +4,27 @@ export const THEMES = ["system", "light", "dark"] as const;
 export const ZONES = ["local", "UTC"] as const;
 
 class Preferences {
-  theme = $state(read("theme", THEMES));
-  zone = $state(read("zone", ZONES));
+  theme = $state.raw(known(localStorage.getItem("theme"), THEMES));
+  zone = $state.raw(known(localStorage.getItem("zone"), ZONES));
 
   get timeZone(): string | undefined {
     return this.zone === "UTC" ? "UTC" : undefined;
   }
 
+  choose(name: "theme" | "zone", value: string): void {
+    if (name === "theme") this.theme = known(value, THEMES);
+    else this.zone = known(value, ZONES);
+    localStorage.setItem(name, value);
+    this.apply();
+  }
+
   apply(): void {
     document.documentElement.dataset["theme"] = this.theme;
-    localStorage.setItem("theme", this.theme);
-    localStorage.setItem("zone", this.zone);
   }
 }
 
-function read<T extends string>(name: string, known: readonly T[]): T {
-  const kept = localStorage.getItem(name);
-  return known.find((each) => each === kept) ?? (known[0] as T);
+function known<T extends string>(value: string | null, values: readonly T[]): T {
+  return values.find((each) => each === value) ?? (values[0] as T);
 }
 
 export const preferences = new Preferences();

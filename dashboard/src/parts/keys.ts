@@ -3,19 +3,6 @@
 import { isCompared } from "../lib/filter";
 import { router } from "../lib/router.svelte";
 
-export const KEYS: [string, string][] = [
-  ["/", "search"],
-  ["g then o, f, r, c, e, m", "Overview, Flaky jobs, Runners, Costs, Explore, Repositories"],
-  ["j, k", "next and previous row"],
-  ["Enter", "open it"],
-  ["← →", "fold and unfold a job of a run"],
-  ["[ ]", "previous and next attempt, or run of the workflow"],
-  ["s", "the jobs of a run by duration"],
-  ["t", "charts as tables"],
-  ["c", "compare with the period before"],
-  ["?", "this list"],
-  ["Esc", "close"],
-];
 const PLACES: Record<string, string> = {
   o: "/app/",
   f: "/app/flaky",
