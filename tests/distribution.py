@@ -17,7 +17,7 @@ LONGEST = (
     "tests/actionsight/local/",
 )
 # What takes seconds to make is made once, where one worker has all files that share it: marts that
-# dbt built, and an installation after `actionsight sync`.
+# dbt built, an installation after `actionsight sync`, and a site with people in a browser.
 SHARING = {
     "marts": (
         "tests/transform/",
@@ -28,6 +28,7 @@ SHARING = {
         "tests/api/test_real_marts.py",
         "tests/contract/",
     ),
+    "site": ("tests/dashboard/",),
     "installation": (
         "tests/end_to_end/test_levels.py",
         "tests/end_to_end/test_sync.py",
