@@ -26,7 +26,7 @@ from benchmarks.store import generated_store
 from github_standin.server.server import serving
 from github_standin.world.world import World
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET, with_sign_in
-from tests.support.browser import chromium
+from tests.support.browser import MISSING, chromium, find_chromium
 from tests.support.generated_marts import Size
 from tests.support.granian import served
 from tests.support.installation import settings_of
@@ -57,7 +57,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="keeps the history for the next time")
     arguments = parser.parse_args()
-    with site(arguments.folder) as measured, chromium() as browser:
+    program = find_chromium()
+    if program is None:
+        parser.error(MISSING)
+    with site(arguments.folder) as measured, chromium(program) as browser:
         _measure(measured, browser, arguments.rounds)
 
 

@@ -23,7 +23,7 @@ from tests.api.client import app_of
 from tests.api.marts import Marts, make_marts
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET, with_sign_in
 from tests.dashboard.history import SPARE, VAULT, WIDGETS, seed
-from tests.support.browser import chromium
+from tests.support.browser import MISSING, chromium, find_chromium
 from tests.support.installation import settings_of
 from tests.support.services import Databases
 from tests.support.wsgi import served
@@ -80,7 +80,10 @@ def site(postgres_server: Databases) -> Iterator[Site]:
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    with chromium() as browser:
+    path = find_chromium()
+    if path is None:
+        pytest.skip(MISSING)
+    with chromium(path) as browser:
         yield browser
 
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -23,15 +22,20 @@ ARGUMENTS = [
 PATIENCE_MILLISECONDS = 20_000
 
 
+MISSING = "no chromium on this machine (Debian and Ubuntu: the package chromium)"
+
+
+def find_chromium() -> str | None:
+    """The program, if this machine has one."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @contextmanager
-def chromium() -> Generator[Browser]:
-    """A browser without a window; a test is skipped where there is none.
+def chromium(program: str) -> Generator[Browser]:
+    """A browser without a window.
 
     No loop of asyncio can run in this thread meanwhile: Playwright's does.
     """
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        pytest.skip("no chromium on this machine (Debian and Ubuntu: the package chromium)")
     expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)

@@ -20,7 +20,7 @@ from github_standin.server.server import Server
 from github_standin.world.world import World
 from tests.api.client import app_of
 from tests.api.sign_in.browser import CALLBACK, CLIENT_ID, CLIENT_SECRET
-from tests.support.browser import chromium
+from tests.support.browser import MISSING, chromium, find_chromium
 from tests.support.wsgi import served
 
 pytestmark = pytest.mark.integration
@@ -68,7 +68,10 @@ def site(settings: Settings, world: World, github: Server) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def program() -> Iterator[sync_api.Browser]:
-    with chromium() as program:
+    path = find_chromium()
+    if path is None:
+        pytest.skip(MISSING)
+    with chromium(path) as program:
         yield program
 
 
