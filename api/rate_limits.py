@@ -30,7 +30,7 @@ from flask import Flask, Response, current_app, g, request
 
 from actionsight.settings import Settings
 from api.auth.access import Access, access_of
-from api.auth.authentication import Principal
+from api.auth.authentication import Principal, bearer_token
 from api.auth.cookies import Cookies
 from api.cache_server import Outage, connect
 from api.current import current_settings
@@ -296,9 +296,7 @@ def _address_key() -> str:
 
 def _credential() -> bytes | None:
     """A digest of what says who asks."""
-    authorization = request.authorization
-    text = authorization.token if authorization else None
-    text = text or request.cookies.get(Cookies.of(current_settings()).session)
+    text = bearer_token(request) or request.cookies.get(Cookies.of(current_settings()).session)
     return hashlib.sha256(text.encode()).digest() if text else None
 
 

@@ -61,6 +61,15 @@ def sends_credentials(request: Request, settings: Settings) -> bool:
     return "Authorization" in request.headers or Cookies.of(settings).session in request.cookies
 
 
+def bearer_token(request: Request) -> str:
+    """The API token that a request sends, right or wrong; empty: none.
+
+    Not by Werkzeug, which reads `Basic`, too, and raises where that is no ASCII.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 def read_principal(
     database: Database, request: Request, settings: Settings, needed: Scope
 ) -> Principal:
@@ -73,11 +82,9 @@ def read_principal(
         Problem: 401, nobody known; 403, a write without what protects writes by cookie, a token
             that is not for this, or whose owner has to sign in again.
     """
-    # Not by Werkzeug, which reads `Basic`, too, and falls over what there is no ASCII.
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
+    if token := bearer_token(request):
         with database.looking() as connection:
-            return _by_token(connection, token.strip(), settings, needed)
+            return _by_token(connection, token, settings, needed)
     cookie_value = request.cookies.get(Cookies.of(settings).session)
     # Sessions rest on the secret key: without it none of them means anything any more.
     if cookie_value and settings.secret_key:

@@ -193,6 +193,15 @@ def test_attempts_with_bad_tokens_count_against_the_address_and_against_nobody_e
     assert ask(client, "/stats", "as_bad", "192.0.2.2").status_code == 401
 
 
+def test_credentials_that_nobody_can_read_count_against_the_address(
+    client: ValidatingClient, few: int
+) -> None:
+    for number, authorization in enumerate(["Basic \u00e9", "Bearer \u00e9", "Basic dXNlcjpwYXNz"]):
+        response = ask(client, "/stats", headers={"Authorization": authorization})
+        assert response.status_code == 401, authorization
+        assert remaining(response) == 2 - number
+
+
 def test_an_unknown_route_is_limited(client: ValidatingClient, few: int) -> None:
     statuses = [ask(client, f"/nothing/{number}").status_code for number in range(4)]
     assert statuses == [404, 404, 404, 429]
