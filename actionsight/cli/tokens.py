@@ -42,6 +42,8 @@ def tokens() -> None:
 )
 def create_token(name: str, scopes: tuple[Scope, ...], days: int, user: str | None) -> None:
     """Print a new token, once."""
+    if not name.strip() or not name.isprintable():
+        raise click.BadParameter("must say what the token is for", param_hint="--name")
     expires_at = datetime.now(UTC) + timedelta(days=days)
     with database() as (_, connection):
         user_id = None if user is None else _signed_in(connection, user)

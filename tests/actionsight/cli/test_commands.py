@@ -39,6 +39,14 @@ def test_a_configured_database_is_meant_although_no_credential_is_set(told: Sett
     assert "ACTIONSIGHT_DATABASE_URL is set" in refused.output
 
 
+@pytest.mark.parametrize("name", ["", " ", "two\nlines"])
+def test_a_token_without_a_name_of_one_line_is_not_made(told: Settings, name: str) -> None:
+    refused = run("tokens", "create", "--name", name)
+    assert refused.exit_code == 2
+    assert "must say what the token is for" in refused.output
+    assert run("tokens", "list").output == ""
+
+
 def test_what_looks_never_migrates(
     told: Settings, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
