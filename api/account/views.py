@@ -1,5 +1,6 @@
 """/tokens and /sessions: one's own; an operator's, everybody's."""
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +26,8 @@ from api.sign_in.configuration import current_sign_in
 
 blueprint = Blueprint("account", __name__)
 
+# A digest: nothing else is asked of the database, which takes not every text.
+_SESSION_ID = re.compile(r"[0-9a-f]{64}")
 _CSRF = "What protects writes by cookie is missing; or the owner of the token has to sign in again."
 
 
@@ -154,8 +157,10 @@ def delete_session(session_id: str) -> Response:
     """One's own, an operator's anybody's: with all that rest on the same sign-in."""
     principal = current_principal()
     sign_in = current_sign_in(current_settings())
-    with current_database().writing() as connection:
-        known = find_session(connection, session_id, _whose(principal))
+    known = None
+    if _SESSION_ID.fullmatch(session_id):
+        with current_database().writing() as connection:
+            known = find_session(connection, session_id, _whose(principal))
     if known is None:
         raise _not_found("session")
 

@@ -32,7 +32,7 @@ PATHS = [
     "/repositories",
     "/repositories/1/data",
     "/tokens",
-    "/sessions/1",
+    "/sessions/\u0000",
     "/me",
     "/login",
     "/logout",

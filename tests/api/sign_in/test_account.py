@@ -97,7 +97,8 @@ def test_others_tokens_and_sessions_are_not_there(app: Flask, browser: Browser) 
     assert rows(other, "/tokens") == []
     assert [each["login"] for each in rows(other, "/sessions")] == ["bob"]
     headers = {"Origin": other.root, **other.csrf()}
-    for path in (f"/tokens/{token_id}", f"/sessions/{session['session_id']}", "/sessions/none"):
+    hidden = (f"/tokens/{token_id}", f"/sessions/{session['session_id']}")
+    for path in (*hidden, "/sessions/none", "/sessions/%00"):
         assert other._open("DELETE", path, headers=headers).status_code == 404
     assert browser.me() is not None
 
