@@ -125,7 +125,7 @@ def not_found(what: str) -> Problem:
 
 def text_for_answer(value: str) -> str:
     """A client's own text, cut so that an error stays short."""
-    return value if len(value) <= LONGEST_SHOWN else value[:LONGEST_SHOWN] + "…"
+    return value if len(value) <= LONGEST_SHOWN else value[: LONGEST_SHOWN - 1] + "…"
 
 
 def problem_response(

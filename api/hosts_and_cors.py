@@ -25,7 +25,10 @@ SENT_HEADERS = ("Authorization", "Content-Type", "If-None-Match", csrf.HEADER, r
 READ_HEADERS = (
     AS_OF_HEADER,
     NEWEST_OBSERVATION_HEADER,
+    "Content-Disposition",
     "ETag",
+    "Link",
+    "Location",
     "RateLimit",
     "RateLimit-Policy",
     "Retry-After",

@@ -149,7 +149,9 @@ def _tagged(response: Response, tag: str, freshness: Freshness) -> Response:
 def body_response(body: Body) -> Response:
     """A response with this body, and with the address of the next page of a list."""
     media_type = current_media_type()
-    sent = body.compressed() if GZIP in request.accept_encodings else body.plain()
+    # `gzip;q=0` names it, and says no.
+    takes_gzip = request.accept_encodings.quality(GZIP) > 0
+    sent = body.compressed() if takes_gzip else body.plain()
     response = Response(sent.content, mimetype=media_type)
     response.vary.update(("Accept", "Accept-Encoding"))
     if sent.is_compressed:

@@ -17,7 +17,7 @@ from api.collector import current_collector
 from api.current import current_settings
 from api.database import Connection, current_database
 from api.endpoints import endpoint
-from api.errors import Problem, not_found
+from api.errors import Problem, not_found, text_for_answer
 from api.filters import DEFAULT_DAYS, OfRepositories, Range, read_range, visible_repositories
 from api.freshness import read_freshness
 from api.github import MANAGING, Installed, Repository
@@ -218,7 +218,9 @@ def post_repository() -> Response:
     full_name = read_json(request, NewRepository).full_name
     repository = repository_as_seen_by(principal, full_name)
     if repository is None:
-        raise Problem(HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {full_name}.")
+        raise Problem(
+            HTTPStatus.NOT_FOUND, f"GitHub shows you no repository {text_for_answer(full_name)}."
+        )
     with current_database().writing() as connection:
         known = find_repository(connection, repository.repository_id)
     is_known = known is not None and known.is_monitored

@@ -161,5 +161,8 @@ def test_who_takes_gzip_gets_the_same_by_gzip_under_the_same_tag(
         assert "Accept-Encoding" in response.vary
         assert gzip.decompress(response.data) == plain.data
         assert response.headers["ETag"] == plain.headers["ETag"]
-    assert "Content-Encoding" not in plain.headers
-    assert len(cold.data) < len(plain.data)
+    refusing = {**headers, "Accept-Encoding": "identity, gzip;q=0"}
+    refused = client.get("/stats?from=2026-01-01", headers=refusing)
+    for response in (plain, refused):
+        assert "Content-Encoding" not in response.headers
+        assert len(cold.data) < len(response.data)
