@@ -42,6 +42,7 @@ class Declaration:
         query: what the query string may hold; None: nothing.
         headers: of the request that the view reads; None: none of its own.
         body: the request's body by media type.
+        is_body_optional: whether there may be none.
         media_type: of the body of a success.
         status: of a success.
         other_status: of another kind of success, with the same body, but where it is a 204; None:
@@ -62,6 +63,7 @@ class Declaration:
     query: type[Parameters] | None = None
     headers: type[Parameters] | None = None
     body: Mapping[str, Described] = field(default_factory=dict)
+    is_body_optional: bool = False
     media_type: str = JSON
     status: HTTPStatus = HTTPStatus.OK
     other_status: HTTPStatus | None = None
@@ -73,6 +75,12 @@ class Declaration:
 
     def __call__(self, view: View) -> "Endpoint":
         return Endpoint(view, self)
+
+    @property
+    def is_negotiated(self) -> bool:
+        """Whether the form of the answer is what the header Accept asks for, or a 406."""
+        is_json = self.media_type == JSON and self.answer is not None
+        return is_json and not self.limits_body_itself
 
 
 endpoint = Declaration
@@ -118,7 +126,7 @@ class Endpoint:
             Problem: 406.
         """
         declared = self.declared
-        if declared.media_type != JSON or declared.answer is None:
+        if not declared.is_negotiated:
             return declared.media_type
         chosen = media_type_for(request.accept_mimetypes, request.path, is_list=declared.is_list)
         if chosen is None:

@@ -42,7 +42,9 @@ _FAILURES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or too slow, or the statistics are not "
     "built.",
 }
-_NOT_ACCEPTABLE = "`Accept` names neither JSON nor CSV."
+# Not of a 503 because of a setting that is missing.
+_TO_BE_TRIED_AGAIN = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+_NOT_ACCEPTABLE = "`Accept` names no form that the route has: JSON, and CSV of a list."
 _IMPOSSIBLE: dict[Access | None, frozenset[HTTPStatus]] = {
     Access.PUBLIC: frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}),
     Access.SIGNED: frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}),
@@ -184,7 +186,7 @@ def _operation(
         if status not in _IMPOSSIBLE.get(access, ())
         and (limits or status is not HTTPStatus.TOO_MANY_REQUESTS)
     }
-    if declared.is_list:
+    if declared.is_negotiated:
         failures[HTTPStatus.NOT_ACCEPTABLE] = _NOT_ACCEPTABLE
     failures.update(declared.failures)
     success = {
@@ -232,7 +234,7 @@ def _operation(
     }
     if declared.body:
         operation["requestBody"] = {
-            "required": True,
+            "required": not declared.is_body_optional,
             "content": {
                 media_type: {"schema": _schema(body)} for media_type, body in declared.body.items()
             },
@@ -267,7 +269,7 @@ def _schema(described: Described) -> Mapping[str, Any]:
 
 
 def _failure(status: HTTPStatus, meaning: str, limits: Headers) -> dict[str, Any]:
-    waiting = RETRY_AFTER if status is HTTPStatus.TOO_MANY_REQUESTS else {}
+    waiting = RETRY_AFTER if status in _TO_BE_TRIED_AGAIN else {}
     return {
         "description": meaning,
         "headers": {**limits, **waiting, **REQUEST},

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
 from actionsight.runners import shipped_classes
+from api.errors import Kind
 from api.parameters import GREATEST_ID
 
 REF_TEMPLATE = "#/components/schemas/{model}"
@@ -121,12 +122,17 @@ class Since(Record):
     html_url: Url | None
 
 
+ProblemType: TypeAlias = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": [kind.type for kind in Kind]})
+]
+
+
 class ParameterError(Record):
     """What is wrong with one parameter."""
 
     parameter: str
     detail: str
-    type: str = Field(description="The kind of the error, as `type` of the problem.")
+    type: ProblemType = Field(description="The kind of the error, as `type` of the problem.")
 
 
 class Missing(Record):
@@ -139,7 +145,7 @@ class Missing(Record):
 class Problem(PartialRecord):
     """Problem details (RFC 9457)."""
 
-    type: str = Field(description="Its kind: `/problems/…`, an anchor of the documentation.")
+    type: ProblemType = Field(description="Its kind, an anchor of the documentation.")
     title: str
     status: int
     detail: str

@@ -13,7 +13,7 @@ from actionsight.github.oauth import GitHubAccount, Tokens
 from actionsight.settings import Settings
 from api.auth import csrf, grants, sessions
 from api.auth.origins import check_origin, frontends
-from api.bodies import read_form
+from api.bodies import FORM, read_form
 from api.current import current_settings
 from api.database import current_database
 from api.endpoints import endpoint
@@ -25,7 +25,7 @@ from api.errors import (
     text_for_answer,
 )
 from api.github import current_oauth
-from api.parameters import Parameters, Text
+from api.parameters import Parameters, Schema, Text
 from api.sign_in import pending, users
 from api.sign_in.admission import check_admission
 from api.sign_in.configuration import SignIn, current_sign_in
@@ -39,17 +39,19 @@ DEFAULT_NEXT = "/me"
 _OFF_OR_AWAY = "Sign-in is not configured, or GitHub or the database is away."
 
 
+_NEXT: Schema = {"anyOf": [NEXT_SCHEMA, {"type": "string", "format": "uri"}]}
+_WHERE = (
+    "Where the person goes after the sign-in: a path of this API, or an address of "
+    "a frontend whose origin stands in `ACTIONSIGHT_FRONTEND_ORIGINS`; otherwise `/me`."
+)
+_FORM: Schema = {"type": "object", "properties": {"next": {**_NEXT, "description": _WHERE}}}
+
+
 class LoginQuery(Parameters):
     """What POST /login may be asked, by its address or by its form."""
 
-    next: Annotated[
-        str | None,
-        WithJsonSchema({"anyOf": [NEXT_SCHEMA, {"type": "string", "format": "uri"}]}),
-    ] = Field(
-        None,
-        description="Where the person goes after the sign-in: a path of this API, or an address of "
-        "a frontend whose origin stands in `ACTIONSIGHT_FRONTEND_ORIGINS`; otherwise `/me`. It may "
-        "also be a field of the form.",
+    next: Annotated[str | None, WithJsonSchema(_NEXT)] = Field(
+        None, description=f"{_WHERE} It may also be a field of the form."
     )
 
 
@@ -78,6 +80,8 @@ def add_routes(blueprint: Blueprint) -> None:
     "Sends the person to GitHub to sign in.",
     tag="account",
     query=LoginQuery,
+    body={FORM: _FORM},
+    is_body_optional=True,
     status=HTTPStatus.SEE_OTHER,
     answer=None,
     has_freshness=False,

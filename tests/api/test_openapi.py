@@ -103,6 +103,32 @@ def test_every_kind_of_problem_has_its_place_in_the_documentation() -> None:
     assert sorted(headings) == sorted(kind.value for kind in Kind)
 
 
+def test_the_document_names_every_kind_of_problem(document: Any) -> None:
+    problem = document["components"]["schemas"]["Problem"]["properties"]["type"]
+    assert problem["enum"] == [kind.type for kind in Kind]
+
+
+def test_a_sign_in_declares_its_form_which_may_be_left_out(document: Any) -> None:
+    body = document["paths"]["/login"]["post"]["requestBody"]
+    assert not body["required"]
+    [(media_type, content)] = body["content"].items()
+    assert media_type == "application/x-www-form-urlencoded"
+    assert list(content["schema"]["properties"]) == ["next"]
+
+
+def test_every_answer_as_json_may_be_asked_for_in_a_form_that_there_is_not(
+    client: ValidatingClient, document: Any
+) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            successes = [r for s, r in operation["responses"].items() if s[0] == "2"]
+            is_json = any("application/json" in each["content"] for each in successes)
+            is_negotiated = is_json and path != "/webhooks/github"
+            assert ("406" in operation["responses"]) is is_negotiated, (method, path)
+    # Holds itself against the document.
+    assert client.get("/healthz", headers={"Accept": "image/png"}).status_code == 406
+
+
 def test_the_document_is_to_be_had_without_a_server(document: Any) -> None:
     made = subprocess.run(
         [sys.executable, "-m", "api.documentation", "openapi"], capture_output=True, check=True
