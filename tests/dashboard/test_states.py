@@ -57,6 +57,54 @@ def test_nothing_is_monitored_or_the_history_is_still_to_come(tab: Watched) -> N
     expect(page.get_by_role("heading", name="Repositories")).to_be_visible()
 
 
+def test_what_is_too_much_at_once_is_asked_again_before_anybody_is_told(tab: Watched) -> None:
+    page, tries = tab.page, []
+    tab.refused |= {429}
+    problem = {"type": "/problems/too-expensive", "title": "Too many", "status": 429, "detail": ""}
+
+    def busy_at_first(route: Route) -> None:
+        tries.append(route.request.url)
+        if len(tries) > 1:
+            route.continue_()
+        else:
+            route.fulfill(
+                status=429,
+                content_type="application/problem+json",
+                headers={"Retry-After": "1"},
+                body=json.dumps(problem),
+            )
+
+    page.route("**/workflows?*", busy_at_first)
+    workflows = tab.open("/app/").get_by_role("region", name="Workflows")
+    expect(workflows.get_by_role("row").nth(1)).to_be_visible()
+    assert len(tries) == 2 and len(set(tries)) == 1
+
+
+def test_a_number_that_an_answer_changed_flashes(
+    browser: Browser, person: Callable[[str], BrowserContext], tab_of: Callable[..., Watched]
+) -> None:
+    context = browser.new_context(storage_state=person(ADA).storage_state())
+    tab = tab_of(context)
+    page = tab.page
+    page.clock.install()
+    row = tab.open("/app/").get_by_role("row", name=re.compile("^Build "))
+    expect(row).to_be_visible()
+
+    def with_more(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        for workflow in body["data"]:
+            workflow["statistics"]["flaky_run_count"] += 4200
+        route.fulfill(response=answer, body=json.dumps(body))
+
+    page.route("**/workflows?*", with_more)
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.clock.fast_forward(61_000)
+    expect(row).to_contain_text("4,200")
+    assert page.evaluate("document.getAnimations().length") > 0
+    context.close()
+
+
 def test_times_are_of_the_viewers_zone_with_utc_beside_them(
     browser: Browser, site: Site, person: Callable[[str], BrowserContext], tab_of: Any
 ) -> None:

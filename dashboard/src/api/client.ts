@@ -23,21 +23,46 @@ interface Asked {
   signal?: AbortSignal;
 }
 
-// A viewer may have one expensive question under way per route: others of the same wait here, where
-// who leaves the view takes them back.
+// A viewer may have one expensive question under way per route and four in all: others wait here,
+// where who leaves the view takes them back.
+const MOST = 4;
+const MOST_TRIES = 8;
 const underWay = new Map<string, Promise<unknown>>();
+let free = MOST;
+const waiting: (() => void)[] = [];
 
 async function inTurn(request: Request): Promise<Response> {
   const { pathname } = new URL(request.url);
-  const turn = (underWay.get(pathname) ?? Promise.resolve()).then(() => {
-    request.signal.throwIfAborted();
-    return fetch(request);
-  });
+  const turn = (underWay.get(pathname) ?? Promise.resolve()).then(() => oneOfAll(request));
   underWay.set(
     pathname,
     turn.catch(() => undefined),
   );
   return turn;
+}
+
+async function oneOfAll(request: Request): Promise<Response> {
+  while (free === 0) await new Promise<void>((go) => waiting.push(go));
+  free -= 1;
+  try {
+    return await patiently(request);
+  } finally {
+    free += 1;
+    waiting.shift()?.();
+  }
+}
+
+// What was taken back goes on at the server for a moment, and counts there.
+async function patiently(request: Request): Promise<Response> {
+  for (let tries = 1; ; tries += 1) {
+    request.signal.throwIfAborted();
+    const response = await fetch(request.clone());
+    if (response.status !== 429 || tries === MOST_TRIES) return response;
+    const problem: unknown = await response.clone().json();
+    if (!isProblem(problem) || !problem.type.endsWith("/too-expensive")) return response;
+    const seconds = Number(response.headers.get("Retry-After")) || 1;
+    await new Promise((go) => setTimeout(go, seconds * 1000));
+  }
 }
 
 function requestOf(method: string, route: string, { params, body, signal }: Asked): Request {

@@ -38,6 +38,8 @@ class Router {
     const onNavigate = (event: NavigateEvent): void => {
       const to = new URL(event.destination.url);
       if (!event.canIntercept || event.downloadRequest !== null || event.formData) return;
+      // A place in the same page is the browser's own matter.
+      if (event.hashChange) return;
       // Whoever loads the page again wants a new one.
       if (event.navigationType === "reload") return;
       if (!to.pathname.startsWith("/app/")) return;

@@ -44,13 +44,13 @@ function toggle(name: string, value: string): void {
   router.change({ [name]: router.search.get(name) === value ? null : value });
 }
 
-// The first link of each row of the tables, or the row itself.
+// What opens each row of the tables, or the row itself.
 function move(by: number): void {
   const rows = [
     ...document.querySelectorAll<HTMLElement>(
-      "main tbody th a:first-of-type, main [role=treegrid] [role=row][tabindex]",
+      "main tbody th:has(a, button), main [role=treegrid] [role=row][tabindex]",
     ),
-  ];
+  ].map((row) => (row.tabIndex < 0 ? (row.querySelector<HTMLElement>("a, button") ?? row) : row));
   const at = rows.findIndex((row) => row === document.activeElement);
   rows[Math.min(rows.length - 1, Math.max(0, at + by))]?.focus();
 }
