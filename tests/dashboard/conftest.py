@@ -159,8 +159,13 @@ class Watched:
         )
 
     def open(self, path: str) -> Page:
-        """Go to an address of the page, until its first answers are there."""
+        """Go to an address of the page, which goes on with its questions meanwhile."""
         self.page.goto(self.root + path)
+        return self.page
+
+    def open_whole(self, path: str) -> Page:
+        """The same, until all of its first answers are there: for what is to be seen nowhere."""
+        self.open(path)
         self.page.wait_for_load_state("networkidle")
         return self.page
 

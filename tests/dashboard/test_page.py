@@ -149,7 +149,7 @@ def test_views_are_accessible_and_as_wide_as_the_window(
     for theme, paths in views.items():
         page.emulate_media(color_scheme=theme)
         for path in paths:
-            tab.open(path)
+            tab.open_whole(path)
             page.evaluate(axe)
             found = page.evaluate(AXE)
             faults += [
@@ -210,7 +210,7 @@ def test_whoever_is_not_signed_in_is_shown_the_way_in_alone(
     browser: Browser, site: Site, tab_of: Callable[..., Watched]
 ) -> None:
     context = browser.new_context()
-    page = tab_of(context, 401).open("/app/flaky?period=7d")
+    page = tab_of(context, 401).open_whole("/app/flaky?period=7d")
     expect(page.get_by_role("main").get_by_role("button")).to_have_text(["Sign in with GitHub"])
     assert page.locator("input[name=next]").get_attribute("value") == "/app/flaky?period=7d"
     assert "acme" not in page.content()

@@ -28,7 +28,7 @@ def test_everybody_sees_what_is_theirs(
     tab_of: TabOf, person: Person, login: str, sees_vault: bool
 ) -> None:
     tab = tab_of(person(login), *([] if sees_vault else [404]))
-    page = tab.open("/app/")
+    page = tab.open_whole("/app/")
     workflows = page.get_by_role("table", name="Workflows", exact=True)
     expect(workflows.get_by_role("row", name=re.compile("^Build"))).to_be_visible()
     expect(workflows.get_by_role("row", name=re.compile("^Secret build"))).to_have_count(
@@ -38,7 +38,9 @@ def test_everybody_sees_what_is_theirs(
     found = page.get_by_role("listbox", name="Found").get_by_role("option")
     expect(found.first).to_contain_text("Secret build" if sees_vault else "Nothing of this name")
     seen = [page.content()]
-    seen += [tab.open(path).content() for path in ("/app/explore?of=jobs", "/app/repositories")]
+    seen += [
+        tab.open_whole(path).content() for path in ("/app/explore?of=jobs", "/app/repositories")
+    ]
     expect(page.get_by_role("region", name="Selections")).to_have_count(int(login == OSCAR))
     assert all(("acme/vault" in each or "hidden job" in each) == sees_vault for each in seen[1:])
     assert ("acme/vault" in seen[0]) == sees_vault

@@ -95,7 +95,8 @@ def test_a_number_that_an_answer_changed_flashes(
         body = answer.json()
         for workflow in body["data"]:
             workflow["statistics"]["flaky_run_count"] += 4200
-        route.fulfill(response=answer, body=json.dumps(body))
+        headers = {**answer.headers, "etag": '"another"'}
+        route.fulfill(response=answer, body=json.dumps(body), headers=headers)
 
     page.route("**/workflows?*", with_more)
     assert page.evaluate("document.getAnimations().length") == 0

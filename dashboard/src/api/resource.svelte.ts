@@ -21,6 +21,7 @@ export class Resource<T> {
   // Whether the last answer was to the same question as the one before.
   isAskedAgain = false;
   again: () => void = () => {};
+  #tag: string | null = null;
 
   take({ data, error, response }: Answered<T>): void {
     this.isLoading = false;
@@ -33,8 +34,12 @@ export class Resource<T> {
       this.retryAfterSeconds = Number(response.headers.get("Retry-After")) || undefined;
       return;
     }
+    const tag = response.headers.get("ETag");
+    const isSame = this.isAskedAgain && !this.problem && tag !== null && tag === this.#tag;
+    this.#tag = tag;
     this.problem = undefined;
-    this.data = data;
+    // The same answer redraws nothing: a chart would take the focus from who is in it.
+    if (!isSame) this.data = data;
     this.answeredAt = new Date();
     this.asOf = response.headers.get("Actionsight-As-Of") ?? undefined;
     this.newestAt = response.headers.get("Actionsight-Newest-Observation-At") ?? undefined;
