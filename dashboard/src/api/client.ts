@@ -4,6 +4,8 @@ import type { Client } from "openapi-fetch";
 import type { components, paths } from "./schema";
 
 export type Schemas = components["schemas"];
+// What went wrong; a proxy in front of the API has problems of its own types.
+export type Problem = Omit<Schemas["Problem"], "type"> & { type: string };
 export type Conclusion = Schemas["Run"]["conclusion"];
 
 // What a call gave, whichever route it asked.
@@ -105,6 +107,6 @@ export const api = {
   "GET" | "POST" | "DELETE"
 >;
 
-export function isProblem(error: unknown): error is Schemas["Problem"] {
+export function isProblem(error: unknown): error is Problem {
   return typeof error === "object" && error !== null && "detail" in error && "status" in error;
 }

@@ -1,14 +1,14 @@
 // One question: what it gave, what went wrong, and asked again while somebody looks.
 
 import { untrack } from "svelte";
-import { isProblem, type Answered, type Schemas } from "./client";
+import { isProblem, type Answered, type Problem } from "./client";
 import { session } from "./session.svelte";
 
 const EVERY_SECONDS = 60;
 
 export class Resource<T> {
   data = $state.raw<T>();
-  problem = $state.raw<Schemas["Problem"]>();
+  problem = $state.raw<Problem>();
   isAway = $state(false);
   isLoading = $state(true);
   // How long to wait, by a 429 or 503.
@@ -46,7 +46,7 @@ export class Resource<T> {
   }
 }
 
-function unexpected(response: Response): Schemas["Problem"] {
+function unexpected(response: Response): Problem {
   const { status, statusText } = response;
   return { type: "about:blank", title: statusText || "Unexpected answer", status, detail: "" };
 }
