@@ -68,7 +68,9 @@ def list_changes(
     # Pull requests show a change later than the default branch, which has the commit that made it.
     for level in sorted(known, key=lambda level: level["health_group"] == "default_branch"):
         is_up = level["median_after_seconds"] > level["median_before_seconds"]
-        levels[_subject(level), "up" if is_up else "down"] = level
+        # Jobs without a name have none.
+        subject = _subject({**level, "subject": "job" if level["job_name"] else "workflow"})
+        levels[subject, "up" if is_up else "down"] = level
     for change in shown:
         level = {}
         if change["measure"] == _DURATION:
@@ -80,11 +82,11 @@ def list_changes(
 
 def _rank(change: Row) -> Key:
     weight = abs(change["impact_seconds"] or 0) + abs(change["impact_usd"] or 0) * _SECONDS_OF_USD
-    return (-weight, *_subject(change)[:2], change["job_name"] or "", change["measure"])
+    return (-weight, *_subject(change)[:3], change["job_name"] or "", change["measure"])
 
 
 def _subject(row: Row) -> tuple[Any, ...]:
-    return row["repository_id"], row["workflow_id"], row["job_name"]
+    return row["repository_id"], row["workflow_id"], row["subject"], row["job_name"]
 
 
 def _of_workflows(
@@ -115,7 +117,7 @@ def _of_workflows(
                 seconds = -difference * now[count] * median
             else:
                 count, usd = "run_count", difference
-            yield _change(now, None, measure, (then, now), count, seconds, usd)
+            yield _change(now, "workflow", None, measure, (then, now), count, seconds, usd)
 
 
 def _of_durations(
@@ -128,7 +130,7 @@ def _of_durations(
             continue
         count = "success_duration_count"
         seconds = (now[_DURATION] - then[_DURATION]) * now[count]
-        yield _change(now, now["job_name"], _DURATION, (then, now), count, seconds, None)
+        yield _change(now, "job", now["job_name"], _DURATION, (then, now), count, seconds, None)
 
 
 def _durations(connection: Connection, chosen: RunFilter) -> list[dict[str, Any]]:
@@ -160,11 +162,12 @@ def _of_flakiness(
         occurrences = now["occurrence_count"] + then["occurrence_count"]
         lost = ((now["lost_seconds"] or 0) + (then["lost_seconds"] or 0)) / occurrences
         seconds = (now[measure] - then[measure]) * now[count] * lost
-        yield _change(now, job_name, measure, (then, now), count, seconds, None)
+        yield _change(now, "job", job_name, measure, (then, now), count, seconds, None)
 
 
 def _change(
     row: Row,
+    subject: str,
     job_name: str | None,
     measure: str,
     sides: tuple[Row, Row],
@@ -175,7 +178,7 @@ def _change(
     before, after = (side[measure] for side in sides)
     is_up = after > before
     return {
-        "subject": "workflow" if job_name is None else "job",
+        "subject": subject,
         "repository_id": row["repository_id"],
         "repository_full_name": row["repository_full_name"],
         "workflow_id": row["workflow_id"],

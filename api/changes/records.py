@@ -15,7 +15,9 @@ class Change(Record):
     repository_full_name: str
     workflow_id: Id
     workflow_name: str
-    job_name: str | None = Field(description="Null: the workflow's runs.")
+    job_name: str | None = Field(
+        description="Null: of the workflow's runs, or of its jobs without a name (see `subject`)."
+    )
     measure: Literal[
         "success_duration_p50_seconds",
         "success_rate",

@@ -1,5 +1,7 @@
 """GET /changes and the levels of a workflow against answers by hand."""
 
+from typing import Any
+
 import pytest
 
 from tests.api.client import ValidatingClient, bearer
@@ -96,6 +98,31 @@ def test_a_change_began_with_a_commit_of_the_default_branch(
         if (row["subject"], row["measure"]) == ("workflow", "success_duration_p50_seconds")
     ]
     assert duration["since"]["run_id"] == 1020
+
+
+def test_jobs_without_a_name_are_not_taken_for_the_runs(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    # As slow as the runs: all that tells the two apart is what they are of.
+    history.connection.execute(
+        """
+        update marts.jobs set
+            name = null, job_name_key = md5('')::uuid,
+            duration_seconds = case duration_seconds when 250 then 300 else 100 end
+        """
+    )
+    history.connection.execute("update marts.workflow_runs set conclusion = 'success'")
+    rows: list[Any] = []
+    after = ""
+    while not rows or after:
+        page = client.answer(f"/changes?{RANGE}&limit=1{after}", token)
+        rows += page["data"]
+        after = f"&next={page['next']}" if page["next"] else ""
+    assert [
+        (row["subject"], row["job_name"], row["since"] and row["since"]["run_id"])
+        for row in rows
+        if row["measure"] == "success_duration_p50_seconds"
+    ] == [("job", None, None), ("workflow", None, 1020)]
 
 
 def test_a_job_that_became_flaky_is_told(
