@@ -25,9 +25,13 @@ _SHARED = (
 
 
 def _wasted_usd(cause: LiteralString) -> LiteralString:
-    """Null where nothing that was wasted has a price."""
+    """Null where no executed job has completed, or nothing that was wasted has a price."""
     wasted: LiteralString = f"filter (where jobs.waste_cause = '{cause}')"
-    return f"case when count(*) {wasted} = 0 then 0 else sum(jobs.estimated_cost_usd) {wasted} end"
+    return (
+        "case when count(jobs.wasted_minutes) = 0 then null "
+        f"when count(jobs.wasted_minutes) {wasted} = 0 then 0 "
+        f"else sum(jobs.estimated_cost_usd) {wasted} end"
+    )
 
 
 def _formulas() -> dict[str, tuple[LiteralString, str]]:

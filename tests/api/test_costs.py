@@ -226,6 +226,20 @@ def test_costs_are_compared_with_the_days_before(
 
 
 @pytest.mark.integration
+def test_waste_over_nothing_is_unknown(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    # A day without jobs, and one whose only job still runs.
+    unknown = dict.fromkeys(("billable", "self_hosted", "unknown", "wasted"))
+    minutes = {f"{kind}_minutes": value for kind, value in unknown.items()}
+    job(history, 90, 101, "2026-02-02 10:00", cost=None, **minutes)
+    for day, count in (("2026-02-01", 0), ("2026-02-02", 1)):
+        data = client.answer(f"/costs?from={day}&to={day}", token)["data"]
+        assert data["job_count"] == count
+        assert {data[name] for name in data if "wasted" in name} == {None}
+
+
+@pytest.mark.integration
 def test_what_has_no_price_is_told_by_its_labels(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:
