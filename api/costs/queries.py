@@ -281,7 +281,7 @@ def _aggregate(chosen: RunFilter, groups: Sequence[str]) -> sql.Composed:
 def _key(chosen: RunFilter, name: str) -> sql.Composable:
     group = GROUPS[name]
     if group.of_jobs:
-        return sql.SQL("coalesce({}, '')").format(sql.SQL(group.of_jobs))
+        return sql.SQL(group.of_jobs)
     day: sql.Composable = sql.SQL("jobs.cost_day")
     if chosen.days_later:
         day = sql.SQL("({} + {})").format(day, sql.Literal(chosen.days_later))

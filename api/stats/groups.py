@@ -89,7 +89,9 @@ GROUPS: Mapping[str, Group] = {
     "actor": Group("actor_login", "coalesce({rows}.actor_login, '')", "text"),
     "conclusion": Group("conclusion", "coalesce({rows}.conclusion, '')", "text"),
     "runner": Group("runner", "labels.label", "text", of_jobs="labels.label"),
-    "job_name": Group("job_name", "jobs.name", "text", of_jobs="jobs.name"),
+    "job_name": Group(
+        "job_name", "coalesce(jobs.name, '')", "text", of_jobs="coalesce(jobs.name, '')"
+    ),
     # Of costs alone.
     "runner_class": Group("runner_class", "jobs.runner_class", "text", of_jobs="jobs.runner_class"),
 }
@@ -121,7 +123,7 @@ class GroupKeys(PartialRecord):
     actor_login: str | None = None
     conclusion: str | None = Field(None, description="Null: the runs that have none yet.")
     runner: str | None = Field(None, description="A label that executed jobs asked for.")
-    job_name: str | None = None
+    job_name: str | None = Field(None, description="Null: the jobs that have none.")
 
 
 def group_of(name: str, statistics: type[Record]) -> type[Record]:

@@ -557,8 +557,8 @@ _COMMITS = """
             where {where} and runs.status = 'completed'
             union all
             select
-                {keys} runs.repository_id, runs.workflow_id, runs.head_sha, attempts.conclusion,
-                false
+                {keys} runs.repository_id, runs.workflow_id, attempts.head_sha,
+                attempts.conclusion, false
             from {source}
             inner join marts.workflow_run_attempts as attempts
                 on runs.run_id = attempts.run_id and runs.run_attempt > attempts.run_attempt

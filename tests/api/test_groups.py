@@ -63,6 +63,26 @@ def test_by_job_name_a_run_is_in_each_group_of_which_it_executed_a_job(
     ) == [("lint", 1, 1, 1, 1, 60), ("test", 2, 3, 3, 2, 50)]
 
 
+def test_jobs_without_a_name_are_a_group_of_their_own(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    history.connection.execute("update app.repositories set backfilled_from = '2025-01-01Z'")
+    for job_id, run_id, seconds in ((13, 1, 40), (22, 2, 20)):
+        history.job(job_id, run_id, duration_seconds=seconds)
+    query = "group_by=job_name&from=2026-01-12&to=2026-01-18&compare=previous"
+    fields = "fields=run_count,jobs_executed,job_duration_p50_seconds"
+    first = client.answer(f"/stats?{query}&{fields}&limit=1", token)
+    second = client.answer(f"/stats?{query}&{fields}&limit=1&next={first['next']}", token)
+    assert [row["job_name"] for row in (*first["data"], *second["data"])] == [None, "test"]
+    assert second["next"] is None
+    [row] = first["data"]
+    told = [
+        tuple(each[name] for name in ("run_count", "jobs_executed", "job_duration_p50_seconds"))
+        for each in (row, row["previous"])
+    ]
+    assert told == [(1, 1, 20), (1, 1, 40)]
+
+
 def test_by_runner_a_label_counts_once_in_any_case(
     history: Marts, client: ValidatingClient, token: str
 ) -> None:

@@ -82,6 +82,22 @@ def data(client: ValidatingClient, token: str, path: str) -> Any:
     return client.answer(path, token)["data"]
 
 
+def test_a_commit_is_that_of_each_attempt(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    # As by day: what nobody told of the newest attempt, the earlier ones still say.
+    history.run(301, 12, "2025-06-01 10:00", attempts=["failure", "success", "cancelled"])
+    history.connection.execute(
+        """
+        update marts.workflow_run_attempts set head_sha = null
+        where run_id = 301 and run_attempt = 3
+        """
+    )
+    history.connection.execute("update marts.workflow_runs set head_sha = null where run_id = 301")
+    found = data(client, token, "/stats?from=2025-06-01&to=2025-06-01")
+    assert (found["flaky_commit_count"], found["flaky_commit_latest_count"]) == (1, 0)
+
+
 def test_every_term_of_a_range(history: Marts, client: ValidatingClient, token: str) -> None:
     statistics = data(client, token, "/stats?workflow=11&from=2025-01-01")
     assert {name: value for name, value in statistics.items() if not name.endswith("_seconds")} == {
