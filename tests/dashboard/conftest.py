@@ -153,7 +153,9 @@ class Watched:
             "response",
             lambda response: (
                 complain(f"{response.status} {response.url}")
-                if response.status >= 400 and response.status not in self.refused
+                # A viewer has one question under way per route: of a slow machine, the one of the
+                # view before.
+                if response.status >= 400 and response.status not in {429, *self.refused}
                 else None
             ),
         )

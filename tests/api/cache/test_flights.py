@@ -44,17 +44,18 @@ class Computing:
 
 
 @pytest.fixture
-def computing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Computing]:
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(20) as threads:
+        yield threads
+
+
+@pytest.fixture
+def computing(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> Iterator[Computing]:
+    """What the threads ask for is let go before their end is waited for, also of a failed test."""
     computing = Computing()
     monkeypatch.setattr(views, "read_statistics", computing)
     yield computing
     computing.let_go.set()
-
-
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(20) as threads:
-        yield threads
 
 
 @pytest.fixture
@@ -87,6 +88,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def waiting(app: Flask) -> int:
+    """How many requests wait for what another one computes."""
+    return flights.MOST_WAITING - flights.flights_of(app)._waiting._value
+
+
 def assert_too_expensive(response: TestResponse) -> None:
     assert response.status_code == 429
     assert response.mimetype == "application/problem+json"
@@ -109,8 +115,7 @@ def test_equal_questions_at_the_same_moment_are_computed_once_in_all_processes(
             threads.submit(ask, each, "/stats", token)
             for each, token in zip([app, other] * 3, tokens[:6], strict=True)
         ]
-        wait_until(lambda: computing.count == 1)
-        time.sleep(0.3)  # the others have come to wait by now
+        wait_until(lambda: computing.count == 1 and waiting(app) + waiting(other) == 5)
         reading = app.extensions["database"]._pools
         (pool,) = (pool for (_, kind), pool in reading.items() if kind == "read")
         assert computing.count == 1
