@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from actionsight.settings import ROOT
+from github_standin import INVENTED
 from tests.end_to_end.conftest import ACTIONSIGHT
 from tests.end_to_end.demonstration import Demonstration
 from tests.end_to_end.person import Person
@@ -39,7 +40,7 @@ def eventually(check: Callable[[], bool], lacking: Callable[[], object] = lambda
                 return
         except urllib.error.HTTPError as error:
             assert error.code == 503, error  # the marts are not built yet
-        time.sleep(0.5)  # what is asked all the time is slow to come true
+        time.sleep(1)  # what is asked all the time is slow to come true
     pytest.fail(f"it did not come true: {lacking()}")
 
 
@@ -116,7 +117,7 @@ def assert_people_see_and_change_what_github_lets_them(demonstration: Demonstrat
     whether it is collected. Gives what authenticated them."""
     root = f"http://127.0.0.1:{demonstration.api_port}"
     developer, outsider = Person(root, "standin-developer"), Person(root, "standin-outsider")
-    assert set(developer.repositories()) - set(outsider.repositories()) == {PRIVATE}
+    assert set(developer.repositories()) - set(outsider.repositories()) == {PRIVATE, INVENTED}
 
     def totals_differ() -> bool:
         counts = [person.get("/stats")["data"]["run_count"] for person in (developer, outsider)]
