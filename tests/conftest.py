@@ -63,6 +63,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place(item.nodeid))
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
 def _is_used(folder: Path) -> bool:
     """Whether the tests that made a folder go on, or it is somebody else's."""
     try:

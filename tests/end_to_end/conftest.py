@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -98,14 +97,6 @@ def github() -> Iterator[Server]:
         yield server
 
 
-@contextmanager
-def _installation(
-    databases: Databases, addresses: dict[str, str], folder: Path, github: Server
-) -> Generator[Installation]:
-    with databases.fresh() as url:
-        yield Installation(url, folder, github, addresses)
-
-
 @pytest.fixture(scope="session")
 def addresses(_redis_server: str, _cache_server: str) -> dict[str, str]:
     return {"ACTIONSIGHT_REDIS_URL": _redis_server, "ACTIONSIGHT_CACHE_URL": _cache_server}
@@ -116,8 +107,8 @@ def installation(
     postgres_server: Databases, addresses: dict[str, str], tmp_path: Path, github: Server
 ) -> Iterator[Installation]:
     """A new installation, with an empty database."""
-    with _installation(postgres_server, addresses, tmp_path, github) as made:
-        yield made
+    with postgres_server.fresh() as url:
+        yield Installation(url, tmp_path, github, addresses)
 
 
 @pytest.fixture(scope="session")
@@ -127,8 +118,11 @@ def synced(
     tmp_path_factory: pytest.TempPathFactory,
     github: Server,
 ) -> Iterator[Installation]:
-    """An installation after one undisturbed `actionsight sync`; tests only read it."""
-    folder = tmp_path_factory.mktemp("synced")
-    with _installation(postgres_server, addresses, folder, github) as made:
+    """An installation after one undisturbed `actionsight sync`; tests only read it.
+
+    Its database was migrated before: an empty one is brought up to date by `up`.
+    """
+    with postgres_server.migrated() as url:
+        made = Installation(url, tmp_path_factory.mktemp("synced"), github, addresses)
         made.run("sync")
         yield made
