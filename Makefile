@@ -1,6 +1,6 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test thorough lint dashboard-dev bench docs lock clean
+.PHONY: help setup up test thorough lint dashboard-dev wheel pictures bench docs lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -50,6 +50,16 @@ lint: setup .venv/development-installed checks ## what `make test` checks before
 
 dashboard-dev: setup ## the page with reload on save, before a running `make up`
 	@$(NPM) --prefix dashboard run --silent dev
+
+# The page is part of a released package, so that who installs one needs no Node.js.
+wheel: setup ## make the Python package in dist/, with the page as it is built here
+	@test -e $(DASHBOARD) || { echo "The page is not built, and no package goes without it" >&2; exit 1; }
+	@rm -rf build api/dashboard/bundle && cp -r $(dir $(DASHBOARD)) api/dashboard/bundle
+	@$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .; status=$$?; \
+	  rm -rf build api/dashboard/bundle; exit $$status
+
+pictures: setup .venv/development-installed ## take the pictures of the page in docs/pictures, of a demonstration of its own
+	$(BIN)/python -m tests.dashboard.pictures
 
 .PHONY: checks check-code check-types check-sql check-dashboard
 checks:

@@ -16,8 +16,13 @@ from api.responses import GZIP
 
 blueprint = Blueprint("dashboard", __name__)
 
-BUNDLE = Path(sys.prefix) / "share" / "actionsight" / "dashboard"
 _PAGE = "index.html"
+# As `make setup` builds it beside a checkout, else as it comes with a released package.
+_PLACES = (
+    Path(sys.prefix) / "share" / "actionsight" / "dashboard",
+    Path(__file__).parent / "bundle",
+)
+BUNDLE = next((place for place in _PLACES if (place / _PAGE).is_file()), _PLACES[0])
 # Names of assets carry a hash of what they hold.
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _NOT_BUILT = "The page is not built: `make setup` builds it, where npm's registry can be reached."

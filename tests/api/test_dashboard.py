@@ -1,11 +1,17 @@
 """GET /app/: how the page is served. What it shows, tests/dashboard asks in a browser."""
 
 import gzip
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from werkzeug.test import Client
 
+from actionsight.settings import ROOT
 from api.dashboard import views
 from tests.api.client import ValidatingClient
 
@@ -75,3 +81,59 @@ def test_without_a_build_the_page_says_what_builds_it(
     assert answer.status_code == 503
     assert "make setup" in answer.text
     assert "Sign in with GitHub" in client.get("/").text, "one can still sign in"
+
+
+PACKAGES = ("actionsight", "api", "github_standin", "ingestion", "orchestration")
+WITHOUT_SETUP = """
+import sys
+sys.prefix = "/nowhere"
+from api.dashboard import views
+print(views.is_built(), views.BUNDLE)
+"""
+
+
+@pytest.mark.thorough
+def test_a_released_package_carries_the_page_and_all_that_its_code_reads(tmp_path: Path) -> None:
+    source, unpacked = tmp_path / "source", tmp_path / "unpacked"
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "requirements", source / "requirements")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, source / name)
+    bundle = source / "api" / "dashboard" / "bundle"
+    (bundle / "assets").mkdir(parents=True)
+    (bundle / "index.html").touch()
+    (bundle / "assets" / SCRIPT).touch()
+    expected = {
+        str(path.relative_to(source))
+        for name in PACKAGES
+        for path in (source / name).rglob("*")
+        if path.is_file() and path.name != "README.md"
+    }
+    alone = ("--no-deps", "--no-build-isolation", "--no-index")
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            *alone,
+            f"--wheel-dir={tmp_path}",
+            source,
+        ],
+        check=True,
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert set(archive.namelist()) >= expected
+        archive.extractall(unpacked)
+    told = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SETUP],
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert told.stdout.split() == ["True", str(unpacked / "api" / "dashboard" / "bundle")]
