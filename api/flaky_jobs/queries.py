@@ -84,13 +84,14 @@ _JOBS: LiteralString = """
     ),
     keys as ({keys}),
     executed as ({executed}),
-    -- No join: how many jobs these are is not known beforehand.
+    -- No join: how many jobs these are is not known beforehand. Marts are built one after the
+    -- other: a run with an occurrence has executed the job, be its day counted yet or not.
     counted as (
         select
             repository_id, workflow_id, job_name_key,
             max(job_name) as job_name,
             coalesce(max(occurrence_count), 0) as occurrence_count,
-            coalesce(max(executed_run_count), 0) as executed_run_count,
+            greatest(max(executed_run_count), max(occurrence_count), 0) as executed_run_count,
             max(lost_seconds) as lost_seconds,
             max(flaky_wasted_minutes) as flaky_wasted_minutes,
             max(flaky_cost_usd) as flaky_cost_usd,
@@ -145,7 +146,7 @@ _WEEKS: LiteralString = """
     select
         repository_id, workflow_id, job_name_key, week,
         coalesce(failing.occurrence_count, 0) as occurrence_count,
-        coalesce(executed.executed_run_count, 0) as executed_run_count
+        greatest(executed.executed_run_count, failing.occurrence_count) as executed_run_count
     from failing
     full join executed using (repository_id, workflow_id, job_name_key, week)
 """

@@ -324,6 +324,8 @@ def _flaky(
 ) -> dict[str, Any]:
     """Newest occurrences come first."""
     count = len(occurrences)
+    # Marts are built one after the other: the day of an occurrence may not be counted yet.
+    run_count = max(run_count, count)
     lower, upper = wilson(count, run_count) or (None, None)
     steps = Counter(row["failed_step_name"] for row in occurrences)
     newest = occurrences[0] if occurrences else None

@@ -64,6 +64,17 @@ def history(marts: Marts) -> Marts:
     return marts
 
 
+def test_between_marts_an_occurrence_counts_with_its_run(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    """A build commits mart by mart: occurrences before the days that count their runs."""
+    history.connection.execute("delete from marts.job_statistics_by_day where day > '2026-01-05'")
+    [row, *_] = data(client, token, f"/flaky-jobs?{RANGE}&job_name=test")
+    assert (row["occurrence_count"], row["executed_run_count"], row["flaky_rate"]) == (4, 4, 1)
+    assert row["flaky_rate_lower_bound"] < row["flaky_rate_upper_bound"] == 1
+    assert client.answer(f"/changes?{RANGE}", token)["data"] is not None
+
+
 def data(client: ValidatingClient, token: str, path: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = client.answer(path, token)["data"]
     return rows
