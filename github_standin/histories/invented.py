@@ -180,7 +180,8 @@ class _Project:
             day = self.midnight + number * DAY
             happenings += [
                 (day + timedelta(hours=2, minutes=12), self._night, number),
-                (day + timedelta(hours=6, minutes=7), self._till, number),
+                # Of the last hour, so that who begins to collect sees it wait at once.
+                (self.present + number * DAY - 25 * MINUTE, self._till, number),
             ]
             if day.weekday() < 5:
                 proposed = self._moments(day, (1, 2, 3, 4), _RUSH_HOURS)
