@@ -11,7 +11,7 @@ export type Conclusion = Schemas["Run"]["conclusion"];
 // What a call gave, whichever route it asked.
 export interface Answered<T> {
   data?: T;
-  error?: unknown;
+  error?: Problem;
   response: Response;
 }
 
@@ -91,10 +91,15 @@ function requestOf(method: string, route: string, { params, body, signal }: Aske
 async function ask(method: string, route: string, asked: Asked = {}): Promise<Answered<unknown>> {
   const response = await inTurn(requestOf(method, route, asked));
   const text = await response.text();
-  // Not every fault comes from the API.
   const isJson = /[/+]json/.test(response.headers.get("Content-Type") ?? "");
   const content: unknown = text && isJson ? JSON.parse(text) : undefined;
-  return response.ok ? { data: content, response } : { error: content ?? text, response };
+  if (response.ok) return { data: content, response };
+  return { error: isProblem(content) ? content : unexpected(response), response };
+}
+
+// Not every fault comes from the API.
+function unexpected({ status, statusText }: Response): Problem {
+  return { type: "about:blank", title: statusText || "Unexpected answer", status, detail: "" };
 }
 
 // openapi-fetch knows the types; its code is six times this.
@@ -107,6 +112,6 @@ export const api = {
   "GET" | "POST" | "DELETE"
 >;
 
-export function isProblem(error: unknown): error is Problem {
+function isProblem(error: unknown): error is Problem {
   return typeof error === "object" && error !== null && "detail" in error && "status" in error;
 }

@@ -1,7 +1,7 @@
 // One question: what it gave, what went wrong, and asked again while somebody looks.
 
 import { untrack } from "svelte";
-import { isProblem, type Answered, type Problem } from "./client";
+import type { Answered, Problem } from "./client";
 import { session } from "./session.svelte";
 
 const EVERY_SECONDS = 60;
@@ -30,7 +30,7 @@ export class Resource<T> {
     this.url = response.url;
     if (response.status === 401) return session.end();
     if (data === undefined) {
-      this.problem = isProblem(error) ? error : unexpected(response);
+      this.problem = error;
       this.retryAfterSeconds = Number(response.headers.get("Retry-After")) || undefined;
       return;
     }
@@ -44,11 +44,6 @@ export class Resource<T> {
     this.asOf = response.headers.get("Actionsight-As-Of") ?? undefined;
     this.newestAt = response.headers.get("Actionsight-Newest-Observation-At") ?? undefined;
   }
-}
-
-function unexpected(response: Response): Problem {
-  const { status, statusText } = response;
-  return { type: "about:blank", title: statusText || "Unexpected answer", status, detail: "" };
 }
 
 // Ask whenever what the question is made of changes, and every so often; `undefined` is no question.
