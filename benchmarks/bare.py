@@ -29,7 +29,9 @@ def post_webhook() -> Response:
 def get_constant(name: str) -> Response:
     """An answer as it was, for whoever has a token."""
     _authenticate()
-    return Response(_answers()[name][0], mimetype="application/json")
+    response = Response(_answers()[name][0], mimetype="application/json")
+    response.headers["Content-Encoding"] = "gzip"
+    return response
 
 
 @app.get("/same-sql/<name>")
