@@ -111,7 +111,7 @@ PRODUCTION = _Kind("deploy (production)", _LINUX, 6, (("Deploy", 0.7), ("Smoke t
 TILL = _Kind("boot and sell", _TILL, 9, (("Flash", 0.4), ("Sell an apple", 0.5)))
 
 _FLAKES = {PAYMENTS: 4, UNITS[-1]: 29, BROWSERS[2]: 11}
-"""Of how many of its runs each fails one for no reason; before, of four times as many."""
+"""Of how many of its runs each fails one for no reason; before, of ten times as many."""
 _FLAKIER_FOR = 28 * DAY
 
 
@@ -274,7 +274,7 @@ class _Project:
         self, workflow: Callable[..., Run], commit: _Commit, kinds: Collection[_Kind]
     ) -> None:
         """Run a workflow, whose jobs may fail for no reason; most people run it again then."""
-        rarer = 1 if commit.moment > self.present - _FLAKIER_FOR else 4
+        rarer = 1 if commit.moment > self.present - _FLAKIER_FOR else 10
         self.counts.update(kinds)
         flaky = [kind for kind in kinds if not self.counts[kind] % (_FLAKES[kind] * rarer)]
         run = workflow(commit, flaky)
