@@ -116,10 +116,15 @@ def test_equal_questions_at_the_same_moment_are_computed_once_in_all_processes(
             for each, token in zip([app, other] * 3, tokens[:6], strict=True)
         ]
         wait_until(lambda: computing.count == 1 and waiting(app) + waiting(other) == 5)
-        reading = app.extensions["database"]._pools
-        (pool,) = (pool for (_, kind), pool in reading.items() if kind == "read")
+        pools = [
+            pool
+            for each in (app, other)
+            for (_, kind), pool in each.extensions["database"]._pools.items()
+            if kind == "read"
+        ]
+        stats = [pool.get_stats() for pool in pools]
         assert computing.count == 1
-        assert pool.get_stats()["pool_size"] - pool.get_stats()["pool_available"] <= 1
+        assert sum(each["pool_size"] - each["pool_available"] for each in stats) <= 1
         computing.let_go.set()
         answers = [each.result() for each in asked]
     assert {answer.status_code for answer in answers} == {200}
