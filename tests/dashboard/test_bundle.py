@@ -9,8 +9,8 @@ from api.dashboard import views
 
 pytestmark = pytest.mark.unit
 
-# Half of it is Svelte's own; what a change adds has to be spared elsewhere, or to be fetched when
-# somebody asks for it.
+# Nearly half of it is Svelte's own; what a change adds has to be spared elsewhere, or to be fetched
+# when somebody asks for it.
 MOST_BYTES = 35_000
 REFERENCES = re.compile(r'(?:src|href)="/app/(assets/[^"]+\.js)"')
 

@@ -118,6 +118,16 @@ def test_a_workflow_shows_every_run_and_since_when_it_is_slower(tab: Watched) ->
     assert focused == f"/app/runs/{told['run_id'][-2]}"
     runs.locator("svg .dots").first.hover(position={"x": 1, "y": 1}, force=True)
     expect(runs.locator("svg a")).to_have_count(1)
+    # From one point to another: a range.
+    box = runs.locator("svg[width]").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 120, steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"from=\d{4}-.*to=\d{4}-"))
+    tab.open(f"/app/workflows/{BUILD}")
+    expect(runs.locator("svg .dots").first).to_be_visible()
     page.keyboard.press("t")
     expect(page.get_by_role("table", name="Every run")).to_be_visible()
     page.get_by_role("button", name="test (linux)").click()

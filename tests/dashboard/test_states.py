@@ -175,6 +175,8 @@ def test_figures_are_those_of_the_api(tab: Watched) -> None:
     first = page.get_by_role("table", name="Runs").get_by_role("row").nth(1)
     expect(first).to_contain_text(longest["display_title"])
     expect(first).to_contain_text(_duration(longest["duration_seconds"]))
+    page.get_by_role("button", name="jobs", exact=True).click()
+    expect(page.get_by_role("banner")).to_contain_text("as of")
 
 
 def _money(usd: float) -> str:

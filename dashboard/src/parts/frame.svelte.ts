@@ -24,8 +24,9 @@ class Frame {
 export const frame = new Frame();
 
 // Call it while a view is set up.
-export function isAbout(resource: Resource<Understood>): void {
+export function isAbout(main: () => Resource<Understood>): void {
   $effect(() => {
+    const resource = main();
     frame.main = resource;
     return () => {
       if (frame.main === resource) frame.main = undefined;
