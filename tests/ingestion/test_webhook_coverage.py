@@ -170,6 +170,44 @@ def a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared(own: 
     assert listed_by_github(own) == {after.id}, "from now on its names are known"
 
 
+def a_run_whose_jobs_could_be_some_of_those_of_another_is_listed(own: Own) -> Steps:
+    ci = own.monitored()
+    ids = run_ids(own, sampled=False)
+
+    def add(*names: str) -> Run:
+        at = own.clock.now - 10 * MINUTE
+        return own.world.add_run(ci, at, [job(name, at) for name in names], run_id=next(ids))
+
+    def is_lost(delivery: Delivery, body: dict[str, Any]) -> bool:
+        return delivery.run_id == less.id and job_name(body) == "lint"
+
+    # A matrix that differs from run to run, as GitHub's listings show.
+    add("build", "test", "lint")
+    yield POLL
+    add("build", "test")
+    yield POLL
+    yield HOUR
+    less, as_told = add("build", "test", "lint"), add("build", "test")
+    tell(own, START, is_lost)
+    own.paths()
+    yield POLL
+    assert listed_by_github(own) == {less.id, as_told.id}
+    assert covered(own) == set()
+    assert {row[0] for row in own.jobs()} >= {each.id for each in less.attempts[0].jobs}
+
+    # That of which there are no more is believed.
+    yield HOUR
+    add("build", "test", "lint")
+    yield POLL
+    yield HOUR
+    most = add("build", "test", "lint")
+    tell(own, own.clock.now - HOUR)
+    own.paths()
+    yield POLL
+    assert covered(own) == {most.id}
+    assert listed_by_github(own) == set()
+
+
 def a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_id(own: Own) -> Steps:
     ci = own.monitored()
     old = run(ci, own.world, START - 20 * DAY)
@@ -242,6 +280,7 @@ def a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs(own: Own
 SCENARIOS: tuple[Scenario, ...] = (
     a_run_that_webhooks_told_completely_costs_no_job_request,
     a_sample_that_shows_that_webhooks_told_too_little_owes_what_was_spared,
+    a_run_whose_jobs_could_be_some_of_those_of_another_is_listed,
     a_rerun_of_an_old_run_that_only_a_webhook_told_of_is_asked_for_by_its_id,
     a_workflow_that_could_not_start_is_listed_until_that_showed_no_jobs,
 )

@@ -1,9 +1,10 @@
 """Attempts whose jobs are known so well that GitHub need not list them.
 
 No event says how many jobs an attempt has. It is covered when webhooks told each job's whole
-course, and their names are those of the newest run of that workflow that GitHub listed. A workflow
-that could not start has no jobs, if the newest of its repository that were listed had none. A
-sample of both is listed all the same.
+course, and their names are those of the newest run of that workflow that GitHub listed, while none
+of those before had the same and more: then one of which nothing was told could be missing. A
+workflow that could not start has no jobs, if the newest of its repository that were listed had
+none. A sample of both is listed all the same.
 """
 
 from collections import Counter
@@ -19,7 +20,8 @@ from ingestion.github.state.runs import Attempt
 
 # One in so many is listed although it was covered.
 SAMPLE = 20
-# By so many startup failures that were listed is judged, however many there are.
+# By so many runs of a workflow, or startup failures, that were listed is judged, however many there
+# are.
 _NEWEST = 20
 
 
@@ -33,7 +35,7 @@ class JobsFromWebhooks:
 
     def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
-        self._listed_names: dict[tuple[int, int], Counter[str] | None] = {}
+        self._listed_names: dict[tuple[int, int], list[Counter[str]]] = {}
 
     def counts(self, attempts: Collection[Attempt]) -> dict[Attempt, int]:
         """How many jobs there are, of those attempts of which that is known.
@@ -50,7 +52,7 @@ class JobsFromWebhooks:
         counts = {
             (run_id, 1): counted.total()
             for run_id, counted in names.items()
-            if counted == self._listed(*workflows[run_id])
+            if self._are_all(counted, *workflows[run_id])
         }
         return counts | dict.fromkeys(self._never_started(attempts), 0)
 
@@ -68,7 +70,7 @@ class JobsFromWebhooks:
         return {
             (run_id, 1)
             for run_id, counted in names.items()
-            if counted == self._listed(*workflows[run_id])
+            if self._are_all(counted, *workflows[run_id])
         }
 
     def _course_so_far(self, run_ids: Collection[int], since: datetime) -> list[tuple[int, str]]:
@@ -188,13 +190,19 @@ class JobsFromWebhooks:
             {"runs": list(run_ids)},
         ).fetchall()
 
-    def _listed(self, repository_id: int, workflow_id: int) -> Counter[str] | None:
-        """The names of the jobs of a workflow's newest first attempt that GitHub listed."""
+    def _are_all(self, names: Counter[str], repository_id: int, workflow_id: int) -> bool:
+        """Whether a run with jobs of these names has no others, by those that GitHub listed."""
+        listed = self._listed(repository_id, workflow_id)
+        return listed[:1] == [names] and not any(names < others for others in listed)
+
+    def _listed(self, repository_id: int, workflow_id: int) -> list[Counter[str]]:
+        """The names of the jobs of a workflow's newest first attempts that GitHub listed, newest
+        first."""
         key = (repository_id, workflow_id)
         if key not in self._listed_names:
             rows = self._connection.execute(
                 """
-                select jobs.name
+                select array_agg(jobs.name) as names
                 from (
                     select runs.run_id
                     from raw.workflow_runs as runs
@@ -202,13 +210,15 @@ class JobsFromWebhooks:
                     where runs.repository_id = %s and runs.workflow_id = %s
                         and runs.run_attempt = 1 and not listing.is_told
                     order by runs.run_id desc
-                    limit 1
+                    limit %s
                 ) as newest
-                inner join raw.workflow_jobs as jobs
+                left join raw.workflow_jobs as jobs
                     on jobs.run_id = newest.run_id and jobs.run_attempt = 1
                         and jobs.gone_at is null
+                group by newest.run_id
+                order by newest.run_id desc
                 """,
-                key,
+                [*key, _NEWEST],
             ).fetchall()
-            self._listed_names[key] = Counter(name for (name,) in rows) or None
+            self._listed_names[key] = [Counter(names) for (names,) in rows]
         return self._listed_names[key]
