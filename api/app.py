@@ -1,5 +1,8 @@
 """The application factory."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, Response
 
 from actionsight.settings import Settings
@@ -58,6 +61,15 @@ HEADERS = {
 HTTPS_ONLY = "max-age=31536000"
 
 
+class Application(Flask):
+    """Flask, with hooks and views that are plain functions, all of them: for each of them it would
+    look on every request whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is."""
+        return func
+
+
 def create_app(settings: Settings) -> Flask:
     """Make the application; it reads no environment and opens no connection yet.
 
@@ -69,7 +81,7 @@ def create_app(settings: Settings) -> Flask:
             "ACTIONSIGHT_DATABASE_URL is not set: the API needs a database "
             "(`make up` starts the embedded one and hands its address on)"
         )
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.url_map.converters["id"] = IdConverter
     app.extensions["database"] = Database(
         settings.database_url, settings.read_database_url or settings.database_url
@@ -91,6 +103,7 @@ def create_app(settings: Settings) -> Flask:
     # What costs more comes later: a count of the address, then who asks, their own count, and then
     # what they may see, for which GitHub may be asked.
     app.before_request(rate_limits.count_early)
+    app.before_request(flights.refuse_early)
     app.before_request(access.authenticate)
     app.before_request(rate_limits.count_principal)
     rate_limits.init_app(app, settings)
@@ -131,7 +144,7 @@ def create_receiver(settings: Settings) -> Flask:
     and nobody's request stands between GitHub and the event buffer. It reads no environment and
     opens no connection yet.
     """
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     request_ids.init_app(app)
     app.after_request(_add_headers)
     counters.init_app(app)
@@ -154,8 +167,11 @@ def _add_csv(app: Flask) -> None:
 
 
 def _add_headers(response: Response) -> Response:
+    headers = response.headers
+    given = {name.lower() for name, _ in headers}
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in given:
+            headers.add(name, value)
     if current_settings().public_root.startswith("https://"):
-        response.headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
+        headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
     return response

@@ -14,7 +14,6 @@ Keys are made of our own ids and of addresses, never of what a client sent: a to
 its id once it is known, and every attempt with an unknown one counts against the address.
 """
 
-import hashlib
 import ipaddress
 import logging
 import math
@@ -22,6 +21,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeAlias, cast
 
@@ -30,8 +30,7 @@ from flask import Flask, Response, current_app, g, request
 
 from actionsight.settings import Settings
 from api.auth.access import Access, access_of
-from api.auth.authentication import Principal, bearer_token
-from api.auth.cookies import Cookies
+from api.auth.authentication import Principal, credential_of
 from api.cache_server import Outage, connect
 from api.current import current_settings
 from api.errors import problem_response
@@ -213,7 +212,7 @@ def count_early() -> Response | None:
     g.limits = asked = _Request()
     clients = [(ADDRESS, _address_key())]
     if access_of(current_app, request.blueprint) in _LOOKED_UP:
-        asked.credential = _credential()
+        asked.credential = credential_of(request, current_settings())
         asked.owner = limits.owners.find(asked.credential)
     if asked.owner is not None:
         clients.append((AUTHENTICATED, asked.owner))
@@ -242,6 +241,14 @@ def counters_of(app: Flask) -> Counters | None:
     """The application's counters; None: there are none."""
     limits: _Limits | None = app.extensions.get(_EXTENSION)
     return limits.counters if limits else None
+
+
+def _asked() -> _Request:
+    """What is known of the request; something before this may have refused it."""
+    if "limits" not in g:
+        g.limits = _Request()
+    asked: _Request = g.limits
+    return asked
 
 
 def _limits() -> _Limits:
@@ -283,6 +290,8 @@ def _client() -> Client:
 
 def _principal() -> str | None:
     """The token or the user that is known to ask."""
+    if "is_refused_early" in g:  # it was not looked who asks
+        return _asked().owner
     principal: Principal | None = g.get("principal")
     if principal is not None and principal.token_id is not None:
         return f"token {principal.token_id}"
@@ -294,15 +303,13 @@ def _address_key() -> str:
     return f"address {_address()}"
 
 
-def _credential() -> bytes | None:
-    """A digest of what says who asks."""
-    text = bearer_token(request) or request.cookies.get(Cookies.of(current_settings()).session)
-    return hashlib.sha256(text.encode()).digest() if text else None
-
-
 def _address() -> str:
     """The client's address; of IPv6 the network that one customer gets, for he has all of it."""
-    text = request.remote_addr or ""
+    return _network(request.remote_addr or "")
+
+
+@lru_cache(1024)
+def _network(text: str) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -324,7 +331,7 @@ def _finish(response: Response) -> Response:
     """Say how much is left; count what was refused before it was counted, such as a bad token."""
     if _is_exempt():
         return response
-    asked: _Request = g.get("limits") or _Request()
+    asked = _asked()
     client = asked.breached or _client()
     if asked.breached is None:
         if asked.owner is not None and client != (AUTHENTICATED, asked.owner):
@@ -339,6 +346,6 @@ def _finish(response: Response) -> Response:
         seconds = max(1, seconds)
         response.headers["Retry-After"] = str(seconds)
     left = max(0, policy.quota - counted.count)
-    response.headers[POLICY_HEADER] = f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}'
-    response.headers[LIMIT_HEADER] = f'"{policy.name}";r={left};t={seconds}'
+    response.headers.add(POLICY_HEADER, f'"{policy.name}";q={policy.quota};w={WINDOW_SECONDS}')
+    response.headers.add(LIMIT_HEADER, f'"{policy.name}";r={left};t={seconds}')
     return response

@@ -24,5 +24,5 @@ def current_request_id() -> str:
 
 
 def _add(response: Response) -> Response:
-    response.headers[HEADER] = current_request_id()
+    response.headers.add(HEADER, current_request_id())
     return response

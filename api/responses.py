@@ -138,11 +138,12 @@ def tagged_response(tag: str, body: Body, freshness: Freshness) -> Response:
 
 
 def _tagged(response: Response, tag: str, freshness: Freshness) -> Response:
-    response.set_etag(tag)
-    response.headers["Cache-Control"] = _KEPT_AND_ASKED
-    response.vary.update(("Accept", "Accept-Encoding", "Authorization", "Cookie"))
-    response.headers[AS_OF_HEADER] = _or_unknown(freshness.as_of)
-    response.headers[NEWEST_OBSERVATION_HEADER] = _or_unknown(freshness.newest_observation_at)
+    headers = response.headers
+    headers.add("ETag", f'"{tag}"')
+    headers.add("Cache-Control", _KEPT_AND_ASKED)
+    headers["Vary"] = "Accept, Accept-Encoding, Authorization, Cookie"
+    headers.add(AS_OF_HEADER, _or_unknown(freshness.as_of))
+    headers.add(NEWEST_OBSERVATION_HEADER, _or_unknown(freshness.newest_observation_at))
     return response
 
 
@@ -153,7 +154,7 @@ def body_response(body: Body) -> Response:
     takes_gzip = request.accept_encodings.quality(GZIP) > 0
     sent = body.compressed() if takes_gzip else body.plain()
     response = Response(sent.content, mimetype=media_type)
-    response.vary.update(("Accept", "Accept-Encoding"))
+    response.headers.add("Vary", "Accept, Accept-Encoding")
     if sent.is_compressed:
         response.headers["Content-Encoding"] = GZIP
     if media_type == CSV:

@@ -1,5 +1,6 @@
 """Authentication: who sends a request, by an API token or by the cookie of a session."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -68,6 +69,12 @@ def bearer_token(request: Request) -> str:
     """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def credential_of(request: Request, settings: Settings) -> bytes | None:
+    """A digest of what says who sends the request; None: nothing does."""
+    text = bearer_token(request) or request.cookies.get(Cookies.of(settings).session)
+    return hashlib.sha256(text.encode()).digest() if text else None
 
 
 def read_principal(

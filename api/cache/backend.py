@@ -9,6 +9,7 @@ from flask_caching import Cache
 from flask_caching.backends.rediscache import RedisCache
 
 from actionsight.settings import Settings
+from api.cache.recent import Recent
 from api.cache_server import Outage, connect
 from api.seals import Seal, seal_of
 
@@ -48,7 +49,11 @@ class BytesSerializer(RedisSerializer):
 
 class AnswerCache(RedisCache):
     """The cache server, with sealed values: what was not put there by us under that key is a miss.
-    While it is away nothing is found and nothing is kept."""
+    While it is away nothing is found and nothing is kept.
+
+    Attributes:
+        recent: what this process found or put there a moment ago, which it does not ask for again.
+    """
 
     serializer = BytesSerializer()
 
@@ -64,24 +69,32 @@ class AnswerCache(RedisCache):
     def __init__(self, *args: Any, seal: Seal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seal = seal
+        self.recent = Recent()
         self.outage = Outage("answers are computed each time")
 
     def get(self, key: str) -> Any:
         """The value; None where it is not known."""
         if self.outage.is_on:
             return None
+        if (value := self.recent.find(key)) is not None:
+            return value
         try:
-            return self._seal.open(key, super().get(key))
+            value = self._seal.open(key, super().get(key))
         except redis.RedisError as error:
             self.outage.note(error)
             return None
+        if value is not None:
+            self.recent.keep(key, value)
+        return value
 
     def set(self, key: str, value: Any, timeout: Any = None) -> Any:
         """Keep a value, if that can be."""
         if self.outage.is_on:
             return False
         try:
-            return super().set(key, self._seal.close(key, value), timeout)
+            is_kept = super().set(key, self._seal.close(key, value), timeout)
+            self.recent.keep(key, value)
+            return is_kept
         except redis.RedisError as error:
             self.outage.note(error)
             return False

@@ -4,10 +4,11 @@
     of one principal, in all processes:                        one per route, four in all
     of this process:                                           as many as half of the reading pool
 
-More is refused, so that cheap questions keep their connections. Whoever waits holds none, and asks
-anew afterwards: the answer is in the cache by then, under a key of what that principal may see. A
-process that dies while it computes is waited for no longer than `FLIGHT_SECONDS`. While the cache
-server is away, the bound of the process is the only one.
+More is refused, so that cheap questions keep their connections; whoever asks again before
+`Retry-After` is over, while it still is so, is refused before anybody looks who they are. Whoever
+waits holds none, and asks anew afterwards: the answer is in the cache by then, under a key of what
+that principal may see. A process that dies while it computes is waited for no longer than
+`FLIGHT_SECONDS`. While the cache server is away, the bound of the process is the only one.
 """
 
 import threading
@@ -15,20 +16,22 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import redis
-from flask import Flask, current_app
+from flask import Flask, current_app, g, request
 from redis.lock import Lock
 
 from actionsight.settings import Settings
 from api.auth.access import current_principal
-from api.auth.authentication import Principal
+from api.auth.authentication import Principal, credential_of
 from api.cache_server import Outage, connect
+from api.current import current_settings
 from api.database import POOL_SIZE
 from api.errors import Kind, Problem
 
 PREFIX = "actionsight:flights"
+
 MOST = POOL_SIZE // 2
 MOST_OF_PRINCIPAL = 4
 # Threads that wait for what others compute; the rest goes on to answer.
@@ -36,7 +39,7 @@ MOST_WAITING = 8
 # No statement takes longer than a third of this.
 FLIGHT_SECONDS = 30
 PAUSE_SECONDS = 0.02
-RETRY_SECONDS = "2"
+RETRY_SECONDS = 2
 
 _EXTENSION = "flights"
 # By the server's clock: one for all processes. What was not given back ends by itself.
@@ -67,14 +70,64 @@ class UnderWay(Exception):  # noqa: N818 it is no error
         self.name = name
 
 
+# A digest of a credential, and a route.
+Question: TypeAlias = tuple[bytes | None, str]
+
+
+class _Places:
+    """So many at once; safe to share between threads."""
+
+    def __init__(self, most: int) -> None:
+        self._lock = threading.Lock()
+        self._free = most
+
+    @property
+    def is_full(self) -> bool:
+        """Whether none is free."""
+        return self._free == 0
+
+    def take(self) -> bool:
+        """Take a place, if one is free."""
+        with self._lock:
+            if self._free == 0:
+                return False
+            self._free -= 1
+            return True
+
+    def give_back(self) -> None:
+        """Let another have it."""
+        with self._lock:
+            self._free += 1
+
+
+class _Refused:
+    """Who was refused a moment ago; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._until: dict[Question, float] = {}
+
+    def note(self, question: Question) -> None:
+        """Remember a refusal for as long as its `Retry-After` says."""
+        now = time.monotonic()
+        with self._lock:
+            self._until = {each: end for each, end in self._until.items() if end > now}
+            self._until[question] = now + RETRY_SECONDS
+
+    def holds(self, question: Question) -> bool:
+        """Whether it was refused, and asks again too soon."""
+        return time.monotonic() < self._until.get(question, 0)
+
+
 class Flights:
     """What is being computed; safe to share between threads and to make before a fork."""
 
     def __init__(self, settings: Settings) -> None:
         self._cache = connect(settings.cache_url) if settings.cache_url else None
         self.outage = Outage("each process bounds expensive questions by itself")
-        self._computing = threading.BoundedSemaphore(MOST)
-        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
+        self._computing = _Places(MOST)
+        self._waiting = _Places(MOST_WAITING)
+        self._refused = _Refused()
 
     @contextmanager
     def one(self, key: str, route: str) -> Generator[None]:
@@ -85,8 +138,19 @@ class Flights:
             Problem: 429, too much is being computed.
         """
         name = f"{PREFIX}:{key}"
-        with self._flight(name), self._slot_of_principal(route), _held(self._computing):
+        with self._flight(name), self._place(), self._slot_of_principal(route):
             yield
+
+    def refuse_early(self) -> None:
+        """Refuse who was refused by this route a moment ago, while this process still computes as
+        much as it may.
+
+        Raises:
+            Problem: 429.
+        """
+        if self._computing.is_full and self._refused.holds(_question()):
+            g.is_refused_early = True
+            raise _too_expensive()
 
     def wait(self, name: str) -> None:
         """Return once a flight has ended.
@@ -94,12 +158,16 @@ class Flights:
         Raises:
             Problem: 429, it takes too long, or too many wait.
         """
-        with _held(self._waiting):
+        if not self._waiting.take():
+            raise _too_expensive()
+        try:
             end = time.monotonic() + FLIGHT_SECONDS
             while self._call(lambda cache: cache.exists(name)):
                 if time.monotonic() > end:
                     raise _too_expensive()
                 time.sleep(PAUSE_SECONDS)
+        finally:
+            self._waiting.give_back()
 
     def close(self) -> None:
         """Close the connections to the cache server."""
@@ -118,6 +186,16 @@ class Flights:
         finally:
             if lock and is_taken:
                 self._call(lambda _: lock.release())
+
+    @contextmanager
+    def _place(self) -> Generator[None]:
+        if not self._computing.take():
+            self._refused.note(_question())
+            raise _too_expensive()
+        try:
+            yield
+        finally:
+            self._computing.give_back()
 
     @contextmanager
     def _slot_of_principal(self, route: str) -> Generator[None]:
@@ -164,14 +242,19 @@ def current_flights() -> Flights:
     return flights_of(current_app)
 
 
-@contextmanager
-def _held(semaphore: threading.BoundedSemaphore) -> Generator[None]:
-    if not semaphore.acquire(blocking=False):
-        raise _too_expensive()
-    try:
-        yield
-    finally:
-        semaphore.release()
+def refuse_early() -> None:
+    """Before it is looked who asks: refuse who asks again too soon, while too much is computed.
+
+    Raises:
+        Problem: 429.
+    """
+    current_flights().refuse_early()
+
+
+def _question() -> Question:
+    """Who asks, by what they send, and which route."""
+    rule = request.url_rule.rule if request.url_rule else ""
+    return credential_of(request, current_settings()), rule
 
 
 def _name_of(principal: Principal) -> str:
@@ -186,5 +269,5 @@ def _too_expensive() -> Problem:
         "Too much is being computed: one question per viewer and route, four in all. Ask again "
         "in a moment; what was computed a moment ago costs nothing.",
         kind=Kind.TOO_EXPENSIVE,
-        headers={"Retry-After": RETRY_SECONDS},
+        headers={"Retry-After": str(RETRY_SECONDS)},
     )

@@ -19,6 +19,7 @@ from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
 from api import cache_server
 from api.cache import backend
+from api.cache.recent import LARGEST_BYTES, Recent
 from tests.api.cache.conftest import keys
 from tests.api.cache.people import People
 from tests.api.cache.test_serializer import Trap
@@ -90,6 +91,7 @@ def test_a_server_that_comes_back_is_used_again(
         people = People(app, connection)
         body = people.ask("/stats").data
         own.stop()
+        _store(app).recent.clear()
         assert people.ask("/stats").data == body
         failures = _store(app).outage.failure_count
         assert failures > 0
@@ -100,7 +102,7 @@ def test_a_server_that_comes_back_is_used_again(
 
 
 def test_what_is_not_ours_in_the_cache_is_not_served_and_not_executed(
-    history: Marts, people: People, server: "redis.Redis", tmp_path: Path
+    history: Marts, app: Flask, people: People, server: "redis.Redis", tmp_path: Path
 ) -> None:
     expected = people.ask("/stats").data
     (key,) = keys(server)
@@ -109,19 +111,49 @@ def test_what_is_not_ours_in_the_cache_is_not_served_and_not_executed(
     pickled = pickle.dumps(Trap(proof))
     for poison in (pickled, b"!" + pickled, b"", b'{"data": {}}', good[:-1], good[1:], expected):
         server.set(key, poison)
+        _store(app).recent.clear()
         assert people.ask("/stats").data == expected
         assert server.get(key) == good, "put right again"
     assert not proof.exists()
 
 
+def test_what_a_process_met_a_moment_ago_it_does_not_ask_for_again(
+    history: Marts, people: People, server: "redis.Redis"
+) -> None:
+    expected = people.ask("/stats").data
+    (key,) = keys(server)
+    server.delete(key)
+    assert people.ask("/stats").data == expected
+    assert keys(server) == set()
+    history.raise_version(1)
+    people.ask("/stats")
+    assert len(keys(server)) == 1, "another version has another name"
+
+
+def test_what_a_process_keeps_is_bounded() -> None:
+    recent = Recent()
+    recent.keep("too large", bytes(LARGEST_BYTES + 1))
+    assert recent.find("too large") is None
+    for number in range(20):
+        recent.keep(str(number), bytes(LARGEST_BYTES))
+        assert recent.find("0") is not None, "it was asked for again"
+    kept = [number for number in range(20) if recent.find(str(number))]
+    assert kept == [0, *range(5, 20)]
+
+
 def test_a_key_of_another_kind_is_an_outage_of_that_answer_alone(
-    history: Marts, people: People, server: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+    history: Marts,
+    app: Flask,
+    people: People,
+    server: "redis.Redis",
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cache_server, "PAUSE_SECONDS", 0)
     expected = people.ask("/stats").data
     (key,) = keys(server)
     server.delete(key)
     server.lpush(key, b"a list")
+    _store(app).recent.clear()
     assert people.ask("/stats").data == expected
 
 

@@ -21,6 +21,7 @@ from api.stats import views
 from api.stats.queries import read_statistics
 from tests.api.client import app_of, bearer, make_client
 from tests.api.marts import Marts
+from tests.support.questions import recorded
 
 pytestmark = pytest.mark.integration
 
@@ -90,7 +91,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def waiting(app: Flask) -> int:
     """How many requests wait for what another one computes."""
-    return flights.MOST_WAITING - flights.flights_of(app)._waiting._value
+    return flights.MOST_WAITING - flights.flights_of(app)._waiting._free
 
 
 def assert_too_expensive(response: TestResponse) -> None:
@@ -197,7 +198,7 @@ def test_what_is_cached_or_fails_takes_no_place(
     assert statuses == [500] * 6
 
 
-def test_half_of_the_pool_computes_and_the_rest_answers(
+def test_so_many_are_computed_and_the_rest_answers(
     history: Marts,
     app: Flask,
     tokens: list[str],
@@ -216,6 +217,36 @@ def test_half_of_the_pool_computes_and_the_rest_answers(
         assert ask(app, "/workflows", token).status_code == 200
     computing.let_go.set()
     assert [each.result().status_code for each in under_way] == [200] * flights.MOST
+
+
+def test_who_asks_again_too_soon_is_refused_before_it_is_looked_who_asks(
+    history: Marts,
+    app: Flask,
+    tokens: list[str],
+    computing: Computing,
+    threads: ThreadPoolExecutor,
+) -> None:
+    under_way: list[Future[TestResponse]] = [
+        threads.submit(ask, app, f"/stats?actor={number}", token)
+        for number, token in enumerate(tokens[: flights.MOST])
+    ]
+    wait_until(lambda: computing.count == flights.MOST)
+    late, later = tokens[flights.MOST : flights.MOST + 2]
+    with recorded() as statements:
+        assert_too_expensive(ask(app, "/stats?actor=late", late))
+    assert statements, "who asks is found out"
+    with recorded() as statements:
+        refused = ask(app, "/stats?actor=late", late)
+        assert_too_expensive(refused)
+    assert not statements
+    assert refused.headers["RateLimit"].startswith('"viewer"'), "counted as theirs all the same"
+    assert ask(app, "/workflows", late).status_code == 200, "another route"
+    with recorded() as statements:
+        assert_too_expensive(ask(app, "/stats?actor=late", later))
+    assert statements, "another viewer"
+    computing.let_go.set()
+    assert [each.result().status_code for each in under_way] == [200] * flights.MOST
+    assert ask(app, "/stats?actor=late", late).status_code == 200, "there is room again"
 
 
 def test_of_those_who_wait_for_one_answer_some_are_put_off(
