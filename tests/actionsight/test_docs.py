@@ -60,6 +60,13 @@ def test_every_link_between_documents_leads_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_every_picture_is_shown_and_small() -> None:
+    shown = set(re.findall(r"src(?:set)?=\"([^\"]+)\"", read("README.md")))
+    taken = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert shown == taken
+    assert all((ROOT / path).stat().st_size <= 150_000 for path in taken)
+
+
 def test_the_readme_begins_with_the_two_commands() -> None:
     head = read("README.md").split("## How")[0]
     assert "make up" in head
