@@ -112,6 +112,22 @@ def test_costs_are_of_the_jobs_that_began_in_the_range(
 
 
 @pytest.mark.integration
+def test_over_nothing_only_counts_are_0_whole_and_by_group(
+    history: Marts, client: ValidatingClient, token: str
+) -> None:
+    nothing = "from=2025-06-02&to=2025-06-02"
+    whole = client.answer(f"/costs?{nothing}", token)["data"]
+    [group] = client.answer(f"/costs?{nothing}&group_by=day", token)["data"]
+    assert {name for name, value in whole.items() if value is not None} == {
+        "run_count",
+        "job_count",
+        "unpriced_job_count",
+        "is_lower_bound",
+    }
+    assert {**whole, "day": "2025-06-02"} == group
+
+
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("query", "cost"),
     [
