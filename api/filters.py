@@ -297,10 +297,12 @@ class RunFilter:
         """
         start, now = self.values.get("from"), datetime.now(UTC)
         end = self.values.get("to", now)
-        if start is not None and end - start > timedelta(days=366 * MOST_YEARS_BY_TIME):
-            raise bad_query(
-                "from", f"must lie at most {MOST_YEARS_BY_TIME} years before the end, by time"
-            )
+        # Without a beginning the first run's bucket is the first one, which is not after now.
+        if end - (start or now) > timedelta(days=366 * MOST_YEARS_BY_TIME):
+            most = f"must lie at most {MOST_YEARS_BY_TIME} years"
+            if start is None:
+                raise bad_query("to", f"{most} ahead without `from`, by time")
+            raise bad_query("from", f"{most} before the end, by time")
 
     def where(self, runs: str = "runs") -> sql.Composed:
         """The conditions over runs under this name; that a run has such a job is one of them."""

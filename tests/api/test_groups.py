@@ -241,6 +241,7 @@ def test_csv_has_what_json_has_and_no_formula(
         "group_by=day&from=0001-01-01",
         "group_by=day&from=2000-01-01&to=9999-12-31",
         "group_by=week&from=2026-01-01&to=2052-02-01",
+        "group_by=day&to=9999-12-31",
         "period=7d&from=2026-01-01",
         "period=0d",
         "head_sha=xyz",
