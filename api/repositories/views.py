@@ -58,6 +58,7 @@ from api.responses import (
     list_body,
     tag_of,
     tagged_response,
+    to_json,
 )
 
 blueprint = Blueprint("repositories", __name__)
@@ -114,16 +115,17 @@ def get_repositories(query: RepositoriesQuery) -> Response:
     "One monitored repository, how far its collection has come, and its webhook.",
     tag="repositories",
     answer=AddedRepository,
-    has_freshness=False,
 )
 def get_repository(repository_id: int) -> Response:
     """As in the list; `webhook` says whether GitHub tells of its runs as they happen."""
     with current_database().snapshot() as connection:
         repository_ids = visible_repositories(connection, current_principal(), (repository_id,))
         known = find_repository(connection, repository_id)
+        freshness = read_freshness(connection, repository_ids)
     if known is None:
         raise not_found(f"Repository {repository_id}")
-    return json_response(_shown(repository_ids, known.full_name, _as_it_is(known)))
+    body = Body(to_json(_shown(repository_ids, known.full_name, _as_it_is(known))))
+    return tagged_response(tag_of(body), body, freshness)
 
 
 @blueprint.get("/repositories/<id:repository_id>/health")

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.integration
         ("/workflows/11", "2026-01-07T10:00:00Z", "2026-01-07T09:30:00Z"),
         ("/repositories?repository=1", "2026-01-07T10:00:00Z", "2026-01-07T09:30:00Z"),
         ("/repositories?repository=3", "unknown", "unknown"),
+        ("/repositories/1", "2026-01-07T10:00:00Z", "2026-01-07T09:30:00Z"),
     ],
 )
 def test_freshness_is_of_the_repositories_of_the_answer_alone(
@@ -51,3 +52,6 @@ def test_freshness_is_of_the_repositories_of_the_answer_alone(
     response = client.get(path, headers=bearer(token))
     assert response.headers["Actionsight-As-Of"] == as_of
     assert response.headers["Actionsight-Newest-Observation-At"] == newest_observation_at
+    again = {**bearer(token), "If-None-Match": response.headers["ETag"]}
+    known = client.get(path, headers=again)
+    assert (known.status_code, known.headers["Actionsight-As-Of"]) == (304, as_of)
