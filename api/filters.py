@@ -26,8 +26,8 @@ from api.parameters import (
     FirstMoment,
     Ids,
     Moment,
+    Names,
     Parameters,
-    RepeatedTexts,
     Text,
     Texts,
     YesOrNo,
@@ -138,10 +138,10 @@ class OfRepositories(Parameters):
 class RunConditions(Parameters):
     """Which runs, beside where and when."""
 
-    branch: RepeatedTexts = Field(
+    branch: Names = Field(
         (),
-        description="Runs whose `head_branch` is one of these; `@default` is each repository's "
-        "default branch. Repeat it for several (a branch's name may contain a comma).",
+        description="Runs whose `head_branch` is one of these, repeated or separated by commas (a "
+        "name that has commas is found, too); `@default` is each repository's default branch.",
     )
     event: Texts = Field(
         (),
@@ -163,15 +163,15 @@ class RunConditions(Parameters):
         + ", ".join(get_args(Conclusion))
         + ".",
     )
-    runner: RepeatedTexts = Field(
+    runner: Texts = Field(
         (),
-        description="Runs with an executed job that asked for one of these labels, in any case; "
-        "numbers about jobs are of such jobs alone.",
+        description="Runs with an executed job that asked for one of these labels, in any case, "
+        "repeated or separated by commas; numbers about jobs are of such jobs alone.",
     )
-    job_name: RepeatedTexts = Field(
+    job_name: Names = Field(
         (),
-        description="Runs with an executed job of one of these names; numbers about jobs are of "
-        "such jobs alone. Repeat it for several.",
+        description="Runs with an executed job of one of these names, repeated or separated by "
+        "commas (a name that has commas is found, too); numbers about jobs are of such jobs alone.",
     )
     head_sha: Sha | None = Field(
         None, description="Runs of the commit that begins with these 7 to 40 digits."

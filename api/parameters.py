@@ -95,6 +95,17 @@ def once(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
+def split_names(values: list[str]) -> list[str]:
+    """What is repeated or separated by commas, each once, and with commas as it is: names of
+    branches and jobs may have some, and nothing tells `a,b` from `a` and `b`."""
+    names: list[str] = []
+    for value in values:
+        if "," not in value or len(value) <= LONGEST_TEXT:
+            names.append(value)
+        names += filter(None, value.split(","))
+    return list(dict.fromkeys(names))
+
+
 def one_of(known: Sequence[str]) -> Callable[[list[str]], list[str]]:
     """What is repeated or separated by commas, each of what is known."""
 
@@ -172,8 +183,9 @@ FirstMoment = Annotated[Any, BeforeValidator(first_moment), WithJsonSchema(dict(
 EndMoment = Annotated[Any, BeforeValidator(end_moment), WithJsonSchema(dict(MOMENT_SCHEMA))]
 Ids = Annotated[tuple[Id, ...], BeforeValidator(split)]
 Texts = Annotated[tuple[Part, ...], BeforeValidator(split)]
-# Of names that may hold a comma.
 RepeatedTexts = Annotated[tuple[Text, ...], BeforeValidator(once)]
+# That may hold a comma.
+Names = Annotated[tuple[Text, ...], BeforeValidator(split_names)]
 
 
 def _up_to(greatest: int) -> str:

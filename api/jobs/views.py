@@ -26,7 +26,7 @@ from api.jobs.statistics import (
     read_step_statistics,
 )
 from api.pagination import Page, PageParameters, read_page
-from api.parameters import RepeatedTexts, Texts, sort_schema, split
+from api.parameters import Names, Texts, sort_schema, split
 from api.records import list_of, one
 from api.responses import Body, data_body, list_body
 from api.stats.comparison import (
@@ -84,12 +84,8 @@ class JobsQuery(PageParameters, RunsFilter):
     conclusion: Texts = Field(
         (), description="Jobs that ended themselves with one of these conclusions."
     )
-    runner: RepeatedTexts = Field(
-        (), description="Jobs that asked for one of these labels, in any case."
-    )
-    job_name: RepeatedTexts = Field(
-        (), description="Jobs of one of these names. Repeat it for several."
-    )
+    runner: Texts = Field((), description="Jobs that asked for one of these labels, in any case.")
+    job_name: Names = Field((), description="Jobs of one of these names.")
     sort: JobSort = Field(
         "-created_at",
         description="By what the jobs are ordered, with `-` in front where the greatest comes "

@@ -123,6 +123,8 @@ def test_by_runner_and_job_name_a_group_is_of_jobs_that_are_both(
         ("runner=gpu&job_name=test", (1, 1, 1)),
         ("runner=gpu&job_name=lint", (0, 0, 0)),
         ("job_name=lint&job_name=test", (2, 4, 4)),
+        ("job_name=lint,test", (2, 4, 4)),
+        ("runner=gpu,self-hosted", (1, 1, 1)),
         ("job_name=deploy", (0, 0, 0)),
         ("is_flaky=true", (1, 2, 2)),
         ("is_flaky=false", (2, 4, 2)),
