@@ -1,8 +1,10 @@
 """What stands between browsers and this API: proxies, host names, pages of other origins."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
@@ -17,6 +19,9 @@ from api.auth.origins import frontends
 from api.current import current_settings
 from api.errors import Kind, problem_response
 from api.responses import AS_OF_HEADER, NEWEST_OBSERVATION_HEADER
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 PREFLIGHT_LASTS = timedelta(minutes=10)
@@ -44,9 +49,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     public_host = urlsplit(settings.public_root).hostname
     app.config["TRUSTED_HOSTS"] = [*LOOPBACK_HOSTS, *([public_host] if public_host else [])]
     app.register_error_handler(SecurityError, _unknown_host)
+    # Flask's documented way to stand before an application.
+    app.wsgi_app = _LowerHost(app.wsgi_app)  # pyrefly: ignore[method-assign]
     if count := settings.proxy_count:
         # What each proxy adds is counted from the right: the rest may be a client's invention.
-        app.wsgi_app = ProxyFix(  # pyrefly: ignore[method-assign]  # Flask's documented way
+        app.wsgi_app = ProxyFix(  # pyrefly: ignore[method-assign]
             app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=0, x_prefix=0
         )
     if settings.frontend_origins:
@@ -65,6 +72,21 @@ def init_app(app: Flask, settings: Settings) -> None:
             vary_header=False,
             intercept_exceptions=False,
         )
+
+
+class _LowerHost:
+    """Before an application: Werkzeug tells hosts apart by case, which no host is. Who delivers
+    webhooks may write the name as the settings do."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        if host := environ.get("HTTP_HOST"):
+            environ["HTTP_HOST"] = host.lower()
+        return self._application(environ, start_response)
 
 
 def _unknown_host(_: SecurityError) -> Response:

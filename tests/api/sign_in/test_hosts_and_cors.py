@@ -54,6 +54,7 @@ def allowed(response: Any) -> dict[str, str]:
     [
         ("actions.example.com", True),
         ("actions.example.com:443", True),
+        ("Actions.Example.com", True),
         ("127.0.0.1:8000", True),
         ("localhost:8000", True),
         ("evil.example", False),
