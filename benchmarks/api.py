@@ -450,7 +450,7 @@ def refused(bench: Bench) -> None:
             start = _transactions(bench)
             statuses = {_asked(connection, path, token)[1] for _ in range(500)}
             count = _transactions(bench) - start
-        mark = bench.check(f"{name}: no SQL", holds=count <= 5 and statuses == {status})
+        mark = bench.check(f"{name}: no SQL", holds=count <= 5 and statuses <= {status, 429})
         print(f"{name:<32}{count:6} {sorted(statuses)}{mark}")
 
 
