@@ -77,9 +77,12 @@ def test_answers_take_few_statements_which_read_nothing_whole_that_grows_with_hi
             assert len(statements) <= MOST_STATEMENTS, name
             # One row takes as many; a search ends with the kind of which it has enough.
             one = f"{path}{'&' if '?' in path else '?'}limit=1"
+            answering = of_the_answer(statements)
+            # What comes before is asked anew after any transaction, one of autovacuum, too.
             if name in OF_ROWS:
-                assert len(_statements(client, token, one)) == len(statements), name
-            for statement in of_the_answer(statements):
+                of_one = of_the_answer(_statements(client, token, one))
+                assert len(of_one) == len(answering), name
+            for statement in answering:
                 query = f"explain (format json) {statement.text}".encode()
                 [[[plan]]] = reading.execute(query, statement.parameters).fetchall()
                 read_whole |= {(name, table) for table in _read_whole(plan["Plan"])}
