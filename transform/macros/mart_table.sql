@@ -204,6 +204,8 @@ apart: meanwhile others read and write the table.
         {%- set rendered = rendered ~ (" on delete cascade" if constraint.type == "foreign_key" else "") %}
         {%- do wanted.update({short_name(model.name, rendered): rendered}) %}
     {%- endfor %}
+    {#- Else another build may have altered it since this one looked. -#}
+    {%- do run_query("commit; begin; " ~ lock_with_ancestors(relation)) %}
     {%- set query -%}
         select conname, convalidated
         from pg_constraint
@@ -214,8 +216,6 @@ apart: meanwhile others read and write the table.
         {%- do found.update({row[0]: row[1]}) %}
     {%- endfor %}
     {%- set changes -%}
-        commit;
-        begin;
         {%- for name in found if name not in wanted %}
         alter table {{ relation }} drop constraint {{ name }};
         {%- endfor %}
@@ -251,11 +251,23 @@ apart: meanwhile others read and write the table.
     {%- for row in run_query(query).rows if row[0] not in wanted or not row[1] %}
         {%- do run_query("drop index concurrently " ~ relation.schema ~ "." ~ row[0]) %}
     {%- endfor %}
-    {%- for name, index in wanted.items() %}
-        {%- do run_query(
-            "create index " ~ how ~ " if not exists " ~ name ~ " on " ~ relation ~ " " ~ index
-        ) %}
-    {%- endfor %}
+    {%- if how == "concurrently" %}
+        {%- for name, index in wanted.items() %}
+            {%- do run_query("create index concurrently if not exists " ~ name ~ " on " ~ relation ~ " " ~ index) %}
+        {%- endfor %}
+    {%- else %}
+        {#- Another build may make the same ones concurrently, which waits for whoever looks at anything;
+            who waits by `lock table` looks at nothing. -#}
+        {%- set create %}
+        begin;
+        lock table {{ relation }} in share mode;
+        {%- for name, index in wanted.items() %}
+        create index if not exists {{ name }} on {{ relation }} {{ index }};
+        {%- endfor %}
+        commit
+        {%- endset %}
+        {%- do run_query(create) %}
+    {%- endif %}
 {%- endmacro %}
 
 {#- PostgreSQL cuts names at 63 bytes. -#}

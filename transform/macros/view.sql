@@ -8,13 +8,14 @@ first with all that depends on it, which breaks another build that runs beside t
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
+    {#- Before it is looked at: who replaces it waits for whoever looks at it. -#}
+    {%- do run_query("select pg_advisory_xact_lock(" ~ lock_key(this.schema ~ "." ~ this.identifier) ~ ")") %}
     {%- if not view_can_be_replaced(target_relation, sql) %}
         {%- call statement("drop_view") -%}
             drop view if exists {{ target_relation }} cascade
         {%- endcall -%}
     {%- endif %}
     {%- call statement("main") -%}
-        select pg_advisory_xact_lock({{ lock_key(this.schema ~ "." ~ this.identifier) }});
         create or replace view {{ target_relation }} as (
             {{ sql }}
         )
