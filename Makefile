@@ -36,9 +36,9 @@ setup: .venv/runtime-installed $(MANIFEST) $(DASHBOARD) ## prepare .venv, dbt's 
 up: setup ## start everything and keep it running until Ctrl-C
 	@exec $(BIN)/actionsight up $(ARGUMENTS)
 
-# The checks use what the tests leave of the cores while they wait.
 test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: format, lint, types, SQL, contracts, all tests
-	@$(MAKE) --no-print-directory --jobs 2 run-tests checks
+	@$(MAKE) --no-print-directory checks
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGUMENTS)
 
 thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
@@ -46,8 +46,7 @@ thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that t
 	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
 	    or test_malformed_requests or test_orders or test_observed_until" $(ARGUMENTS)
 
-lint: setup .venv/development-installed ## what `make test` checks beside its tests
-	@$(MAKE) --no-print-directory --jobs 2 checks
+lint: setup .venv/development-installed checks ## what `make test` checks before its tests
 
 dashboard-dev: setup ## the page with reload on save, before a running `make up`
 	@$(NPM) --prefix dashboard run --silent dev
@@ -62,12 +61,9 @@ wheel: setup ## make the Python package in dist/, with the page as it is built h
 pictures: setup .venv/development-installed ## take the pictures of the page in docs/pictures, of a demonstration of its own
 	$(BIN)/python -m tests.dashboard.pictures
 
-.PHONY: run-tests checks check-code check-types check-sql check-dashboard
-run-tests:
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGUMENTS)
-
+.PHONY: checks check-code check-types check-sql check-dashboard
 checks:
-	@$(MAKE) --no-print-directory --output-sync check-types check-sql check-dashboard check-code
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-types check-sql check-dashboard check-code
 
 check-code:
 	$(BIN)/ruff format --check .

@@ -20,7 +20,7 @@ from tests.api.marts import Marts
 
 pytestmark = pytest.mark.integration
 
-CASES = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "3"))
+CASES = int(os.environ.get("ACTIONSIGHT_TEST_CASES", "2"))
 # Comes back from GitHub: a sign-in that nobody began is refused, however well-formed.
 CALLBACK = "GET /login/github/authorized"
 
