@@ -12,6 +12,14 @@ from actionsight.settings import ROOT
 from tests.transform.test_manifest import MARTS, layer_of
 
 pytestmark = pytest.mark.integration
+# What goes through lateral or recursive subqueries cannot be traced.
+UNTRACED = {
+    "int_github__jobs",
+    "int_github__workflow_run_attempts",
+    "branch_health_intervals",
+    "collection_health_by_day",
+    "workflow_statistics_by_day",
+}
 
 
 @pytest.mark.thorough
@@ -30,8 +38,9 @@ def test_the_documentation_is_of_every_mart(history_database_url: str, tmp_path:
     report = json.loads((tmp_path / "dbt/columns/colibri-manifest.json").read_text())
     traced = {(edge["target"], edge["targetColumn"]) for edge in report["lineage"]["edges"]}
     all_columns = [(mart["unique_id"], column) for mart in MARTS for column in mart["columns"]]
-    # Counts come from no column, and what goes through a lateral subquery is not traced.
-    assert len(traced & set(all_columns)) > 0.8 * len(all_columns)
+    # Counts come from no column.
+    of_others = {each for each in all_columns if each[0].split(".")[-1] not in UNTRACED}
+    assert len(traced & of_others) > 0.9 * len(of_others)
     keys = (tmp_path / "docs/keys.md").read_text()
     lines = re.findall(r'^ *"(\w+)" .*-- ?.* "(\w+)": ', keys, re.MULTILINE)
     shown = [mart for mart in MARTS if layer_of(mart) == "marts"]
