@@ -213,6 +213,8 @@ def by_hand(connection: psycopg.Connection[Any], full: Built) -> Iterator[tuple[
     for mart, node in full.nodes.items():
         table = sql.Identifier(node.schema, mart)
         scope = sql.SQL(", ").join(map(sql.Identifier, node.config.meta["scope"]))
+        if "since" in node.config.meta:
+            scope += sql.SQL(", timestamptz '-infinity' as since")
         with connection.transaction(force_rollback=True):
             connection.execute("set local work_mem = '128MB'")
             connection.execute(
