@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil  # pyrefly: ignore[untyped-import]
 import pytest
 
 from actionsight.settings import ROOT
@@ -140,16 +141,22 @@ def assert_people_see_and_change_what_github_lets_them(demonstration: Demonstrat
     return developer.secrets | outsider.secrets
 
 
+def command_of(process: psutil.Process) -> str:
+    """What it was started as; of one that has ended meanwhile, as runs do, nothing."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 def assert_runs_are_forked_from_one_thread(demonstration: Demonstration) -> None:
     """Runs are forked from the process that has imported the definitions."""
     [code_server] = [
         process
         for process in processes_of(demonstration)
-        if "orchestration.code_server" in process.cmdline()
+        if "orchestration.code_server" in command_of(process)
     ]
-    [fork_server] = [
-        child for child in code_server.children() if "forkserver" in " ".join(child.cmdline())
-    ]
+    [fork_server] = [child for child in code_server.children() if "forkserver" in command_of(child)]
     assert fork_server.num_threads() == 1
 
 
