@@ -117,6 +117,11 @@ def tag_of(body: Body) -> str:
     return hashlib.blake2b(body.plain().content, digest_size=32).hexdigest()
 
 
+def accepts_gzip() -> bool:
+    """Whether who asks takes what gzip compressed; `gzip;q=0` names it, and says no."""
+    return request.accept_encodings.quality(GZIP) > 0
+
+
 def is_known_to_client(tag: str) -> bool:
     """Whether who asks has the body with this tag."""
     return request.if_none_match.contains_weak(tag)
@@ -150,9 +155,7 @@ def _tagged(response: Response, tag: str, freshness: Freshness) -> Response:
 def body_response(body: Body) -> Response:
     """A response with this body, and with the address of the next page of a list."""
     media_type = current_media_type()
-    # `gzip;q=0` names it, and says no.
-    takes_gzip = request.accept_encodings.quality(GZIP) > 0
-    sent = body.compressed() if takes_gzip else body.plain()
+    sent = body.compressed() if accepts_gzip() else body.plain()
     response = Response(sent.content, mimetype=media_type)
     response.headers.add("Vary", "Accept, Accept-Encoding")
     if sent.is_compressed:

@@ -37,9 +37,3 @@ class Recent:
             while self._bytes > MOST_BYTES:
                 _, oldest = self._values.popitem(last=False)
                 self._bytes -= len(oldest)
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._values.clear()
-            self._bytes = 0

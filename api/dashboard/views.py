@@ -7,12 +7,12 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, Response, send_from_directory
 
 from api.current import current_settings
 from api.endpoints import endpoint
 from api.errors import Problem
-from api.responses import GZIP
+from api.responses import GZIP, accepts_gzip
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -75,7 +75,7 @@ def get_page_at(view: str) -> Response:  # noqa: ARG001 its script reads the add
 def get_page_asset(name: str) -> Response:
     """Its name carries a hash of what it holds, so it is kept for a year."""
     file = send_from_directory(BUNDLE / "assets", name, conditional=False, etag=False)
-    if GZIP in request.accept_encodings:
+    if accepts_gzip():
         file.close()
         file = Response(_compressed(BUNDLE / "assets" / name), mimetype=file.mimetype)
         file.headers["Content-Encoding"] = GZIP

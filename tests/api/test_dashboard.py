@@ -63,6 +63,8 @@ def test_assets_are_kept_for_a_year_and_nothing_else_is_an_asset(
     )
     assert packed.headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in packed.vary
     assert packed.mimetype == "text/javascript" and gzip.decompress(packed.data) == b"export {};"
+    with client.get(f"/app/assets/{SCRIPT}", headers={"Accept-Encoding": "gzip;q=0"}) as plain:
+        assert "Content-Encoding" not in plain.headers and plain.data == b"export {};"
     for name in ("index-0000.js", "..%2Fsecret", "%2e%2e%2fsecret"):
         answer = client.get(f"/app/assets/{name}")
         assert answer.status_code == 404 or answer.data == (bundle / "index.html").read_bytes()

@@ -91,7 +91,7 @@ def test_a_server_that_comes_back_is_used_again(
         people = People(app, connection)
         body = people.ask("/stats").data
         own.stop()
-        _store(app).recent.clear()
+        _store(app).recent = Recent()
         assert people.ask("/stats").data == body
         failures = _store(app).outage.failure_count
         assert failures > 0
@@ -111,7 +111,7 @@ def test_what_is_not_ours_in_the_cache_is_not_served_and_not_executed(
     pickled = pickle.dumps(Trap(proof))
     for poison in (pickled, b"!" + pickled, b"", b'{"data": {}}', good[:-1], good[1:], expected):
         server.set(key, poison)
-        _store(app).recent.clear()
+        _store(app).recent = Recent()
         assert people.ask("/stats").data == expected
         assert server.get(key) == good, "put right again"
     assert not proof.exists()
@@ -153,7 +153,7 @@ def test_a_key_of_another_kind_is_an_outage_of_that_answer_alone(
     (key,) = keys(server)
     server.delete(key)
     server.lpush(key, b"a list")
-    _store(app).recent.clear()
+    _store(app).recent = Recent()
     assert people.ask("/stats").data == expected
 
 
