@@ -1,18 +1,18 @@
 """What a build takes: of nothing new, of some changes, of everything, by the size of the history.
 
-    .venv/bin/python -m benchmarks.builds [--jobs 400000]
+    .venv/bin/python -m benchmarks.builds [--jobs 400000 ...] [--parts small] [--steps 11]
 
 A made-up year in the raw tables: 20 repositories and 200 workflows, of which few have most runs;
 four jobs a run with eleven steps each, every tenth run in two attempts. In an embedded PostgreSQL
 with the marts of this version; dbt runs in this process, which has imported and parsed everything.
 Changes are updates of open runs as well as new runs, three to one. The ratios within one run are
-what can be compared between machines.
+what can be compared between machines; with several sizes, how builds of little grow with them.
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
@@ -27,6 +27,8 @@ from tests.support.services import databases
 
 JOBS_PER_RUN = 4
 REPOSITORIES = 20
+PARTS = ("by-hand", "small", "percentiles", "chunks", "sizes")
+ROUNDS = 5
 
 _REPOSITORIES: tuple[LiteralString, ...] = (
     """
@@ -98,12 +100,12 @@ _JOBS: LiteralString = """
     from raw.workflow_runs
     cross join generate_series(1, %(jobs)s::bigint) as number
     cross join (
-        select jsonb_agg(jsonb_build_object(
+        select coalesce(jsonb_agg(jsonb_build_object(
             'number', step, 'name', 'step ' || step, 'status', 'completed',
             'conclusion', 'success', 'started_at', '2000-01-01T10:00:00Z',
             'completed_at', '2000-01-01T10:00:07Z'
-        ))::text as template
-        from generate_series(1, 11) as step
+        )), '[]')::text as template
+        from generate_series(1, %(steps)s::bigint) as step
     ) as steps
     where run_id between %(first)s and %(last)s
 """
@@ -140,8 +142,11 @@ _SIZES: LiteralString = """
 class History:
     """The raw tables of one database, to which each call adds a load."""
 
-    def __init__(self, connection: psycopg.Connection[Any], run_count: int) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], run_count: int, step_count: int
+    ) -> None:
         self._connection = connection
+        self._steps = step_count
         self._span = run_count
         self._loads = 0
         self._last = 0
@@ -151,7 +156,7 @@ class History:
         """Add runs with their jobs; give the ids of the first and the last."""
         first, self._last = self._last + 1, self._last + runs
         ids = {"first": first, "last": self._last, "span": self._span}
-        self._execute(_RUNS, _JOBS, status=status, jobs=JOBS_PER_RUN, **ids)
+        self._execute(_RUNS, _JOBS, status=status, jobs=JOBS_PER_RUN, steps=self._steps, **ids)
         return first, self._last
 
     def close(self, first: int, last: int) -> None:
@@ -358,66 +363,117 @@ def _scan(plan: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Build everything, then more and more of little, and tell the seconds of each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--jobs", type=int, default=400_000, help="in the history")
-    runs = parser.parse_args().jobs // JOBS_PER_RUN
+    parser.add_argument(
+        "--jobs", type=int, nargs="+", default=[400_000], help="in the history; one size or several"
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--steps", type=int, default=11, help="of each job")
+    arguments = parser.parse_args()
+    small = {}
     with tempfile.TemporaryDirectory(prefix="actionsight-benchmark-") as name:
         Path(name).chmod(0o755)
-        with databases(Path(name)) as server, unbuilt_database(server, Path(name)) as url:
-            measure(url, runs)
+        with databases(Path(name)) as server:
+            for jobs in arguments.jobs:
+                with unbuilt_database(server, Path(name)) as url:
+                    small[jobs] = measure(
+                        url, jobs // JOBS_PER_RUN, arguments.steps, arguments.parts
+                    )
+    if len(small) > 1 and "small" in arguments.parts:
+        _tell_growth(small)
 
 
-def measure(url: str, runs: int) -> None:
-    """Fill, build, and print each part as soon as it is known."""
+def measure(url: str, runs: int, steps: int, parts: Collection[str]) -> dict[str, float]:
+    """Fill, build, and print each part as soon as it is known; give seconds of small builds."""
+    small: dict[str, float] = {}
     with connect(url, autocommit=True) as connection:
         began = time.perf_counter()
-        history = History(connection, runs)
+        history = History(connection, runs, steps)
         history.add(runs)
         connection.execute("vacuum analyze raw.workflow_runs, raw.workflow_jobs")
-        print(f"{runs * JOBS_PER_RUN:,} jobs, filled in {time.perf_counter() - began:.0f} s")
+        _tell(f"\n{runs * JOBS_PER_RUN:,} jobs, filled in {time.perf_counter() - began:.0f} s")
         builds = Builds(connection)
         full = builds.full()
-        print(f"everything: {full.seconds:.1f} s")
+        _tell(f"everything: {full.seconds:.1f} s")
         connection.execute("vacuum analyze")
-        _tell_full(connection, full)
-        builds.hot()
-        idle = min(builds.hot().seconds for _ in range(3))
-        day = max(4, runs // 365 // 100)
-        print(f"\n{'build of':34}{'s':>8}{'÷ nothing new':>16}{'÷ everything':>16}")
-        for what, seconds in (
-            ("nothing new", idle),
-            ("50 events: 10 runs, 40 jobs", changes(history, builds, 8, 2)),
-            (
-                f"1 % of a day: {day} runs",
-                changes(history, builds, 3 * day // 4, day - 3 * day // 4),
-            ),
-        ):
-            print(f"{what:34}{seconds:8.2f}{seconds / idle:16.2f}{seconds / full.seconds:16.4f}")
-        print(f"\n{'percentiles of 90 days':24}{'rows':>10}{'ms':>8}{'÷ by hand':>11}  read by")
-        for what, found in percentiles(connection).items():
-            print(
-                f"{what:24}{found.rows:10,}{found.seconds * 1000:8.1f}"
-                f"{found.seconds / found.seconds_by_hand:11.2f}  {found.plan}, "
-                f"{found.heap_fetches / max(found.rows, 1):.2%} of the rows from the heap"
-            )
-        print(f"\n{'a chunk of a rebuild':30}{'s':>8}{'rows read by no index':>26}")
-        for mart in _larger_than_a_chunk(connection, full):
-            seconds, read = chunk_of_a_rebuild(builds, mart)
-            print(f"{mart:30}{seconds:8.2f}{read:26,}")
-        print(f"\n{'':24}bytes a job")
-        for part, size in connection.execute(_SIZES):
-            print(f"{part:24}{size:11.0f}")
+        if "by-hand" in parts:
+            _tell_full(connection, full)
+        if "small" in parts:
+            small = _tell_small(history, builds, runs, full.seconds)
+        if "percentiles" in parts:
+            _tell_percentiles(connection)
+        if "chunks" in parts:
+            _tell_chunks(connection, builds, full)
+        if "sizes" in parts:
+            _tell(f"\n{'':24}bytes a job")
+            for part, size in connection.execute(_SIZES):
+                _tell(f"{part:24}{size:11.0f}")
+    return small
+
+
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _tell_small(history: History, builds: Builds, runs: int, everything: float) -> dict[str, float]:
+    """Builds of little, each the fastest of several, beside nothing new and everything."""
+    builds.hot()
+    day = max(4, runs // 365 // 100)
+    seconds = {"nothing new": min(builds.hot().seconds for _ in range(ROUNDS))}
+    for what, ended, begun in (
+        ("50 events: 10 runs, 40 jobs", 8, 2),
+        (f"1 % of a day: {day} runs", 3 * day // 4, day - 3 * day // 4),
+        ("200 runs, 800 jobs", 150, 50),
+    ):
+        seconds[what] = min(changes(history, builds, ended, begun) for _ in range(ROUNDS))
+    idle = seconds["nothing new"]
+    _tell(f"\n{'build of':34}{'s':>8}{'more than nothing new, of everything':>40}")
+    for what, took in seconds.items():
+        more = f"1/{everything / (took - idle):,.0f}" if took > idle else ""
+        _tell(f"{what:34}{took:8.2f}{more:>40}")
+    return seconds
+
+
+def _tell_growth(small: Mapping[int, Mapping[str, float]]) -> None:
+    """What builds of the same little take in the largest history, beside the smallest."""
+    least, most = min(small), max(small)
+    _tell(f"\n{'':34}{f'{most:,} ÷ {least:,} jobs':>28}{'above nothing new':>20}")
+    idle_least, idle_most = (small[size]["nothing new"] for size in (least, most))
+    for what in small[least].keys() & small[most].keys():
+        above = (
+            f"{(small[most][what] - idle_most) / (small[least][what] - idle_least):20.2f}"
+            if what != "nothing new"
+            else ""
+        )
+        _tell(f"{what:34}{small[most][what] / small[least][what]:28.2f}{above}")
+
+
+def _tell_percentiles(connection: psycopg.Connection[Any]) -> None:
+    _tell(f"\n{'percentiles of 90 days':24}{'rows':>10}{'ms':>8}{'÷ by hand':>11}  read by")
+    for what, found in percentiles(connection).items():
+        _tell(
+            f"{what:24}{found.rows:10,}{found.seconds * 1000:8.1f}"
+            f"{found.seconds / found.seconds_by_hand:11.2f}  {found.plan}, "
+            f"{found.heap_fetches / max(found.rows, 1):.2%} of the rows from the heap"
+        )
+
+
+def _tell_chunks(connection: psycopg.Connection[Any], builds: Builds, full: Built) -> None:
+    _tell(f"\n{'a chunk of a rebuild':30}{'s':>8}{'rows read by no index':>26}")
+    for mart in _larger_than_a_chunk(connection, full):
+        seconds, read = chunk_of_a_rebuild(builds, mart)
+        _tell(f"{mart:30}{seconds:8.2f}{read:26,}")
 
 
 def _tell_full(connection: psycopg.Connection[Any], full: Built) -> None:
     """Each mart of a full build beside its statement by hand, and both sums without steps."""
-    print(f"\n{'mart, in full':34}{'s':>8}{'by hand':>10}{'÷':>7}")
+    _tell(f"\n{'mart, in full':34}{'s':>8}{'by hand':>10}{'÷':>7}")
     hand = dict(by_hand(connection, full))
     for mart in sorted(hand, key=lambda name: -full.marts[name]):
         seconds, plain = full.marts[mart], hand[mart]
-        print(f"{mart:34}{seconds:8.1f}{plain:10.1f}{seconds / plain:7.1f}")
+        _tell(f"{mart:34}{seconds:8.1f}{plain:10.1f}{seconds / plain:7.1f}")
     whole = sum(seconds for mart, seconds in full.marts.items() if mart != "steps")
     plain = sum(seconds for mart, seconds in hand.items() if mart != "steps")
-    print(f"{'all but steps':34}{whole:8.1f}{plain:10.1f}{whole / plain:7.1f}")
+    _tell(f"{'all but steps':34}{whole:8.1f}{plain:10.1f}{whole / plain:7.1f}")
 
 
 if __name__ == "__main__":

@@ -226,8 +226,8 @@ def test_refused_requests_reach_no_view_and_no_database(
 ) -> None:
     client = make_client(app)
     assert [ask(client, "/stats", token).status_code for _ in range(few)] == [200] * few
-    first = ["write", "write", "write", "read"]
-    assert transactions == [*first, *["write"] * (few - 1)], "who it is, and what has not changed"
+    assert transactions.count("write") >= few, "each finds out who it is"
+    assert transactions.count("read") == 1, "the answer is known from then on"
     transactions.clear()
     for path in ("/stats", "/workflows", "/metrics"):
         refused = ask(client, path, token, "192.0.2.9")
