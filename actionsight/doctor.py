@@ -30,6 +30,7 @@ from actionsight.settings import (
 OLDEST_POSTGRESQL = 15
 # A drain comes round every five seconds.
 LATE_SECONDS = 60
+STUCK_SECONDS = 600
 NOT_RUNNING = "embedded, not running now: `make up` starts it"
 
 
@@ -40,17 +41,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("Data", f"in {folder}")
     yield from file_findings(settings.data_dir)
     yield from address_findings(settings)
-    database_url = settings.database_url if not demonstration else None
-    if database_url is None:
-        database_url = PostgresqlServer(folder / "postgres").running_url()
-    buffer_url = settings.redis_url if not demonstration else None
-    cache_url = settings.cache_url if not demonstration else None
-    if cache_url is None:
-        cache_url = ValkeyServer(folder / "cache", "", CACHE).running_url()
-    found = replace(settings, database_url=database_url, cache_url=cache_url)
+    found = with_running_servers(settings)
     yield from _github(found, demonstration=demonstration)
-    yield from _database(database_url)
-    if buffer_url is not None and buffer_url == cache_url:
+    yield from _database(found.database_url)
+    if found.redis_url is not None and found.redis_url == found.cache_url:
         yield Finding(
             "Redis",
             "ACTIONSIGHT_REDIS_URL and ACTIONSIGHT_CACHE_URL name one server: what may be evicted "
@@ -58,10 +52,23 @@ def examine(settings: Settings) -> Iterator[Finding]:
             is_warning=True,
         )
     yield from webhook_findings(settings, demonstration=demonstration)
-    yield from _event_buffer(
-        buffer_url or ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER).running_url()
+    yield from event_buffer_findings(found.redis_url)
+    yield redis_finding("Cache", found.cache_url)
+
+
+def with_running_servers(settings: Settings) -> Settings:
+    """The settings with the addresses of the embedded servers that run now; None: it does not."""
+    folder = settings.data_dir
+    if shows_demonstration(settings):
+        folder /= DEMONSTRATION
+        settings = replace(settings, database_url=None, redis_url=None, cache_url=None)
+    buffer = ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER)
+    return replace(
+        settings,
+        database_url=settings.database_url or PostgresqlServer(folder / "postgres").running_url(),
+        redis_url=settings.redis_url or buffer.running_url(),
+        cache_url=settings.cache_url or ValkeyServer(folder / "cache", "", CACHE).running_url(),
     )
-    yield _redis("Cache", cache_url)
 
 
 def file_findings(data_dir: Path) -> Iterator[Finding]:
@@ -217,9 +224,9 @@ def webhook_findings(settings: Settings, *, demonstration: bool) -> Iterator[Fin
         )
 
 
-def _event_buffer(url: str | None) -> Iterator[Finding]:
+def event_buffer_findings(url: str | None) -> Iterator[Finding]:
     """Whether the buffer answers, keeps what it acknowledged, and is drained."""
-    answers = _redis("Event buffer", url)
+    answers = redis_finding("Event buffer", url)
     yield answers
     if url is None or answers.is_wrong:
         return
@@ -227,8 +234,18 @@ def _event_buffer(url: str | None) -> Iterator[Finding]:
     buffer = EventBuffer(url)
     try:
         freshness = buffer.freshness()
+        is_full = buffer.is_full()
+    except redis.RedisError as error:
+        yield Finding("Event buffer", f"cannot be read: {error}", is_wrong=True)
+        return
     finally:
         buffer.close()
+    if is_full:
+        yield Finding(
+            "Event buffer",
+            "is full, so webhooks are refused (503) until a drain has made room",
+            is_wrong=True,
+        )
     if freshness.oldest_received_at is None:
         return
     age_seconds = (datetime.now(UTC) - freshness.oldest_received_at).total_seconds()
@@ -237,6 +254,7 @@ def _event_buffer(url: str | None) -> Iterator[Finding]:
         f"{freshness.event_count:,} events wait, the oldest for {age_seconds:,.0f} s"
         + (": `make up` or `actionsight sync` drains them" if age_seconds > LATE_SECONDS else ""),
         is_warning=age_seconds > LATE_SECONDS,
+        is_wrong=age_seconds > STUCK_SECONDS,
     )
 
 
@@ -256,7 +274,8 @@ def _durability(url: str) -> Iterator[Finding]:
         )
 
 
-def _redis(subject: str, url: str | None) -> Finding:
+def redis_finding(subject: str, url: str | None) -> Finding:
+    """Whether a server of the Redis protocol answers."""
     if url is None:
         return Finding(subject, NOT_RUNNING, is_warning=True)
     try:

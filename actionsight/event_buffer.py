@@ -100,7 +100,7 @@ class EventBuffer:
             BufferFullError: the server's memory is as good as used up.
             redis.RedisError: it is not in the buffer, as far as is known.
         """
-        if self._is_full():
+        if self.is_full():
             raise BufferFullError("the event buffer is full")
         try:
             entry_id = self._redis.xadd(
@@ -122,6 +122,24 @@ class EventBuffer:
         """
         info = self._redis.info("memory")
         return Memory(int(info["used_memory"]), int(info.get("maxmemory", 0)) or None)
+
+    def is_full(self) -> bool:
+        """Whether it takes no more, by a reading that is a second old at most: few events wait for
+        one.
+
+        Raises:
+            redis.RedisError: the server does not answer.
+        """
+        now = time.monotonic()
+        if now >= self._read_at + READING_SECONDS:
+            # First, so that other threads go on with the reading that they have.
+            self._read_at = now
+            try:
+                self._memory = self.memory()
+            except redis.ResponseError:
+                # A server that does not tell is one without a bound that we know.
+                self._memory = None
+        return self._memory is not None and self._memory.is_full
 
     def claims(self, count: int) -> dict[str, int]:
         """How often each event was taken that a drain did not acknowledge, oldest first.
@@ -209,19 +227,6 @@ class EventBuffer:
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
-
-    def _is_full(self) -> bool:
-        """By a reading that is a second old at most, so that few events wait for one."""
-        now = time.monotonic()
-        if now >= self._read_at + READING_SECONDS:
-            # First, so that other threads go on with the reading that they have.
-            self._read_at = now
-            try:
-                self._memory = self.memory()
-            except redis.ResponseError:
-                # A server that does not tell is one without a bound that we know.
-                self._memory = None
-        return self._memory is not None and self._memory.is_full
 
     def _read(self, count: int) -> list[_Entry]:
         streams: list[tuple[bytes, list[_Entry]]] | None = self._ask_group(

@@ -12,7 +12,11 @@ class Finding:
     is_wrong: bool = False
     is_warning: bool = False
 
+    @property
+    def mark(self) -> str:
+        """How it is, in a word: `ok`, `mind` or `wrong`."""
+        return "wrong" if self.is_wrong else "mind" if self.is_warning else "ok"
+
     def line(self) -> str:
         """For the person who asked."""
-        mark = "wrong" if self.is_wrong else "mind" if self.is_warning else "ok"
-        return f"{mark:<6} {self.subject}: {self.says}"
+        return f"{self.mark:<6} {self.subject}: {self.says}"

@@ -44,6 +44,7 @@ class MonitoredRepository:
     backfilled_from: datetime | None
     observed_until: datetime | None
     trouble: str | None
+    unreachable_since: datetime | None
 
 
 def list_monitored(connection: Connection[Any]) -> list[MonitoredRepository]:
@@ -57,12 +58,15 @@ def list_monitored(connection: Connection[Any]) -> list[MonitoredRepository]:
                 visibility,
                 backfilled_from,
                 observed_until,
-                coalesce(repositories.trouble, selection.last_error) as trouble
+                coalesce(repositories.trouble, selection.last_error) as trouble,
+                unreachable_since
             from app.repository_selections as selection
             left join app.repositories using (repository_id)
             where selection.removed_at is null
             union all
-            select full_name, repository_id, visibility, backfilled_from, observed_until, trouble
+            select
+                full_name, repository_id, visibility, backfilled_from, observed_until, trouble,
+                unreachable_since
             from app.repositories
             where selected_by is not null and removed_at is null
             order by 1

@@ -14,13 +14,15 @@ from typing import Any
 import click
 import psycopg
 
-from actionsight import doctor, logs, operations
+from actionsight import doctor, logs, operations, status
 from actionsight.cli.audit import audit_command
 from actionsight.cli.context import database, servers
 from actionsight.cli.dead_letters import dead_letters
 from actionsight.cli.people import people
 from actionsight.cli.prices import prices
 from actionsight.cli.repositories import repositories
+from actionsight.cli.service import install_service
+from actionsight.cli.status import status_command
 from actionsight.cli.tokens import tokens
 from actionsight.cli.welcome import welcome
 from actionsight.local import EmbeddedServerError
@@ -33,12 +35,14 @@ from actionsight.local.installation import (
     shows_demonstration,
 )
 from actionsight.local.processes import ProcessError
+from actionsight.local.service_manager import ServiceManager
 from actionsight.local.supervisor import (
     PortTakenError,
     Supervisor,
     check_ports,
     with_receiver_port,
 )
+from actionsight.local.unit import UnitError
 from actionsight.migrations import SchemaError
 from actionsight.runners import RunnerListError
 from actionsight.settings import SettingsError, load
@@ -52,6 +56,7 @@ EXPECTED = (
     RunnerListError,
     SchemaError,
     SettingsError,
+    UnitError,
     operations.OperationError,
     psycopg.OperationalError,
     OSError,
@@ -101,7 +106,8 @@ def main() -> None:
 @click.pass_obj
 def up(ending: threading.Event, demo: bool) -> None:
     """Start everything that is not configured elsewhere, and keep it running until Ctrl-C."""
-    settings = load()
+    settings = with_receiver_port(load())
+    manager = ServiceManager.of_this_process()
     demonstration = demo or shows_demonstration(settings)
     if not demonstration:
         check_github(settings)
@@ -115,7 +121,7 @@ def up(ending: threading.Event, demo: bool) -> None:
             )
         click.echo("Starting PostgreSQL, the event buffer and the cache …")
         with services(settings, demonstration=demonstration) as held:
-            here = with_receiver_port(held.settings)
+            here = held.settings
             click.echo("Bringing the database up to date …")
             operations.migrate(here)
             supervisor = Supervisor(here, held.servers, ending, say=click.echo)
@@ -126,9 +132,11 @@ def up(ending: threading.Event, demo: bool) -> None:
                     if not supervisor.is_ending:
                         click.echo(f"Ready after {time.monotonic() - started:.0f} s.\n")
                         click.echo(welcome(here, demonstration=demonstration))
-                    supervisor.watch()
+                    with manager.watching(lambda: status.is_well(here)):
+                        supervisor.watch()
                     click.echo("Ending …")
             finally:
+                manager.tell("STOPPING=1")
                 click.echo("Stopping the servers …")
     click.echo("Stopped; `make up` goes on with the same data.")
 
@@ -188,7 +196,16 @@ def backfill(repositories: tuple[str, ...], since: str) -> None:
         operations.backfill(here, repositories, since)
 
 
-for command in (repositories, prices, dead_letters, tokens, people, audit_command):
+for command in (
+    repositories,
+    prices,
+    dead_letters,
+    tokens,
+    people,
+    audit_command,
+    status_command,
+    install_service,
+):
     main.add_command(command)
 
 

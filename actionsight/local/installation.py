@@ -2,6 +2,7 @@
 
 import dataclasses
 import fcntl
+import json
 import os
 import shutil
 import sys
@@ -29,7 +30,6 @@ from actionsight.settings import API, COLLECTION, DAGSTER, ROOT, SETTINGS, Setti
 # The parts that open Dagster's storage.
 DAGSTERS = {DAGSTER, COLLECTION}
 DEMONSTRATION = "demonstration"
-REAL = "real"
 
 
 # Settings that mean an installation of one's own; places and paces mean nothing.
@@ -52,15 +52,23 @@ class AlreadyRunningError(RuntimeError):
     """`actionsight up` runs already for this data folder."""
 
 
+@dataclass(frozen=True)
+class Running:
+    """What an `actionsight up` that holds a data folder says of itself."""
+
+    is_demonstration: bool = False
+    receiver_port: int | None = None
+
+
 def shows_demonstration(settings: Settings) -> bool:
     """Whether recorded history is shown, because nothing is configured and nothing was collected.
 
     A secret that cannot be read, say, must not show it in place of what was there yesterday. A
     running `actionsight up` decides for all commands beside it.
     """
-    running = _running_kind(settings.data_dir)
+    running = find_running(settings)
     if running is not None:
-        return running == DEMONSTRATION
+        return running.is_demonstration
     return _what_is_real(settings) is None
 
 
@@ -121,8 +129,9 @@ def claimed_by_up(settings: Settings, *, demonstration: bool) -> Generator[None]
                 "folder by ACTIONSIGHT_DATA_DIR (and ports by ACTIONSIGHT_API_PORT and "
                 "ACTIONSIGHT_DAGSTER_PORT)"
             ) from None
+        running = Running(demonstration, settings.receiver_port)
         lock.truncate(0)
-        lock.write(DEMONSTRATION if demonstration else REAL)
+        lock.write(json.dumps(dataclasses.asdict(running)))
         lock.flush()
         yield
 
@@ -298,13 +307,15 @@ def _lock_file(data_dir: Path) -> Path:
     return data_dir / "up.lock"
 
 
-def _running_kind(data_dir: Path) -> str | None:
+def find_running(settings: Settings) -> Running | None:
+    """What `actionsight up` runs in the data folder now; None: none does."""
     try:
-        with _lock_file(data_dir).open() as lock:
+        with _lock_file(settings.data_dir).open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return lock.read()
+                # One that begins just now has not said what it is.
+                return Running(**json.loads(lock.read() or "{}"))
     except FileNotFoundError:
         pass
     return None

@@ -192,6 +192,8 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"http://127.0.0.1:{demonstration.api_port}/stats", timeout=30)
         assert_runs_are_forked_from_one_thread(demonstration)
+        looked = demonstration.run("status", "--json")
+        assert looked.returncode == 0, looked.stdout + looked.stderr
         for attack in ATTACKS:
             attack(demonstration)
         refused = demonstration.run("up")

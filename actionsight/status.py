@@ -1,0 +1,156 @@
+"""`actionsight status`: whether everything that an installation is made of does its work now.
+
+Looks only, within a second or two, at what can fail while nobody looks; how an installation is set
+up is `actionsight doctor`'s. It asks what `GET /readyz` and `GET /metrics` tell of, so that the
+three agree.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import requests
+
+from actionsight import doctor, loopback
+from actionsight.database import connect
+from actionsight.findings import Finding
+from actionsight.local.dagster_client import DagsterClient
+from actionsight.local.installation import find_running
+from actionsight.repositories import MonitoredRepository, list_monitored
+from actionsight.settings import Settings
+
+# As the alerts have it (docs/operators.md).
+STALE = timedelta(hours=1)
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Look at each part: fine, worth a look (a warning), or not doing its work (wrong)."""
+    running = find_running(settings)
+    found = doctor.with_running_servers(settings)
+    if running is None:
+        yield Finding("Actionsight", "not running: `make up` starts it", is_wrong=True)
+        return
+    found = replace(found, receiver_port=running.receiver_port)
+    yield from _core(found)
+    yield _api(found.api_port)
+    yield _receiver(found.receiver_port)
+    yield _webserver(found.dagster_port)
+    yield from _collection(found.database_url)
+
+
+def is_well(settings: Settings) -> bool:
+    """Whether the servers serve, webhooks are drained, and Dagster's daemon works."""
+    return not any(finding.is_wrong for finding in _core(settings))
+
+
+def _core(settings: Settings) -> Iterator[Finding]:
+    """What collection rests on: without one of these data is late or lost."""
+    yield _postgresql(settings.database_url)
+    yield from doctor.event_buffer_findings(settings.redis_url)
+    yield doctor.redis_finding("Cache", settings.cache_url)
+    yield _daemon(settings.dagster_port)
+
+
+def _postgresql(url: str | None) -> Finding:
+    if url is None:
+        return Finding("PostgreSQL", "not running", is_wrong=True)
+    try:
+        with connect(url, connect_timeout=5) as connection:
+            connection.execute("select 1")
+    except psycopg.Error as error:
+        return Finding("PostgreSQL", f"cannot be reached: {str(error).strip()}", is_wrong=True)
+    return Finding("PostgreSQL", "answers")
+
+
+def _daemon(port: int) -> Finding:
+    if DagsterClient(port).daemons_are_healthy():
+        return Finding("Dagster's daemon", "works")
+    return Finding(
+        "Dagster's daemon",
+        "has sent no heartbeat, so nothing is polled, drained or built (logs/dagster-daemon.log)",
+        is_wrong=True,
+    )
+
+
+def _webserver(port: int) -> Finding:
+    if DagsterClient(port).location_is_loaded():
+        return Finding("Dagster's pages", f"http://{loopback.HOST}:{port}")
+    return Finding(
+        "Dagster's pages",
+        f"do not answer on port {port}, or the code server does not (logs/code-server.log)",
+        is_wrong=True,
+    )
+
+
+def _api(port: int) -> Finding:
+    try:
+        answer = loopback.get(f"http://{loopback.HOST}:{port}/readyz")
+        body: dict[str, Any] = answer.json()
+    except requests.RequestException as error:
+        return Finding("API", f"does not answer on port {port}: {error}", is_wrong=True)
+    if not answer.ok:
+        # Before the first build it has nothing to tell, which is no fault.
+        is_unbuilt = body.get("type", "").endswith("not-built")
+        return Finding(
+            "API", body.get("detail", answer.reason), is_wrong=not is_unbuilt, is_warning=True
+        )
+    return Finding("API", f"http://{loopback.HOST}:{port}")
+
+
+def _receiver(port: int | None) -> Finding:
+    try:
+        answer = loopback.get(f"http://{loopback.HOST}:{port}/healthz")
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        return Finding("Receiver of webhooks", f"does not answer: {error}", is_wrong=True)
+    return Finding("Receiver of webhooks", f"http://{loopback.HOST}:{port}/webhooks/github")
+
+
+def _collection(url: str | None) -> Iterator[Finding]:
+    """What is monitored: in trouble or not, how fresh it is, and what waits for a person."""
+    try:
+        with connect(str(url), connect_timeout=5) as connection:
+            monitored = list_monitored(connection)
+            dead_letters = doctor.count_dead_letters(connection)
+    except psycopg.Error:
+        return  # told above
+    yield _repositories(monitored)
+    yield _freshness(monitored)
+    yield Finding(
+        "Dead letters",
+        f"{dead_letters:,}: `actionsight dead-letters list`" if dead_letters else "none",
+        is_warning=bool(dead_letters),
+    )
+
+
+def _repositories(monitored: list[MonitoredRepository]) -> Finding:
+    troubled = [
+        repository.name
+        for repository in monitored
+        if repository.trouble or repository.unreachable_since
+    ]
+    if troubled:
+        return Finding(
+            "Repositories",
+            f"{len(troubled):,} of {len(monitored):,} in trouble: {', '.join(troubled[:3])}"
+            + (" …" if len(troubled) > 3 else "")
+            + " (`actionsight repositories list`)",
+            is_warning=True,
+        )
+    return Finding("Repositories", f"{len(monitored):,} monitored, none in trouble")
+
+
+def _freshness(monitored: list[MonitoredRepository]) -> Finding:
+    observed = [repository.observed_until for repository in monitored]
+    if not observed or None in observed:
+        return Finding("Freshness", "the first collection is under way", is_warning=not observed)
+    oldest = min(filter(None, observed))
+    age = datetime.now(UTC) - oldest
+    return Finding(
+        "Freshness",
+        f"all is observed until {oldest:%Y-%m-%d %H:%M} UTC"
+        + (": see Dagster's failed runs" if age > STALE else ""),
+        is_warning=age > STALE,
+    )
