@@ -142,12 +142,21 @@ def of_installation(figures: Figures) -> Iterator[Metric]:
     yield from _families(INSTALLATION, (), [figures.installation])
     yield from _families(BUDGETS, ("credential",), figures.budgets)
     if figures.states is not None:
-        rows = [{"state": state, "count": count} for state, count in figures.states.items()]
-        help_text = "Monitored repositories by the state of their collection, as GET /repositories."
-        by_state = Series("actionsight_repositories", "count", help_text)
-        yield from _families((by_state,), ("state",), rows)
+        yield of_states(figures.states)
     # By the id, too: a name can be given to another repository while the old one is still here.
     yield from _families(REPOSITORIES, ("repository_id", "repository"), figures.repositories)
+
+
+def of_states(states: Mapping[str, int]) -> Metric:
+    """How many repositories are in each state."""
+    family = GaugeMetricFamily(
+        "actionsight_repositories",
+        "Monitored repositories by the state of their collection, as GET /repositories.",
+        labels=["state"],
+    )
+    for state, count in states.items():
+        family.add_metric([state], count)
+    return family
 
 
 def of_database(is_up: bool) -> Metric:
