@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from itertools import islice
+from typing import Any, NamedTuple, cast
 
 import orjson
 import redis
@@ -41,6 +42,18 @@ _Entry = tuple[bytes | None, dict[bytes, bytes] | None]
 
 class BufferFullError(redis.RedisError):
     """The server has no memory left for another event; nothing was appended."""
+
+
+class BufferNotEmptyError(Exception):
+    """Events wait in a buffer that should have none."""
+
+
+class Entry(NamedTuple):
+    """An event as the server has it: its id, which tells when it came, and its two fields."""
+
+    entry_id: str
+    headers: bytes
+    body: bytes
 
 
 @dataclass(frozen=True)
@@ -223,6 +236,53 @@ class EventBuffer:
             transaction.xrange(STREAM, count=1)
             count, oldest = transaction.execute()
         return Freshness(count, _moment(oldest[0][0]) if oldest else None)
+
+    def entries(self) -> Iterator[Entry]:
+        """What waits now, taken by a drain or not, oldest first; nothing is taken by it.
+
+        What a drain acknowledges meanwhile may be missing, and what comes meanwhile may be there.
+
+        Raises:
+            redis.RedisError: the server does not answer.
+        """
+        start = "-"
+        while True:
+            found = cast(
+                list[tuple[bytes, dict[bytes, bytes]]],
+                self._redis.xrange(STREAM, start, count=READ_TOGETHER),
+            )
+            for entry_id, fields in found:
+                start = f"({entry_id.decode()}"
+                headers, body = fields.get(b"headers", b""), fields.get(b"body", b"")
+                yield Entry(entry_id.decode(), headers, body)
+            if len(found) < READ_TOGETHER:
+                return
+
+    def refill(self, entries: Iterable[Entry]) -> int:
+        """Put what `entries` gave into an empty buffer, under the same ids; gives how many.
+
+        Raises:
+            BufferNotEmptyError: it is not empty.
+            redis.RedisError: the server does not answer, or has no memory left.
+        """
+        with self._redis.pipeline() as transaction:
+            transaction.watch(STREAM)
+            if transaction.xlen(STREAM):
+                raise BufferNotEmptyError("events wait in the event buffer")
+            # With the newest id that it had: those of entries may be older.
+            transaction.multi()
+            transaction.delete(STREAM)
+            transaction.execute()
+        count = 0
+        # Those that are sent together share one flush to disk.
+        left = iter(entries)
+        while together := list(islice(left, READ_TOGETHER)):
+            with self._redis.pipeline(transaction=False) as pipeline:
+                for entry_id, headers, body in together:
+                    pipeline.xadd(STREAM, {"headers": headers, "body": body}, id=entry_id)
+                pipeline.execute()
+            count += len(together)
+        return count
 
     def close(self) -> None:
         """Close the connections."""

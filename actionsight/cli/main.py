@@ -15,7 +15,9 @@ import click
 import psycopg
 
 from actionsight import doctor, logs, operations, status
+from actionsight.backups.errors import BackupError
 from actionsight.cli.audit import audit_command
+from actionsight.cli.backups import backup_command, restore_command, upgrade_postgresql_command
 from actionsight.cli.context import database, servers
 from actionsight.cli.dead_letters import dead_letters
 from actionsight.cli.people import people
@@ -49,6 +51,7 @@ from actionsight.settings import SettingsError, load
 
 EXPECTED = (
     AlreadyRunningError,
+    BackupError,
     CredentialError,
     EmbeddedServerError,
     PortTakenError,
@@ -130,8 +133,7 @@ def up(ending: threading.Event, demo: bool) -> None:
             try:
                 with supervisor.running():
                     if not supervisor.is_ending:
-                        click.echo(f"Ready after {time.monotonic() - started:.0f} s.")
-                        click.echo(f"Health: {status.summary(settings)}\n")
+                        click.echo(f"Ready after {time.monotonic() - started:.0f} s.\n")
                         click.echo(welcome(here, demonstration=demonstration))
                     with manager.watching(lambda: status.is_well(here)):
                         supervisor.watch()
@@ -206,6 +208,9 @@ for command in (
     audit_command,
     status_command,
     install_service,
+    backup_command,
+    restore_command,
+    upgrade_postgresql_command,
 ):
     main.add_command(command)
 

