@@ -1,14 +1,20 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up test thorough lint dashboard-dev wheel pictures bench docs lock clean
+.PHONY: help setup up upgrade test thorough lint dashboard-dev wheel pictures bench docs lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+UP := yes
 # Node.js and npm come from a wheel (requirements/dashboard.in), for the page and for tests/api/openapi.
 NPM := PATH="$(abspath $(BIN)):$$PATH" $(abspath $(BIN))/npm
+# Packages must not change under what runs. Asked without any of ours, which may be half new.
+DATA_DIR := $(or $(ACTIONSIGHT_DATA_DIR),$(shell \
+  sed -nE 's/^(export )?ACTIONSIGHT_DATA_DIR=["'\'']?([^"'\'']+)["'\'']?$$/\2/p' .env 2>/dev/null),var)
+STOPPED = test ! -e "$(DATA_DIR)/up.lock" || flock --nonblock --shared "$(DATA_DIR)/up.lock" true || \
+  { echo "Actionsight runs in $(DATA_DIR): end it first (Ctrl-C, or systemctl stop actionsight)" >&2; exit 1; }
 DASHBOARD := .venv/share/actionsight/dashboard/index.html
 DASHBOARD_FILES := $(shell git ls-files --cached --others --exclude-standard dashboard 2>/dev/null)
 DASHBOARD_TOOLS := dashboard/node_modules/.package-lock.json
@@ -35,6 +41,12 @@ setup: .venv/runtime-installed $(MANIFEST) $(DASHBOARD) ## prepare .venv, dbt's 
 
 up: setup ## start everything and keep it running until Ctrl-C
 	@exec $(BIN)/actionsight up $(ARGUMENTS)
+
+upgrade: ## after `git pull`: install, bring the database over, start (UP= does not); not while it runs
+	@$(STOPPED)
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/actionsight migrate
+	@test -z "$(UP)" || exec $(BIN)/actionsight up $(ARGUMENTS)
 
 test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
@@ -138,6 +150,7 @@ install = $(BIN)/uv pip install --python $(2)/python --system-certs $(COMPILED) 
 	  { echo "… by pip, which takes some minutes"; $(2)/pip install $(FROM_LOCK) $(1); }
 
 .venv/runtime-installed: .venv/bin/uv requirements/runtime.txt pyproject.toml
+	@$(STOPPED)
 	@echo "Installing the packages (the first time, some ten seconds) …"
 	@$(call install,requirements/runtime.txt,$(BIN))
 	@$(BIN)/pip install --quiet --no-build-isolation --no-deps --no-index --editable .

@@ -24,6 +24,7 @@ SHARING = {
         "tests/orchestration/test_drift.py",
         "tests/orchestration/test_levels_built.py",
         "tests/orchestration/test_passes.py",
+        "tests/actionsight/backups/test_databases.py",
         "tests/actionsight/test_purging.py",
         "tests/api/test_real_marts.py",
         "tests/contract/",

@@ -51,7 +51,7 @@ def back_up(settings: Settings, folder: Path, say: Callable[[str], None]) -> Man
         event_count = contents.write_events(str(held.settings.redis_url), draft / EVENTS)
         server = embedded_postgresql(held)
         if server:
-            databases.dump(server, draft, say)
+            databases.dump_all(server, draft, say)
         contents.copy_files(data_dir, draft / FILES)
         (draft / SETTINGS_FILE).write_text(contents.settings_text(settings))
         made = manifest.describe(

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from actionsight.backups.errors import BackupError
@@ -26,58 +25,69 @@ PASSING_SCHEMAS = "raw_staging_*"
 _VARIABLES = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
 
 
-def dump(server: PostgresqlServer, folder: Path, say: Callable[[str], None]) -> None:
-    """Write Actionsight's database and Dagster's, each into a folder of its name.
+def dump(server: PostgresqlServer, database: str, folder: Path, say: Callable[[str], None]) -> None:
+    """Write a database into a new folder.
 
-    One process and one connection each: more would fail where somebody wants a table for
-    themselves meanwhile, and would take the cores from what runs.
+    By one process and one connection: more would fail where somebody wants a table for themselves
+    meanwhile, and would take the cores from what runs.
 
     Raises:
         BackupError: pg_dump failed.
     """
-    for database in DATABASES:
-        place = folder / database
-        say(f"Dumping the database {database} …")
+    say(f"Dumping the database {database} …")
 
-        def progress(words: str, place: Path = place) -> str:
-            size = sum(file.stat().st_size for file in place.glob("*"))
-            return f"{words} ({size / 1e6:,.0f} MB so far)"
+    def progress(words: str) -> str:
+        size = sum(file.stat().st_size for file in folder.glob("*"))
+        return f"{words} ({size / 1e6:,.0f} MB so far)"
 
-        _run(
-            server,
-            database,
-            [
-                *("pg_dump", "--format=directory", f"--file={place}", "--compress=gzip:1"),
-                f"--exclude-schema={PASSING_SCHEMAS}",
-            ],
-            progress,
-            say,
-        )
+    _run(
+        server,
+        database,
+        [
+            *("pg_dump", "--format=directory", f"--file={folder}", "--compress=gzip:1"),
+            f"--exclude-schema={PASSING_SCHEMAS}",
+        ],
+        progress,
+        say,
+    )
 
 
-def load(server: PostgresqlServer, folder: Path, say: Callable[[str], None]) -> None:
-    """Fill the databases of a new server with what `dump` wrote.
+def load(
+    server: PostgresqlServer, database: str, owner: str, folder: Path, say: Callable[[str], None]
+) -> None:
+    """Fill an empty database, whose objects are to be of `owner`, with what `dump` wrote.
 
-    What a role may do is for `operations.migrate` to grant.
+    What other roles may do there is for `operations.migrate` to grant.
 
     Raises:
         BackupError: pg_restore failed.
     """
+    say(f"Restoring the database {database} …")
+    _run(
+        server,
+        database,
+        [
+            *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges"),
+            *(f"--role={owner}", f"--jobs={os.cpu_count() or 1}", f"--dbname={database}"),
+            str(folder),
+        ],
+        lambda words: words,
+        say,
+    )
+    with connect(with_database(server.admin_url(), database), autocommit=True) as connection:
+        connection.execute("analyze")
+
+
+def dump_all(server: PostgresqlServer, folder: Path, say: Callable[[str], None]) -> None:
+    """`dump` Actionsight's database and Dagster's, each into a folder of its name."""
+    for database in DATABASES:
+        dump(server, database, folder / database, say)
+
+
+def load_all(server: PostgresqlServer, folder: Path, say: Callable[[str], None]) -> None:
+    """`load` what `dump_all` wrote into the databases of a new server."""
     for database, (owner, _) in DATABASES.items():
-        say(f"Restoring the database {database} …")
-        _run(
-            server,
-            database,
-            [
-                *("pg_restore", "--exit-on-error", "--no-owner", "--no-privileges"),
-                *(f"--role={owner}", f"--jobs={os.cpu_count() or 1}", f"--dbname={database}"),
-                str(folder / database),
-            ],
-            lambda words: words,
-            say,
-        )
-        with connect(with_database(server.admin_url(), database), autocommit=True) as connection:
-            connection.execute(sql.SQL("analyze"))
+        load(server, database, owner, folder / database, say)
 
 
 def version_of(server: PostgresqlServer) -> str:

@@ -71,9 +71,9 @@ def _copy(
     for password in old.folder.glob("password*"):
         shutil.copy(password, new.folder)
     with hold(old):
-        databases.dump(old, dump, say)
+        databases.dump_all(old, dump, say)
     with hold(new):
-        databases.load(new, dump, say)
+        databases.load_all(new, dump, say)
     shutil.copy(old.folder / "process.json", new.folder)
     return new
 

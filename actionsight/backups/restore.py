@@ -76,7 +76,7 @@ def _fill(settings: Settings, made: Manifest, folder: Path, say: Callable[[str],
     with services(settings, demonstration=demonstration) as held:
         server = embedded_postgresql(held)
         if server:
-            databases.load(server, folder, say)
+            databases.load_all(server, folder, say)
         say(f"Restoring the event buffer: {made.event_count:,} events …")
         contents.read_events(str(held.settings.redis_url), folder / EVENTS)
 

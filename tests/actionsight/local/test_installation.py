@@ -1,6 +1,8 @@
 """Which installation a command means: the demonstration or the real one, never a mixture."""
 
 import dataclasses
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from actionsight.local.installation import (
     services,
     shows_demonstration,
 )
-from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, SETTINGS, Settings, load
+from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, ROOT, SETTINGS, Settings, load
 from github_standin.server.server import serving
 from github_standin.world.world import World
 
@@ -74,6 +76,24 @@ def test_a_data_folder_has_one_up(tmp_path: Path) -> None:
         claimed_by_up(settings, demonstration=False),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "target", [["upgrade"], ["-W", "pyproject.toml", ".venv/runtime-installed"]]
+)
+def test_packages_do_not_change_under_what_runs(tmp_path: Path, target: list[str]) -> None:
+    with claimed_by_up(settings_in(tmp_path), demonstration=False):
+        refused = subprocess.run(
+            ["make", *target],
+            cwd=ROOT,
+            env={**os.environ, "ACTIONSIGHT_DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert refused.returncode == 2
+    assert f"Actionsight runs in {tmp_path}: end it first" in refused.stderr
+    assert refused.stdout == ""
 
 
 def test_the_demonstration_never_touches_what_is_configured(services_folder: Path) -> None:
