@@ -39,6 +39,7 @@ from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
 from actionsight.settings import load as load_settings
+from api.database import READ_OPTIONS
 from benchmarks import bare
 from benchmarks.load import HOST, Load, Senders
 from benchmarks.store import generated_store
@@ -52,8 +53,6 @@ PARTS = ("ratios", "routes", "overload", "refused")
 TOKENS = 200
 # Who ask expensive questions at once: more than a server computes at once.
 VIEWERS = 32
-# As the API reads.
-OPTIONS = "-c work_mem=32MB -c jit=off -c default_transaction_read_only=on"
 MOST_SECONDS_OF_ROUTE = 20
 LEAST_ASKS = 5
 # What some questions may take in all, in milliseconds.
@@ -270,7 +269,7 @@ def routes(bench: Bench, asks: int, only: Sequence[str] | None) -> None:
     with (
         _connection(bench.uncached) as api,
         _connection(bench.bare) as plain,
-        psycopg.connect(str(bench.settings.database_url), options=OPTIONS) as database,
+        psycopg.connect(str(bench.settings.database_url), options=READ_OPTIONS) as database,
     ):
         database.autocommit = True
         for name, path in bench.paths.items():
@@ -337,7 +336,7 @@ def _pgbench(bench: Bench, name: str) -> float:
     command = [_pgbench_path(), "--no-vacuum", "--time=3", f"--file={script}"]
     told = subprocess.run(
         [*command, str(bench.settings.database_url)],
-        env={**os.environ, "PGOPTIONS": OPTIONS},
+        env={**os.environ, "PGOPTIONS": READ_OPTIONS},
         capture_output=True,
         text=True,
         check=False,

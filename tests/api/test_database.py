@@ -70,6 +70,22 @@ def test_an_answer_cannot_write(marts: Marts, database: Database) -> None:
         reader.execute("delete from marts.jobs")
 
 
+def test_a_statement_that_was_met_before_is_planned_for_what_is_asked_with_it(
+    marts: Marts, database: Database
+) -> None:
+    """A plan for whatever may be asked took seconds where the right one takes milliseconds."""
+    for number in range(20):
+        with database.reading() as reader:
+            reader.execute("select from marts.jobs where run_id = %s", [number]).fetchall()
+    with database.reading() as reader:
+        [told] = reader.execute(
+            "select generic_plans, custom_plans from pg_prepared_statements "
+            "where statement like '%from marts.jobs%'"
+        ).fetchall()
+    assert told["generic_plans"] == 0
+    assert told["custom_plans"] > 5
+
+
 def test_a_session_speaks_utc(marts: Marts, database: Database) -> None:
     with database.reading() as reader:
         assert reader.execute("show timezone").fetchall() == [{"TimeZone": "UTC"}]
