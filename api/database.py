@@ -43,7 +43,7 @@ BOOKKEEPING = ("data_versions", "models", "behind")
 READ_TABLES = (*READ_MARTS, *BOOKKEEPING)
 
 # One snapshot for the whole answer. Sorting for percentiles should stay in memory. A statement that
-# a session has met five times gets no plan for whatever is asked with it: of some that one reads for
+# a session has met five times gets no plan for whatever is asked with it: some of those read for
 # seconds what the right one finds in milliseconds.
 READ_OPTIONS = (
     r"-c default_transaction_isolation=repeatable\ read "

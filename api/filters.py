@@ -506,7 +506,7 @@ def _repositories_of_workflows(
         inner join app.repositories using (repository_id)
         where workflow_id = any(%s) and repository_id = any(%s) and removed_at is null
         """,
-        [list(workflow_ids), list(principal.repository_ids)],
+        [array_of(workflow_ids), array_of(principal.repository_ids)],
     ).fetchall()
     found = {row["workflow_id"] for row in rows}
     for workflow_id in workflow_ids:

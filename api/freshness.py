@@ -6,7 +6,7 @@ from datetime import datetime
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ def read_freshness(
                 and (%(repositories)s::bigint[] is null or repository_id = any(%(repositories)s))
             """
         ).format(columns=FRESHNESS_COLUMNS),
-        {"repositories": None if repository_ids is None else list(repository_ids)},
+        {"repositories": None if repository_ids is None else array_of(repository_ids)},
     ).fetchone()
     return Freshness(**row) if row else Freshness(None, None)

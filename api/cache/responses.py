@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from flask import Response
+from flask import Response, current_app
 
 from api.auth.access import current_principal
-from api.cache.backend import cache
+from api.cache.backend import cache, store_of
 from api.cache.data_version import read_data_version, version_for
 from api.cache.flights import current_flights
 from api.cache.keys import CacheKey
@@ -64,6 +64,8 @@ def _find(digest: str) -> Body | None:
 
 
 def _keep(digest: str, body: Body) -> Body:
+    if store_of(current_app) is None:
+        return body
     kept = body.compressed()
     cache.set(digest, kept.pack())
     return kept

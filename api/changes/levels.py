@@ -8,7 +8,7 @@ from psycopg import sql
 from pydantic import Field
 
 from api.branches.records import HealthGroup
-from api.database import Connection
+from api.database import Connection, array_of
 from api.records import Count, Record, Seconds, Since, Time
 from api.rows import columns_of, nested
 
@@ -107,7 +107,7 @@ def read_level_changes(
             "changes.changed_at >= %(start)s "
             "and changes.changed_at < coalesce(%(end)s, 'infinity'::timestamptz)"
         ),
-        {"repositories": list(repository_ids), "start": start, "end": end},
+        {"repositories": array_of(repository_ids), "start": start, "end": end},
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 from api.filters import RunFilter
 from api.jobs.records import FailedStep, Job, Step
 from api.pagination import Order, Page, nulls_last
@@ -75,7 +75,7 @@ def find_job(
     query = sql.SQL("{} where jobs.job_id = %s and jobs.repository_id = any(%s)").format(
         _select(sql.SQL("marts.jobs"))
     )
-    row = connection.execute(query, [job_id, list(repository_ids)]).fetchone()
+    row = connection.execute(query, [job_id, array_of(repository_ids)]).fetchone()
     return None if row is None else _with_failed_step(row)
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from psycopg import sql
 
 from api.auth.authentication import Principal
-from api.database import Connection
+from api.database import Connection, array_of
 from api.repositories.queries import STATE
 from api.repositories.records import State
 
@@ -106,7 +106,9 @@ def read_figures(connection: Connection, principal: Principal | None) -> Figures
         budgets = connection.execute(_BUDGETS).fetchall()
         (refused,) = connection.execute(_REFUSED).fetchall()
         installation["selections_refused"] = refused["count"]
-    repositories = connection.execute(_REPOSITORIES, [list(principal.repository_ids)]).fetchall()
+    repositories = connection.execute(
+        _REPOSITORIES, [array_of(principal.repository_ids)]
+    ).fetchall()
     states = dict.fromkeys(get_args(State), 0)
     for row in repositories:
         states[row["state"]] += 1

@@ -12,7 +12,7 @@ from actionsight import audit, repositories
 from api.auth.authentication import Principal
 from api.cache.keys import CacheKey
 from api.cache.responses import cached_part
-from api.database import Connection, NotBuiltError, Primary, current_database
+from api.database import Connection, NotBuiltError, Primary, array_of, current_database
 from api.github import Repository
 from api.pagination import Order, Page
 from api.repositories.records import CollectionHealth
@@ -121,7 +121,7 @@ def list_repositories(
     Args:
         is_built: whether there are marts.
     """
-    parameters: dict[str, Any] = {"repositories": list(repository_ids), "limit": page.limit + 1}
+    parameters: dict[str, Any] = {"repositories": array_of(repository_ids), "limit": page.limit + 1}
     after = ""
     if page.after is not None:
         after = _AFTER
@@ -177,7 +177,7 @@ def _counts(connection: Connection, rows: list[dict[str, Any]]) -> dict[int, dic
     repository_ids = tuple(row["repository_id"] for row in rows)
 
     def count() -> bytes:
-        return to_json(connection.execute(_COUNTS, [list(repository_ids)]).fetchall())
+        return to_json(connection.execute(_COUNTS, [array_of(repository_ids)]).fetchall())
 
     key = CacheKey("/repositories", {"part": "counts"}, repository_ids)
     return {row["repository_id"]: row for row in orjson.loads(cached_part(connection, key, count))}

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 from api.filters import RunFilter
 from api.pagination import Order, Page
 from api.rows import named_formulas
@@ -369,7 +369,7 @@ def list_hours(
     parameters = {
         "from": values.get("from"),
         "to": values.get("to"),
-        "repositories": list(repository_ids),
+        "repositories": array_of(repository_ids),
         "labels": list(labels) or None,
         **key,
         "limit": page.limit + 1,
@@ -378,7 +378,7 @@ def list_hours(
     shared = [row for row in rows if row["repository_count"] > 1]
     if has_peaks and shared:
         parameters = {
-            "repositories": list(repository_ids),
+            "repositories": array_of(repository_ids),
             "labels_keys": [row["labels_key"] for row in shared],
             "hours": [row["hour"] for row in shared],
         }
@@ -407,7 +407,7 @@ def list_now(
         order=_NOW_ORDER.clause,
     )
     parameters = {
-        "repositories": list(repository_ids),
+        "repositories": array_of(repository_ids),
         "hours": list(hours),
         **key,
         "limit": page.limit + 1,

@@ -5,7 +5,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 from api.filters import RunFilter
 from api.jobs.queries import jobs_of_run, steps_of, usual_of_jobs
 from api.pagination import Order, Page, nulls_last
@@ -63,7 +63,7 @@ def find_run(
     query = sql.SQL("{} where runs.run_id = %s and runs.repository_id = any(%s)").format(
         _select(sql.SQL("marts.workflow_runs"))
     )
-    return connection.execute(query, [run_id, list(repository_ids)]).fetchone()
+    return connection.execute(query, [run_id, array_of(repository_ids)]).fetchone()
 
 
 def read_run(connection: Connection, run: dict[str, Any], *, with_steps: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 
 # Branches and actors are looked for among the newest runs of what is visible.
 RECENT_RUNS = 20_000
@@ -140,7 +140,7 @@ def search(
     """What is found, at most so many: by an address of GitHub what it names; else by names, ids and
     digits of a commit, what is named exactly first."""
     parameters: dict[str, Any] = {
-        "repositories": list(repository_ids),
+        "repositories": array_of(repository_ids),
         "q": q,
         "limit": limit,
         "recent": RECENT_RUNS,

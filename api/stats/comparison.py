@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, create_model
 
-from api.database import Connection
+from api.database import Connection, array_of
 from api.errors import bad_query
 from api.filters import RunFilter
 from api.parameters import Parameters, day_after
@@ -222,7 +222,7 @@ def _uncollected(
                 <= greatest(%(start)s::timestamptz, repositories.created_at)
             ) is not true
         """,
-        {"repositories": list(repository_ids), "start": start},
+        {"repositories": array_of(repository_ids), "start": start},
     ).fetchall()
     return frozenset(row["repository_id"] for row in rows)
 

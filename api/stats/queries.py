@@ -12,6 +12,7 @@ that can answer, the rest from the facts.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -19,6 +20,7 @@ from psycopg import sql
 from api.database import Connection
 from api.filters import RunFilter
 from api.pagination import Order, Page, nulls_last
+from api.rows import in_one_piece
 from api.stats.groups import GROUPS, groups_of
 from api.stats.metrics import Derived, Metric, Percentiles, terms
 
@@ -172,7 +174,8 @@ class _Needs:
     derived: Mapping[str, Derived]
 
 
-def _needs(names: Sequence[str]) -> _Needs:
+@cache
+def _needs(names: tuple[str, ...]) -> _Needs:
     metrics: dict[str, Metric] = {}
     percentiles: dict[str, Percentiles] = {}
     derived: dict[str, Derived] = {}
@@ -203,17 +206,17 @@ def _statement(
     term = (question.sort or "").removeprefix("-")
     if term in terms() and term not in names:
         names.append(term)
-    needs = _needs(names)
+    needs = _needs(tuple(names))
     groups = question.groups
     parameters = run_filter.parameters
     is_by_day = run_filter.is_by_day and all(GROUPS[name].is_by_day for name in groups)
     parts: list[tuple[str, sql.Composable]] = []
     tables: list[str] = []
     for source in ("days", "runs", "commits", "jobs"):
-        formulas = _formulas(needs, source, is_by_day)
+        formulas = _formulas(tuple(names), source, is_by_day)
         # The runs' groups are the groups, whatever is asked of them.
         if formulas or (groups and source == ("days" if is_by_day else "runs")):
-            by_day = [name for name, metric in needs.metrics.items() if metric.is_by_day]
+            by_day = tuple(name for name, metric in needs.metrics.items() if metric.is_by_day)
             parts.append((source, _aggregate(run_filter, groups, source, formulas, by_day)))
             tables.append(source)
     if not tables:
@@ -237,7 +240,7 @@ def _statement(
     else:
         for table in tables[1:]:
             joined = sql.SQL("{} cross join {}").format(joined, sql.Identifier(table))
-    columns = [*keys, *_columns(needs)]
+    columns = [*keys, *_columns(tuple(names))]
     statement = sql.SQL("with {parts}, answered as (select {columns} from {joined})").format(
         parts=sql.SQL(", ").join(
             sql.SQL("{} as ({})").format(sql.Identifier(name), part) for name, part in parts
@@ -323,16 +326,17 @@ def order_of(
     return Order([nulls_last(value(name), is_descending=is_descending), *parts], is_descending)
 
 
-def _formulas(needs: _Needs, source: str, is_by_day: bool) -> list[sql.Composed]:
-    """What is aggregated of a source, each under its name."""
+@cache
+def _formulas(names: tuple[str, ...], source: str, is_by_day: bool) -> tuple[sql.SQL, ...]:
+    """What is aggregated of a source for these terms, each under its name, in one piece or none."""
+    needs = _needs(names)
     if source == "days":
-        if not is_by_day:
-            return []
-        return [
+        formulas = [
             sql.SQL("sum(days.{0}) as {0}").format(sql.Identifier(metric.name))
             for metric in needs.metrics.values()
-            if metric.is_by_day
+            if is_by_day and metric.is_by_day
         ]
+        return _joined(formulas)
     formulas = [
         sql.SQL("{} as {}").format(sql.SQL(metric.formula), sql.Identifier(metric.name))
         for metric in needs.metrics.values()
@@ -343,11 +347,14 @@ def _formulas(needs: _Needs, source: str, is_by_day: bool) -> list[sql.Composed]
         for each in needs.percentiles.values()
         if each.source == source
     ]
-    return formulas
+    return _joined(formulas)
 
 
-def _columns(needs: _Needs) -> list[sql.Composable]:
-    """The terms out of the joined aggregates: a count that no row has is 0."""
+@cache
+def _columns(names: tuple[str, ...]) -> tuple[sql.SQL, ...]:
+    """The terms out of the joined aggregates, in one piece or none: a count that no row has is
+    0."""
+    needs = _needs(names)
     columns: list[sql.Composable] = [_value(metric) for metric in needs.metrics.values()]
     columns += [sql.Identifier(prefix) for prefix in needs.percentiles]
     for each in needs.derived.values():
@@ -357,7 +364,11 @@ def _columns(needs: _Needs) -> list[sql.Composable]:
         if each.unit == "usd":
             formula = sql.SQL("({})::double precision").format(formula)
         columns.append(sql.SQL("{} as {}").format(formula, sql.Identifier(each.name)))
-    return columns
+    return _joined(columns)
+
+
+def _joined(columns: Sequence[sql.Composable]) -> tuple[sql.SQL, ...]:
+    return (in_one_piece(sql.SQL(", ").join(columns)),) if columns else ()
 
 
 def _value(metric: Metric) -> sql.Composed:
@@ -372,8 +383,8 @@ def _aggregate(
     run_filter: RunFilter,
     groups: Sequence[str],
     source: str,
-    formulas: Sequence[sql.Composed],
-    names: Sequence[str] = (),
+    formulas: Sequence[sql.SQL],
+    names: tuple[str, ...] = (),
 ) -> sql.Composed:
     """A source's aggregates by the groups' keys; `names`: of the metrics among them."""
     rows, where, keys = _facts(run_filter, groups, source, names)
@@ -392,7 +403,7 @@ def _aggregate(
 
 
 def _facts(
-    run_filter: RunFilter, groups: Sequence[str], source: str, names: Sequence[str]
+    run_filter: RunFilter, groups: Sequence[str], source: str, names: tuple[str, ...]
 ) -> tuple[sql.Composable, sql.Composable, list[sql.Composable]]:
     """Rows of a source, their conditions, and the keys of the groups over them; `names`: the
     metrics that days must have."""
@@ -410,23 +421,18 @@ def _facts(
     return rows, run_filter.where(), keys
 
 
-def _days_and_last_day(run_filter: RunFilter, names: Sequence[str]) -> sql.Composed:
+def _days_and_last_day(run_filter: RunFilter, names: tuple[str, ...]) -> sql.Composed:
     """Days of workflows, of which the last, of which the range has a part, is told by the runs and
     jobs of that part; so that of a range up to now no more facts are read than those of today."""
-    metrics = [metric for name in names if isinstance(metric := terms()[name], Metric)]
-    columns = [sql.Identifier(metric.name) for metric in metrics]
     parts = [
         sql.SQL("select {} from marts.workflow_statistics_by_day as days where {}").format(
-            sql.SQL(", ").join(
-                [sql.SQL("days.repository_id, days.workflow_id, days.day"), *columns]
-            ),
-            run_filter.by_day_where(),
+            _columns_of_days(names, "days"), run_filter.by_day_where()
         )
     ]
     sources: list[tuple[str, LiteralString, str, sql.Composed]] = [
         ("runs", "marts.workflow_runs", "created_at", run_filter.where())
     ]
-    if any(metric.source == "jobs" for metric in metrics):
+    if any(metric.source == "jobs" for metric in _needs(names).metrics.values()):
         of_jobs = run_filter.jobs_where(runs=None)
         sources.append(("jobs", "marts.jobs", "run_created_at", of_jobs))
     for source, table, column, where in sources:
@@ -435,17 +441,7 @@ def _days_and_last_day(run_filter: RunFilter, names: Sequence[str]) -> sql.Compo
                 "select {columns} from {table} as {source} where {where} and {last_day} "
                 "group by 1, 2, 3"
             ).format(
-                columns=sql.SQL(", ").join(
-                    [
-                        sql.SQL("{0}.repository_id, {0}.workflow_id, {0}.day").format(
-                            sql.Identifier(source)
-                        ),
-                        *(
-                            sql.SQL(metric.formula if metric.source == source else "null")
-                            for metric in metrics
-                        ),
-                    ]
-                ),
+                columns=_columns_of_days(names, source),
                 table=sql.SQL(table),
                 source=sql.Identifier(source),
                 where=where,
@@ -453,6 +449,23 @@ def _days_and_last_day(run_filter: RunFilter, names: Sequence[str]) -> sql.Compo
             )
         )
     return sql.SQL("({}) as days").format(sql.SQL(" union all ").join(parts))
+
+
+@cache
+def _columns_of_days(names: tuple[str, ...], source: str) -> sql.SQL:
+    """The keys of a day of a workflow, and its metrics: as they are, or as far as runs or jobs tell
+    them."""
+    keys = [
+        sql.SQL("{}.{}").format(sql.Identifier(source), sql.Identifier(key))
+        for key in ("repository_id", "workflow_id", "day")
+    ]
+    columns: list[sql.Composable] = [
+        sql.Identifier(metric.name)
+        if source == "days"
+        else sql.SQL(metric.formula if metric.source == source else "null")
+        for metric in _needs(names).metrics.values()
+    ]
+    return in_one_piece(sql.SQL(", ").join([*keys, *columns]))
 
 
 def _keys(run_filter: RunFilter, groups: Sequence[str], rows: str) -> list[sql.Composable]:

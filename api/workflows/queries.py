@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from api.database import Connection
+from api.database import Connection, array_of
 from api.rows import columns_of, nested
 from api.workflows.records import LatestRun, RecentRun
 
@@ -75,7 +75,7 @@ def workflow_keys(
     further = sql.SQL(" ").join(sql.SQL(_CONDITIONS[name]) for name in conditions)
     needs_latest = bool(_OF_LATEST & conditions.keys())
     query = sql.SQL(_KEYS).format(latest=sql.SQL(_LATEST if needs_latest else ""), further=further)
-    parameters = {**conditions, "repositories": list(repository_ids)}
+    parameters = {**conditions, "repositories": array_of(repository_ids)}
     return connection.execute(query, parameters).fetchall()
 
 
@@ -144,7 +144,7 @@ def find_workflow(
         limit 1
         """
     )
-    parameters = {"repositories": list(repository_ids), "workflow": workflow_id}
+    parameters = {"repositories": array_of(repository_ids), "workflow": workflow_id}
     row = connection.execute(_query(further), parameters).fetchone()
     return None if row is None else nested(row)
 
