@@ -50,7 +50,7 @@ def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
     """Drain what is buffered, report it, and request a build of what drains and polls loaded."""
     settings = load()
     events = _drain(context, settings)
-    request = build_request(context.instance, str(settings.database_url))
+    request = build_request(context, str(settings.database_url))
     if isinstance(request, SkipReason):
         return SensorResult(skip_reason=request, asset_events=events)
     return SensorResult(run_requests=[request], asset_events=events)
@@ -91,9 +91,11 @@ def new_repositories(context: SensorEvaluationContext) -> RunRequest | SkipReaso
 
     What they cannot do is left to the schedule.
     """
-    if not context.instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: START_KEY}), limit=1):
-        # Whatever was under way before is not waited for: it may have been killed.
-        return RunRequest(job_name=collect.name, run_key=START_KEY)
+    if context.cursor != START_KEY:
+        if not context.instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: START_KEY}), limit=1):
+            # Whatever was under way before is not waited for: it may have been killed.
+            return RunRequest(job_name=collect.name, run_key=START_KEY)
+        context.update_cursor(START_KEY)
     database_url = str(load().database_url)
     added_at = newest_unpolled(database_url)
     if added_at is None:
@@ -118,7 +120,7 @@ def _history(
 
 @sensor(
     job_name=purge.name,
-    minimum_interval_seconds=3,
+    minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
     description="Asks for a purge while one is requested and none is under way.",
 )

@@ -11,6 +11,7 @@ from dagster import (
     RunRequest,
     RunsFilter,
     ScheduleDefinition,
+    SensorEvaluationContext,
     SkipReason,
     define_asset_job,
 )
@@ -49,20 +50,22 @@ RETRY_SECONDS = 60
 START_TAG = {"actionsight/start": datetime.now(UTC).isoformat()}
 
 
-def build_request(instance: DagsterInstance, database_url: str) -> RunRequest | SkipReason:
+def build_request(context: SensorEvaluationContext, database_url: str) -> RunRequest | SkipReason:
     """A request for a build where loads are unbuilt and none is under way; else why not.
 
     `drain_and_build` asks for it every few seconds (`orchestration/sensors.py`). The database is
     asked each time, so that no missed event, crash or restart can leave a load unbuilt. The first
     one after a start is a full one: another version may have other views.
     """
+    # First, since what Dagster knows costs four connections to ask for.
+    if not is_build_owed(database_url):
+        return SkipReason("Every load is built.")
+    instance = context.instance
     running = under_way(instance, [build.name, full_build.name])
     if running:
         return SkipReason(f"The build {running[0].run_id[:8]} is under way.")
     if _failed_just_now(instance):
         return SkipReason("The last build failed; it is tried again a minute after its end.")
-    if not is_build_owed(database_url):
-        return SkipReason("Every load is built.")
     tags = {"actionsight/unbuilt_loads": str(unbuilt_load_count(database_url))}
     if not instance.get_runs(RunsFilter(tags=START_TAG), limit=1):
         return RunRequest(job_name=full_build.name, tags={**tags, **START_TAG})

@@ -75,6 +75,9 @@ def test_a_start_polls_at_once_whatever_was_under_way_before_and_only_once(
         assert (asked.job_name, asked.run_key) == ("collect", START_KEY)
         instance.add_run(DagsterRun(job_name="collect", tags={RUN_KEY_TAG: START_KEY}))
         assert isinstance(new_repositories(context), SkipReason)
+        # From then on nothing is asked of Dagster, whose answer takes four connections.
+        monkeypatch.setattr(SensorEvaluationContext, "instance", property(pytest.fail))
+        assert isinstance(new_repositories(context), SkipReason)
 
 
 def test_a_selected_name_and_a_repository_without_a_poll_ask_for_one(
