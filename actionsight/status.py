@@ -45,6 +45,12 @@ def is_well(settings: Settings) -> bool:
     return not any(finding.is_wrong for finding in _core(settings))
 
 
+def summary(settings: Settings) -> str:
+    """The same in a line: what is wrong or worth a look, or that nothing is."""
+    noticed = [each for each in examine(settings) if each.is_wrong or each.is_warning]
+    return "; ".join(each.line() for each in noticed) or "all is well"
+
+
 def _core(settings: Settings) -> Iterator[Finding]:
     """What collection rests on: without one of these data is late or lost."""
     yield _postgresql(settings.database_url)

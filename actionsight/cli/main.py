@@ -133,7 +133,8 @@ def up(ending: threading.Event, demo: bool) -> None:
             try:
                 with supervisor.running():
                     if not supervisor.is_ending:
-                        click.echo(f"Ready after {time.monotonic() - started:.0f} s.\n")
+                        click.echo(f"Ready after {time.monotonic() - started:.0f} s.")
+                        click.echo(f"Health: {status.summary(settings)}\n")
                         click.echo(welcome(here, demonstration=demonstration))
                     with manager.watching(lambda: status.is_well(here)):
                         supervisor.watch()

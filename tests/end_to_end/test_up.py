@@ -182,6 +182,7 @@ def test_a_bare_machine_shows_real_numbers_withstands_attacks_and_ends(
     demonstration = Demonstration(services_folder / "up")
     with demonstration.up() as process:
         assert "this is the demonstration" in demonstration.output
+        assert "Health: " in demonstration.output
         eventually(lambda: demonstration.ask("/stats")["data"]["run_count"] > 100)
         workflows = demonstration.ask("/workflows")["data"]
         assert {w["repository_full_name"] for w in workflows} >= {"bitcoin/bitcoin"}

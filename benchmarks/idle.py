@@ -1,0 +1,114 @@
+"""What an installation costs while nothing happens: CPU of one core, and memory, by process.
+
+    .venv/bin/python -m benchmarks.idle [--minutes 10]
+
+All of `make up`, in a folder of its own, before a GitHub with one quiet repository that is polled
+every five minutes as usual. What is started and waited for counts with who waited; the GitHub is
+not counted.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import psutil  # pyrefly: ignore[untyped-import]
+
+from actionsight.local import free_port
+from actionsight.settings import ROOT
+from github_standin.server.server import serving
+from github_standin.world.world import World
+
+SETTLING_SECONDS = 90
+MEGABYTE = 2**20
+
+
+def main() -> None:
+    """Start, let the first builds end, then look twice."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10, help="how long it is looked at (10)")
+    seconds = parser.parse_args().minutes * 60
+    world = World()
+    world.add_repository("octo/app")
+    with tempfile.TemporaryDirectory(prefix="actionsight-idle-") as name, serving(world) as github:
+        Path(name).chmod(0o755)
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
+        environment = {
+            **inherited,
+            "ACTIONSIGHT_DATA_DIR": name,
+            "ACTIONSIGHT_API_PORT": str(free_port()),
+            "ACTIONSIGHT_DAGSTER_PORT": str(free_port()),
+            "ACTIONSIGHT_GITHUB_API_URL": github.url,
+            "ACTIONSIGHT_REPOSITORIES": "octo/app",
+        }
+        command = [str(Path(sys.executable).with_name("actionsight")), "up"]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        ) as up:
+            try:
+                for line in up.stdout or ():
+                    if line.startswith("Ctrl-C"):
+                        break
+                time.sleep(SETTLING_SECONDS)
+                measure(psutil.Process(up.pid), seconds)
+            finally:
+                up.send_signal(signal.SIGINT)
+                up.communicate()
+
+
+def measure(up: psutil.Process, seconds: float) -> None:
+    """Print what each kind of process used in the meantime, and holds at its end."""
+    before = _cpu_seconds(up)
+    time.sleep(seconds)
+    after = _cpu_seconds(up)
+    memory = _memory_bytes(up)
+    print(f"{'':32}{'% of a core':>12}{'MB':>8}{'processes':>11}")
+    for label in sorted(after, key=lambda label: before[label] - after[label]):
+        share = (after[label] - before[label]) / seconds
+        sizes = memory[label]
+        print(f"{label:32}{share:12.2%}{sum(sizes) / MEGABYTE:8.0f}{len(sizes):11}")
+    share = (sum(after.values()) - sum(before.values())) / seconds
+    total = sum(sum(sizes) for sizes in memory.values())
+    print(f"{'all':32}{share:12.2%}{total / MEGABYTE:8.0f}")
+
+
+def _cpu_seconds(up: psutil.Process) -> defaultdict[str, float]:
+    """By kind: of those that live, and of those that they waited for."""
+    used: defaultdict[str, float] = defaultdict(float)
+    for process in _processes(up):
+        used[_label(process)] += sum(process.cpu_times()[:4])
+    return used
+
+
+def _memory_bytes(up: psutil.Process) -> defaultdict[str, list[int]]:
+    """By kind: of each process, shared pages divided by those who share them."""
+    held: defaultdict[str, list[int]] = defaultdict(list)
+    for process in _processes(up):
+        held[_label(process)].append(process.memory_full_info().pss)
+    return held
+
+
+def _processes(up: psutil.Process) -> list[psutil.Process]:
+    return [up, *up.children(recursive=True)]
+
+
+def _label(process: psutil.Process) -> str:
+    """What it was started as."""
+    words = process.cmdline()
+    for word in words:
+        if word.startswith(("orchestration.", "api.")):
+            return word
+        if word.endswith("granian"):
+            return "granian"
+    if any("multiprocessing" in word for word in words):
+        return "runs of Dagster's, and their server"
+    return process.name()
+
+
+if __name__ == "__main__":
+    main()
