@@ -31,8 +31,10 @@ from actionsight.local import EmbeddedServerError
 from actionsight.local.installation import (
     AlreadyRunningError,
     CredentialError,
+    Running,
     check_github,
     claimed_by_up,
+    say_running,
     services,
     shows_demonstration,
 )
@@ -109,7 +111,7 @@ def main() -> None:
 @click.pass_obj
 def up(ending: threading.Event, demo: bool) -> None:
     """Start everything that is not configured elsewhere, and keep it running until Ctrl-C."""
-    settings = with_receiver_port(load())
+    settings = load()
     manager = ServiceManager.of_this_process()
     demonstration = demo or shows_demonstration(settings)
     if not demonstration:
@@ -124,7 +126,8 @@ def up(ending: threading.Event, demo: bool) -> None:
             )
         click.echo("Starting PostgreSQL, the event buffer and the cache …")
         with services(settings, demonstration=demonstration) as held:
-            here = held.settings
+            here = with_receiver_port(held.settings)
+            say_running(settings, Running(demonstration, here.receiver_port))
             click.echo("Bringing the database up to date …")
             operations.migrate(here)
             supervisor = Supervisor(here, held.servers, ending, say=click.echo)

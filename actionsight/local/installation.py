@@ -129,10 +129,7 @@ def claimed_by_up(settings: Settings, *, demonstration: bool) -> Generator[None]
                 "folder by ACTIONSIGHT_DATA_DIR (and ports by ACTIONSIGHT_API_PORT and "
                 "ACTIONSIGHT_DAGSTER_PORT)"
             ) from None
-        running = Running(demonstration, settings.receiver_port)
-        lock.truncate(0)
-        lock.write(json.dumps(dataclasses.asdict(running)))
-        lock.flush()
+        say_running(settings, Running(demonstration, settings.receiver_port))
         yield
 
 
@@ -305,6 +302,11 @@ def _link_socket(server: PostgresqlServer, data_dir: Path) -> None:
 
 def _lock_file(data_dir: Path) -> Path:
     return data_dir / "up.lock"
+
+
+def say_running(settings: Settings, running: Running) -> None:
+    """Say of this process, which holds the data folder, what it runs there."""
+    _lock_file(settings.data_dir).write_text(json.dumps(dataclasses.asdict(running)))
 
 
 def find_running(settings: Settings) -> Running | None:
