@@ -96,12 +96,10 @@ def _api(port: int) -> Finding:
         body: dict[str, Any] = answer.json()
     except requests.RequestException as error:
         return Finding("API", f"does not answer on port {port}: {error}", is_wrong=True)
+    if body.get("type", "").endswith("not-built"):
+        return Finding("API", "has no statistics before the first build", is_warning=True)
     if not answer.ok:
-        # Before the first build it has nothing to tell, which is no fault.
-        is_unbuilt = body.get("type", "").endswith("not-built")
-        return Finding(
-            "API", body.get("detail", answer.reason), is_wrong=not is_unbuilt, is_warning=True
-        )
+        return Finding("API", body.get("detail", answer.reason), is_wrong=True)
     return Finding("API", f"http://{loopback.HOST}:{port}")
 
 
