@@ -45,13 +45,15 @@ def upgrade_postgresql(
     if major == MAJOR:
         say(f"PostgreSQL's files are of version {MAJOR} already.")
         return
+    kept = data_dir / f"postgres-{major}"
+    if kept.exists():
+        raise BackupError(f"{kept} is there, where the old files are to be kept: move it away")
     old = PostgresqlServer(folder, programs=_programs(major, programs))
     with claimed_by_up(settings, demonstration=demonstration):
         draft = data_dir / "postgres.new"
         shutil.rmtree(draft, ignore_errors=True)
         try:
             new = _copy(old, PostgresqlServer(draft / "postgres"), draft / "dump", say)
-            kept = data_dir / f"postgres-{major}"
             folder.rename(kept)
             new.folder.rename(folder)
         finally:

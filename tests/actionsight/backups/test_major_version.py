@@ -64,6 +64,9 @@ def test_what_is_not_to_be_brought_over_is_refused(settings: Settings) -> None:
     version.write_text(f"{OLD}\n")
     with claimed_by_up(settings, demonstration=False), pytest.raises(AlreadyRunningError):
         upgrade_postgresql(settings, None, quietly)
+    (settings.data_dir / f"postgres-{OLD}").mkdir()
+    with pytest.raises(BackupError, match=f"postgres-{OLD} is there"):
+        upgrade_postgresql(settings, None, quietly)
     version.write_text(f"{MAJOR}\n")
     told: list[str] = []
     upgrade_postgresql(settings, None, told.append)
