@@ -58,15 +58,16 @@ def _named(formulas: tuple[tuple[str, LiteralString], ...]) -> sql.SQL:
 def nested(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row with its records within; one of which no column is known is null."""
     answered: dict[str, Any] = {}
+    records: set[str] = set()
     for name, value in row.items():
-        outer, dot, inner = name.partition(".")
-        if dot:
+        if "." in name:
+            outer, _, inner = name.partition(".")
             answered.setdefault(outer, {})[inner] = value
+            records.add(outer)
         else:
             answered[name] = value
-    for name, value in answered.items():
-        if isinstance(value, dict):
-            inside = nested(value)
-            is_known = any(each is not None for each in inside.values())
-            answered[name] = inside if is_known else None
+    for name in records:
+        inside = nested(answered[name])
+        is_known = any(each is not None for each in inside.values())
+        answered[name] = inside if is_known else None
     return answered
