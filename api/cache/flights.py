@@ -5,10 +5,11 @@
     of this process:                                           as many as half of the reading pool
 
 More is refused, so that cheap questions keep their connections; whoever asks again before
-`Retry-After` is over, while it still is so, is refused before anybody looks who they are. Whoever
-waits holds none, and asks anew afterwards: the answer is in the cache by then, under a key of what
-that principal may see. A process that dies while it computes is waited for no longer than
-`FLIGHT_SECONDS`. While the cache server is away, the bound of the process is the only one.
+`Retry-After` is over takes a place, or is refused, before anybody looks who they are: of many who
+come when one is free, one goes on. Whoever waits holds none, and asks anew afterwards: the answer
+is in the cache by then, under a key of what that principal may see. A process that dies while it
+computes is waited for no longer than `FLIGHT_SECONDS`. While the cache server is away, the bound of
+the process is the only one.
 """
 
 import threading
@@ -81,11 +82,6 @@ class _Places:
         self._lock = threading.Lock()
         self._free = most
 
-    @property
-    def is_full(self) -> bool:
-        """Whether none is free."""
-        return self._free == 0
-
     def take(self) -> bool:
         """Take a place, if one is free."""
         with self._lock:
@@ -142,15 +138,25 @@ class Flights:
             yield
 
     def refuse_early(self) -> None:
-        """Refuse who was refused by this route a moment ago, while this process still computes as
-        much as it may.
+        """Let who was refused by this route a moment ago have a place now, or refuse them again.
 
         Raises:
             Problem: 429.
         """
-        if self._computing.is_full and self._refused.holds(_question()):
-            g.is_refused_early = True
-            raise _too_expensive()
+        question = _question()
+        if not self._refused.holds(question):
+            return
+        if self._computing.take():
+            g.has_place = True
+            return
+        self._refused.note(question)
+        g.is_refused_early = True
+        raise _too_expensive()
+
+    def give_back_early(self) -> None:
+        """Let others have the place that this request has, where it computes nothing in it."""
+        if g.pop("has_place", False):
+            self._computing.give_back()
 
     def wait(self, name: str) -> None:
         """Return once a flight has ended.
@@ -158,6 +164,7 @@ class Flights:
         Raises:
             Problem: 429, it takes too long, or too many wait.
         """
+        self.give_back_early()
         if not self._waiting.take():
             raise _too_expensive()
         try:
@@ -189,7 +196,7 @@ class Flights:
 
     @contextmanager
     def _place(self) -> Generator[None]:
-        if not self._computing.take():
+        if not g.pop("has_place", False) and not self._computing.take():
             self._refused.note(_question())
             raise _too_expensive()
         try:
@@ -228,7 +235,9 @@ class Flights:
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Let this application know what is being computed."""
-    app.extensions[_EXTENSION] = Flights(settings)
+    flights = Flights(settings)
+    app.extensions[_EXTENSION] = flights
+    app.teardown_request(lambda _: flights.give_back_early())
 
 
 def flights_of(app: Flask) -> Flights:

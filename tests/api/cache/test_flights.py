@@ -249,6 +249,32 @@ def test_who_asks_again_too_soon_is_refused_before_it_is_looked_who_asks(
     assert ask(app, "/stats?actor=late", late).status_code == 200, "there is room again"
 
 
+def test_who_asks_again_takes_a_place_early_and_gives_it_back_whatever_comes_of_it(
+    history: Marts,
+    app: Flask,
+    tokens: list[str],
+    computing: Computing,
+    threads: ThreadPoolExecutor,
+) -> None:
+    computing.let_go.set()
+    late = tokens[flights.MOST]
+    assert ask(app, "/stats?event=push", late).status_code == 200
+    computing.let_go.clear()
+    under_way: list[Future[TestResponse]] = [
+        threads.submit(ask, app, f"/stats?actor={number}", token)
+        for number, token in enumerate(tokens[: flights.MOST])
+    ]
+    wait_until(lambda: computing.count == flights.MOST + 1)
+    assert_too_expensive(ask(app, "/stats?actor=late", late))
+    computing.let_go.set()
+    assert [each.result().status_code for each in under_way] == [200] * flights.MOST
+    known = [ask(app, "/stats?event=push", late).status_code for _ in range(flights.MOST + 1)]
+    assert known == [200] * (flights.MOST + 1), "it is cached"
+    wrong = [ask(app, "/stats?event=", late).status_code for _ in range(flights.MOST + 1)]
+    assert wrong == [400] * (flights.MOST + 1)
+    assert ask(app, "/stats?actor=late", late).status_code == 200
+
+
 def test_of_those_who_wait_for_one_answer_some_are_put_off(
     history: Marts,
     app: Flask,
