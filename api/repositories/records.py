@@ -125,11 +125,16 @@ class AvailableRepository(Record):
 
 
 class AvailableRepositories(Record):
-    """Those that the viewer may add."""
+    """Those that the viewer may add, and which of those that are monitored they may remove."""
 
     data: list[AvailableRepository]
     next: Next
     filter: Filter
+    removable_ids: list[Id] = Field(
+        description="Monitored repositories that the viewer may remove: of those that the App "
+        "reaches what they administer or maintain; all, for operators. `DELETE` asks GitHub at "
+        "that moment, of a public repository that the App does not reach, too."
+    )
     install_url: Url = Field(
         description="Where the App is given more repositories, so that they appear here."
     )

@@ -175,10 +175,16 @@ def get_available(query: PageParameters) -> Response:
     installed = _installed(principal)
     with current_database().writing() as connection:
         monitored = monitored_ids(connection)
+    decided = {
+        each.repository_id: each
+        for each in installed.repositories
+        if principal.is_operator or each.role in MANAGING
+    }
+    removable = monitored if principal.is_operator else monitored & decided.keys()
     found = sorted(
         (each.full_name.lower(), each.repository_id, each)
-        for each in installed.repositories
-        if each.repository_id not in monitored and (principal.is_operator or each.role in MANAGING)
+        for each in decided.values()
+        if each.repository_id not in monitored
     )
     rest = [each for *key, each in found if page.after is None or tuple(key) > page.after]
     shown, token = page.cut(
@@ -188,7 +194,13 @@ def get_available(query: PageParameters) -> Response:
     slug = installed.app_slug
     path = f"/apps/{slug}/installations/new" if slug else "/settings/installations"
     return body_response(
-        list_body(shown, token, applied={}, install_url=settings.github_url + path)
+        list_body(
+            shown,
+            token,
+            applied={},
+            install_url=settings.github_url + path,
+            removable_ids=sorted(removable),
+        )
     )
 
 

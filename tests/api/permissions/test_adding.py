@@ -21,13 +21,13 @@ pytestmark = pytest.mark.integration
 def test_available_is_what_the_person_maintains_and_nobody_monitors(
     installation: Installation, caller: Caller
 ) -> None:
-    installation.monitor("octo/open")
+    open_id = installation.monitor("octo/open")
     answer = caller.read("/repositories/available")
     assert [(row["full_name"], row["role"], row["visibility"]) for row in answer["data"]] == [
         ("octo/closed", "admin", "private"),
         ("octo/spare", "admin", "private"),
     ]
-    assert answer["next"] is None
+    assert answer["next"] is None and answer["removable_ids"] == [open_id]
     assert (
         answer["install_url"]
         == f"{installation.github.url}/apps/actionsight-octo/installations/new"
@@ -59,6 +59,7 @@ def test_without_an_installation_nothing_is_available_but_the_place_to_install_i
         "data": [],
         "next": None,
         "install_url": f"{installation.github.url}/settings/installations",
+        "removable_ids": [],
         "filter": {},
     }
 
@@ -70,6 +71,16 @@ def test_an_operator_may_add_whatever_is_listed(
     rows = installation.signed_in(root).read("/repositories/available")["data"]
     assert [row["full_name"] for row in rows] == ["octo/closed"]
     assert operator.read("/repositories/available")["data"] == []
+
+
+def test_who_may_remove_what_is_monitored_is_told(
+    installation: Installation, caller: Caller, ada: User, operator: Caller
+) -> None:
+    closed_id, open_id = (installation.monitor(f"octo/{name}") for name in ("closed", "open"))
+    installation.world.people.set_role(ada, "octo/closed", "write")
+    assert caller.read("/repositories/available")["removable_ids"] == [open_id]
+    both = sorted([closed_id, open_id])
+    assert operator.read("/repositories/available")["removable_ids"] == both
 
 
 def test_github_away_is_a_503(installation: Installation, caller: Caller) -> None:
