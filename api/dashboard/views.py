@@ -1,18 +1,17 @@
 """GET /app/: the page as `make setup` built it (`dashboard/`), under a strict policy."""
 
-import gzip
+import mimetypes
 import sys
-from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response, request, send_from_directory
 
 from api.current import current_settings
 from api.endpoints import endpoint
 from api.errors import Problem
-from api.responses import GZIP, accepts_gzip
+from api.responses import GZIP
 
 blueprint = Blueprint("dashboard", __name__)
 
@@ -25,6 +24,8 @@ _PLACES = (
 BUNDLE = next((place for place in _PLACES if (place / _PAGE).is_file()), _PLACES[0])
 # Names of assets carry a hash of what they hold.
 _IMMUTABLE = "public, max-age=31536000, immutable"
+# Beside each asset the build leaves it compressed; the smaller one first.
+_COMPRESSED = {"br": ".br", GZIP: ".gz"}
 _NOT_BUILT = "The page is not built: `make setup` builds it, where npm's registry can be reached."
 
 
@@ -74,19 +75,27 @@ def get_page_at(view: str) -> Response:  # noqa: ARG001 its script reads the add
 )
 def get_page_asset(name: str) -> Response:
     """Its name carries a hash of what it holds, so it is kept for a year."""
-    file = send_from_directory(BUNDLE / "assets", name, conditional=False, etag=False)
-    if accepts_gzip():
-        file.close()
-        file = Response(_compressed(BUNDLE / "assets" / name), mimetype=file.mimetype)
-        file.headers["Content-Encoding"] = GZIP
+    encoding, suffix = _best_encoding(name)
+    file = send_from_directory(
+        BUNDLE / "assets",
+        name + suffix,
+        mimetype=mimetypes.guess_type(name)[0],
+        conditional=False,
+        etag=False,
+    )
+    if encoding:
+        file.headers["Content-Encoding"] = encoding
     file.vary.add("Accept-Encoding")
     file.headers["Cache-Control"] = _IMMUTABLE
     return file
 
 
-@lru_cache(maxsize=64)
-def _compressed(path: Path) -> bytes:
-    return gzip.compress(path.read_bytes(), mtime=0)
+def _best_encoding(name: str) -> tuple[str, str]:
+    for encoding, suffix in _COMPRESSED.items():
+        is_taken = request.accept_encodings.quality(encoding) > 0
+        if is_taken and (BUNDLE / "assets" / (name + suffix)).is_file():
+            return encoding, suffix
+    return "", ""
 
 
 def _page() -> Response:

@@ -11,8 +11,8 @@ export class Resource<T> {
   problem = $state.raw<Problem>();
   isAway = $state(false);
   isLoading = $state(true);
-  // How long to wait, by a 429 or 503.
-  retryAfterSeconds = $state<number>();
+  // When it is asked again by itself, by a 429 or 503.
+  retryAt = $state.raw<Date>();
   asOf = $state<string>();
   newestAt = $state<string>();
   answeredAt = $state<Date>();
@@ -29,9 +29,9 @@ export class Resource<T> {
     this.isAskedAgain = this.data !== undefined && this.url === response.url;
     this.url = response.url;
     if (response.status === 401) return session.end();
+    this.retryAt = retryAt(response);
     if (data === undefined) {
       this.problem = error;
-      this.retryAfterSeconds = Number(response.headers.get("Retry-After")) || undefined;
       return;
     }
     const tag = response.headers.get("ETag");
@@ -46,46 +46,57 @@ export class Resource<T> {
   }
 }
 
+// When an answer that gave nothing is to be asked for again, as it says itself.
+export function retryAt({ ok, headers }: Response): Date | undefined {
+  const seconds = Number(headers.get("Retry-After"));
+  return ok || !seconds ? undefined : new Date(Date.now() + seconds * 1000);
+}
+
 // Ask whenever what the question is made of changes, and every so often; `undefined` is no question.
-// What was answered before stays until there is more.
+// What was answered before stays until there is more. The newest question takes back the one before.
 export function ask<T>(
   question: (signal: AbortSignal) => Promise<Answered<T>> | undefined,
   everySeconds: (data: T | undefined) => number = () => EVERY_SECONDS,
 ): Resource<T> {
   const resource = new Resource<T>();
   $effect(() => {
-    const abort = new AbortController();
+    let abort = new AbortController();
+    let timer: ReturnType<typeof setTimeout>;
+    const end = (): void => {
+      abort.abort();
+      clearTimeout(timer);
+    };
     const run = async (): Promise<void> => {
-      const answering = question(abort.signal);
+      end();
+      abort = new AbortController();
+      const { signal } = abort;
+      const answering = question(signal);
       if (answering === undefined) return;
       untrack(() => (resource.isLoading = true));
       try {
         const answered = await answering;
-        if (!abort.signal.aborted) resource.take(answered);
+        if (!signal.aborted) resource.take(answered);
       } catch (error) {
-        if (abort.signal.aborted) return;
+        if (signal.aborted) return;
         resource.isLoading = false;
         if (!(error instanceof TypeError)) throw error;
         resource.isAway = true;
+      } finally {
+        if (!signal.aborted) wait();
       }
+    };
+    const wait = (): void => {
+      const milliseconds = resource.retryAt
+        ? resource.retryAt.getTime() - Date.now()
+        : everySeconds(resource.data) * 1000;
+      timer = setTimeout(
+        () => (document.visibilityState === "visible" ? void run() : wait()),
+        milliseconds,
+      );
     };
     resource.again = () => void run();
     void run();
-    let timer: ReturnType<typeof setTimeout>;
-    const wait = (): void => {
-      timer = setTimeout(
-        () => {
-          if (document.visibilityState === "visible") void run();
-          wait();
-        },
-        untrack(() => everySeconds(resource.data)) * 1000,
-      );
-    };
-    wait();
-    return () => {
-      abort.abort();
-      clearTimeout(timer);
-    };
+    return end;
   });
   return resource;
 }

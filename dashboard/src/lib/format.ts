@@ -39,6 +39,12 @@ export function percent(fraction: number | null | undefined): string {
   return `${value.toFixed(isExact ? 0 : 1)} %`;
 }
 
+// A difference that may go either way.
+export function signed(fraction: number | null | undefined): string {
+  if (fraction === null || fraction === undefined) return NOTHING;
+  return `${fraction > 0 ? "+" : fraction < 0 ? "−" : ""}${points(fraction)}`;
+}
+
 export function points(difference: number): string {
   return `${Math.abs(difference * 100).toFixed(Math.abs(difference) < 0.1 ? 1 : 0)} pp`;
 }

@@ -33,3 +33,10 @@ export function isAbout(main: () => Resource<Understood>): void {
     };
   });
 }
+
+// The same, for the title of the window.
+export function isTitled(title: () => string): void {
+  $effect(() => {
+    document.title = `${title()} · Actionsight`;
+  });
+}
