@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.dashboard.conftest import Site, Watched
 from tests.dashboard.history import BUILD, MINE
@@ -174,6 +174,67 @@ def test_views_are_accessible_and_as_wide_as_the_window(
     assert not faults, json.dumps(faults, indent=1)
 
 
+@pytest.mark.thorough
+def test_one_gets_everywhere_by_keys_alone(tab: Watched) -> None:
+    page = tab.open("/app/")
+    keys = page.keyboard
+    expect(page.get_by_role("row", name=re.compile("^Build "))).to_be_visible()
+    keys.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    keys.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    # From a search to a run, into a job, and back.
+    keys.press("/")
+    expect(page.get_by_role("combobox", name=re.compile("^Search"))).to_be_focused()
+    keys.type("Mine is red")
+    expect(page.get_by_role("option").first).to_contain_text("Mine is red")
+    keys.press("Enter")
+    expect(page.get_by_role("heading", name="Mine is red")).to_be_visible()
+    grid = page.get_by_role("treegrid").first
+    expect(grid.get_by_role("row").nth(1)).to_be_visible()
+    keys.press("j")
+    expect(grid.get_by_role("row").nth(1)).to_be_focused()
+    keys.press("ArrowRight")
+    expect(grid.get_by_role("row").nth(1)).to_have_attribute("aria-expanded", "true")
+    keys.press("Alt+ArrowLeft")
+    # Every view by two keys; what a number means, and closed again.
+    for key, heading in {
+        "o": "Overview",
+        "f": "Flaky jobs",
+        "r": "Runners",
+        "c": "Costs",
+        "e": "Explore",
+        "m": "Repositories",
+    }.items():
+        keys.press("g")
+        keys.press(key)
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+    keys.press("g")
+    keys.press("f")
+    info = page.get_by_role("button", name="What is in “By evidence”?")
+    _tab_to(page, info)
+    keys.press("Enter")
+    expect(page.get_by_role("dialog", name="What the numbers are")).to_be_visible()
+    keys.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(info).to_be_focused()
+    keys.press("c")
+    expect(page).to_have_url(re.compile("compare=none"))
+    _tab_to(page, page.get_by_role("button", name="flaky", exact=True))
+    keys.press("Enter")
+    expect(page.get_by_role("table", name="Evidence for flaky")).to_be_visible()
+
+
+def _tab_to(page: Page, what: Locator) -> None:
+    """By Tab, as who has no pointer comes there."""
+    expect(what).to_be_visible()
+    for _ in range(60):
+        if what.evaluate("(element) => element === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no Tab leads to {what}")
+
+
 def test_each_panel_fails_for_itself_and_says_how(tab: Watched) -> None:
     page = tab.page
     tab.refused |= {401, 404, 429, 503}
@@ -193,21 +254,24 @@ def test_each_panel_fails_for_itself_and_says_how(tab: Watched) -> None:
     missing = [{"name": "cache", "remedy": "Start it."}]
     page.route("**/runners/now*", refuse(503, title="Not ready", missing=missing))
     tab.open("/app/")
-    changed = page.get_by_role("region", name="What changed").get_by_role("alert")
-    expect(changed).to_contain_text("Too many requests")
+    changed = page.get_by_role("region", name="What changed")
+    expect(changed.get_by_role("alert")).to_contain_text("Too many requests")
     expect(changed).to_contain_text(re.compile(r"by itself in \d+ s"))
-    waiting = page.get_by_role("region", name="Waiting now").get_by_role("alert")
-    expect(waiting).to_contain_text("cache: Start it.")
+    waiting = page.get_by_role("region", name="Waiting now")
+    expect(waiting.get_by_role("alert")).to_contain_text("cache: Start it.")
     expect(page.get_by_role("row", name=re.compile("^Build"))).to_be_visible()
     page.unroute("**/runners/now*")
     waiting.get_by_role("button", name="Ask again").click()
-    expect(page.get_by_role("region", name="Waiting now")).to_contain_text("No job waits or runs.")
+    expect(waiting).to_contain_text("No job waits or runs.")
     tab.open("/app/runs/4711")
     expect(page.get_by_role("alert").first).to_contain_text("the two cannot be told apart")
     tab.open("/app/explore?branch=nowhere")
     expect(page.get_by_text("Nothing matches this filter.")).to_be_visible()
     page.get_by_role("button", name="without branch: nowhere").click()
     expect(page.get_by_role("table", name="Runs")).to_be_visible()
+    tab.open(f"/app/explore?workflow={BUILD}")
+    page.get_by_role("button", name="Remove workflow: Build").click()
+    expect(page).to_have_url(f"{tab.root}/app/explore")
     # The session ends meanwhile: the filter stays, and the way back in.
     page.route("**/runs?*", refuse(401))
     page.get_by_role("button", name="7d").click()

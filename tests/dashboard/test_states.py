@@ -17,6 +17,7 @@ from tests.dashboard.history import BUILD, MINE
 pytestmark = pytest.mark.integration
 
 AWAY = "The server is away."
+BY_ITSELF = re.compile(r"by itself in \d+ s")
 API = re.compile(
     r"//[^/]+/(me|installation|workflows|branches|changes|costs|stats|run|repositories)"
 )
@@ -83,6 +84,69 @@ def test_what_is_too_much_at_once_is_asked_again_before_anybody_is_told(tab: Wat
     workflows = tab.open("/app/").get_by_role("region", name="Workflows")
     expect(workflows.get_by_role("row").nth(1)).to_be_visible()
     assert len(tries) == 2 and len(set(tries)) == 1
+
+
+def test_what_is_away_for_a_while_is_asked_again_when_it_said(
+    browser: Browser, person: Callable[[str], BrowserContext], tab_of: Callable[..., Watched]
+) -> None:
+    context = browser.new_context(storage_state=person(ADA).storage_state())
+    tab = tab_of(context, 503)
+    page = tab.page
+    page.clock.install()
+
+    def away(route: Route) -> None:
+        route.fulfill(
+            status=503,
+            content_type="application/problem+json",
+            headers={"Retry-After": "30"},
+            body=json.dumps(
+                {"title": "Not ready", "status": 503, "detail": "The database is away."}
+            ),
+        )
+
+    # Who looks is not known yet: nobody is sent to sign in for that.
+    page.route("**/me", away)
+    page.route("**/costs?*", away)
+    tab.open("/app/costs")
+    told = page.get_by_role("main")
+    expect(told).to_contain_text("Not ready. The database is away.")
+    expect(told).to_contain_text(BY_ITSELF)
+    expect(page.get_by_role("button", name="Sign in with GitHub")).to_have_count(0)
+    page.unroute("**/me")
+    page.clock.fast_forward(31_000)
+    by_day = page.get_by_role("region", name="By day")
+    expect(by_day).to_contain_text(BY_ITSELF)
+    page.unroute("**/costs?*")
+    page.clock.fast_forward(31_000)
+    expect(by_day.get_by_role("figure")).to_be_visible()
+    context.close()
+
+
+def test_the_newest_question_is_the_one_that_is_answered(tab: Watched) -> None:
+    page, held = tab.page, list[Route]()
+    tab.open("/app/repositories")
+    tokens = page.get_by_role("region", name="Tokens")
+    expect(tokens.get_by_label("Name of the token")).to_be_visible()
+    # The list is asked for twice, by making two, and the older answer takes its time.
+    page.route("**/tokens", lambda route: _hold_the_first_list(route, held))
+    for name in ("older", "newer"):
+        page.get_by_label("Name of the token").fill(name)
+        page.get_by_role("button", name="Make one for 90 days").click()
+        expect(page.get_by_text("Keep it:")).to_be_visible()
+        expect(page.get_by_label("Name of the token")).to_have_value("")
+    expect(tokens.get_by_role("row", name=re.compile("^newer"))).to_be_visible()
+    assert len(held) == 1
+    for name in ("older", "newer"):
+        row = tokens.get_by_role("row", name=re.compile(f"^{name}"))
+        row.get_by_role("button", name="revoke").click()
+        expect(row).to_contain_text("revoked")
+
+
+def _hold_the_first_list(route: Route, held: list[Route]) -> None:
+    if route.request.method == "GET" and not held:
+        held.append(route)
+    else:
+        route.continue_()
 
 
 def test_a_number_that_an_answer_changed_flashes(

@@ -34,6 +34,8 @@ let free = MOST;
 const waiting: (() => void)[] = [];
 
 async function inTurn(request: Request): Promise<Response> {
+  // What changes something is no question, and waits for none.
+  if (request.method !== "GET") return patiently(request);
   const { pathname } = new URL(request.url);
   const turn = (underWay.get(pathname) ?? Promise.resolve()).then(() => oneOfAll(request));
   underWay.set(
