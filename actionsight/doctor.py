@@ -43,7 +43,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from address_findings(settings)
     found = with_running_servers(settings)
     yield from _github(found, demonstration=demonstration)
-    yield from _database(found.database_url)
+    yield from _database(found.database_url, PostgresqlServer(folder / "postgres"))
     if found.redis_url is not None and found.redis_url == found.cache_url:
         yield Finding(
             "Redis",
@@ -123,9 +123,12 @@ def _monitored_names(settings: Settings) -> list[str]:
         return list(settings.repositories)
 
 
-def _database(url: str | None) -> Iterator[Finding]:
+def _database(url: str | None, embedded: PostgresqlServer) -> Iterator[Finding]:
     if url is None:
-        yield Finding("PostgreSQL", NOT_RUNNING, is_warning=True)
+        foreign = embedded.foreign_files()
+        yield Finding(
+            "PostgreSQL", foreign or NOT_RUNNING, is_wrong=foreign is not None, is_warning=True
+        )
         return
     try:
         with connect(url) as connection:

@@ -128,12 +128,8 @@ class PostgresqlServer(EmbeddedServer):
             self._make_home(home)
         if not (self.home / "cluster").is_dir():
             self._make_cluster()
-        elif self._installed == PROGRAMS and self.cluster_major() not in {None, MAJOR}:
-            raise EmbeddedServerError(
-                f"the files of PostgreSQL in {self.folder} are of its version "
-                f"{self.cluster_major()}, and this version of Actionsight runs {MAJOR}: "
-                "`actionsight upgrade-postgresql` brings them over"
-            )
+        elif foreign := self.foreign_files():
+            raise EmbeddedServerError(foreign)
         sockets = self.home / "socket"
         if not sockets.is_dir():
             sockets.mkdir(mode=0o700)
@@ -159,6 +155,18 @@ class PostgresqlServer(EmbeddedServer):
             return int((self.home / "cluster" / "PG_VERSION").read_text())
         except FileNotFoundError:
             return None
+
+    def foreign_files(self) -> str | None:
+        """What to do with a cluster that our programs cannot read, because they are of another
+        major version; None where there is none."""
+        major = self.cluster_major()
+        if self._installed != PROGRAMS or major in {None, MAJOR}:
+            return None
+        return (
+            f"the files of PostgreSQL in {self.folder} are of its version {major}, and this "
+            f"version of Actionsight runs {MAJOR}: `actionsight upgrade-postgresql` brings them "
+            "over"
+        )
 
     def options(self) -> dict[str, Any]:
         """It runs as its user."""

@@ -8,6 +8,7 @@ import pytest
 from actionsight.backups.errors import BackupError
 from actionsight.backups.major_version import upgrade_postgresql
 from actionsight.database import connect, with_database
+from actionsight.doctor import examine
 from actionsight.local import EmbeddedServerError, PostgresqlServer, hold, postgresql
 from actionsight.local.installation import AlreadyRunningError, claimed_by_up
 from actionsight.local.postgresql import MAJOR, PACKAGE
@@ -48,6 +49,11 @@ def test_files_of_another_major_version_are_one_sentence(settings: Settings, maj
     )
     assert "`actionsight upgrade-postgresql`" in str(refused.value)
     assert not server.log_file.exists()
+    outside = replace(
+        settings, redis_url="redis://127.0.0.1:1", github_api_url="http://127.0.0.1:1"
+    )
+    (found,) = [each for each in examine(outside) if each.subject == "PostgreSQL"]
+    assert (found.is_wrong, found.says) == (True, str(refused.value))
 
 
 def test_what_is_not_to_be_brought_over_is_refused(settings: Settings) -> None:
