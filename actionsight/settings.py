@@ -58,6 +58,21 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def _days(least: int) -> Callable[[str], int]:
+    """After how many days something goes; 0: never."""
+
+    def parse(value: str) -> int:
+        if (
+            not value.isascii()
+            or not value.isdigit()
+            or not (value == "0" or least <= int(value) <= 36_500)
+        ):
+            raise ValueError(f"must be a number of days from {least:,}, or 0 to keep it for ever")
+        return int(value)
+
+    return parse
+
+
 def _names(value: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
 
@@ -415,6 +430,74 @@ class Settings:
             "megabytes of webhooks that the embedded event buffer keeps before it refuses more",
             _whole_number(16, 1_000_000),
             "1024",
+        )
+    )
+    retention_payload_days: int = field(
+        metadata=_setting(
+            "days for which payloads of webhooks are kept (0: for ever, as below)",
+            _days(1),
+            "30",
+        )
+    )
+    retention_webhook_days: int = field(
+        metadata=_setting(
+            "days for which each webhook's word is kept of runs and jobs that polling saw end",
+            _days(1),
+            "30",
+        )
+    )
+    retention_delivery_days: int = field(
+        metadata=_setting(
+            "days for which the ledger knows a delivery",
+            _days(7),
+            "90",
+        )
+    )
+    retention_step_days: int = field(
+        metadata=_setting(
+            "days for which steps of jobs are kept; those of failed jobs stay", _days(1), "90"
+        )
+    )
+    retention_poll_days: int = field(
+        metadata=_setting(
+            "days for which single polls and loads are kept; the numbers of each day stay",
+            _days(2),
+            "30",
+        )
+    )
+    retention_dagster_days: int = field(
+        metadata=_setting(
+            "days for which Dagster's runs, reports, checks, ticks and files are kept",
+            _days(1),
+            "14",
+        )
+    )
+    retention_audit_days: int = field(
+        metadata=_setting(
+            "days for which the audit log is kept",
+            _days(1),
+            "365",
+        )
+    )
+    retention_session_days: int = field(
+        metadata=_setting(
+            "days for which ended sessions, sign-ins and API tokens are kept",
+            _days(1),
+            "30",
+        )
+    )
+    retention_person_days: int = field(
+        metadata=_setting(
+            "days after which people who have not come back are forgotten",
+            _days(1),
+            "365",
+        )
+    )
+    retention_log_days: int = field(
+        metadata=_setting(
+            "days for which log files that were set aside are kept",
+            _days(1),
+            "30",
         )
     )
     demonstration_speed: int = field(

@@ -34,6 +34,22 @@ repository_history = AssetSpec(
     description="Since when a repository has which visibility and which default branch.",
 )
 
+# Written by retention, where what they descend from goes.
+condensed_tables = [
+    AssetSpec(
+        ["raw", name],
+        deps=[["raw", source]],
+        group_name="raw",
+        kinds={"postgres"},
+        description=description,
+    )
+    for name, source, description in (
+        ("condensed_runs", "webhook_runs", "What is left of old webhooks' words of attempts."),
+        ("condensed_jobs", "webhook_jobs", "What is left of old webhooks' words of jobs."),
+        ("polls_by_day", "polls", "The numbers of days whose polls went."),
+    )
+]
+
 # Seen of no GitHub: `actionsight migrate` and `prices load` read them from files.
 runner_lists = [
     AssetSpec(["raw", name], group_name="raw", kinds={"csv", "postgres"}, description=description)

@@ -8,7 +8,7 @@ from dagster import (
 )
 
 from actionsight.settings import load
-from orchestration.asset_specs import repository_history, runner_lists
+from orchestration.asset_specs import condensed_tables, repository_history, runner_lists
 from orchestration.levels.assets import SYNC, duration_levels, find_levels, levels_schedule
 from orchestration.liveness import live_executor
 from orchestration.modelling.assets import models, project, translator
@@ -31,7 +31,7 @@ from orchestration.polling.schedules import (
     sweep_github,
 )
 from orchestration.purging import purge
-from orchestration.retention import old_runs_schedule, purge_old_runs
+from orchestration.retention import retention, retention_schedule
 from orchestration.sensors import drain_and_build, new_repositories, purge_requests
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 
@@ -55,6 +55,7 @@ defs = Definitions(
         drained_tables,
         repository_history,
         *runner_lists,
+        *condensed_tables,
         models,
         duration_levels,
         *exposure_specs(project, translator, load()),
@@ -62,7 +63,7 @@ defs = Definitions(
     asset_checks=[webhooks_tell_enough, constraints_hold, no_row_drifted],
     jobs=[
         *(collect, sweep, backfill, build, full_build, sync),
-        *(reconcile, check_drift, find_levels, purge_old_runs, purge),
+        *(reconcile, check_drift, find_levels, retention, purge),
     ],
     schedules=[
         polling_schedule(load().poll_minutes),
@@ -72,7 +73,7 @@ defs = Definitions(
         reconciling_schedule,
         drift_schedule,
         levels_schedule,
-        old_runs_schedule,
+        retention_schedule,
     ],
     sensors=[drain_and_build, new_repositories, purge_requests],
     executor=live_executor,

@@ -211,7 +211,15 @@ WORKFLOW_JOBS = Table(
     order=job_order,
     order_columns=("status", "completed_at"),
     state_columns=("status", "conclusion", "completed_at", "steps"),
-    indexes={"run": "(run_id)", "repository": "(repository_id)"},
+    indexes={
+        "run": "(run_id)",
+        "repository": "(repository_id)",
+        # What retention looks through: few rows but those of the last months.
+        "steps": (
+            "(completed_at) "
+            "where steps != '[]' and (conclusion in ('failure', 'timed_out')) is not true"
+        ),
+    },
 )
 
 TABLES = (REPOSITORIES, WORKFLOWS, WORKFLOW_RUNS, WORKFLOW_JOBS)

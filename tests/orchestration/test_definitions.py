@@ -31,10 +31,14 @@ ASSETS = {
     "raw/webhook_batches",
     "raw/webhook_dead_letters",
     "raw/repository_history",
+    "raw/condensed_runs",
+    "raw/condensed_jobs",
+    "raw/polls_by_day",
     "raw/duration_levels",
     "raw/runner_prices",
     "raw/runner_labels",
     "staging/stg_github__polls",
+    "staging/stg_github__polls_by_day",
     "staging/stg_github__repositories",
     "staging/stg_github__workflows",
     "staging/stg_github__workflow_runs",
@@ -116,7 +120,7 @@ def test_dbt_s_data_tests_are_shown_as_checks() -> None:
 
 def test_the_jobs_people_call_by_name_exist() -> None:
     jobs = {job.name for job in defs.resolve_all_job_defs()}
-    assert {"collect", "build", "sync", "purge_old_runs", "purge"} <= jobs
+    assert {"collect", "build", "sync", "retention", "purge"} <= jobs
 
 
 @pytest.mark.parametrize("job", defs.resolve_all_job_defs(), ids=lambda job: job.name)

@@ -10,19 +10,30 @@ from dagster import (
     AssetCheckKey,
     AssetKey,
     AssetMaterialization,
+    DagsterEventType,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
 )
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickData, TickStatus
 
-from orchestration.retention import (
-    delete_checks_before,
-    delete_files_before,
-    delete_reports_before,
-    delete_runs_before,
-)
+from actionsight.database import connect
+from actionsight.retention import remove
+from orchestration.retention import DAGSTER_RULES, retention
 
 pytestmark = pytest.mark.unit
+
+RULES = {rule.what: rule for rule in DAGSTER_RULES}
+
+
+def delete(what: str, instance: DagsterInstance, before: datetime) -> int:
+    """Remove by a rule, which says before how much that will be."""
+    rule = RULES[what]
+    count = rule.count(instance, before)
+    assert remove(rule, instance, before) == count
+    assert rule.count(instance, before) == 0
+    return count
 
 
 def test_ended_runs_are_forgotten_but_for_the_newest_of_each_job(instance: DagsterInstance) -> None:
@@ -37,15 +48,15 @@ def test_ended_runs_are_forgotten_but_for_the_newest_of_each_job(instance: Dagst
         add("collect"),
         add("sync"),
     }
-    assert delete_runs_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 4
+    assert delete("Dagster's runs", instance, datetime.now(UTC) + timedelta(minutes=1)) == 4
     assert {run.run_id for run in instance.get_runs()} == kept
-    assert delete_runs_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 0
+    assert delete("Dagster's runs", instance, datetime.now(UTC) + timedelta(minutes=1)) == 0
 
 
 def test_runs_since_the_moment_stay(instance: DagsterInstance) -> None:
     for _ in range(3):
         instance.add_run(DagsterRun(job_name="collect", status=DagsterRunStatus.SUCCESS))
-    assert delete_runs_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert delete("Dagster's runs", instance, datetime.now(UTC) - timedelta(days=1)) == 0
 
 
 def test_old_reports_are_forgotten_but_for_the_newest_of_each_asset(
@@ -56,8 +67,8 @@ def test_old_reports_are_forgotten_but_for_the_newest_of_each_asset(
             instance.report_runless_asset_event(
                 AssetMaterialization(["raw", table], tags={"number": str(number)})
             )
-    assert delete_reports_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
-    assert delete_reports_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 3
+    assert delete("reports to Dagster", instance, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert delete("reports to Dagster", instance, datetime.now(UTC) + timedelta(minutes=1)) == 3
     for table, last in (("webhook_events", "2"), ("webhook_jobs", "1")):
         found = instance.fetch_materializations(AssetKey(["raw", table]), limit=10).records
         [materialization] = [record.asset_materialization for record in found]
@@ -76,8 +87,8 @@ def test_old_checks_are_forgotten_but_for_the_newest_of_each(instance: DagsterIn
                 metadata={"number": number},
             )
         )
-    assert delete_checks_before(instance, datetime.now(UTC) - timedelta(days=1)) == 0
-    assert delete_checks_before(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
+    assert delete("executions of checks", instance, datetime.now(UTC) - timedelta(days=1)) == 0
+    assert delete("executions of checks", instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
     [left] = instance.event_log_storage.get_asset_check_execution_history(key, limit=10)
     assert left.event is not None
     evaluation = left.event.asset_check_evaluation
@@ -85,14 +96,60 @@ def test_old_checks_are_forgotten_but_for_the_newest_of_each(instance: DagsterIn
     assert evaluation.metadata["number"].value == 2
 
 
-def test_old_files_are_forgotten_with_the_folders_that_they_leave_empty(tmp_path: Path) -> None:
+def test_old_ticks_are_forgotten_but_for_the_newest_of_each(instance: DagsterInstance) -> None:
     now = datetime.now(UTC)
+    for days in (9, 8, 1):
+        instance.create_tick(
+            TickData(
+                instigator_origin_id="drain",
+                instigator_name="drain",
+                instigator_type=InstigatorType.SENSOR,
+                status=TickStatus.SKIPPED,
+                timestamp=(now - timedelta(days=days)).timestamp(),
+                selector_id="drain",
+            )
+        )
+    assert delete("ticks", instance, now - timedelta(days=5)) == 2
+    assert delete("ticks", instance, now + timedelta(minutes=1)) == 0
+    assert len(instance.get_ticks("drain", "drain")) == 1
+
+
+def test_old_files_are_forgotten_with_the_folders_that_they_leave_empty(
+    instance: DagsterInstance,
+) -> None:
+    now, home = datetime.now(UTC), Path(instance.storage_directory())
     for name, days in (("old/logs/a.out", 3), ("both/a.err", 3), ("both/b.err", 0), ("new/c", 0)):
-        path = tmp_path / name
+        path = home / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         written = (now - timedelta(days=days)).timestamp()
         os.utime(path, (written, written))
-    assert delete_files_before(tmp_path, now - timedelta(days=1)) == 2
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
-    assert left == {"both", "both/b.err", "new", "new/c"}
+    assert delete("Dagster's files", instance, now - timedelta(days=1)) == 2
+    left = {str(path.relative_to(home)) for path in home.rglob("*")}
+    assert left >= {"both", "both/b.err", "new", "new/c"}
+    assert not {"old", "old/logs", "both/a.err"} & left
+
+
+@pytest.mark.integration
+def test_the_job_says_what_would_go_and_then_removes_it(
+    instance: DagsterInstance, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
+    monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ACTIONSIGHT_RETENTION_AUDIT_DAYS", "7")
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            insert into app.audit_log (action, happened_at) values
+                ('old', now() - interval '8 days'), ('new', now() - interval '6 days')
+            """
+        )
+        assert retention.execute_in_process(instance=instance).success
+        left = connection.execute("select action from app.audit_log").fetchall()
+    assert left == [("new",)]
+    records = instance.all_logs(instance.get_runs()[0].run_id, of_type=DagsterEventType.STEP_OUTPUT)
+    said, went = (
+        record.get_dagster_event().step_output_data.metadata["entries of the audit log"].value
+        for record in records
+    )
+    assert (said, went) == (1, 1)

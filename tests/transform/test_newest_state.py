@@ -1,6 +1,7 @@
-"""What webhooks tell, in any order, changes nothing of what polling knows in the end, only when.
+"""What webhooks tell, in any order, changes nothing of what polling knows in the end, only when;
+and nothing that was known changes once what they told goes, whatever is built afterwards.
 
-The property test holds many independent cases in one database, each with a repository,
+The property tests hold many independent cases in one database, each with a repository,
 runs and a shuffle of its own; a failure names the seed of its case. More of them on demand, and one
 alone by its seed:
 
@@ -9,14 +10,16 @@ alone by its seed:
 
 import os
 from collections import defaultdict
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from actionsight.retention import RULES, STEPS, remove
 from tests.transform import marts
 from tests.transform.raw_rows import Row, deliver, load
-from tests.transform.rendered_builds import EmptyDatabases
+from tests.transform.rendered_builds import EmptyDatabases, RenderedBuilds
 from tests.transform.timeline_generator import ABOUT_SEEING, Case
 
 pytestmark = pytest.mark.integration
@@ -55,6 +58,89 @@ def test_polls_and_webhooks_in_any_order_give_what_polls_alone_give(
         for number in cases
         for difference in _differences(alone[number], both.get(number, {}))
     ] == []
+
+
+def test_once_all_went_that_may_nothing_is_known_otherwise(databases: EmptyDatabases) -> None:
+    cases = {
+        # It builds three times as often.
+        number: Case(FIRST_SEED + number, number, STEP_COUNT)
+        for number in range(1, CASE_COUNT // 3 + 1)
+    }
+
+    def go_on(builds: RenderedBuilds, step: int) -> None:
+        deliver(builds.database, f"webhooks {step}", **_together(cases, "webhooks", step))
+        load(builds.database, f"poll {step}", _together(cases, "polls", step), commit=False)
+        builds.run()
+
+    with databases.builds() as builds:
+        for step in range(STEP_COUNT):
+            go_on(builds, step)
+        expected = _rows(builds.database)
+        told = _told(builds.database)
+    with databases.builds() as builds:
+        for step in range(STEP_COUNT):
+            go_on(builds, step)
+            _let_go(builds.database)
+        assert _told(builds.database) < told / 2
+        assert _unlike(expected, builds.database) == []
+        for step in range(STEP_COUNT):
+            # So late that the ledger knows none of these deliveries any more.
+            deliver(builds.database, f"again {step}", **_together(cases, "webhooks", step))
+        builds.run()
+        assert _unlike(expected, builds.database) == []
+        _let_go(builds.database)
+        builds.refresh()
+        assert _unlike(expected, builds.database) == []
+
+        steps = expected.pop("steps")
+        assert remove(STEPS, builds.database, datetime.now(UTC)) > 0
+        builds.run()
+        assert _unlike(expected, builds.database) == []
+        left = _rows(builds.database)["steps"]
+        assert left.items() <= steps.items()
+        failures = {"failure", "timed_out"}
+        assert {key for key, step in steps.items() if step["conclusion"] in failures} <= left.keys()
+        assert len(left) < len(steps)
+        builds.refresh()
+        assert _unlike({**expected, "steps": left}, builds.database) == []
+
+
+def _let_go(database: psycopg.Connection[Any]) -> None:
+    """Remove all that retention may but steps, now that jobs are listed."""
+    database.execute("delete from raw.owed_job_listings")
+    database.execute(
+        "analyze raw.webhook_runs, raw.webhook_jobs, raw.workflow_runs, raw.workflow_jobs"
+    )
+    before = datetime.now(UTC) + timedelta(days=1)
+    for rule in RULES:
+        if rule is STEPS:
+            continue
+        assert rule.count(database, before) == remove(rule, database, before), rule.what
+
+
+def _told(database: psycopg.Connection[Any]) -> int:
+    [(count,)] = database.execute(
+        "select (select count(*) from raw.webhook_runs) + (select count(*) from raw.webhook_jobs)"
+    ).fetchall()
+    return int(count)
+
+
+def _rows(database: psycopg.Connection[Any]) -> dict[str, dict[Any, Row]]:
+    """`{mart: {key: row}}`."""
+    return {
+        mart: {tuple(row[name] for name in keys): row for row in marts.read_dicts(database, mart)}
+        for mart, keys in marts.KEYS.items()
+    }
+
+
+def _unlike(expected: dict[str, dict[Any, Row]], database: psycopg.Connection[Any]) -> list[str]:
+    found = _rows(database)
+    return [
+        f"{mart} {key}: {rows.get(key)} and not {found[mart].get(key)}"
+        for mart, rows in expected.items()
+        for key in rows.keys() | found[mart].keys()
+        if rows.get(key) != found[mart].get(key)
+    ]
 
 
 def _together(cases: dict[int, Case], way: str, step: int) -> dict[str, list[Row]]:

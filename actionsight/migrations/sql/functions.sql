@@ -241,3 +241,28 @@ begin
         );
 end
 $body$;
+
+-- How far a run or a job has come, as `status_rank` in transform/macros says it.
+create or replace function raw.status_rank(status text) returns integer
+language sql immutable parallel safe
+return case status
+    when 'completed' then 5
+    when 'in_progress' then 4
+    when 'queued' then 3
+    when 'waiting' then 2
+    when 'pending' then 2
+    when 'requested' then 1
+    else 0
+end;
+
+-- Whether an attempt has ended for good: after an approval it would go on.
+create or replace function raw.is_final(status text, conclusion text) returns boolean
+language sql immutable parallel safe
+return coalesce(status = 'completed' and conclusion is distinct from 'action_required', false);
+
+-- Whether a column tells nothing of what it describes.
+create or replace function raw.says_nothing(value anyelement) returns boolean
+language sql immutable parallel safe
+as $body$
+select value is null or value::text in ('', '[]')
+$body$;

@@ -86,7 +86,7 @@ newest as (
         {{ newest_known('runner_name') }} as runner_name,
         {{ newest_known('runner_group_name') }} as runner_group_name,
         {{ newest_known('html_url') }} as html_url,
-        bool_or(coalesce(status = 'waiting', false)) as was_gated,
+        coalesce(bool_or(was_waiting), false) as was_gated,
         -- Of a job that is still open, what tells of most completed steps counts.
         (array_agg(
             steps order by
@@ -115,7 +115,7 @@ newest as (
         runner_name,
         runner_group_name,
         html_url,
-        coalesce(status = 'waiting', false) as was_gated,
+        coalesce(was_waiting, false) as was_gated,
         steps,
         {{ seen_by_poll_alone() }}
     from polled_alone

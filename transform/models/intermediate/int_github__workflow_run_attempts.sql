@@ -76,7 +76,7 @@ newest_states as (
         {{ newest_known('html_url') }} as html_url,
         {{ newest_known('gone_at') }} as gone_at,
         -- Until somebody approves it, this is what an attempt ended with.
-        coalesce(bool_or(conclusion = 'action_required'), false)
+        coalesce(bool_or(was_action_required), false)
         and coalesce({{ newest('conclusion') }}, '') != 'action_required' as was_approved,
         {{ how_seen() }}
     from placed

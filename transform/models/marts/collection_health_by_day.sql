@@ -14,6 +14,10 @@ all_polls as not materialized (
     select * from {{ ref('stg_github__polls') }}
 ),
 
+past_polls as not materialized (
+    select * from {{ ref('stg_github__polls_by_day') }}
+),
+
 touched as (
     select
         repository_id,
@@ -34,11 +38,13 @@ select
     attempt_totals.poll_only_job_count,
     attempt_totals.both_job_count,
     attempt_totals.corrected_job_count,
-    poll_totals.poll_count,
-    poll_totals.failed_poll_count,
-    poll_totals.request_count
+    poll_totals.poll_count + coalesce(past_polls.poll_count, 0) as poll_count,
+    poll_totals.failed_poll_count + coalesce(past_polls.failed_poll_count, 0) as failed_poll_count,
+    poll_totals.request_count + coalesce(past_polls.request_count, 0) as request_count
 from touched
 inner join repositories on touched.repository_id = repositories.repository_id
+left join past_polls
+    on touched.repository_id = past_polls.repository_id and touched.day = past_polls.day
 cross join
     lateral (
         select
@@ -72,4 +78,4 @@ cross join
             and polls.started_at >= touched.day::timestamp at time zone 'UTC'
             and polls.started_at < (touched.day + 1)::timestamp at time zone 'UTC'
     ) as poll_totals
-where attempt_totals.attempt_count > 0 or poll_totals.poll_count > 0
+where attempt_totals.attempt_count > 0 or poll_totals.poll_count > 0 or past_polls.poll_count > 0

@@ -1,4 +1,4 @@
-{#- Both arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
+{#- All arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
 {#- A job that its attempt does not have any more is no job, whoever told of it. -#}
 {%- set is_listed_for_webhooks -%}
     not exists (
@@ -6,11 +6,13 @@
         where polled.job_id = observed.job_id and polled.gone_at is not null
     )
 {%- endset -%}
+{%- set waits = "coalesce(status = 'waiting', false)" -%}
 {%- set ways = [
-    (source('raw', 'workflow_jobs'), 'null::text', '_dlt_load_id::text', 'gone_at is null'),
-    (source('raw', 'webhook_jobs') ~ ' as observed', 'delivery_id', 'batch_id', is_listed_for_webhooks),
+    (source('raw', 'workflow_jobs'), 'null::text', '_dlt_load_id::text', waits, 'gone_at is null'),
+    (source('raw', 'webhook_jobs') ~ ' as observed', 'delivery_id', 'batch_id', waits, is_listed_for_webhooks),
+    (source('raw', 'condensed_jobs') ~ ' as observed', "'condensed'", 'null::text', 'was_waiting', is_listed_for_webhooks),
 ] -%}
-{%- for observations, delivery_id, load_id, is_listed in ways -%}
+{%- for observations, delivery_id, load_id, was_waiting, is_listed in ways -%}
 select
     job_id,
     run_id,
@@ -37,6 +39,7 @@ select
     -- The order of the newest state: status rank, completed_at, content hash.
     {{ status_rank('status') }} as status_rank,
     content_hash::text as content_hash,
+    {{ was_waiting }} as was_waiting,
     {{ delivery_id }} as delivery_id,
     {{ load_id }} as load_id
 from {{ observations }}

@@ -1,9 +1,11 @@
-{#- Both arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
+{#- All arms give the same types, so that PostgreSQL reads each by its own indexes. -#}
+{%- set waits_for_approval = "coalesce(conclusion = 'action_required', false)" -%}
 {%- set ways = [
-    (source('raw', 'workflow_runs'), 'gone_at', 'null::text', '_dlt_load_id::text'),
-    (source('raw', 'webhook_runs'), 'null::timestamptz', 'delivery_id', 'batch_id'),
+    (source('raw', 'workflow_runs'), 'gone_at', 'null::text', '_dlt_load_id::text', waits_for_approval),
+    (source('raw', 'webhook_runs'), 'null::timestamptz', 'delivery_id', 'batch_id', waits_for_approval),
+    (source('raw', 'condensed_runs'), 'null::timestamptz', "'condensed'", 'null::text', 'was_action_required'),
 ] -%}
-{%- for observations, gone_at, delivery_id, load_id in ways -%}
+{%- for observations, gone_at, delivery_id, load_id, was_action_required in ways -%}
 select
     run_id,
     run_attempt,
@@ -43,6 +45,7 @@ select
         as is_final,
     {{ status_rank('status') }} as status_rank,
     content_hash::text as content_hash,
+    {{ was_action_required }} as was_action_required,
     {{ delivery_id }} as delivery_id,
     {{ load_id }} as load_id
 from {{ observations }}

@@ -1,0 +1,197 @@
+"""What goes once it is old, and what stays of it."""
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from actionsight.database import connect
+from actionsight.retention import LOGS, RULES, due, remove
+from actionsight.settings import load
+
+pytestmark = pytest.mark.integration
+
+NOW = datetime(2026, 9, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    with connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+def let_go(database: psycopg.Connection[Any], **settings: str) -> dict[str, int]:
+    """Remove by all rules what is old; gives how much that was, which each rule said before."""
+    environ = {
+        f"ACTIONSIGHT_RETENTION_{name.upper()}_DAYS": days for name, days in settings.items()
+    }
+    went = {}
+    for rule, before in due(RULES, load(environ=environ), NOW):
+        count = rule.count(database, before)
+        assert remove(rule, database, before) == count, rule.what
+        if count:
+            went[rule.what] = count
+    return went
+
+
+def deliver(database: psycopg.Connection[Any], delivery_id: str, days: int, job_id: int) -> None:
+    at = NOW - timedelta(days=days)
+    database.execute(
+        """
+        insert into raw.webhook_events values
+            (%s, 'workflow_job', 'queued', 5, null, %s, 'batch', 'observed', '{}', 'payload')
+        """,
+        [delivery_id, at],
+    )
+    database.execute(
+        """
+        insert into raw.webhook_jobs (
+            delivery_id, batch_id, received_at, job_id, run_id, repository_id, status, content_hash
+        ) values (%s, 'batch', %s, %s, 1, 5, 'queued', '')
+        """,
+        [delivery_id, at, job_id],
+    )
+
+
+def test_deliveries_go_once_what_they_told_is_polled_and_built(
+    database: psycopg.Connection[Any],
+) -> None:
+    database.execute(
+        """
+        insert into raw.workflow_runs (
+            run_id, run_attempt, repository_id, workflow_id, status, content_hash, _dlt_load_id
+        ) values (1, 1, 5, 7, 'completed', '', 'load');
+        insert into raw.workflow_jobs (
+            job_id, run_id, run_attempt, repository_id, status, content_hash, _dlt_load_id
+        ) values (1, 1, 1, 5, 'completed', '', 'load'), (2, 1, 1, 5, 'in_progress', '', 'load')
+        """
+    )
+    for number, (days, job_id) in enumerate([(100, 1), (40, 1), (100, 2), (100, 3), (8, 1)]):
+        deliver(database, f"delivery {number}", days, job_id)
+    # Jobs 2 and 3 did not end as far as polling knows; of job 1 something was told of late.
+    database.execute("insert into raw.unbuilt_loads (load_id) values ('batch')")
+    assert let_go(database) == {"payloads of webhooks": 4}
+
+    assert let_go(database, webhook="7") == {}
+    database.execute("delete from raw.unbuilt_loads")
+    assert let_go(database, webhook="7") == {}  # its listing is owed
+    database.execute("delete from raw.owed_job_listings")
+    assert let_go(database, webhook="7") == {
+        "webhooks' words of jobs": 3,
+        "deliveries in the ledger": 1,
+    }
+    told = database.execute("select job_id from raw.webhook_jobs order by 1").fetchall()
+    assert told == [(2,), (3,)]
+    kept = database.execute("select job_id, status, was_waiting from raw.condensed_jobs").fetchall()
+    assert kept == [(1, "queued", False)]
+    assert let_go(database, webhook="7", delivery="0", payload="0") == {}
+    assert let_go(database, webhook="7", delivery="7", payload="7") == {
+        "payloads of webhooks": 1,
+        "deliveries in the ledger": 2,
+    }
+
+
+def test_of_polls_whole_days_go_and_their_numbers_stay(database: psycopg.Connection[Any]) -> None:
+    database.execute("insert into app.repositories (repository_id, full_name) values (5, 'o/a')")
+    for days, hours, error in ((33, 1, "502"), (33, 2, None), (32, 1, None), (31, 0, None)):
+        for loop in ("head", "jobs"):
+            database.execute(
+                "insert into raw.polls values (%s::uuid, 5, %s, %s, null, 0, 0, 3, '{}', %s)",
+                [
+                    f"00000000-0000-0000-0000-0000000{days}00{hours}",
+                    loop,
+                    NOW - timedelta(days=days, hours=hours),
+                    error,
+                ],
+            )
+    # The newest day of the repository stays, however old it is.
+    assert let_go(database) == {"polls": 6}
+    days = database.execute("select * from raw.polls_by_day order by day").fetchall()
+    assert [(str(day), *counts) for _, day, *counts in days] == [
+        ("2026-07-30", 2, 1, 12),
+        ("2026-07-31", 1, 0, 6),
+    ]
+
+
+def test_what_was_loaded_long_ago_is_forgotten_but_for_the_newest(
+    database: psycopg.Connection[Any],
+) -> None:
+    old = NOW - timedelta(days=31)
+    for batch in ("batch 1", "batch 2", "batch 3"):
+        database.execute(
+            "insert into raw.webhook_batches values (%s, %s, 1, 1, 1, 0, 0)", [batch, old]
+        )
+    database.execute(
+        "insert into raw._dlt_loads (load_id, status, inserted_at) values ('1.5', 0, %s)", [old]
+    )
+    # As dbt makes it.
+    database.execute("create schema marts")
+    database.execute("create table marts.built_loads (load_id text, built_at timestamptz)")
+    database.execute(
+        "insert into marts.built_loads select load_id, %s from raw.unbuilt_loads", [old]
+    )
+    assert let_go(database) == {}
+    database.execute("delete from raw.unbuilt_loads")
+    assert let_go(database) == {
+        "batches of drains": 2,
+        "loads of polls": 1,
+        "records of built loads": 3,
+    }
+
+
+def test_people_who_have_not_come_back_lose_their_names(database: psycopg.Connection[Any]) -> None:
+    for user_id, days in ((1, 400), (2, 400), (3, 30)):
+        database.execute(
+            "insert into app.users (user_id, login, name, last_seen_at) values (%s, 'x', 'X', %s)",
+            [user_id, NOW - timedelta(days=days)],
+        )
+    grant = """
+        insert into app.sign_in_grants (user_id, access_token, revoked_at) values (%s, '', %s)
+        returning grant_id
+    """
+    for user_id, days in ((1, 40), (3, 20)):
+        ended = NOW - timedelta(days=days)
+        [(grant_id,)] = database.execute(grant, [user_id, ended]).fetchall()
+        database.execute(
+            "insert into app.sessions values (%s, %s, %s, %s, %s, %s, %s)",
+            [str(user_id).encode(), user_id, grant_id, ended, ended, NOW, ended],
+        )
+    database.execute(
+        """
+        insert into app.api_tokens (name, token_hash, user_id, last_used_at, revoked_at) values
+            ('used', '1', 2, %(lately)s, null), ('revoked', '2', 2, null, %(long_ago)s)
+        """,
+        {"lately": NOW - timedelta(days=9), "long_ago": NOW - timedelta(days=99)},
+    )
+    database.execute(
+        "insert into app.audit_log (action, happened_at) values ('a', %s), ('b', %s)",
+        [NOW - timedelta(days=366), NOW - timedelta(days=364)],
+    )
+    assert let_go(database) == {
+        "entries of the audit log": 1,
+        "sessions that ended": 1,
+        "sign-ins that ended": 1,
+        "API tokens that ended": 1,
+        "people who have not come back": 1,
+    }
+    names = database.execute("select login, name from app.users order by user_id").fetchall()
+    assert names == [("removed-1", None), ("x", "X"), ("x", "X")]
+    assert let_go(database) == {}
+
+
+def test_logs_that_were_set_aside_long_ago_go(tmp_path: Path) -> None:
+    before = datetime.now(UTC) - timedelta(days=30)
+    for name in ("logs/api.log", "logs/api.log.1", "postgres/server.log.2", "logs/daemon.log.1"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        written = before.timestamp() + (1 if "daemon" in name else -1)
+        os.utime(path, (written, written))
+    assert LOGS.count(tmp_path, before) == 2
+    assert remove(LOGS, tmp_path, before) == 2
+    left = sorted(path.name for path in tmp_path.rglob("*.log*"))
+    assert left == ["api.log", "daemon.log.1"]
