@@ -432,6 +432,12 @@ class Settings:
             "1024",
         )
     )
+    disk_gb: int | None = field(
+        metadata=_setting(
+            "gigabytes that the data folder may use (as much as the disk has when empty)",
+            _whole_number(1, 1_000_000),
+        )
+    )
     retention_payload_days: int = field(
         metadata=_setting(
             "days for which payloads of webhooks are kept (0: for ever, as below)",

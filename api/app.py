@@ -10,6 +10,7 @@ from api import (
     bodies,
     collector,
     current,
+    disk,
     errors,
     event_buffer,
     github,
@@ -93,6 +94,7 @@ def create_app(settings: Settings) -> Flask:
     bodies.init_app(app, bodies.OF_API)
     hosts_and_cors.init_app(app, settings)
     event_buffer.init_app(app, settings)
+    disk.init_app(app, settings)
     seals.init_app(app, settings)
     cache.init_app(app, settings)
     flights.init_app(app, settings)
@@ -152,6 +154,7 @@ def create_receiver(settings: Settings) -> Flask:
     bodies.init_app(app, bodies.OF_RECEIVER)
     hosts_and_cors.init_app(app, settings)
     event_buffer.init_app(app, settings)
+    disk.init_app(app, settings)
     errors.init_app(app)
     webhooks.init_app(app, settings)
     app.register_blueprint(health.blueprint)

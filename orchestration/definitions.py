@@ -32,7 +32,12 @@ from orchestration.polling.schedules import (
 )
 from orchestration.purging import purge
 from orchestration.retention import retention, retention_schedule
-from orchestration.sensors import drain_and_build, new_repositories, purge_requests
+from orchestration.sensors import (
+    disk_budget,
+    drain_and_build,
+    new_repositories,
+    purge_requests,
+)
 from orchestration.webhooks.assets import drained_tables, github_webhooks
 
 sync = define_asset_job(
@@ -75,7 +80,7 @@ defs = Definitions(
         levels_schedule,
         retention_schedule,
     ],
-    sensors=[drain_and_build, new_repositories, purge_requests],
+    sensors=[drain_and_build, new_repositories, purge_requests, disk_budget],
     executor=live_executor,
     # Nothing is handed from step to step; the default would make a folder for each run.
     resources={"io_manager": mem_io_manager},

@@ -37,7 +37,8 @@ from dagster._core.storage.schedules.schema import JobTickTable
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select
 
 from actionsight.database import connect
-from actionsight.retention import LOGS, RULES, Rule, due, remove
+from actionsight.disk import Disk
+from actionsight.retention import LOGS, RULES, Rule, due, make_room, remove
 from actionsight.settings import load
 
 _ENDED = [
@@ -231,6 +232,12 @@ def remove_what_is_old(context: OpExecutionContext) -> None:
     for rule, source, before in _rules(context.instance):
         counts[rule.what] = remove(rule, source, before)
         context.log.info("%d %s went, from before %s", counts[rule.what], rule.what, before)
+    settings = load()
+    with connect(str(settings.database_url), autocommit=True) as connection:
+        early = make_room(connection, Disk(settings), settings.retention_payload_days)
+    if early:
+        context.log.warning("The disk is nearly full: %d payloads went early", early)
+    counts["payloads that went early"] = early
     context.add_output_metadata(counts)
 
 

@@ -3,6 +3,7 @@
 - `drain_and_build` drains webhooks in its tick; asks for a build of what drains and polls loaded
 - `new_repositories` asks for a poll at the start and after an addition, then for the history
 - `purge_requests` asks for the deletion of data that an operator wants deleted
+- `disk_budget` looks at the disk, and asks for what can go early
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.backlog import newest_unpolled, newest_without_history
 from actionsight.database import connect
+from actionsight.disk import Disk
 from actionsight.purging import requested
 from actionsight.settings import Settings, load
 from ingestion.webhooks.drain import DrainError, drain
@@ -29,6 +31,7 @@ from orchestration.dagster_runs import under_way
 from orchestration.modelling.builds import build, build_request, full_build
 from orchestration.polling.schedules import backfill, collect
 from orchestration.purging import purge
+from orchestration.retention import retention
 from orchestration.webhooks.assets import event_buffer, materialisations
 
 # The daemon waits a minute for a tick.
@@ -133,3 +136,24 @@ def purge_requests(context: SensorEvaluationContext) -> RunRequest | SkipReason:
     if running:
         return SkipReason(f"The purge {running[0].run_id[:8]} is under way.")
     return RunRequest()
+
+
+@sensor(
+    job=retention,
+    minimum_interval_seconds=60,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Asks for retention, by which payloads go early, while the disk is nearly full.",
+)
+def disk_budget(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    """Request it once an hour at most: what could go has gone."""
+    usage = Disk(load()).measure()
+    if not usage.is_nearly_full:
+        return SkipReason(f"{usage.line()}.")
+    context.log.warning(
+        "The disk is nearly full: %s. Payloads of webhooks go early; from 95 %% on webhooks are"
+        " refused. Raise ACTIONSIGHT_DISK_GB, or make room.",
+        usage.line(),
+    )
+    if running := under_way(context.instance, [retention.name]):
+        return SkipReason(f"{usage.line()}; the run {running[0].run_id[:8]} is under way.")
+    return RunRequest(run_key=f"nearly full {datetime.now(UTC):%Y-%m-%d %H}")

@@ -11,12 +11,13 @@ from typing import Any
 from psycopg import Connection
 
 from actionsight.retention import people, polls, webhooks
+from actionsight.retention.early import make_room
 from actionsight.retention.logs import LOGS
-from actionsight.retention.rule import Rule, Source
+from actionsight.retention.rule import Rule, Source, remove
 from actionsight.retention.steps import STEPS
 from actionsight.settings import Settings
 
-__all__ = ["LOGS", "RULES", "STEPS", "Rule", "due", "remove"]
+__all__ = ["LOGS", "RULES", "STEPS", "Rule", "due", "make_room", "remove"]
 
 # In this order: a delivery leaves the ledger once nothing is read from it any more, and the record
 # of a load once the load itself went.
@@ -47,11 +48,3 @@ def due(
         days: int = getattr(settings, rule.days)
         if days:
             yield rule, now - timedelta(days=days)
-
-
-def remove(rule: Rule[Source], source: Source, before: datetime) -> int:
-    """Remove by a rule all that is from before a moment, batch by batch; give how much it was."""
-    removed = 0
-    while count := rule.remove(source, before):
-        removed += count
-    return removed

@@ -90,3 +90,11 @@ def deleted(
         remove=delete.format(table=table, key=key),
         needs=needs,
     )
+
+
+def remove(rule: Rule[Source], source: Source, before: datetime) -> int:
+    """Remove by a rule all that is from before a moment, batch by batch; give how much it was."""
+    removed = 0
+    while count := rule.remove(source, before):
+        removed += count
+    return removed

@@ -32,6 +32,19 @@ class EventBuffer(Record):
     )
 
 
+class DiskUsage(Record):
+    """What the installation's data folder uses of the disk."""
+
+    status: Literal["ok", "nearly_full", "full"] = Field(
+        description="`nearly_full`: from 85 % on payloads of webhooks go early; `full`: from 95 % "
+        "on webhooks are refused."
+    )
+    used_bytes: Count
+    limit_bytes: Count = Field(
+        description="What it may use: the operator's budget, or what the disk has if that is less."
+    )
+
+
 class Readiness(Record):
     """The API can answer, and how fresh its numbers are."""
 
@@ -45,3 +58,4 @@ class Readiness(Record):
         "null: never."
     )
     event_buffer: EventBuffer
+    disk: DiskUsage

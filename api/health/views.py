@@ -9,6 +9,7 @@ import psycopg
 from flask import Blueprint, Flask, Response, current_app
 
 from api.database import current_database
+from api.disk import disk_of
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Kind, Problem
 from api.event_buffer import read_waiting
@@ -87,6 +88,7 @@ def _read() -> Response:
             "as_of": freshness.as_of,
             "newest_observation_at": freshness.newest_observation_at,
             "event_buffer": _event_buffer(),
+            "disk": _disk(),
         }
     )
 
@@ -114,4 +116,13 @@ def _event_buffer() -> dict[str, Any]:
         "oldest_event_age_seconds": waiting.oldest_event_age_seconds,
         "memory_bytes": waiting.memory.used_bytes if waiting.memory else None,
         "memory_limit_bytes": waiting.memory.limit_bytes if waiting.memory else None,
+    }
+
+
+def _disk() -> dict[str, Any]:
+    usage = disk_of(current_app).usage()
+    return {
+        "status": usage.status,
+        "used_bytes": usage.used_bytes,
+        "limit_bytes": usage.limit_bytes,
     }

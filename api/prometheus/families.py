@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from actionsight.disk import Usage
 from api.event_buffer import Status, Waiting
 from api.prometheus.queries import Figures
 
@@ -211,6 +212,21 @@ def of_buffer(waiting: Waiting) -> Iterator[Metric]:
             "server; 0: as much as there is.",
             waiting.memory.limit_bytes or 0,
         )
+
+
+def of_disk(usage: Usage) -> Iterator[Metric]:
+    """The series of the disk."""
+    yield GaugeMetricFamily(
+        "actionsight_disk_used_bytes",
+        "What the data folder uses. From 85 % of the limit on payloads of webhooks go early, from "
+        "95 % on webhooks are refused.",
+        usage.used_bytes,
+    )
+    yield GaugeMetricFamily(
+        "actionsight_disk_limit_bytes",
+        "What it may use: ACTIONSIGHT_DISK_GB, or what the disk has if that is less.",
+        usage.limit_bytes,
+    )
 
 
 def _flag(name: str, help_text: str, is_up: bool) -> Metric:

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from api.auth.access import principal_if_any
 from api.cache.backend import store_of
 from api.database import current_database
+from api.disk import disk_of
 from api.endpoints import endpoint
 from api.event_buffer import read_waiting
 from api.prometheus import families
@@ -53,6 +54,7 @@ class _Given(Collector):
 
 def _services() -> Iterator[Metric]:
     yield from families.of_buffer(read_waiting())
+    yield from families.of_disk(disk_of(current_app).usage())
     if store := store_of(current_app):
         yield families.of_cache(store.is_up())
     figures = _figures()

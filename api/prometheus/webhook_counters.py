@@ -25,6 +25,7 @@ class RefusalReason(Enum):
     BUSY = "busy"
     BUFFER_UNAVAILABLE = "buffer_unavailable"
     BUFFER_FULL = "buffer_full"
+    DISK_FULL = "disk_full"
 
 
 class WebhookCounters:
@@ -42,7 +43,8 @@ class WebhookCounters:
             "actionsight_webhook_refusals",
             "Deliveries that were refused. signature_wrong: the secret at GitHub is another one; "
             "busy: too many bodies come too slowly; buffer_unavailable: Redis is away; "
-            "buffer_full: nothing drains it, or ACTIONSIGHT_EVENT_BUFFER_MB is too little.",
+            "buffer_full: nothing drains it, or ACTIONSIGHT_EVENT_BUFFER_MB is too little; "
+            "disk_full: see ACTIONSIGHT_DISK_GB.",
             ("reason",),
             registry=registry,
         )

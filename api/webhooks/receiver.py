@@ -14,6 +14,7 @@ from pydantic import Field
 from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Request
 
+from actionsight.disk import Disk
 from actionsight.event_buffer import BufferFullError, EventBuffer
 from api.bodies import FORM, TOO_MANY, Reading, TooManyError
 from api.errors import RETRY_SECONDS, Problem
@@ -63,15 +64,19 @@ class Receiver:
         secrets: what GitHub signs with: one, or two while they are rotated.
         counts: where deliveries are counted.
         reading: the bodies that are being read.
+        disk: on which the event buffer and the database lie.
 
     Attributes:
         throttle: of what the log tells about refusals, by their reason.
     """
 
-    def __init__(self, secrets: Sequence[str], counters: WebhookCounters, reading: Reading) -> None:
+    def __init__(
+        self, secrets: Sequence[str], counters: WebhookCounters, reading: Reading, disk: Disk
+    ) -> None:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._counters = counters
         self._reading = reading
+        self._disk = disk
         self.throttle = Throttle()
 
     def receive(self, request: Request, buffer: EventBuffer | None) -> None:
@@ -101,6 +106,9 @@ class Receiver:
         body = self._read_body(request)
         if not is_signed(body, signature, self._secrets):
             raise _unauthorized(RefusalReason.SIGNATURE_WRONG, f"{SIGNATURE_HEADER} is wrong.")
+        if self._disk.usage().is_full:
+            detail = "The disk is nearly full. Deliver again later."
+            raise _unavailable(RefusalReason.DISK_FULL, detail)
         try:
             buffer.append(_kept_headers(request), body)
         except BufferFullError as error:

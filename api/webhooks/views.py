@@ -8,6 +8,7 @@ from flask import Blueprint, Flask, Response, current_app, request
 
 from actionsight.settings import Settings
 from api.bodies import reading_of
+from api.disk import disk_of
 from api.endpoints import endpoint
 from api.event_buffer import current_buffer
 from api.parameters import Schema
@@ -44,7 +45,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Let this application, which has its counters and a limit of bodies, receive webhooks as the
     settings allow it."""
     app.extensions[_EXTENSION] = Receiver(
-        settings.github_webhook_secret, counters_of(app).webhooks, reading_of(app)
+        settings.github_webhook_secret, counters_of(app).webhooks, reading_of(app), disk_of(app)
     )
 
 
@@ -71,7 +72,8 @@ def current_receiver() -> Receiver:
         HTTPStatus.LENGTH_REQUIRED: "The request has no Content-Length.",
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than GitHub sends any.",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is neither JSON nor a form.",
-        HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, or the event buffer is away, or full.",
+        HTTPStatus.SERVICE_UNAVAILABLE: "No secret is set, the event buffer is away or full, or "
+        "the disk nearly is.",
     },
 )
 def post_webhook() -> Response:

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from actionsight.database import connect
-from actionsight.retention import LOGS, RULES, due, remove
+from actionsight.disk import Disk, Usage
+from actionsight.retention import LOGS, RULES, due, make_room, remove
 from actionsight.settings import load
 
 pytestmark = pytest.mark.integration
@@ -195,3 +196,41 @@ def test_logs_that_were_set_aside_long_ago_go(tmp_path: Path) -> None:
     assert remove(LOGS, tmp_path, before) == 2
     left = sorted(path.name for path in tmp_path.rglob("*.log*"))
     assert left == ["api.log", "daemon.log.1"]
+
+
+def test_on_a_disk_that_is_nearly_full_payloads_go_early_and_give_their_room_back(
+    database: psycopg.Connection[Any],
+) -> None:
+    for days in (0, 3, 6, 9, 20):
+        database.execute(
+            """
+            insert into raw.webhook_events values (
+                %s, 'ping', null, 5, null, now() - make_interval(days => %s), 'batch', 'ignored',
+                '{}', convert_to(repeat('payload', 100000), 'utf8')
+            )
+            """,
+            [f"{days}", days],
+        )
+
+    def size() -> int:
+        [(bytes_used,)] = database.execute(
+            "select pg_total_relation_size('raw.webhook_events')"
+        ).fetchall()
+        return int(bytes_used)
+
+    # It would be well with a payload and a half less.
+    others = 50_000_000
+    limit = round((size() + others - 1_050_000) / 0.85)
+
+    class Small(Disk):
+        def measure(self) -> Usage:
+            return Usage(size() + others, limit)
+
+    disk = Small(load(environ={}))
+    assert make_room(database, disk, 30) == 2
+    assert not disk.measure().is_nearly_full
+    left = database.execute(
+        "select delivery_id from raw.webhook_events where payload is not null order by 1"
+    ).fetchall()
+    assert left == [("0",), ("3",), ("6",)]
+    assert make_room(database, disk, 30) == 0

@@ -1,19 +1,22 @@
 """A buffer without room keeps what is acknowledged, and refuses more until there is some."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from actionsight import disk
 from actionsight.event_buffer import READING_SECONDS
 from actionsight.settings import Settings
 from tests.api.client import ValidatingClient, client_of
 from tests.api.marts import Marts
 from tests.api.prometheus.exposition import scrape
-from tests.api.webhooks.counted import Counted
+from tests.api.webhooks.counted import Counted, counts_of
 from tests.api.webhooks.deliveries import BODY, PATH, buffered, headers
 
 pytestmark = pytest.mark.integration
@@ -98,5 +101,24 @@ def test_readiness_and_metrics_tell_what_is_used_and_what_may_be(
     assert 0.9 * limit < body["event_buffer"]["memory_bytes"]
     assert page.value("actionsight_event_buffer_up") == 1
     assert page.value("actionsight_event_buffer_memory_limit_bytes") == limit
+    assert page.value("actionsight_disk_limit_bytes") == body["disk"]["limit_bytes"]
     used = page.value("actionsight_event_buffer_memory_bytes")
     assert used is not None and used > 0.9 * limit
+
+
+def test_on_a_disk_that_is_nearly_full_it_refuses_until_there_is_room(
+    settings: Settings, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "events").write_bytes(bytes(1_000_000))
+    left = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(disk, "READING_SECONDS", -1.0)
+    with client_of(replace(settings, data_dir=tmp_path)) as client:
+        assert deliver(client).status_code == 202
+        with monkeypatch.context() as full:
+            full.setattr(disk.shutil, "disk_usage", lambda _: left._replace(free=50_000))
+            refused = deliver(client)
+            assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+            assert "disk" in refused.text
+            assert counts_of(client.application)["refused"] == {"disk_full": 1}
+        assert deliver(client).status_code == 202
+    assert len(buffered(redis_url)) == 2
