@@ -15,6 +15,7 @@ import requests
 
 from actionsight import doctor, loopback
 from actionsight.database import connect
+from actionsight.disk import Disk
 from actionsight.findings import Finding
 from actionsight.local.dagster_client import DagsterClient
 from actionsight.local.installation import find_running
@@ -37,6 +38,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _api(found.api_port)
     yield _receiver(found.receiver_port)
     yield _webserver(found.dagster_port)
+    yield _disk(found)
     yield from _collection(found.database_url)
 
 
@@ -110,6 +112,16 @@ def _receiver(port: int | None) -> Finding:
     except requests.RequestException as error:
         return Finding("Receiver of webhooks", f"does not answer: {error}", is_wrong=True)
     return Finding("Receiver of webhooks", f"http://{loopback.HOST}:{port}/webhooks/github")
+
+
+def _disk(settings: Settings) -> Finding:
+    usage = Disk(settings).measure()
+    what = usage.line()
+    if usage.is_full:
+        what += ", and webhooks are refused: make room, or raise ACTIONSIGHT_DISK_GB"
+    elif usage.is_nearly_full:
+        what += ", and payloads of webhooks go early: make room, or raise ACTIONSIGHT_DISK_GB"
+    return Finding("Disk", what, is_wrong=usage.is_full, is_warning=usage.is_nearly_full)
 
 
 def _collection(url: str | None) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from actionsight.disk import FULL_SHARE, NEARLY_FULL_SHARE
 from actionsight.doctor import LATE_SECONDS, STUCK_SECONDS
 from actionsight.status import STALE
 from monitoring.metrics import help_of
@@ -40,6 +41,7 @@ class Alert:
 
 
 _REFUSALS = "actionsight_webhook_refusals_total"
+_OURS = "buffer_.*|disk_full|busy|not_configured"
 _REPOSITORY = "{{ $labels.repository }}"
 
 ALERTS = (
@@ -76,9 +78,22 @@ ALERTS = (
         "The event buffer fills up",
     ),
     Alert(
+        "DiskFills",
+        f"actionsight_disk_used_bytes > {NEARLY_FULL_SHARE} * actionsight_disk_limit_bytes",
+        "5m",
+        WARNING,
+        "The disk fills up, and payloads of webhooks go early",
+    ),
+    Alert(
+        "DiskFull",
+        f"actionsight_disk_used_bytes > {FULL_SHARE} * actionsight_disk_limit_bytes",
+        "1m",
+        CRITICAL,
+        "The disk is nearly full, and webhooks are refused",
+    ),
+    Alert(
         "WebhooksRefused",
-        f'sum by (reason) (increase({_REFUSALS}{{reason=~"buffer_.*|busy|not_configured"}}[10m]))'
-        " > 0",
+        f'sum by (reason) (increase({_REFUSALS}{{reason=~"{_OURS}"}}[10m])) > 0',
         "0m",
         WARNING,
         "Webhooks are refused: {{ $labels.reason }}",

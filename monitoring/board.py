@@ -76,6 +76,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel(
             "Memory of the event buffer", "actionsight_event_buffer_memory_bytes", "bytes", "used"
         ),
+        Panel("Disk", "actionsight_disk_used_bytes", "bytes", "used"),
     ),
     "GitHub": (
         Panel(

@@ -3,6 +3,7 @@
 import re
 from functools import cache
 
+from actionsight.disk import Usage
 from actionsight.event_buffer import Memory
 from api.event_buffer import Status, Waiting
 from api.prometheus import families
@@ -19,6 +20,7 @@ def help_texts() -> dict[str, str]:
     told = [
         *Counters().collect(),
         *families.of_buffer(Waiting(Status.OK, 0, 0, Memory(0, 0))),
+        *families.of_disk(Usage(0, 0)),
         families.of_cache(True),
         families.of_database(True),
         families.of_states({}),

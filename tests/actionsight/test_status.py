@@ -53,6 +53,7 @@ def test_each_part_that_does_not_answer_is_wrong(running: Settings) -> None:
         "API": "wrong",
         "Receiver of webhooks": "wrong",
         "Dagster's pages": "wrong",
+        "Disk": "ok",
         "Repositories": "ok",
         "Freshness": "mind",
         "Dead letters": "ok",
