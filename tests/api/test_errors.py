@@ -211,7 +211,7 @@ def test_a_server_that_cut_its_connections_fails_one_answer_at_most(
 ) -> None:
     client.answer("/stats", token)
     connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
         "where datname = current_database() and pid <> pg_backend_pid()"
         " and backend_type = 'client backend'"
     )
