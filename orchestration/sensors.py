@@ -139,7 +139,7 @@ def purge_requests(context: SensorEvaluationContext) -> RunRequest | SkipReason:
 
 
 @sensor(
-    job=retention,
+    job_name=retention.name,
     minimum_interval_seconds=60,
     default_status=DefaultSensorStatus.RUNNING,
     description="Asks for retention, by which payloads go early, while the disk is nearly full.",
