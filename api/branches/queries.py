@@ -142,17 +142,22 @@ _HEALTH: LiteralString = """
         limit 1
     ) as closed on true
     left join lateral (
+        (
+            select attempts.*
+            from {attempts} as attempts
+            where closed.recovered_run_id is null
+                and (attempts.repository_id, attempts.workflow_id, attempts.health_group)
+                = (chosen.repository_id, chosen.workflow_id, chosen.health_group)
+            order by created_at, run_id, run_attempt
+            limit 1
+        )
+        union all
+        -- Found by its key: else all of the branch would be read.
         select attempts.*
         from {attempts} as attempts
-        where (attempts.repository_id, attempts.workflow_id, attempts.health_group)
-            = (chosen.repository_id, chosen.workflow_id, chosen.health_group)
-            and (
-                closed.recovered_run_id is null
-                or (attempts.run_id, attempts.run_attempt)
-                = (closed.recovered_run_id, closed.recovered_run_attempt)
-            )
-        order by created_at, run_id, run_attempt
-        limit 1
+        where (attempts.run_id, attempts.run_attempt)
+            = (closed.recovered_run_id, closed.recovered_run_attempt)
+            and attempts.repository_id = chosen.repository_id
     ) as recovered on true
 """
 _IN_RANGE: LiteralString = """

@@ -92,6 +92,28 @@ def test_answers_take_few_statements_which_read_nothing_whole_that_grows_with_hi
     assert read_whole == set()
 
 
+def test_what_a_branch_is_told_of_is_found_and_its_other_attempts_are_not_read(
+    connection: psycopg.Connection[Any],
+    client: ValidatingClient,
+    token: str,
+    database_url: str,
+) -> None:
+    statements = of_the_answer(_statements(client, token, questions(connection)["health"]))
+    [health] = [each for each in statements if "failure_streak" in each.text]
+    with psycopg.connect(database_url, options=READ_OPTIONS) as reading:
+        query = f"explain (analyze, timing off, format json) {health.text}".encode()
+        [[[plan]]] = reading.execute(query, health.parameters).fetchall()
+    # Intervals of the merge queue beside those of the default branch are; attempts would be 3,050.
+    assert max(_left_out(plan["Plan"])) < 1500
+
+
+def _left_out(node: dict[str, Any]) -> Iterator[float]:
+    """Rows that were read and are none of the answer's, by each part of a plan."""
+    yield node.get("Rows Removed by Filter", 0) * node["Actual Loops"]
+    for child in node.get("Plans", []):
+        yield from _left_out(child)
+
+
 def _statements(client: ValidatingClient, token: str, path: str) -> list[Statement]:
     with recorded() as statements:
         response = client.get(path, headers=bearer(token))
