@@ -33,7 +33,7 @@ from api.stats.comparison import (
     with_parts,
 )
 from api.stats.metrics import terms
-from api.stats.queries import Question, over_nothing, read_all_groups, read_previous_groups
+from api.stats.queries import Question, over_nothing, read_all_groups, read_previous_groups, within
 from api.stats.views import ChosenTerms, read_compared_statistics
 from api.workflows.queries import find_workflow, read_recent_runs, workflow_keys, workflows_of
 from api.workflows.records import ListedWorkflow, WorkflowWithStatistics
@@ -286,20 +286,16 @@ def _statistics(
     names = fields or tuple(terms())
     rules = rules_of_terms()
     question = Question(names if comparison is None else with_parts(names, rules), ("workflow",))
-    ids = sorted({workflow_id for workflow_id, _ in pairs})
-
-    def of_page(run_filter: RunFilter) -> RunFilter:
-        return replace(run_filter, values={**run_filter.values, "workflow": ids})
-
-    found = {_pair(row): row for row in read_all_groups(connection, of_page(chosen), question)}
+    if not pairs:
+        return {}
+    keys = [{"workflow_id": pair[0], "repository_id": pair[1]} for pair in pairs]
+    of_page = within(chosen, keys)
+    found = {_pair(row): row for row in read_all_groups(connection, of_page, question)}
     nothing = {name: over_nothing(name) for name in question.fields}
-    rows = [
-        found.get(pair, {"workflow_id": pair[0], "repository_id": pair[1], **nothing})
-        for pair in pairs
-    ]
+    rows = [found.get(pair, {**key, **nothing}) for pair, key in zip(pairs, keys, strict=True)]
     if comparison is None:
         return {_pair(row): {name: row[name] for name in names} for row in rows}
-    before = read_previous_groups(connection, of_page(comparison.previous), question, rows)
+    before = read_previous_groups(connection, comparison.previous, question, rows)
     return {
         _pair(row): {
             **{name: row[name] for name in names},
