@@ -138,7 +138,7 @@ def bench(job_count: int, folder: Path | None) -> Generator[Bench]:
             ).fetchall()
         print(f"{jobs:,} jobs, {runs:,} runs, {size}; load {os.getloadavg()[0]:.1f}\n")
         without = replace(settings, cache_url=None)
-        answers = _answers(without, tokens[0], paths)
+        answers, unanswered = _answers(without, tokens[0], paths)
         for name in ("cached", "uncached", "bare"):
             (own / name).mkdir()
         (own / "bare" / bare.ANSWERS).write_bytes(pickle.dumps(answers))
@@ -151,29 +151,32 @@ def bench(job_count: int, folder: Path | None) -> Generator[Bench]:
             settings,
             own,
             tokens,
-            paths,
+            {name: path for name, path in paths.items() if name not in unanswered},
             {name: statements for name, (_, statements) in answers.items()},
             cached=serve("api.wsgi:app", settings, "cached"),
             uncached=serve("api.wsgi:app", without, "uncached"),
             bare=serve("benchmarks.bare:app", without, "bare"),
+            misses=[f"{name}: {why}" for name, why in unanswered.items()],
         )
 
 
 def _answers(
     settings: Settings, token: str, paths: Mapping[str, str]
-) -> dict[str, tuple[bytes, list[Statement]]]:
-    """Each answer, and the SQL that computes it."""
-    found = {}
+) -> tuple[dict[str, tuple[bytes, list[Statement]]], dict[str, str]]:
+    """Each answer, and the SQL that computes it; and by name why a question has none, which takes
+    too long, say."""
+    found, unanswered = {}, {}
     with application(settings) as app:
         client = app.test_client()
         for name, path in paths.items():
             headers = {**_headers(token), "Accept-Encoding": "gzip"}
             with recorded() as statements:
                 response = client.get(path, headers=headers)
-            if response.status_code != 200:
-                raise RuntimeError(f"{path}: {response.text}")
-            found[name] = response.data, of_the_answer(statements)
-    return found
+            if response.status_code == 200:
+                found[name] = response.data, of_the_answer(statements)
+            else:
+                unanswered[name] = response.status
+    return found, unanswered
 
 
 def ratios(bench: Bench, rounds: int, seconds: float) -> None:
@@ -188,6 +191,8 @@ def _ratios(
     bench: Bench, rounds: int, seconds: float, names: Sequence[str], beside: str = ""
 ) -> None:
     for name in names:
+        if name not in bench.paths:
+            continue  # told among the misses
         path = bench.paths[name]
         tag = _tag(bench, path)
         with (
@@ -277,7 +282,11 @@ def routes(bench: Bench, asks: int, only: Sequence[str] | None) -> None:
         for name, path in bench.paths.items():
             if only and name not in only:
                 continue
-            ours, bares, sqls = _measured(bench, name, path, asks, (api, plain, database))
+            try:
+                ours, bares, sqls = _measured(bench, name, path, asks, (api, plain, database))
+            except (RuntimeError, psycopg.Error) as error:
+                print(f"{name:<26}{bench.check(str(error), holds=False)} {error}", flush=True)
+                continue
             p95 = {"api": _percentile(ours, 95), "sql": _percentile(sqls, 95)}
             ratio = statistics.median(bares) / statistics.median(ours)
             bound = 1.5 * p95["sql"] + 0.015
@@ -304,7 +313,11 @@ def _measured(
     asks: int,
     servers: tuple[HTTPConnection, HTTPConnection, psycopg.Connection[Any]],
 ) -> tuple[list[float], list[float], list[float]]:
-    """Seconds of answers, of those of the bare view and of the SQL, in turns."""
+    """Seconds of answers, of those of the bare view and of the SQL, in turns.
+
+    Raises:
+        RuntimeError: one of them is no answer.
+    """
     api, plain, database = servers
     ours: list[float] = []
     bares: list[float] = []
@@ -314,8 +327,11 @@ def _measured(
     while len(ours) < asks + 1 and (
         len(ours) < LEAST_ASKS + 1 or time.perf_counter() - began < MOST_SECONDS_OF_ROUTE
     ):
-        ours.append(_asked(api, path, token)[0])
-        bares.append(_asked(plain, f"/same-sql/{name}", token)[0])
+        for times, connection, asked in ((ours, api, path), (bares, plain, f"/same-sql/{name}")):
+            took, status = _asked(connection, asked, token)
+            if status != 200:
+                raise RuntimeError(f"{name}, by {asked}: {status}")
+            times.append(took)
         start = time.perf_counter()
         with database.transaction():
             for each in bench.sql[name]:
