@@ -7,6 +7,9 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14)
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
   $$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
+# Every worker imports all tests, and tests start many processes of ours: what one compiled the others
+# read, whatever the environment says.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 UP := yes
 # Node.js and npm come from a wheel (requirements/dashboard.in), for the page and for tests/api/openapi.
 NPM := PATH="$(abspath $(BIN)):$$PATH" $(abspath $(BIN))/npm
@@ -50,11 +53,11 @@ upgrade: ## after `git pull`: install, bring the database over, start (UP= does 
 
 test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGUMENTS)
+	$(PYTEST) --numprocesses auto --dist loadfile $(ARGUMENTS)
 
 thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
-	  $(BIN)/python -m pytest --numprocesses auto --dist worksteal \
+	  $(PYTEST) --numprocesses auto --dist worksteal \
 	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
 	    or test_malformed_requests or test_orders or test_observed_until" $(ARGUMENTS)
 
