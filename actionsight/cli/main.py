@@ -30,8 +30,10 @@ from actionsight.cli.welcome import welcome
 from actionsight.local import EmbeddedServerError
 from actionsight.local.installation import (
     AlreadyRunningError,
+    CheckoutError,
     CredentialError,
     Running,
+    check_checkout,
     check_github,
     claimed_by_up,
     say_running,
@@ -54,6 +56,7 @@ from actionsight.settings import SettingsError, load
 EXPECTED = (
     AlreadyRunningError,
     BackupError,
+    CheckoutError,
     CredentialError,
     EmbeddedServerError,
     PortTakenError,
@@ -111,6 +114,7 @@ def main() -> None:
 @click.pass_obj
 def up(ending: threading.Event, demo: bool) -> None:
     """Start everything that is not configured elsewhere, and keep it running until Ctrl-C."""
+    check_checkout()
     settings = load()
     manager = ServiceManager.of_this_process()
     demonstration = demo or shows_demonstration(settings)

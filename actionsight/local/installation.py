@@ -48,6 +48,10 @@ class CredentialError(RuntimeError):
     """Nothing says as whom GitHub is asked; the message says what to do."""
 
 
+class CheckoutError(RuntimeError):
+    """What only a checkout has is asked of an installed package; the message says what to do."""
+
+
 class AlreadyRunningError(RuntimeError):
     """`actionsight up` runs already for this data folder."""
 
@@ -70,6 +74,20 @@ def shows_demonstration(settings: Settings) -> bool:
     if running is not None:
         return running.is_demonstration
     return _what_is_real(settings) is None
+
+
+def check_checkout() -> None:
+    """Raise where only a package is installed: dbt's project and Dagster's files are no part of it.
+
+    Raises:
+        CheckoutError: says what a package can do, and what the rest takes.
+    """
+    if not (ROOT / "dbt_project.yml").is_file():
+        raise CheckoutError(
+            "this is an installed package, which answers alone (`python -m actionsight.api_server "
+            "PORT`) beside an installation; to collect and to build takes a checkout, in which "
+            "`make up` starts everything"
+        )
 
 
 def check_github(settings: Settings) -> None:

@@ -151,3 +151,16 @@ def test_a_released_package_carries_the_page_and_all_that_its_code_reads(tmp_pat
         text=True,
     )
     assert told.stdout.split() == ["True", str(unpacked / "api" / "dashboard" / "bundle")]
+    # What it lacks, it says before it has left anything anywhere.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    up = subprocess.run(
+        [sys.executable, "-m", "actionsight.cli.main", "up"],
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        cwd=elsewhere,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert up.returncode == 1 and "takes a checkout" in up.stderr
+    assert not [*elsewhere.iterdir()] and not (unpacked / "var").exists()
