@@ -8,7 +8,7 @@ whenever; after a full refresh, too.
 
 That row stands where the newest delivery stood in the order of the newest state, but behind a
 polled row that is its equal: then the state is the polled row's, and steps and what describes it
-need not be kept twice (docs/decisions/0043).
+need not be kept twice (docs/decisions/0045).
 """
 
 from importlib.resources import files
