@@ -1,6 +1,7 @@
 """Dagster's home and database stay small: of old runs nothing is left, but for the newest."""
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,13 +15,18 @@ from dagster import (
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
+    RunRequest,
+    SkipReason,
+    build_sensor_context,
 )
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
 
 from actionsight.database import connect
+from actionsight.disk import Disk, Usage
 from actionsight.retention import remove
 from orchestration.retention import DAGSTER_RULES, retention
+from orchestration.sensors import disk_budget
 
 pytestmark = pytest.mark.unit
 
@@ -153,3 +159,19 @@ def test_the_job_says_what_would_go_and_then_removes_it(
         for record in records
     )
     assert (said, went) == (1, 1)
+
+
+def test_retention_is_asked_for_once_an_hour_while_the_disk_is_nearly_full(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = Usage(84, 100)
+    monkeypatch.setattr(Disk, "measure", lambda _: usage)
+    with build_sensor_context(instance) as context:
+        assert isinstance(disk_budget(context), SkipReason)
+        usage = Usage(85, 100)
+        request = disk_budget(context)
+        assert isinstance(request, RunRequest)
+        # A key of the hour, which Dagster takes once.
+        assert re.fullmatch(r"nearly full \d{4}-\d\d-\d\d \d\d", str(request.run_key))
+        instance.add_run(DagsterRun(job_name="retention", status=DagsterRunStatus.STARTED))
+        assert isinstance(disk_budget(context), SkipReason)
