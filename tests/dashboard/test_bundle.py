@@ -8,7 +8,7 @@ from api.dashboard import views
 
 pytestmark = pytest.mark.unit
 
-# Half of it is Svelte's own (docs/decisions/0042): what a change adds has to be spared elsewhere,
+# Half of it is Svelte's own (docs/decisions/0044): what a change adds has to be spared elsewhere,
 # or to be fetched when somebody asks for it.
 MOST_BYTES_OF_THE_FRAME = 23_000
 MOST_BYTES_OF_THE_FIRST_VIEW = 33_000
