@@ -323,8 +323,14 @@ def _lock_file(data_dir: Path) -> Path:
 
 
 def say_running(settings: Settings, running: Running) -> None:
-    """Say of this process, which holds the data folder, what it runs there."""
-    _lock_file(settings.data_dir).write_text(json.dumps(dataclasses.asdict(running)))
+    """Say of this process, which holds the data folder, what it runs there.
+
+    Written over what was said before, and only then cut off: who reads meanwhile finds a whole
+    object first.
+    """
+    with _lock_file(settings.data_dir).open("r+") as lock:
+        lock.write(json.dumps(dataclasses.asdict(running)))
+        lock.truncate()
 
 
 def find_running(settings: Settings) -> Running | None:
@@ -334,8 +340,17 @@ def find_running(settings: Settings) -> Running | None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                # One that begins just now has not said what it is.
-                return Running(**json.loads(lock.read() or "{}"))
+                return _said(lock.read())
     except FileNotFoundError:
         pass
     return None
+
+
+def _said(text: str) -> Running:
+    """What `say_running` wrote; earlier versions wrote the kind alone, and one that begins just now
+    has written nothing."""
+    try:
+        said, _ = json.JSONDecoder().raw_decode(text)
+    except json.JSONDecodeError:
+        return Running(is_demonstration=text == DEMONSTRATION)
+    return Running(**said)

@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 # The sockets, and when a watchdog bites, are told in the environment: sd_notify(3).
@@ -49,8 +49,10 @@ class ServiceManager:
 
         def feed(pause_seconds: float) -> None:
             while not over.wait(pause_seconds):
-                if is_well():
-                    self.tell("WATCHDOG=1")
+                # A word that is not heard is followed by others; the thread must outlive it.
+                with suppress(OSError):
+                    if is_well():
+                        self.tell("WATCHDOG=1")
 
         if self.address is None or self.watchdog_seconds is None:
             yield

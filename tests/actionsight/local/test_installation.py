@@ -11,9 +11,12 @@ from actionsight import loopback
 from actionsight.local.installation import (
     AlreadyRunningError,
     CredentialError,
+    Running,
     check_github,
     claimed_by_up,
     environment,
+    find_running,
+    say_running,
     services,
     shows_demonstration,
 )
@@ -76,6 +79,27 @@ def test_a_data_folder_has_one_up(tmp_path: Path) -> None:
         claimed_by_up(settings, demonstration=False),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("demonstration", Running(is_demonstration=True)),  # by the versions before
+        ("real", Running()),
+        ("", Running()),
+        ('{"is_demonstration": true, "receiver_port": null}18001}', Running(is_demonstration=True)),
+    ],
+)
+def test_whatever_stands_in_the_lock_says_what_runs(
+    tmp_path: Path, written: str, said: Running
+) -> None:
+    settings = settings_in(tmp_path)
+    with claimed_by_up(settings, demonstration=False):
+        (tmp_path / "up.lock").write_text(written)
+        assert find_running(settings) == said
+        say_running(settings, Running(is_demonstration=False, receiver_port=8001))
+        assert find_running(settings) == Running(receiver_port=8001)
+    assert find_running(settings) is None
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,20 @@ def test_the_watchdog_is_fed_while_all_is_well(listening: socket.socket) -> None
     assert heard == [b"READY=1", b"WATCHDOG=1", b"STOPPING=1"], "one look of three was good"
 
 
+def test_a_word_that_nobody_hears_is_not_the_last(listening: socket.socket, tmp_path: Path) -> None:
+    manager = ServiceManager.of_this_process()
+    looks = threading.Semaphore(0)
+
+    def is_well() -> bool:
+        looks.release()
+        return True
+
+    with manager.watching(is_well):
+        (tmp_path / "notify").rename(tmp_path / "away")
+        for _ in range(3):
+            assert looks.acquire(timeout=10), "it gave up"
+
+
 def test_no_child_speaks_for_us(listening: socket.socket) -> None:
     ServiceManager.of_this_process()
     assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & os.environ.keys()
