@@ -12,7 +12,7 @@ that can answer, the rest from the facts.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -23,6 +23,10 @@ from api.pagination import MOST_ROWS, Order, Page, nulls_last
 from api.rows import in_one_piece
 from api.stats.groups import GROUPS, groups_of
 from api.stats.metrics import Derived, Metric, Percentiles, terms
+
+# Which terms are asked for is up to whoever asks: of so many choices, the last, the parts of a
+# statement are kept.
+KEPT_CHOICES = 256
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ class _Needs:
     derived: Mapping[str, Derived]
 
 
-@cache
+@lru_cache(KEPT_CHOICES)
 def _needs(names: tuple[str, ...]) -> _Needs:
     metrics: dict[str, Metric] = {}
     percentiles: dict[str, Percentiles] = {}
@@ -329,7 +333,7 @@ def order_of(
     return Order([nulls_last(value(name), is_descending=is_descending), *parts], is_descending)
 
 
-@cache
+@lru_cache(KEPT_CHOICES)
 def _formulas(names: tuple[str, ...], source: str, is_by_day: bool) -> tuple[sql.SQL, ...]:
     """What is aggregated of a source for these terms, each under its name, in one piece or none."""
     needs = _needs(names)
@@ -353,7 +357,7 @@ def _formulas(names: tuple[str, ...], source: str, is_by_day: bool) -> tuple[sql
     return _joined(formulas)
 
 
-@cache
+@lru_cache(KEPT_CHOICES)
 def _columns(names: tuple[str, ...]) -> tuple[sql.SQL, ...]:
     """The terms out of the joined aggregates, in one piece or none: a count that no row has is
     0."""
@@ -454,7 +458,7 @@ def _days_and_last_day(run_filter: RunFilter, names: tuple[str, ...]) -> sql.Com
     return sql.SQL("({}) as days").format(sql.SQL(" union all ").join(parts))
 
 
-@cache
+@lru_cache(KEPT_CHOICES)
 def _columns_of_days(names: tuple[str, ...], source: str) -> sql.SQL:
     """The keys of a day of a workflow, and its metrics: as they are, or as far as runs or jobs tell
     them."""

@@ -1,10 +1,12 @@
 """GET /stats against statistics computed by hand."""
 
+from itertools import combinations, islice
 from typing import Any
 
 import pytest
 
-from api.stats.metrics import PERCENTILES, terms_by_day
+from api.stats import queries
+from api.stats.metrics import PERCENTILES, terms, terms_by_day
 from tests.api.client import ValidatingClient
 from tests.api.marts import Marts
 
@@ -96,6 +98,20 @@ def test_a_commit_is_that_of_each_attempt(
     history.connection.execute("update marts.workflow_runs set head_sha = null where run_id = 301")
     found = data(client, token, "/stats?from=2025-06-01&to=2025-06-01")
     assert (found["flaky_commit_count"], found["flaky_commit_latest_count"]) == (1, 0)
+
+
+def test_who_asks_for_ever_other_terms_takes_no_memory_for_ever() -> None:
+    for names in islice(combinations(terms(), 2), queries.KEPT_CHOICES + 50):
+        queries._columns(names)
+        queries._formulas(names, "runs", is_by_day=False)
+        queries._columns_of_days(names, "days")
+    for kept in (
+        queries._needs,
+        queries._columns,
+        queries._formulas,
+        queries._columns_of_days,
+    ):
+        assert kept.cache_info().currsize <= queries.KEPT_CHOICES
 
 
 def test_every_term_of_a_range(history: Marts, client: ValidatingClient, token: str) -> None:
