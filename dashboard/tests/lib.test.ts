@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromGitHub, fromPasted, isAt } from "../src/lib/addresses.ts";
 import { factsOf, lasted } from "../src/lib/evidence.ts";
-import { chipsOf, queryOf, rangeUnderstood, withFilter } from "../src/lib/filter.ts";
+import { chipsOf, isOfDays, queryOf, rangeUnderstood, withFilter } from "../src/lib/filter.ts";
 import * as format from "../src/lib/format.ts";
 import { layOut, prefixOf, type Job } from "../src/lib/waterfall.ts";
 
@@ -50,6 +50,13 @@ test("a range ends with its last day or now, and long ones are told by week", ()
   assert.equal(past?.to.toISOString(), "2026-02-01T00:00:00.000Z");
   assert.equal(rangeUnderstood({ from: "2026-01-01", to: "2026-02-20" }, now)?.bucket, "week");
   assert.equal(rangeUnderstood({}, now), undefined);
+});
+
+test("a range of instants is not one of days, whichever end has a time", () => {
+  const told = ["", "period=7d", "from=2026-02-01", "from=2026-02-01&to=2026-02-20"];
+  assert.ok(told.every((search) => isOfDays(new URLSearchParams(search))));
+  assert.ok(!isOfDays(new URLSearchParams("from=2026-02-01T10:00:00Z&to=2026-02-20")));
+  assert.ok(!isOfDays(new URLSearchParams("from=2026-02-01&to=2026-02-20T10:00:00Z")));
 });
 
 test("numbers are read as people read them", () => {

@@ -126,6 +126,13 @@ def test_a_workflow_shows_every_run_and_since_when_it_is_slower(tab: Watched) ->
     page.mouse.move(box["x"] + box["width"] - 20, box["y"] + 120, steps=5)
     page.mouse.up()
     expect(page).to_have_url(re.compile(r"from=\d{4}-.*to=\d{4}-"))
+    # What is shown by day is shown of a part of a day too, compared with nothing.
+    outcomes = page.get_by_role("region", name=re.compile("^Outcomes by day"))
+    expect(outcomes.locator("svg").first).to_be_visible()
+    with page.expect_response(lambda response: "/stats?from=" in response.url) as asked:
+        page.reload()
+    assert asked.value.ok
+    expect(outcomes.locator("svg").first).to_be_visible()
     tab.open(f"/app/workflows/{BUILD}")
     expect(runs.locator("svg .dots").first).to_be_visible()
     page.keyboard.press("t")

@@ -71,6 +71,11 @@ export function rangeUnderstood(filter: unknown, now = Date.now()): Range | unde
   return { from: new Date(from), to: new Date(end), bucket };
 }
 
+// Whether the range asked for is one of whole days: what a series needs to be compared.
+export function isOfDays(search: URLSearchParams): boolean {
+  return ["from", "to"].every((name) => /^$|^\d{4}-\d\d-\d\d$/.test(search.get(name) ?? ""));
+}
+
 export function isCompared(search: URLSearchParams): boolean {
   return search.get("compare") !== "none";
 }
