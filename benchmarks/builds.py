@@ -2,9 +2,11 @@
 
     .venv/bin/python -m benchmarks.builds [--jobs 400000 ...] [--parts small] [--steps 11]
 
-A made-up year in the raw tables: 20 repositories and 200 workflows, of which few have most runs;
-four jobs a run with eleven steps each, every tenth run in two attempts. In an embedded PostgreSQL
-with the marts of this version; dbt runs in this process, which has imported and parsed everything.
+A made-up year in the raw tables: 20 repositories and 200 workflows, of which few have most runs,
+and from a million jobs on as many more of both as there are more jobs: a larger installation, not a
+busier one. Four jobs a run with eleven steps each, every tenth run in two attempts. In an embedded
+PostgreSQL with the marts of this version; dbt runs in this process, which has imported and parsed
+everything.
 Changes are updates of open runs as well as new runs, three to one. The ratios within one run are
 what can be compared between machines; with several sizes, how builds of little grow with them.
 """
@@ -26,7 +28,7 @@ from tests.support.dbt_project import WITHOUT_TESTS, WITHOUT_VIEWS, Project, unb
 from tests.support.services import databases
 
 JOBS_PER_RUN = 4
-REPOSITORIES = 20
+REPOSITORIES = 20  # and ten workflows for each: so many to a million jobs, and never fewer
 PARTS = ("by-hand", "small", "percentiles", "chunks", "sizes")
 ROUNDS = 5
 
@@ -56,7 +58,7 @@ _RUNS: LiteralString = """
         actor_login, head_repository_id, html_url, content_hash, _dlt_load_id
     )
     select
-        number, attempt, workflow_id %% 20, workflow_id, 'CI', '.github/workflows/ci.yml', number,
+        number, attempt, repository_id, workflow_id, 'CI', '.github/workflows/ci.yml', number,
         (array['push', 'pull_request', 'pull_request', 'schedule'])[1 + number %% 4],
         %(status)s::text,
         case when %(status)s::text = 'completed' then
@@ -64,16 +66,20 @@ _RUNS: LiteralString = """
         end,
         case number %% 4 when 0 then 'main' else 'topic-' || number / 20 end, md5(number::text),
         created_at, created_at + interval '10 minutes', created_at + interval '3 seconds',
-        number %% 50, 'person', workflow_id %% 20, 'https://github.com/a/b/actions/runs/' || number,
+        number %% 50, 'person', repository_id, 'https://github.com/a/b/actions/runs/' || number,
         md5(random()::text), %(load)s::text
     from (
         select
             number,
-            (200 * power(random(), 3))::bigint as workflow_id,
+            floor(200 * power(random(), 3))::bigint as workflow,
+            20 * floor(%(repositories)s::bigint / 20 * random())::bigint as before,
             '2025-01-01'::timestamptz + number * interval '1 year' / %(span)s::bigint as created_at,
             case when number %% 10 = 0 then 2 else 1 end as attempts
         from generate_series(%(first)s::bigint, %(last)s::bigint) as number
     ) as runs
+    cross join lateral (
+        select before + workflow %% 20 as repository_id, before * 10 + workflow as workflow_id
+    ) as workflows
     cross join generate_series(1, attempts) as attempt
 """
 # A text with the time filled in is steps in a tenth of the time that making them takes.
@@ -150,13 +156,16 @@ class History:
         self._span = run_count
         self._loads = 0
         self._last = 0
-        self._execute(*_REPOSITORIES, repositories=REPOSITORIES)
+        million = max(1, run_count * JOBS_PER_RUN // 1_000_000)
+        self._repositories = REPOSITORIES * million
+        self._execute(*_REPOSITORIES, repositories=self._repositories)
 
     def add(self, runs: int, *, status: str = "completed") -> tuple[int, int]:
         """Add runs with their jobs; give the ids of the first and the last."""
         first, self._last = self._last + 1, self._last + runs
         ids = {"first": first, "last": self._last, "span": self._span}
-        self._execute(_RUNS, _JOBS, status=status, jobs=JOBS_PER_RUN, steps=self._steps, **ids)
+        sizes = {"jobs": JOBS_PER_RUN, "steps": self._steps, "repositories": self._repositories}
+        self._execute(_RUNS, _JOBS, status=status, **sizes, **ids)
         return first, self._last
 
     def close(self, first: int, last: int) -> None:
