@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, Phase, assume, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis.errors import Unsatisfiable
 
@@ -69,6 +69,8 @@ def _ask(schemathesis: Any, operation: Any, mode: str, headers: dict[str, str]) 
     def ask(case: Any) -> None:
         if mode == "positive":
             _agree(case.path, case.query)
+        else:
+            assume(not _has_several(case.query))
         case.call_and_validate(headers=headers, excluded_checks=excluded)
 
     ask()
@@ -85,5 +87,15 @@ def _agree(path: str, query: dict[str, Any]) -> None:
         query.pop("from", None)
     if "period" not in query:
         query.pop("compare", None)
+    if path == "/changes":  # a range has a beginning there
+        query.pop("to", None)
     if path in ("/stats", "/costs") and query.pop("sort", None) and "group_by" in query:
         query["sort"] = "run_count"
+
+
+def _has_several(query: dict[str, Any]) -> bool:
+    """Whether a value of a parameter is several by commas, where the document tells of each."""
+    return any(
+        isinstance(values, list) and any("," in str(value) for value in values)
+        for values in query.values()
+    )
