@@ -27,6 +27,21 @@ def test_the_operators_guide_lists_every_command() -> None:
         assert f"actionsight {name}{' ' + subcommands if subcommands else ''}" in guide, name
 
 
+def test_the_operators_guide_is_in_the_order_of_an_operators_life() -> None:
+    chapters = re.findall(r"^## (.+)$", read("docs/operators.md"), re.MULTILINE)
+    life = [
+        "Install",
+        "The first hour",
+        "Every day",
+        "Upgrade",
+        "Restore",
+        "Rotate",
+        "Move",
+        "Remove",
+    ]
+    assert chapters == [*life, "Reference"]
+
+
 def test_every_command_has_help() -> None:
     for name, command in main.commands.items():
         assert command.help, name
