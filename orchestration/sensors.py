@@ -6,11 +6,9 @@
 - `disk_budget` looks at the disk, and asks for what can go early
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from dagster import (
-    AssetMaterialization,
     DefaultSensorStatus,
     RunRequest,
     RunsFilter,
@@ -25,17 +23,14 @@ from actionsight.backlog import newest_unpolled, newest_without_history
 from actionsight.database import connect
 from actionsight.disk import Disk
 from actionsight.purging import requested
-from actionsight.settings import Settings, load
-from ingestion.webhooks.drain import DrainError, drain
+from actionsight.settings import load
 from orchestration.dagster_runs import under_way
 from orchestration.modelling.builds import build, build_request, full_build
 from orchestration.polling.schedules import backfill, collect
 from orchestration.purging import purge
 from orchestration.retention import retention
-from orchestration.webhooks.assets import event_buffer, materialisations
+from orchestration.webhooks.drains import Drains
 
-# The daemon waits a minute for a tick.
-DRAIN_SECONDS = 10
 # The code server imports this module once, when it starts; Dagster takes a key once.
 START_KEY = f"start {datetime.now(UTC).isoformat()}"
 
@@ -52,34 +47,13 @@ START_KEY = f"start {datetime.now(UTC).isoformat()}"
 def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
     """Drain what is buffered, report it, and request a build of what drains and polls loaded."""
     settings = load()
-    events = _drain(context, settings)
+    drains = Drains(settings, context.log)
+    drains.drain()
+    events = drains.materialisations()
     request = build_request(context, str(settings.database_url))
     if isinstance(request, SkipReason):
         return SensorResult(skip_reason=request, asset_events=events)
     return SensorResult(run_requests=[request], asset_events=events)
-
-
-def _drain(context: SensorEvaluationContext, settings: Settings) -> Sequence[AssetMaterialization]:
-    """What the drain has to report; its failure must not keep polled loads from being built."""
-    try:
-        drained = drain(
-            str(settings.database_url),
-            event_buffer(str(settings.redis_url)),
-            seconds=DRAIN_SECONDS,
-        )
-    except DrainError as error:
-        context.log.error("Webhooks wait in the event buffer: %s", error)
-        return []
-    if not drained.event_count:
-        return []
-    context.log.info(
-        "%d deliveries: %d new, %d known, %d unreadable",
-        drained.event_count,
-        drained.new_count,
-        drained.duplicate_count,
-        drained.dead_letter_count,
-    )
-    return materialisations(settings, drained)
 
 
 @sensor(

@@ -11,6 +11,7 @@ by one; what no drain survives goes to the dead letters unread.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,6 +72,21 @@ class DrainResult:
     outcomes: dict[tuple[str, str], int]
     is_at_budget: bool
     is_busy: bool
+
+    def __add__(self, later: "DrainResult") -> "DrainResult":
+        """What this and a later drain did."""
+        return DrainResult(
+            event_count=self.event_count + later.event_count,
+            new_count=self.new_count + later.new_count,
+            duplicate_count=self.duplicate_count + later.duplicate_count,
+            dead_letter_count=self.dead_letter_count + later.dead_letter_count,
+            run_count=self.run_count + later.run_count,
+            job_count=self.job_count + later.job_count,
+            batch_ids=self.batch_ids + later.batch_ids,
+            outcomes=dict(Counter(self.outcomes) + Counter(later.outcomes)),
+            is_at_budget=later.is_at_budget,
+            is_busy=later.is_busy,
+        )
 
     @property
     def rows_by_table(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ from actionsight.settings import ROOT, load
 from orchestration.levels.assets import look_after_build
 from orchestration.modelling import dbt_runner, parsed_project
 from orchestration.modelling.translator import ModelTranslator
+from orchestration.webhooks.drains import Drains
 
 # The job that builds the marts alone, after each load.
 HOT_BUILD = "build"
@@ -45,24 +46,32 @@ def marts() -> list[Mapping[str, Any]]:
 def models(context: AssetExecutionContext) -> Iterator[Any]:
     """Build the selected models of all loads that no build has taken in.
 
-    What is loaded meanwhile is built in further passes: this process has imported everything and
-    needs two seconds, a new run would need ten. So are new levels of the durations that were built.
+    What comes meanwhile is drained and built in further passes: this process has imported all and
+    needs two seconds, a tick and a new run would need ten. So are new levels of the durations that
+    were built.
     """
     began = time.monotonic()
+    settings = load()
     is_hot = context.run.job_name == HOT_BUILD
-    yield from dbt_runner.build(context, project, translator, is_hot=is_hot)
-    database_url = str(load().database_url)
     # A part of the models leaves its loads unbuilt, whatever it does.
     is_of_all_marts = is_hot or not context.is_subset
-    # What the look brings is built, however long it took.
-    if is_of_all_marts and look_after_build(context):
-        began = time.monotonic()
+    drains = Drains(settings, context.log)
 
-    def has_unbuilt_loads() -> bool:
-        return (
-            is_of_all_marts
-            and time.monotonic() - began <= PASSES_SECONDS
-            and is_build_owed(database_url)
-        )
+    def is_another_wanted() -> bool:
+        if not is_of_all_marts or time.monotonic() - began > PASSES_SECONDS:
+            return False
+        drains.drain()
+        return is_build_owed(str(settings.database_url))
 
-    dbt_runner.build_while(has_unbuilt_loads, context, project, translator, is_hot=is_hot)
+    try:
+        if is_of_all_marts:
+            drains.drain()
+        yield from dbt_runner.build(context, project, translator, is_hot=is_hot)
+        # What the look brings is built, however long it took.
+        if is_of_all_marts and look_after_build(context):
+            began = time.monotonic()
+        dbt_runner.build_while(is_another_wanted, context, project, translator, is_hot=is_hot)
+    finally:
+        # Once for all: those of every pass would fill Dagster's database.
+        for drained in drains.materialisations():
+            context.log_event(drained)
