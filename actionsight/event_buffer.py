@@ -32,10 +32,25 @@ DRAIN_TIMEOUT_SECONDS = 10
 # Between it and all of the memory lies what comes in until the next reading.
 FULL_SHARE = 0.9
 READING_SECONDS = 1.0
-# Events are read so many at once: one can have 25 MB, and nobody knows before.
+# So many are read at once where their sizes are not asked for: one can have 25 MB.
 READ_TOGETHER = 16
 # What is taken at once, compressed: usual events have some KB.
 BATCH_BYTES = 16_000_000
+
+# Take what nobody has taken yet, until it is so many events or so many bytes: one by one, since
+# nobody knows how large the next one is, and in one step, since each step is flushed to disk.
+_TAKE = """
+local taken, size = {}, 0
+while #taken < tonumber(ARGV[3]) and size < tonumber(ARGV[4]) do
+    local read = redis.call(
+        'xreadgroup', 'group', ARGV[1], ARGV[2], 'count', 1, 'streams', KEYS[1], '>')
+    if not read then break end
+    local entry = read[1][2][1]
+    taken[#taken + 1] = entry
+    for _, text in ipairs(entry[2]) do size = size + #text end
+end
+return taken
+"""
 
 _Entry = tuple[bytes | None, dict[bytes, bytes] | None]
 
@@ -103,6 +118,7 @@ class EventBuffer:
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         # An event that is appended twice by a second try costs nothing: the ledger keeps the first.
         self._redis = connect(url, timeout_seconds=timeout_seconds, pause_seconds=0.1)
+        self._take = self._redis.register_script(_TAKE)
         self._memory: Memory | None = None
         self._read_at = float("-inf")
 
@@ -202,15 +218,14 @@ class EventBuffer:
             redis.RedisError: the server does not answer.
         """
 
-        def read() -> Iterator[list[_Entry]]:
-            left = count
-            while left > 0:
-                wanted = min(left, READ_TOGETHER)
-                entries = self._read(wanted)
-                yield entries
-                left = left - wanted if len(entries) == wanted else 0
-
-        return _events(read(), byte_count)
+        arguments = [GROUP, CONSUMER, count, byte_count]
+        taken: list[tuple[bytes, list[bytes]]] = self._ask_group(
+            lambda: self._take(keys=[STREAM], args=arguments)
+        )
+        return [
+            _event(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+            for entry_id, fields in taken
+        ]
 
     def acknowledge(self, entry_ids: Sequence[str]) -> None:
         """Acknowledge and delete events, all or none.
@@ -287,12 +302,6 @@ class EventBuffer:
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
-
-    def _read(self, count: int) -> list[_Entry]:
-        streams: list[tuple[bytes, list[_Entry]]] | None = self._ask_group(
-            lambda: self._redis.xreadgroup(GROUP, CONSUMER, {STREAM: ">"}, count=count)
-        )
-        return [entry for _, entries in streams or [] for entry in entries]
 
     def _ask_group(self, ask: Callable[[], Any]) -> Any:
         """The answer to a question about the group, which is made where it is missing."""

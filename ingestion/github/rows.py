@@ -195,6 +195,8 @@ def parse_time(text: str) -> datetime:
 
 def clean_text(text: str) -> str:
     """Text without what PostgreSQL does not store: NUL, and lone surrogates, which are no text."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "").encode("utf-8", "ignore").decode()
 
 

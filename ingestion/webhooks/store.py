@@ -6,7 +6,7 @@ delivery can come again at any time, and nothing happens twice.
 
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -96,26 +96,31 @@ def _store(
     is_replay: bool,
 ) -> Stored:
     batch_id = f"webhook-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
-    read, failures = _read(deliveries, refusal, tables.monitored(connection))
-    new = tables.insert_events(connection, batch_id, read.values())
-    fresh = [read[delivery_id] for delivery_id in new]
+    known = tables.find_known(connection, [delivery.delivery_id for delivery in deliveries])
+    new = [delivery for delivery in deliveries if delivery.delivery_id not in known]
+    failures: dict[str, Failure] = {}
+    # Read one by one while PostgreSQL writes those before.
+    fresh = tables.insert_events(
+        connection, batch_id, _read(new, refusal, tables.monitored(connection), failures)
+    )
     run_count = tables.insert_observations(connection, batch_id, WORKFLOW_RUNS, fresh)
     job_count = tables.insert_observations(connection, batch_id, WORKFLOW_JOBS, fresh)
     repository_count = tables.insert_repository_states(connection, batch_id, fresh)
     connection.execute(
-        "delete from raw.webhook_dead_letters where delivery_id = any(%s)", [list(new)]
+        "delete from raw.webhook_dead_letters where delivery_id = any(%s)",
+        [[delivery.delivery_id for delivery, _ in fresh]],
     )
-    dead = tables.insert_dead_letters(connection, failures, is_replay)
+    tables.insert_dead_letters(connection, failures.values(), is_replay)
     stored = Stored(
         event_count=len(deliveries),
-        new_count=len(new),
-        duplicate_count=len(deliveries) - len(new) - sum(failure.count for failure in dead),
+        new_count=len(fresh),
+        duplicate_count=len(deliveries) - len(fresh) - sum(f.count for f in failures.values()),
         run_count=run_count,
         job_count=job_count,
         outcomes=Counter((delivery.event, parsed.outcome) for delivery, parsed in fresh),
-        failures={failure.delivery.delivery_id: failure.reason for failure in dead},
+        failures={each: failure.reason for each, failure in failures.items()},
     )
-    if new or dead:
+    if fresh or failures:
         stored.batch_ids.append(batch_id)
         tables.insert_batch(
             connection,
@@ -137,11 +142,14 @@ def _store(
 
 
 def _read(
-    deliveries: Iterable[Delivery], refusal: str | None, monitored: Collection[int]
-) -> tuple[dict[str, Read], dict[str, Failure]]:
-    """By id, what can be read and what cannot: one that comes twice is in one of the two."""
-    read: dict[str, Read] = {}
-    failures: dict[str, Failure] = {}
+    deliveries: Iterable[Delivery],
+    refusal: str | None,
+    monitored: Collection[int],
+    failures: dict[str, Failure],
+) -> Iterator[Read]:
+    """What can be read, and into `failures` what cannot: one that comes twice is in one of the
+    two."""
+    read: set[str] = set()
     for delivery in deliveries:
         delivery_id = delivery.delivery_id
         if delivery_id in read:
@@ -149,17 +157,19 @@ def _read(
         try:
             if refusal is not None:
                 raise UnreadableEventError(refusal)
-            read[delivery_id] = delivery, parse_delivery(delivery, monitored)
-            failures.pop(delivery_id, None)
-            continue
+            parsed = parse_delivery(delivery, monitored)
         except UnreadableEventError as error:
             reason = str(error)[:LONGEST_REASON]
         except Exception as error:
             # A fault of ours must not stop the others: once it is mended, this one is replayed.
             reason = f"Actionsight failed to read it: {type(error).__name__}"
+        else:
+            read.add(delivery_id)
+            failures.pop(delivery_id, None)
+            yield delivery, parsed
+            continue
         earlier = failures.get(delivery_id)
         failures[delivery_id] = Failure(delivery, reason, earlier.count + 1 if earlier else 1)
-    return read, failures
 
 
 def _update_repositories(connection: Connection[Any], fresh: Iterable[Read]) -> None:

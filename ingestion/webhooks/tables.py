@@ -1,6 +1,6 @@
 """The statements that write what deliveries lead to; the caller holds the transaction."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,28 +31,27 @@ def monitored(connection: Connection[Any]) -> set[int]:
     return {repository_id for (repository_id,) in rows}
 
 
-def insert_events(
-    connection: Connection[Any], batch_id: str, read: Collection[Read]
-) -> dict[str, None]:
-    """Insert what the ledger does not have yet; give the ids of that, in order."""
-    if not read:
-        return {}
-    connection.execute(
-        """
-        create temporary table incoming_webhook_events (
-            like raw.webhook_events including storage
-        ) on commit drop
-        """
+def find_known(connection: Connection[Any], delivery_ids: list[str]) -> set[str]:
+    """Which of these deliveries the ledger has. Until the caller's transaction ends that stays so:
+    it holds the lock of webhooks."""
+    rows = connection.execute(
+        "select delivery_id from raw.webhook_events where delivery_id = any(%s)", [delivery_ids]
     )
+    return {delivery_id for (delivery_id,) in rows}
+
+
+def insert_events(connection: Connection[Any], batch_id: str, new: Iterable[Read]) -> list[Read]:
+    """Insert what the ledger does not have yet; give what that was."""
+    inserted = []
     with connection.cursor().copy(
         """
-        copy incoming_webhook_events (
+        copy raw.webhook_events (
             delivery_id, event, action, repository_id, installation_id, received_at, batch_id,
             outcome, headers, payload
         ) from stdin
         """
     ) as copy:
-        for delivery, parsed in read:
+        for delivery, parsed in new:
             copy.write_row(
                 (
                     delivery.delivery_id,
@@ -67,17 +66,8 @@ def insert_events(
                     None if parsed.outcome == "not_monitored" else delivery.body,
                 )
             )
-    rows = connection.execute(
-        """
-        insert into raw.webhook_events
-        select * from incoming_webhook_events
-        on conflict (delivery_id) do nothing
-        returning delivery_id
-        """
-    ).fetchall()
-    # A refused batch is stored in parts, within the one transaction.
-    connection.execute("drop table incoming_webhook_events")
-    return dict.fromkeys(delivery_id for (delivery_id,) in rows)
+            inserted.append((delivery, parsed))
+    return inserted
 
 
 def insert_observations(
@@ -138,16 +128,9 @@ def insert_repository_states(
 
 
 def insert_dead_letters(
-    connection: Connection[Any], failures: dict[str, Failure], is_replay: bool
-) -> list[Failure]:
-    """Keep what cannot be read, unless the ledger has that delivery already; give what is kept."""
-    if not failures:
-        return []
-    rows = connection.execute(
-        "select delivery_id from raw.webhook_events where delivery_id = any(%s)", [list(failures)]
-    ).fetchall()
-    known = {delivery_id for (delivery_id,) in rows}
-    dead = [failure for delivery_id, failure in failures.items() if delivery_id not in known]
+    connection: Connection[Any], failures: Iterable[Failure], is_replay: bool
+) -> None:
+    """Keep what cannot be read and is not in the ledger either."""
     connection.cursor().executemany(
         # The very entry again, after a crash between commit and acknowledgement, is no new failure.
         """
@@ -178,10 +161,9 @@ def insert_dead_letters(
                 "error": failure.reason,
                 "is_replay": is_replay,
             }
-            for failure in dead
+            for failure in failures
         ],
     )
-    return dead
 
 
 def insert_batch(
