@@ -173,8 +173,8 @@ def _read_body(request: Request, length: int) -> bytes:
     # What every other route takes is far less.
     request.max_content_length = LARGEST_BODY_BYTES + 1
     try:
-        # One byte more tells a body that is longer than promised. Servers end the stream with the
-        # body, or Werkzeug does: this never waits for bytes that nobody promised.
+        # One byte more tells a body that is longer than promised, where it comes with the others:
+        # this never waits for bytes that nobody promised.
         body = _read(request.stream, length + 1)
     except (ClientDisconnected, OSError):
         body = None
@@ -188,8 +188,9 @@ def _read_body(request: Request, length: int) -> bytes:
 
 
 def _read(stream: _Stream, size: int) -> bytes:
+    """So many bytes, or all but the last."""
     parts = []
-    while size > 0 and (part := stream.read(size)):
+    while size > 1 and (part := stream.read(size)):
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
