@@ -98,8 +98,8 @@ check-dashboard:
 	  for each in types check format:check test; do $(NPM) run --silent $$each || exit 1; done; \
 	else echo "npm's registry could not be reached: the page is not checked"; fi
 
-bench: setup .venv/development-installed ## measure: the receiver, the API and its cache, collection, how long until a webhook shows
-	$(BIN)/python -m benchmarks.receiver
+bench: setup .venv/development-installed ## measure: intake of webhooks, the API and its cache, collection, how long until a webhook shows
+	$(BIN)/python -m benchmarks.intake
 	$(BIN)/python -m benchmarks.api --jobs 200000
 	$(BIN)/python -m benchmarks.collection
 	$(BIN)/python -m benchmarks.freshness

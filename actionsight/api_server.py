@@ -69,6 +69,25 @@ def kept(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if _KEPT.fullmatch(name)}
 
 
+def granian_command(port: int, application: str, size: Size) -> list[str]:
+    """The command line of granian itself."""
+    return [
+        str(Path(sys.executable).with_name("granian")),
+        "--interface=wsgi",
+        f"--host={HOST}",
+        f"--port={port}",
+        f"--workers={size.workers}",
+        f"--blocking-threads={size.threads}",
+        "--workers-kill-timeout=10",
+        # A head of a request needs no more, and its answer may repeat parts of it.
+        "--http=1",
+        f"--http1-buffer-size={LARGEST_HEAD_BYTES}",
+        f"--log-config={LOGGING}",
+        "--respawn-failed-workers",
+        application,
+    ]
+
+
 def main(port: str, application: str = APPLICATION) -> None:
     """Become the server."""
     os.umask(0o077)  # what it writes is for this user alone
@@ -76,26 +95,8 @@ def main(port: str, application: str = APPLICATION) -> None:
     if COUNTERS not in environment:
         environment[COUNTERS] = str(empty_counters_folder(load().data_dir, int(port)))
     size = RECEIVER_SIZE if application == RECEIVER else SIZE
-    granian = str(Path(sys.executable).with_name("granian"))
-    os.execve(  # noqa: S606 no shell is wanted
-        granian,
-        [
-            granian,
-            "--interface=wsgi",
-            f"--host={HOST}",
-            f"--port={port}",
-            f"--workers={size.workers}",
-            f"--blocking-threads={size.threads}",
-            "--workers-kill-timeout=10",
-            # A head of a request needs no more, and its answer may repeat parts of it.
-            "--http=1",
-            f"--http1-buffer-size={LARGEST_HEAD_BYTES}",
-            f"--log-config={LOGGING}",
-            "--respawn-failed-workers",
-            application,
-        ],
-        environment,
-    )
+    command_line = granian_command(int(port), application, size)
+    os.execve(command_line[0], command_line, environment)  # noqa: S606 no shell is wanted
 
 
 if __name__ == "__main__":

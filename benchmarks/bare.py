@@ -1,14 +1,18 @@
 """Bare Flask views: what the server, Flask and a look at who asks cost by themselves."""
 
 import pickle
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
+import redis
 from flask import Flask, Response, abort, request
 
 from actionsight.api_tokens import find_token
+from actionsight.event_buffer import COMPRESSION_LEVEL, TIMEOUT_SECONDS
+from actionsight.redis_client import connect
 from actionsight.settings import load
 from api.database import Database
 from tests.support.questions import Statement
@@ -21,7 +25,14 @@ app = Flask(__name__, static_folder=None)
 
 @app.post("/webhooks/github")
 def post_webhook() -> Response:
-    """Reads nothing, stores nothing."""
+    """Checks nothing; stores the same as the receiver in the same way."""
+    _redis().xadd(
+        "bare",
+        {
+            "headers": orjson.dumps(dict(request.headers)),
+            "body": zlib.compress(request.get_data(), COMPRESSION_LEVEL),
+        },
+    )
     return Response(b'{"status":"accepted"}', 202, mimetype="application/json")
 
 
@@ -51,6 +62,11 @@ def _authenticate() -> None:
     with _database().writing() as connection:
         if token is None or find_token(connection, token) is None:
             abort(401)
+
+
+@cache
+def _redis() -> redis.Redis:
+    return connect(str(load().redis_url), timeout_seconds=TIMEOUT_SECONDS)
 
 
 @cache

@@ -17,7 +17,6 @@ from actionsight.event_buffer import COMPRESSION_LEVEL
 from actionsight.settings import Settings
 from api.app import create_app
 from api.webhooks.signature import sign
-from benchmarks import bare
 
 SECONDS = 0.5
 
@@ -53,7 +52,6 @@ def print_breakdown(bodies: Sequence[bytes], settings: Settings, folder: Path) -
     app = create_app(settings)
     app.extensions["event_buffer"] = _Nowhere()
     _print("the view without its Redis", requests, _calling(app))
-    _print("the bare view", requests, _calling(bare.app))
 
 
 def _print(label: str, inputs: Sequence[Any], part: Callable[[Any], object]) -> None:

@@ -63,9 +63,9 @@ def main() -> None:
 
 def measure(up: psutil.Process, seconds: float) -> None:
     """Print what each kind of process used in the meantime, and holds at its end."""
-    before = _cpu_seconds(up)
+    before = cpu_seconds(up)
     time.sleep(seconds)
-    after = _cpu_seconds(up)
+    after = cpu_seconds(up)
     memory = _memory_bytes(up)
     print(f"{'':32}{'% of a core':>12}{'MB':>8}{'processes':>11}")
     for label in sorted(after, key=lambda label: before[label] - after[label]):
@@ -77,27 +77,27 @@ def measure(up: psutil.Process, seconds: float) -> None:
     print(f"{'all':32}{share:12.2%}{total / MEGABYTE:8.0f}")
 
 
-def _cpu_seconds(up: psutil.Process) -> defaultdict[str, float]:
+def cpu_seconds(up: psutil.Process) -> defaultdict[str, float]:
     """By kind: of those that live, and of those that they waited for."""
     used: defaultdict[str, float] = defaultdict(float)
-    for process in _processes(up):
-        used[_label(process)] += sum(process.cpu_times()[:4])
+    for process in processes_of(up):
+        used[label_of(process)] += sum(process.cpu_times()[:4])
     return used
 
 
 def _memory_bytes(up: psutil.Process) -> defaultdict[str, list[int]]:
     """By kind: of each process, shared pages divided by those who share them."""
     held: defaultdict[str, list[int]] = defaultdict(list)
-    for process in _processes(up):
-        held[_label(process)].append(process.memory_full_info().pss)
+    for process in processes_of(up):
+        held[label_of(process)].append(process.memory_full_info().pss)
     return held
 
 
-def _processes(up: psutil.Process) -> list[psutil.Process]:
+def processes_of(up: psutil.Process) -> list[psutil.Process]:
     return [up, *up.children(recursive=True)]
 
 
-def _label(process: psutil.Process) -> str:
+def label_of(process: psutil.Process) -> str:
     """What it was started as."""
     words = process.cmdline()
     for word in words:

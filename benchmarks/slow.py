@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,8 +31,9 @@ from actionsight.api_server import APPLICATION, RECEIVER
 from actionsight.local import ValkeyServer, free_port, hold
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from api.auth import permissions
+from benchmarks.events import events_of, requests_of
+from benchmarks.intake import REQUEST_COUNT, SECRET, settings_of
 from benchmarks.load import Load, Senders
-from benchmarks.receiver import prepare_requests, read_deliveries, settings_of
 from github_standin.server.latency import Latency
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
@@ -82,7 +84,9 @@ def main() -> None:
             proxy_count=1,
         )
         environment = settings.environment()
-        senders = stack.enter_context(Senders(prepare_requests(read_deliveries())))
+        senders = stack.enter_context(
+            Senders(requests_of(islice(events_of((1,)), REQUEST_COUNT), SECRET.encode()))
+        )
         api = stack.enter_context(served(APPLICATION, environment, folder / "api.log"))
         receiver = stack.enter_context(served(RECEIVER, environment, folder / "receiver.log"))
         people = [_sign_in(world, api, root, number) for number in range(PEOPLE)]

@@ -15,12 +15,18 @@ from tests.support.ports import free_port
 
 @contextmanager
 def served(
-    application: str, environment: Mapping[str, str], log_file: Path, port: int | None = None
+    application: str,
+    environment: Mapping[str, str],
+    log_file: Path,
+    port: int | None = None,
+    *,
+    size: api_server.Size | None = None,
 ) -> Generator[int]:
     """Serve `module:application` for the length of the context; gives the port on loopback.
 
     Args:
         port: where, if the application must know its own address; None: wherever is room.
+        size: of an application that `actionsight.api_server` does not know; None: as it says.
 
     Raises:
         ProcessError: it did not start.
@@ -30,7 +36,9 @@ def served(
     own = {"ACTIONSIGHT_DATA_DIR": str(log_file.parent)}
     process = Process(
         "granian",
-        api_server.command(port, application),
+        api_server.granian_command(port, application, size)
+        if size
+        else api_server.command(port, application),
         lambda: _answers(port),
         log_file,
         {**os.environ, **environment, **own},
