@@ -6,6 +6,7 @@ tables and in the marts; their events are for looking into what went wrong latel
 Dagster's own, and no call of its own does all of this: the version is pinned, and a test runs it.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from dagster._core.storage.event_log.schema import (
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.runs import SqlRunStorage
-from dagster._core.storage.runs.schema import RunsTable
+from dagster._core.storage.runs.schema import RunsTable, SnapshotsTable
 from dagster._core.storage.schedules import SqlScheduleStorage
 from dagster._core.storage.schedules.schema import JobTickTable
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select
@@ -47,6 +48,8 @@ _ENDED = [
 ]
 # Deleting a run is a dozen statements.
 _BATCH, _RUNS_BATCH = 5_000, 200
+# Where a run's body, which is JSON, names the snapshot of its plan.
+_PLAN = re.compile(r'"execution_plan_snapshot_id": "(\w+)"')
 
 
 def _old_runs(before: datetime) -> Select[Any]:
@@ -158,6 +161,38 @@ def delete_ticks(instance: DagsterInstance, before: datetime) -> int:
         return _delete_some(connection, JobTickTable, _old_ticks(before))
 
 
+def _unused_snapshots(connection: Any) -> list[int]:
+    """Snapshots of jobs and of plans that no run is of any more: each version of Actionsight has
+    others. Not the newest, which a run that is just being made may be of."""
+    used: set[str | None] = set()
+    runs = select(RunsTable.c.snapshot_id, RunsTable.c.run_body)
+    for snapshot_id, body in connection.execute(runs, execution_options={"yield_per": 1_000}):
+        used |= {snapshot_id, *_PLAN.findall(body)}
+    known = connection.execute(select(SnapshotsTable.c.id, SnapshotsTable.c.snapshot_id)).all()
+    newest = max((number for number, snapshot_id in known if snapshot_id in used), default=0)
+    return [number for number, snapshot_id in known if snapshot_id not in used and number < newest]
+
+
+def count_snapshots(instance: DagsterInstance, _before: datetime) -> int:
+    """How many snapshots would go, had the runs gone that go before them."""
+    storage = instance.run_storage
+    if not isinstance(storage, SqlRunStorage):
+        return 0
+    with storage.connect() as connection:
+        return len(_unused_snapshots(connection))
+
+
+def delete_snapshots(instance: DagsterInstance, _before: datetime) -> int:
+    """Delete them; give how many."""
+    storage = instance.run_storage
+    if not isinstance(storage, SqlRunStorage):
+        return 0
+    with storage.connect() as connection:
+        unused = _unused_snapshots(connection)
+        connection.execute(delete(SnapshotsTable).where(SnapshotsTable.c.id.in_(unused)))
+    return len(unused)
+
+
 def count_files(instance: DagsterInstance, before: datetime) -> int:
     """How many files of Dagster's home from before a moment would go.
 
@@ -207,6 +242,7 @@ def _delete_some(connection: Any, table: Table, old: ColumnElement[bool]) -> int
 
 DAGSTER_RULES: tuple[Rule[DagsterInstance], ...] = (
     Rule("Dagster's runs", "retention_dagster_days", count_runs, delete_runs),
+    Rule("snapshots of jobs", "retention_dagster_days", count_snapshots, delete_snapshots),
     Rule("reports to Dagster", "retention_dagster_days", count_reports, delete_reports),
     Rule("executions of checks", "retention_dagster_days", count_checks, delete_checks),
     Rule("ticks", "retention_dagster_days", count_ticks, delete_ticks),

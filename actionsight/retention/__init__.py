@@ -31,6 +31,7 @@ RULES: tuple[Rule[Connection[Any]], ...] = (
     polls.POLLS,
     polls.BATCHES,
     polls.LOADS,
+    polls.DIRECT_LOADS,
     polls.BUILT_LOADS,
     people.AUDIT,
     people.SESSIONS,

@@ -99,6 +99,17 @@ LOADS = deleted(
     """,
 )
 
+DIRECT_LOADS = deleted(
+    "loads of lists and levels",
+    "retention_poll_days",
+    table="raw.direct_loads",
+    key="load_id",
+    where="""
+        loaded_at < %(before)s
+        and not exists (select from raw.unbuilt_loads where unbuilt_loads.load_id = old.load_id)
+    """,
+)
+
 BUILT_LOADS = deleted(
     "records of built loads",
     "retention_poll_days",

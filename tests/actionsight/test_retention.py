@@ -129,6 +129,9 @@ def test_what_was_loaded_long_ago_is_forgotten_but_for_the_newest(
     database.execute(
         "insert into raw._dlt_loads (load_id, status, inserted_at) values ('1.5', 0, %s)", [old]
     )
+    database.execute(
+        "insert into raw.direct_loads values ('runners', %s), ('levels', now())", [old]
+    )
     # As dbt makes it.
     database.execute("create schema marts")
     database.execute("create table marts.built_loads (load_id text, built_at timestamptz)")
@@ -140,7 +143,8 @@ def test_what_was_loaded_long_ago_is_forgotten_but_for_the_newest(
     assert let_go(database) == {
         "batches of drains": 2,
         "loads of polls": 1,
-        "records of built loads": 3,
+        "loads of lists and levels": 1,
+        "records of built loads": 4,
     }
 
 

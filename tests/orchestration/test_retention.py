@@ -18,9 +18,14 @@ from dagster import (
     RunRequest,
     SkipReason,
     build_sensor_context,
+    job,
+    op,
 )
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickData, TickStatus
+from dagster._core.storage.runs import SqlRunStorage
+from dagster._core.storage.runs.schema import SnapshotsTable
+from sqlalchemy import select
 
 from actionsight.database import connect
 from actionsight.disk import Disk, Usage
@@ -57,6 +62,37 @@ def test_ended_runs_are_forgotten_but_for_the_newest_of_each_job(instance: Dagst
     assert delete("Dagster's runs", instance, datetime.now(UTC) + timedelta(minutes=1)) == 4
     assert {run.run_id for run in instance.get_runs()} == kept
     assert delete("Dagster's runs", instance, datetime.now(UTC) + timedelta(minutes=1)) == 0
+
+
+def test_snapshots_go_with_the_last_run_that_is_of_them(instance: DagsterInstance) -> None:
+    def snapshots() -> int:
+        storage = instance.run_storage
+        assert isinstance(storage, SqlRunStorage)
+        with storage.connect() as connection:
+            return len(connection.execute(select(SnapshotsTable.c.id)).all())
+
+    for version in range(3):
+
+        @op(tags={"version": str(version)})
+        def one() -> None:
+            pass
+
+        @job(name="collect")
+        def collect() -> None:
+            one()
+
+        assert collect.execute_in_process(instance=instance).success
+    assert snapshots() == 6  # of the job and of its plan
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    assert delete("snapshots of jobs", instance, now) == 0
+    assert delete("Dagster's runs", instance, now) == 2
+    assert delete("snapshots of jobs", instance, now) == 4
+    # What is left is enough for the run that is left, and for another.
+    [run] = instance.get_runs()
+    assert instance.get_job_snapshot(str(run.job_snapshot_id)).name == "collect"
+    assert instance.get_execution_plan_snapshot(str(run.execution_plan_snapshot_id)).steps
+    assert collect.execute_in_process(instance=instance).success
+    assert snapshots() == 2
 
 
 def test_runs_since_the_moment_stay(instance: DagsterInstance) -> None:
