@@ -14,15 +14,21 @@ KEPT = 3
 
 
 def rotate(path: Path) -> None:
-    """Keep a log within its bounds; does nothing while it is small or missing."""
+    """Keep a log within its bounds; does nothing while it is small or missing, or the disk full."""
     try:
         if path.stat().st_size < LARGEST_BYTES:
             return
     except FileNotFoundError:
         return
+    copy = path.with_name(f"{path.name}.new")
+    try:
+        shutil.copyfile(path, copy)
+    except OSError:
+        copy.unlink(missing_ok=True)
+        return
     for number in range(KEPT - 1, 0, -1):
         older = path.with_name(f"{path.name}.{number}")
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    shutil.copyfile(path, path.with_name(f"{path.name}.1"))
+    copy.replace(path.with_name(f"{path.name}.1"))
     os.truncate(path, 0)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import FrameType
 from typing import Any
@@ -124,32 +125,39 @@ def up(ending: threading.Event, demo: bool) -> None:
     with claimed_by_up(settings, demonstration=demonstration):
         check_ports(settings)
         if demonstration and not demo:
-            click.echo(
+            _say(
                 "No GitHub credential is set (ACTIONSIGHT_GITHUB_TOKEN): "
                 "this is the demonstration, on recorded history."
             )
-        click.echo("Starting PostgreSQL, the event buffer and the cache …")
+        _say("Starting PostgreSQL, the event buffer and the cache …")
         with services(settings, demonstration=demonstration) as held:
             here = with_receiver_port(held.settings)
             say_running(settings, Running(demonstration, here.receiver_port))
-            click.echo("Bringing the database up to date …")
+            _say("Bringing the database up to date …")
             operations.migrate(here)
-            supervisor = Supervisor(here, held.servers, ending, say=click.echo)
+            supervisor = Supervisor(here, held.servers, ending, _say)
             supervisor.end_on_signals()
-            click.echo("Starting Dagster and the API …")
+            _say("Starting Dagster and the API …")
             try:
                 with supervisor.running():
                     if not supervisor.is_ending:
-                        click.echo(f"Ready after {time.monotonic() - started:.0f} s.")
-                        click.echo(f"Health: {status.summary(settings)}\n")
-                        click.echo(welcome(here, demonstration=demonstration))
+                        _say(f"Ready after {time.monotonic() - started:.0f} s.")
+                        _say(f"Health: {status.summary(settings)}\n")
+                        _say(welcome(here, demonstration=demonstration))
                     with manager.watching(lambda: status.is_well(here)):
                         supervisor.watch()
-                    click.echo("Ending …")
+                    _say("Ending …")
             finally:
                 manager.tell("STOPPING=1")
-                click.echo("Stopping the servers …")
-    click.echo("Stopped; `make up` goes on with the same data.")
+                _say("Stopping the servers …")
+    _say("Stopped; `make up` goes on with the same data.")
+
+
+def _say(line: str) -> None:
+    """Tell whoever watches; that nobody does any more, or that the disk is full on which it is
+    noted, ends nothing."""
+    with suppress(OSError):
+        click.echo(line)
 
 
 @main.command("doctor")

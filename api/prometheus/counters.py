@@ -8,11 +8,19 @@ up all files. A worker that died stays in the sums, so that they never shrink.
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    values,
+)
 from prometheus_client.metrics_core import Metric
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from api.prometheus.webhook_counters import WebhookCounters
@@ -30,7 +38,29 @@ NO_ROUTE = "none"
 
 _EXTENSION = "counters"
 
+# More than a worker writes: each series takes some hundred bytes.
+_FILE_BYTES = 2**20
+
 disable_created_metrics()
+
+
+class _Allocated(MmapedDict):
+    """A file of counters of which every block is there before it is mapped into memory: where a
+    full disk has none for what is written there, the kernel kills who wrote it (SIGBUS)."""
+
+    def __init__(self, filename: str, read_mode: bool = False) -> None:
+        if not read_mode:
+            try:
+                with Path(filename).open("ab") as file:
+                    os.posix_fallocate(file.fileno(), 0, _FILE_BYTES)
+            except OSError:
+                # This worker counts for itself alone, in memory: that is better than none.
+                Path(filename).unlink(missing_ok=True)
+                filename = f"/proc/self/fd/{os.memfd_create('counters')}"
+        super().__init__(filename, read_mode)
+
+
+values.MmapedDict = _Allocated  # which it offers no other way to choose
 
 
 class Counters:

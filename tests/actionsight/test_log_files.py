@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from actionsight import log_files
+from tests.small_disk import small_disk
 
 pytestmark = pytest.mark.unit
 
@@ -31,3 +32,20 @@ def test_a_log_that_is_small_or_missing_is_left_alone(tmp_path: Path) -> None:
     path.write_text("a line\n")
     log_files.rotate(path)
     assert [file.name for file in tmp_path.iterdir()] == ["part.log"]
+
+
+def test_on_a_full_disk_logs_stay_as_they_are_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_files, "LARGEST_BYTES", 100)
+    with small_disk(tmp_path / "logs", megabytes=1) as disk:
+        path = disk.folder / "part.log"
+        path.write_bytes(b"a line\n" * 100_000)  # which does not fit there twice
+        path.with_name("part.log.1").write_text("older\n")
+        log_files.rotate(path)
+        assert {file.name for file in disk.folder.iterdir()} == {"part.log", "part.log.1"}
+        assert path.stat().st_size == 700_000
+        path.write_bytes(b"a line\n" * 1_000)
+        log_files.rotate(path)
+        assert path.with_name("part.log.2").read_text() == "older\n"
+        assert path.with_name("part.log.1").stat().st_size == 7_000

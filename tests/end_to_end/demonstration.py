@@ -119,11 +119,16 @@ class Demonstration:
             return json.load(response)
 
     def deliver(
-        self, payload: dict[str, Any], *, secret: str | None = None, port: int | None = None
+        self,
+        payload: dict[str, Any],
+        *,
+        secret: str | None = None,
+        port: int | None = None,
+        delivery_id: str | None = None,
     ) -> int:
         """Send a workflow_run webhook, signed as the stand-in does; gives the answer's status.
 
-        It goes to the API's address unless a port is named.
+        It goes to the API's address unless a port is named, under a new id unless one is given.
         """
         if secret is None:
             secret = (self.data_dir / "webhook-secret").read_text()
@@ -135,7 +140,7 @@ class Demonstration:
             headers={
                 "Content-Type": "application/json",
                 "X-GitHub-Event": "workflow_run",
-                "X-GitHub-Delivery": str(uuid.uuid4()),
+                "X-GitHub-Delivery": delivery_id or str(uuid.uuid4()),
                 "X-Hub-Signature-256": f"sha256={signature}",
             },
         )
