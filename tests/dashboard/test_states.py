@@ -44,7 +44,7 @@ def test_a_server_that_is_away_leaves_what_it_said_and_is_asked_again(tab: Watch
     tab.open("/app/repositories").get_by_label("Name of the token").fill("lost")
     page.route("**/tokens", lambda route: route.abort())
     page.get_by_role("button", name="Make one for 90 days").click()
-    expect(page.get_by_role("status")).to_contain_text("look whether it was done")
+    expect(page.get_by_role("status").first).to_contain_text("look whether it was done")
 
 
 def test_nothing_is_monitored_or_the_history_is_still_to_come(tab: Watched) -> None:

@@ -38,9 +38,10 @@ class Session {
     this.#timer = setTimeout(() => void this.begin(), this.retryAt.getTime() - Date.now());
   }
 
-  // An answer was a 401.
+  // An answer was a 401, as all are that were asked for beside it.
   end(): void {
-    this.hasEnded = this.me !== undefined;
+    if (!this.me) return;
+    this.hasEnded = true;
     this.me = undefined;
   }
 
