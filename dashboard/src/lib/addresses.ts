@@ -17,11 +17,16 @@ const ADDRESSES: [string, (groups: Groups) => string][] = [
     `${NAME}/commit/:sha([0-9a-f]{7,40})`,
     (at) => `/app/explore?repository=${repository(at)}&head_sha=${at["sha"]}&period=90d`,
   ],
-  [`${NAME}{/}?`, (at) => `/app/?repository=${repository(at)}`],
+  [`${NAME}/actions{/*}?`, overview],
+  [`${NAME}{/}?`, overview],
 ];
 
 function repository(at: Groups): string {
   return encodeURIComponent(`${at["owner"]}/${at["name"]}`);
+}
+
+function overview(at: Groups): string {
+  return `/app/?repository=${repository(at)}`;
 }
 
 function run(at: Groups): string {
