@@ -4,6 +4,7 @@ import { fromGitHub, fromPasted, isAt } from "../src/lib/addresses.ts";
 import { factsOf, lasted } from "../src/lib/evidence.ts";
 import { chipsOf, isOfDays, queryOf, rangeUnderstood, withFilter } from "../src/lib/filter.ts";
 import * as format from "../src/lib/format.ts";
+import { knownFrom } from "../src/lib/health.ts";
 import { layOut, prefixOf, type Job } from "../src/lib/waterfall.ts";
 
 test("GitHub's addresses lead to the same here", () => {
@@ -15,6 +16,8 @@ test("GitHub's addresses lead to the same here", () => {
     "/o/n/pull/5/files": "/app/explore?repository=o%2Fn&pull_request=5&period=90d",
     "/o/n/commit/c59f221": "/app/explore?repository=o%2Fn&head_sha=c59f221&period=90d",
     "/o/n.github.io": "/app/?repository=o%2Fn.github.io",
+    "/o/n/actions": "/app/?repository=o%2Fn",
+    "/o/n/actions/workflows/ci.yml": "/app/?repository=o%2Fn",
     "/o": null,
     "/o/n/issues/1": null,
   };
@@ -49,7 +52,27 @@ test("a range ends with its last day or now, and long ones are told by week", ()
   const past = rangeUnderstood({ from: "2026-01-01", to: "2026-01-31" }, now);
   assert.equal(past?.to.toISOString(), "2026-02-01T00:00:00.000Z");
   assert.equal(rangeUnderstood({ from: "2026-01-01", to: "2026-02-20" }, now)?.bucket, "week");
+  assert.deepEqual(rangeUnderstood({ from: "2026-02-01" }, now)?.to, new Date(now));
   assert.equal(rangeUnderstood({}, now), undefined);
+});
+
+test("a branch is known from its first decided run on, and told neither green nor red before", () => {
+  const range = {
+    from: new Date("2026-02-01T00:00Z"),
+    to: new Date("2026-02-11T00:00Z"),
+    bucket: "day" as const,
+  };
+  const since = (at: string) => ({ health: { since: { created_at: at } } });
+  // Half of what is known was red, for a day.
+  const red = { red_seconds: 86_400, green_share: 0.5, ...since("2026-02-10T00:00Z") };
+  assert.deepEqual(knownFrom(red, range), new Date("2026-02-09T00:00Z"));
+  const whole = { ...red, red_seconds: 5 * 86_400 - 30 };
+  assert.deepEqual(knownFrom(whole, range), range.from);
+  const green = { red_seconds: 0, green_share: 1 };
+  assert.deepEqual(knownFrom({ ...green, ...since("2026-02-03T00:00Z") }, range).getUTCDate(), 3);
+  assert.deepEqual(knownFrom({ ...green, ...since("2026-01-01T00:00Z") }, range), range.from);
+  const nothing = { red_seconds: null, green_share: null, health: { since: null } };
+  assert.deepEqual(knownFrom(nothing, range), range.to);
 });
 
 test("a range of instants is not one of days, whichever end has a time", () => {
@@ -69,7 +92,15 @@ test("numbers are read as people read them", () => {
     "1 h 02 m",
     "1 d 01 h",
   ]);
-  assert.deepEqual([null, 0, 0.023, 0.71, 1].map(percent), ["–", "0 %", "2.3 %", "71 %", "100 %"]);
+  assert.deepEqual([null, 0, 0.023, 0.71, 0.998, 0.9999, 1].map(percent), [
+    "–",
+    "0 %",
+    "2.3 %",
+    "71 %",
+    "99.8 %",
+    "99.9 %",
+    "100 %",
+  ]);
   assert.deepEqual([null, 0.4, 412.4].map(money), ["–", "$0.40", "$412"]);
   assert.deepEqual([points(-0.07), points(0.125)], ["7.0 pp", "13 pp"]);
   assert.deepEqual(

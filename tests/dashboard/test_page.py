@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,23 @@ VIEWS = [
     "/app/repositories",
 ]
 AXE = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+NOW = datetime.now(UTC)
+INSTANTS = f"from={NOW - timedelta(days=9):%Y-%m-%dT%H:%M:%SZ}&to={NOW:%Y-%m-%dT%H:%M:%SZ}"
+DAY = f"{NOW - timedelta(days=2):%Y-%m-%d}"
+QUERIES = [
+    INSTANTS,
+    f"{INSTANTS}&compare=none",
+    f"from={DAY}&to={DAY}",
+    f"from={DAY}",
+    "period=7d&compare=none",
+    "period=90d",
+    "branch=@default&event=push",
+    f"workflow={BUILD}&conclusion=failure",
+    "repository=acme/widgets&actor=@me",
+    "runner=ubuntu-latest&job_name=flaky",
+    "is_flaky=true&attempts_at_least=2&q=here",
+    "show=table",
+]
 PROBLEM = {"type": "/problems/fault", "title": "A fault", "status": 500, "detail": "It broke."}
 
 
@@ -179,6 +197,49 @@ def test_views_are_accessible_and_as_wide_as_the_window(
                 faults.append((path, theme, "wide", [str(width)]))
             page.set_viewport_size({"width": 1280, "height": 800})
     assert not faults, json.dumps(faults, indent=1)
+
+
+@pytest.mark.parametrize(
+    ("views", "queries"),
+    [
+        # Those that ask by day, whose panels have refused a part of one.
+        pytest.param([VIEWS[0], VIEWS[1], VIEWS[4]], QUERIES[:1], id="some"),
+        pytest.param(VIEWS, QUERIES, id="all", marks=pytest.mark.thorough),
+    ],
+)
+def test_whatever_the_address_asks_is_answered(
+    tab: Watched, views: list[str], queries: list[str]
+) -> None:
+    for path in views:
+        for query in queries:
+            tab.open_whole(f"{path}{'&' if '?' in path else '?'}{query}")
+
+
+@pytest.mark.thorough
+def test_every_number_says_what_it_is(tab: Watched) -> None:
+    page = tab.page
+    for path in VIEWS:
+        tab.open_whole(path)
+        for info in page.get_by_role("button", name=re.compile("^What is ")).all():
+            info.click()
+            dialog = page.get_by_role("dialog", name="What the numbers are")
+            expect(dialog).to_be_visible()
+            for term in dialog.locator("section").all():
+                expect(term.get_by_role("paragraph").first).not_to_be_empty()
+            page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+
+
+def test_a_search_leads_to_runs_by_a_part_of_their_title(tab: Watched) -> None:
+    page = tab.open("/app/")
+    page.get_by_label("Search, or paste a GitHub address").fill("Flaked here")
+    found = page.get_by_role("listbox", name="Found").get_by_role("option")
+    expect(found.last).to_have_text(re.compile("runs with “Flaked here” in their title"))
+    expect(found.last).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    runs = page.get_by_role("table", name="Runs").get_by_role("row")
+    expect(runs).to_have_count(2)
+    expect(runs.last).to_contain_text("Flaked here")
 
 
 @pytest.mark.thorough

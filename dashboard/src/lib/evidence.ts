@@ -32,7 +32,8 @@ function onDefaultBranch({ default_branch: found }: Failure): Fact {
     const since = `run ${red_since.run_number ?? red_since.run_id}`;
     runs.push({ run_id: red_since.run_id, label: `red since ${since}` });
   }
-  const words = conclusion === "success" ? "succeeded" : `ended as ${conclusion.replace("_", " ")}`;
+  const word = { success: "succeeded", failure: "failed", timed_out: "timed out" }[conclusion];
+  const words = word ?? `ended as ${conclusion.replace("_", " ")}`;
   return { text: `On the default branch this job last ${words} before this one began.`, runs };
 }
 

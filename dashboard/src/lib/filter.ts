@@ -62,11 +62,12 @@ export interface Range {
   bucket: "day" | "week";
 }
 
-// What an answer understood as its range: a day of the filter is whole, an instant is none.
+// What an answer understood as its range: a day of the filter is whole, an instant is none; without an
+// end it is until now.
 export function rangeUnderstood(filter: unknown, now = Date.now()): Range | undefined {
   const { from, to } = (filter ?? {}) as { from?: string; to?: string };
-  if (!from || !to) return undefined;
-  const end = Math.min(Date.parse(to) + (to.length === 10 ? DAY : 0), now);
+  if (!from) return undefined;
+  const end = to ? Math.min(Date.parse(to) + (to.length === 10 ? DAY : 0), now) : now;
   const bucket = end - Date.parse(from) > MOST_DAYS * DAY ? "week" : "day";
   return { from: new Date(from), to: new Date(end), bucket };
 }

@@ -35,7 +35,9 @@ export function count(value: number | null | undefined): string {
 export function percent(fraction: number | null | undefined): string {
   if (fraction === null || fraction === undefined) return NOTHING;
   const value = fraction * 100;
-  const isExact = value === 0 || value === 100 || Math.abs(value) >= 10;
+  // Nearly all is not all.
+  if (value > 99.5 && value < 100) return `${Math.min(99.9, value).toFixed(1)} %`;
+  const isExact = value === 0 || Math.abs(value) >= 10;
   return `${value.toFixed(isExact ? 0 : 1)} %`;
 }
 
