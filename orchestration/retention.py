@@ -165,9 +165,13 @@ def _unused_snapshots(connection: Any) -> list[int]:
     """Snapshots of jobs and of plans that no run is of any more: each version of Actionsight has
     others. Not the newest, which a run that is just being made may be of."""
     used: set[str | None] = set()
-    runs = select(RunsTable.c.snapshot_id, RunsTable.c.run_body)
-    for snapshot_id, body in connection.execute(runs, execution_options={"yield_per": 1_000}):
-        used |= {snapshot_id, *_PLAN.findall(body)}
+    runs = RunsTable.c
+    some = select(runs.id, runs.snapshot_id, runs.run_body).order_by(runs.id).limit(_BATCH)
+    last = 0
+    while found := connection.execute(some.where(runs.id > last)).all():
+        last = found[-1].id
+        for _, snapshot_id, body in found:
+            used |= {snapshot_id, *_PLAN.findall(body)}
     known = connection.execute(select(SnapshotsTable.c.id, SnapshotsTable.c.snapshot_id)).all()
     newest = max((number for number, snapshot_id in known if snapshot_id in used), default=0)
     return [number for number, snapshot_id in known if snapshot_id not in used and number < newest]

@@ -174,8 +174,12 @@ def test_old_files_are_forgotten_with_the_folders_that_they_leave_empty(
 
 @pytest.mark.integration
 def test_the_job_says_what_would_go_and_then_removes_it(
-    instance: DagsterInstance, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgresql_instance: DagsterInstance,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    instance = postgresql_instance
     monkeypatch.setenv("ACTIONSIGHT_DATABASE_URL", database_url)
     monkeypatch.setenv("ACTIONSIGHT_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ACTIONSIGHT_RETENTION_AUDIT_DAYS", "7")
