@@ -11,6 +11,7 @@ from actionsight.backups.backup import EVENTS, FILES, SETTINGS_FILE, embedded_po
 from actionsight.backups.errors import BackupError
 from actionsight.backups.manifest import Manifest
 from actionsight.database import connect
+from actionsight.local import PostgresqlServer
 from actionsight.local.installation import (
     DEMONSTRATION,
     claimed_by_up,
@@ -46,10 +47,11 @@ def restore(settings: Settings, folder: Path, say: Callable[[str], None]) -> Man
     manifest.check(made, folder, say)
     with claimed_by_up(settings, demonstration=demonstration):
         draft = settings.data_dir / DRAFT
+        _discard(draft)
         try:
             _fill(dataclasses.replace(settings, data_dir=draft), made, folder, say)
         except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
+            _discard(draft)
             raise
         for made_file in draft.iterdir():
             made_file.rename(settings.data_dir / made_file.name)
@@ -81,13 +83,20 @@ def _fill(settings: Settings, made: Manifest, folder: Path, say: Callable[[str],
         contents.read_events(str(held.settings.redis_url), folder / EVENTS)
 
 
+def _discard(draft: Path) -> None:
+    """Take away what a restore made that did not end; one that was killed left servers running."""
+    for state in list(draft.rglob("process.json")):
+        # Whichever it is: all of them keep the same file, and end by the same signal.
+        PostgresqlServer(state.parent).stop()
+    for home in list(draft.rglob("postgres/home")):
+        if home.is_symlink():
+            shutil.rmtree(home.resolve(), ignore_errors=True)
+    shutil.rmtree(draft, ignore_errors=True)
+
+
 def _check_empty(data_dir: Path) -> None:
     found = {file.name for file in data_dir.iterdir()} if data_dir.exists() else set()
-    if DRAFT in found:
-        raise BackupError(
-            f"{data_dir / DRAFT} was left by a restore that was killed: delete it and start again"
-        )
-    if found - {"up.lock"}:
+    if found - {"up.lock", DRAFT}:
         raise BackupError(
             f"{data_dir} is not empty: a backup is restored into an empty data folder, which "
             "ACTIONSIGHT_DATA_DIR names"

@@ -3,8 +3,11 @@
 import dataclasses
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
 import orjson
 import pytest
@@ -12,11 +15,13 @@ from click.testing import CliRunner, Result
 
 from actionsight import operations
 from actionsight.backups import contents
+from actionsight.backups import restore as restoring
 from actionsight.backups.backup import back_up
 from actionsight.backups.errors import BackupError
 from actionsight.backups.restore import missing_settings, restore
 from actionsight.cli.main import main
 from actionsight.event_buffer import EventBuffer
+from actionsight.local import ValkeyServer
 from actionsight.local.installation import AlreadyRunningError, claimed_by_up
 from actionsight.migrations import SchemaError
 from actionsight.settings import Settings
@@ -171,9 +176,38 @@ def test_what_cannot_be_restored_is_refused_and_nothing_is_written(
     refuses(BackupError, r"not as they were written: events\.jsonl")
     with pytest.raises(BackupError, match="is not empty"):
         restore(installation.settings, backup, quietly)
-    (there.data_dir / ".restoring").mkdir(parents=True)
-    with pytest.raises(BackupError, match="left by a restore that was killed"):
+
+
+def test_what_a_killed_restore_left_is_taken_away_servers_included(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup, there = tmp_path / "backup", elsewhere(installation, tmp_path)
+    back_up(installation.settings, backup, quietly)
+    draft, outside = there.data_dir / ".restoring", tmp_path / "outside"
+    left = ValkeyServer(draft / "event-buffer", "the event buffer", ())
+    starting = """
+        import sys
+        from pathlib import Path
+        from actionsight.local import ValkeyServer
+        ValkeyServer(Path(sys.argv[1]), "the event buffer", ()).start()
+    """
+    subprocess.run([sys.executable, "-c", dedent(starting), left.folder], check=True)
+    assert left.is_running()
+    outside.mkdir()
+    (draft / "postgres").mkdir()
+    (draft / "postgres" / "home").symlink_to(outside)
+
+    def fill(*_: object) -> None:
+        assert not draft.exists()
+        draft.mkdir()
+        raise BackupError("once more")
+
+    monkeypatch.setattr(restoring, "_fill", fill)
+    with pytest.raises(BackupError, match="once more"):
         restore(there, backup, quietly)
+    assert not left.is_running()
+    assert not outside.exists()
+    assert {path.name for path in there.data_dir.iterdir()} == {"up.lock"}
 
 
 def test_a_server_of_one_s_own_is_restored_by_its_own_tools(
