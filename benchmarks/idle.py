@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 import psutil  # pyrefly: ignore[untyped-import]
@@ -81,7 +82,8 @@ def cpu_seconds(up: psutil.Process) -> defaultdict[str, float]:
     """By kind: of those that live, and of those that they waited for."""
     used: defaultdict[str, float] = defaultdict(float)
     for process in processes_of(up):
-        used[label_of(process)] += sum(process.cpu_times()[:4])
+        with suppress(psutil.NoSuchProcess):
+            used[label_of(process)] += sum(process.cpu_times()[:4])
     return used
 
 
@@ -89,7 +91,8 @@ def _memory_bytes(up: psutil.Process) -> defaultdict[str, list[int]]:
     """By kind: of each process, shared pages divided by those who share them."""
     held: defaultdict[str, list[int]] = defaultdict(list)
     for process in processes_of(up):
-        held[label_of(process)].append(process.memory_full_info().pss)
+        with suppress(psutil.NoSuchProcess):
+            held[label_of(process)].append(process.memory_full_info().pss)
     return held
 
 

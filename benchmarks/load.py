@@ -10,6 +10,7 @@ import socket
 import statistics
 import time
 from array import array
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -117,9 +118,10 @@ def _send(
     At a rate a request's time begins when it is due, even where no connection is free by then.
     """
     latencies = array("d")
-    idle = [
+    # In turn, so that none is idle for so long that the server closes it.
+    idle = deque(
         socket.create_connection((HOST, port), source_address=(address, 0)) for address in addresses
-    ]
+    )
     connections = {connection.fileno(): connection for connection in idle}
     began: dict[int, float] = {}
     waiting = select.epoll()
@@ -129,7 +131,7 @@ def _send(
     number = 0
     while (now := time.perf_counter()) < start + seconds or began:
         while idle and now < start + seconds and (rate is None or due <= now):
-            connection = idle.pop()
+            connection = idle.popleft()
             began[connection.fileno()] = now if rate is None else due
             connection.sendall(requests[number % len(requests)])
             number += 1

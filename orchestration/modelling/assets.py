@@ -19,8 +19,10 @@ from orchestration.webhooks.drains import Drains
 # The job that builds the marts alone, after each load.
 HOT_BUILD = "build"
 
-# No further pass begins after so long: a run is to be looked at, and then forgotten, as one.
+# No further pass begins after so long: a run is to be looked at, and then forgotten, as one. What
+# comes while one run ends and the next begins waits longest, so those of webhooks are fewer.
 PASSES_SECONDS = 60
+HOT_PASSES_SECONDS = 300
 
 project = DbtProject(project_dir=ROOT, profiles_dir=ROOT, target_path=parsed_project.FOLDER)
 translator = ModelTranslator()
@@ -56,9 +58,10 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     # A part of the models leaves its loads unbuilt, whatever it does.
     is_of_all_marts = is_hot or not context.is_subset
     drains = Drains(settings, context.log)
+    passes_seconds = HOT_PASSES_SECONDS if is_hot else PASSES_SECONDS
 
     def is_another_wanted() -> bool:
-        if not is_of_all_marts or time.monotonic() - began > PASSES_SECONDS:
+        if not is_of_all_marts or time.monotonic() - began > passes_seconds:
             return False
         drains.drain()
         return is_build_owed(str(settings.database_url))
