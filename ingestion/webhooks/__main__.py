@@ -41,7 +41,7 @@ def cli(quiet: bool) -> None:
 @click.option(
     "--wait",
     is_flag=True,
-    help="Wait for another drain, and go on until the buffer is empty, however long that takes.",
+    help="Wait for another drain, and drain all that waits, however long that takes.",
 )
 def drain_command(wait: bool) -> None:
     """Move the buffered events into the database."""

@@ -1,5 +1,6 @@
 """A drain among others: its budget, its lock, and servers that fail it."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -118,3 +119,22 @@ def test_an_event_buffer_that_is_away_is_one_sentence(webhooks: Installation) ->
     with pytest.raises(DrainError, match="the event buffer does not answer") as caught:
         drain(webhooks.database_url, buffer)
     assert "secret" not in str(caught.value)
+
+
+def test_what_comes_while_it_works_keeps_it_from_no_end(webhooks: Installation) -> None:
+    class Steady(EventBuffer):
+        """A buffer into which an event comes whenever a batch leaves it."""
+
+        def acknowledge(self, entry_ids: Sequence[str]) -> None:
+            super().acknowledge(entry_ids)
+            webhooks.send("workflow_run", run_payload())
+
+    for number in range(3):
+        webhooks.send("workflow_run", run_payload(number))
+    assert webhooks.settings.redis_url is not None
+    steady = Steady(webhooks.settings.redis_url)
+    result = drain(webhooks.database_url, steady, batch_size=2)
+    steady.close()
+    assert result.event_count == 4
+    assert not result.is_at_budget
+    assert webhooks.buffer.freshness().event_count == 1
