@@ -8,11 +8,7 @@ not counted.
 """
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from contextlib import suppress
@@ -20,10 +16,7 @@ from pathlib import Path
 
 import psutil  # pyrefly: ignore[untyped-import]
 
-from actionsight.local import free_port
-from actionsight.settings import ROOT
-from github_standin.server.server import serving
-from github_standin.world.world import World
+from benchmarks.quiet_installation import quiet_installation, wait_until_up
 
 SETTLING_SECONDS = 90
 MEGABYTE = 2**20
@@ -34,32 +27,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long it is looked at (10)")
     seconds = parser.parse_args().minutes * 60
-    world = World()
-    world.add_repository("octo/app")
-    with tempfile.TemporaryDirectory(prefix="actionsight-idle-") as name, serving(world) as github:
-        Path(name).chmod(0o755)
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
-        environment = {
-            **inherited,
-            "ACTIONSIGHT_DATA_DIR": name,
-            "ACTIONSIGHT_API_PORT": str(free_port()),
-            "ACTIONSIGHT_DAGSTER_PORT": str(free_port()),
-            "ACTIONSIGHT_GITHUB_API_URL": github.url,
-            "ACTIONSIGHT_REPOSITORIES": "octo/app",
-        }
-        command = [str(Path(sys.executable).with_name("actionsight")), "up"]
-        with subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-        ) as up:
-            try:
-                for line in up.stdout or ():
-                    if line.startswith("Ctrl-C"):
-                        break
-                time.sleep(SETTLING_SECONDS)
-                measure(psutil.Process(up.pid), seconds)
-            finally:
-                up.send_signal(signal.SIGINT)
-                up.communicate()
+    command = [str(Path(sys.executable).with_name("actionsight")), "up"]
+    with quiet_installation() as installation, installation.started(command) as up:
+        wait_until_up(up)
+        time.sleep(SETTLING_SECONDS)
+        measure(psutil.Process(up.pid), seconds)
 
 
 def measure(up: psutil.Process, seconds: float) -> None:

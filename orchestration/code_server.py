@@ -11,7 +11,6 @@ import multiprocessing
 import sys
 import threading
 from collections.abc import Sequence
-from multiprocessing import forkserver
 from typing import Any
 
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
@@ -39,9 +38,8 @@ def serve(socket: str, location_name: str) -> None:
     setup_interrupt_handlers()
     logs.configure()
     logger = logging.getLogger("dagster.code_server")
-    # Before this process has any thread or connection; the first run finds it ready.
+    # Started with the first run: at a start of everything each core has enough to import.
     multiprocessing.set_forkserver_preload([DEFINITIONS])
-    forkserver.ensure_running()
     ended = threading.Event()
     executor = FuturesAwareThreadPoolExecutor()
     server: Any = DagsterGrpcServer(
