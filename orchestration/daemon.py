@@ -1,7 +1,7 @@
 """Dagster's daemon: `python -m orchestration.daemon`, which keeps its connections to PostgreSQL.
 
-`dagster-daemon run` opens a connection for each question that it asks, some forty a second: while
-nothing happens, that is most of what it costs.
+`dagster-daemon run` opens a connection for each question that it asks, some forty a second, and
+reads all definitions anew every minute: while nothing happens, that is most of what it costs.
 """
 
 import argparse
@@ -9,23 +9,29 @@ from collections.abc import Sequence
 
 from dagster import DagsterInstance
 from dagster._core.workspace.load_target import WorkspaceFileTarget
-from dagster._daemon.controller import daemon_controller_from_instance
+from dagster._daemon import controller as daemon_controller
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
+
+from orchestration.code_server_watch import watch_every_few_seconds
 
 NO_TIMEOUT = 0
 RECYCLE_SECONDS = 3600
 # One for each of its daemons, and what they do side by side.
 MAX_OVERFLOW = 20
+# Definitions change with the code server, which is watched; reading all of them takes a second.
+RELOAD_SECONDS = 3600
 
 
 def run(workspace: str) -> None:
     """Run all daemons until a signal ends them."""
     setup_interrupt_handlers()
+    watch_every_few_seconds()
+    daemon_controller.RELOAD_WORKSPACE_INTERVAL = RELOAD_SECONDS  # pyrefly: ignore[bad-assignment]
     with capture_interrupts(), DagsterInstance.get() as instance:
         instance.optimize_for_webserver(
             NO_TIMEOUT, pool_recycle=RECYCLE_SECONDS, max_overflow=MAX_OVERFLOW
         )
-        with daemon_controller_from_instance(
+        with daemon_controller.daemon_controller_from_instance(
             instance, WorkspaceFileTarget([workspace])
         ) as controller:
             controller.check_daemon_loop()

@@ -58,7 +58,8 @@ def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
 
 @sensor(
     jobs=[collect, backfill],
-    minimum_interval_seconds=3,
+    # Each tick costs the daemon and PostgreSQL a dozen statements, and a first poll can wait.
+    minimum_interval_seconds=14,
     default_status=DefaultSensorStatus.RUNNING,
     description="Asks for a poll when Actionsight has started and when a repository was added that "
     "no poll has looked at yet, then for its history.",

@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actionsight import logs
+from orchestration.code_server_watch import watch_every_few_seconds
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 GRAPHQL = "/graphql"
@@ -124,6 +125,7 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
 def serve(workspace: str, *, port: int, is_writable: bool, public_url: str | None) -> None:
     """Serve the pages on loopback until a signal ends it."""
     logs.configure()
+    watch_every_few_seconds()
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(
             STATEMENT_TIMEOUT_MILLISECONDS, pool_recycle=3600, max_overflow=20
