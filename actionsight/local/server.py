@@ -211,7 +211,13 @@ class EmbeddedServer(ABC):
             )
         pid = self._process.pid
         state = {"pid": pid, "started": _start_ticks(pid), "port": port}
-        write_atomically(self.folder / "process.json", json.dumps(state))
+        try:
+            write_atomically(self.folder / "process.json", json.dumps(state))
+        except OSError:
+            # Nobody would know it, and it would hold the folder for as long as it lives.
+            self._process.kill()
+            self._process.wait()
+            raise
 
     def _ends(self, handle: int, say: Callable[[str], None]) -> bool:
         patience = Patience(say)
@@ -279,9 +285,13 @@ def _write_draft(path: Path, text: str) -> Path:
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f"{path.name}.", delete=False
     ) as draft:
-        draft.write(text)
-        draft.flush()
-        os.fsync(draft.fileno())
+        try:
+            draft.write(text)
+            draft.flush()
+            os.fsync(draft.fileno())
+        except OSError:
+            Path(draft.name).unlink()
+            raise
     return Path(draft.name)
 
 

@@ -1,5 +1,6 @@
 """Embedded servers are shared, survive a killed command, and leave nothing when all have left."""
 
+import errno
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from actionsight.local import server as embedded
 from actionsight.local.server import SERVES, SILENT, Condition
 from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.settings import ROOT
+from tests.small_disk import small_disk
 from tests.support.services import FAST
 
 pytestmark = pytest.mark.integration
@@ -244,6 +246,28 @@ def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
         with hold(server) as again, redis.Redis.from_url(again) as client:
             assert again == url
             assert client.get("kept") == b"1"
+
+
+def test_one_that_cannot_be_noted_does_not_live_on_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = buffer_in(tmp_path)
+
+    def full(_: Path, __: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(embedded, "write_atomically", full)
+        server.launch_unless_alive()
+    with hold(server) as url, redis.Redis.from_url(url) as client:
+        assert client.ping()
+
+
+def test_half_a_file_is_not_left(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "full", megabytes=1) as disk, disk.full():
+        with pytest.raises(OSError, match="No space left"):
+            embedded.write_atomically(disk.folder / "process.json", "{}")
+        assert {path.name for path in disk.folder.iterdir()} == {"ballast"}
 
 
 def test_the_event_buffer_keeps_everything_and_the_cache_may_forget(
