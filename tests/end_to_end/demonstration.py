@@ -30,8 +30,9 @@ RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 class Demonstration:
     """An installation without a credential, in a folder and on ports of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, receiver_port: int | None = None) -> None:
         self.folder = folder
+        self._receiver = {"ACTIONSIGHT_RECEIVER_PORT": str(receiver_port)} if receiver_port else {}
         self.api_port, self.dagster_port = free_port(), free_port()
         self.output = ""
         self.pid = 0
@@ -62,6 +63,7 @@ class Demonstration:
             "ACTIONSIGHT_DATA_DIR": str(self.folder),
             "ACTIONSIGHT_API_PORT": str(self.api_port),
             "ACTIONSIGHT_DAGSTER_PORT": str(self.dagster_port),
+            **self._receiver,
         }
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":

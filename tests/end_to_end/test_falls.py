@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.demonstration import Demonstration
+from tests.end_to_end.sender import PAYLOAD
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.thorough, pytest.mark.timeout(1200)]
 
@@ -17,7 +18,6 @@ LOCATIONS = """
 { workspaceOrError { ... on Workspace { locationEntries {
     locationOrLoadError { __typename } } } } }
 """
-PAYLOAD = {"action": "requested", "workflow_run": {}, "repository": {"id": 1}}
 
 
 def children_of(pid: int) -> dict[int, str]:
