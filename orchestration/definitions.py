@@ -1,5 +1,7 @@
 """The one code location: what each folder defines, merged."""
 
+import gc
+
 from dagster import (
     AssetSelection,
     Definitions,
@@ -85,3 +87,7 @@ defs = Definitions(
     # Nothing is handed from step to step; the default would make a folder for each run.
     resources={"io_manager": mem_io_manager},
 )
+
+# What is imported stays: no look for garbage has to go through it, and runs, which are forked from
+# a process that has it, go on sharing its memory.
+gc.freeze()

@@ -4,6 +4,7 @@ The one place that knows how dagster-dbt turns dbt's log events into Dagster's (
 version is pinned, and a test runs a whole build through here).
 """
 
+import gc
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -69,6 +70,9 @@ def build_while(
     results: list[Any] = []
     try:
         while is_wanted():
+            # The project as the pass before parsed it, in cycles; by itself Python looks too rarely
+            # (`orchestration/__init__.py`), and a run of many passes would grow with each.
+            gc.collect()
             results.clear()
             results.extend(_results(context, project, translator, is_hot=is_hot, is_again=True))
     finally:
