@@ -62,6 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         secret = os.environ[SIGNING_VARIABLE]
         hook = Hook(options.webhook_url, secret, target_type="integration", target_id=APP_ID)
         sender = Sender(world, hook, api=server.url)
+        server.attach(sender)
         sender.start()
     sys.stdout.write(f"listening on {server.url}\n")
     sys.stdout.flush()

@@ -18,7 +18,8 @@ from github_standin.responses import (
     no_content,
     page_response,
 )
-from github_standin.rest.current import current_viewer, current_world
+from github_standin.rest import deliveries
+from github_standin.rest.current import current_hooks, current_viewer, current_world
 from github_standin.rest.repositories import listed_body
 from github_standin.rest.routing import Routes
 from github_standin.world.model import Repository
@@ -45,6 +46,20 @@ def get_app_hook_config() -> Response:
         raise NotFoundError
     config = {"url": url, "content_type": "json", "insecure_ssl": "0", "secret": HIDDEN}
     return json_response(config)
+
+
+@routes.get("/app/hook/deliveries")
+def list_app_deliveries() -> Response:
+    """What its own webhook delivered, or should have."""
+    _registered()
+    return deliveries.listed(current_hooks().sender_of_app())
+
+
+@routes.post("/app/hook/deliveries/<int:attempt_id>/attempts")
+def redeliver_of_app(attempt_id: int) -> Response:
+    """Nothing: it is delivered again."""
+    _registered()
+    return deliveries.redelivered(current_hooks().sender_of_app(), attempt_id)
 
 
 @routes.get("/apps/<slug>")

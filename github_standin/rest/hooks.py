@@ -1,4 +1,4 @@
-"""Webhooks of a repository, for who administers it."""
+"""Webhooks of a repository, for who administers it, and what those of an organization delivered."""
 
 from flask import Response, request
 
@@ -14,6 +14,7 @@ from github_standin.responses import (
     no_content,
     page_response,
 )
+from github_standin.rest import deliveries
 from github_standin.rest.current import current_hooks, current_viewer
 from github_standin.rest.routing import Routes
 from github_standin.world.hooks import HookSettings
@@ -81,6 +82,34 @@ def ping_hook(repository: Repository, hook_id: int) -> Response:
     return no_content()
 
 
+@routes.below_repository("/hooks/<int:hook_id>/deliveries")
+def list_hook_deliveries(repository: Repository, hook_id: int) -> Response:
+    """What was delivered, or should have been."""
+    return deliveries.listed(current_hooks().sender_of(_hook(repository, hook_id)))
+
+
+@routes.below_repository("/hooks/<int:hook_id>/deliveries/<int:attempt_id>/attempts", "POST")
+def redeliver(repository: Repository, hook_id: int, attempt_id: int) -> Response:
+    """Nothing: it is delivered again."""
+    hook = _hook(repository, hook_id)
+    return deliveries.redelivered(current_hooks().sender_of(hook), attempt_id)
+
+
+@routes.get("/orgs/<login>/hooks/<int:hook_id>/deliveries")
+def list_organization_deliveries(login: str, hook_id: int) -> Response:
+    """What was delivered, or should have been."""
+    _check_rights_in_organization()
+    return deliveries.listed(current_hooks().sender_of_organization(login, hook_id))
+
+
+@routes.post("/orgs/<login>/hooks/<int:hook_id>/deliveries/<int:attempt_id>/attempts")
+def redeliver_of_organization(login: str, hook_id: int, attempt_id: int) -> Response:
+    """Nothing: it is delivered again."""
+    _check_rights_in_organization()
+    sender = current_hooks().sender_of_organization(login, hook_id)
+    return deliveries.redelivered(sender, attempt_id)
+
+
 def _hook(repository: Repository, hook_id: int) -> HookSettings:
     _check_rights(repository)
     for hook in current_hooks().of(repository):
@@ -91,6 +120,17 @@ def _hook(repository: Repository, hook_id: int) -> HookSettings:
 
 def _body(repository: Repository, hook: HookSettings) -> Body:
     return hook_body(hook, repository, api_url(), current_hooks().last_response(hook))
+
+
+def _check_rights_in_organization() -> None:
+    viewer = current_viewer()
+    if viewer.token is None:
+        if viewer.user is None and viewer.administers_hooks:
+            return
+        raise ForbiddenError("Resource not accessible by personal access token")
+    access = "read" if request.method == "GET" else "write"
+    if not viewer.token.grants("organization_hooks", access):
+        raise ForbiddenError("Resource not accessible by integration")
 
 
 def _check_rights(repository: Repository) -> None:

@@ -36,6 +36,7 @@ from github_standin.server.latency import Latency
 from github_standin.server.primary_limit import Quota, Quotas
 from github_standin.server.secondary_limits import SecondaryLimits, Traffic
 from github_standin.webhooks.registry import HookRegistry
+from github_standin.webhooks.sender import Sender
 from github_standin.world.world import World
 
 if TYPE_CHECKING:
@@ -150,6 +151,10 @@ class Server:
             self._http.shutdown()
             self._thread.join()
             self._http = self._thread = None
+
+    def attach(self, sender: Sender) -> None:
+        """Tell of the deliveries of an App's or an organization's hook, which others run."""
+        self._hooks.attach(sender)
 
     @property
     def secondary_limits(self) -> SecondaryLimits | None:

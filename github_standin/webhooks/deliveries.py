@@ -48,9 +48,10 @@ class Delivery:
     """One event on its way: what a hook sends, not yet signed.
 
     `delivery_id` follows from what happened, so the same event always has the same one, also when
-    it is delivered again. `moment` is when it happened; `body` is JSON. `repository_id`, `run_id`,
-    `run_attempt` and `job_id` say what it is about, where it is about such a thing: what concerns
-    the App itself is about no repository.
+    it is delivered again (`is_redelivery`). `moment` is when it happened; `body` is JSON.
+    `repository_id`, `run_id`, `run_attempt` and `job_id` say what it is about, where it is about
+    such a thing: what concerns the App itself is about no repository. `installation_id`: the one
+    that the body names.
     """
 
     delivery_id: str
@@ -62,6 +63,8 @@ class Delivery:
     run_id: int | None = None
     run_attempt: int | None = None
     job_id: int | None = None
+    installation_id: int | None = None
+    is_redelivery: bool = False
 
 
 def deliveries_between(
@@ -94,7 +97,10 @@ def deliveries_between(
                 number = installation_id if installation is None else installation.id
                 if number is not None:
                     body["installation"] = installation_body(number)
-            deliveries.append(replace(delivery, body=orjson.dumps(body)))
+            named = body.get("installation") or {}
+            deliveries.append(
+                replace(delivery, body=orjson.dumps(body), installation_id=named.get("id"))
+            )
         return deliveries
 
 

@@ -1,4 +1,5 @@
-"""The hooks that clients made in repositories: while the server runs, each really sends."""
+"""The hooks that clients made in repositories: while the server runs, each really sends. And those
+of the App and of organizations, which whoever runs the server made."""
 
 import itertools
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class HookRegistry:
         self._is_running = False
         self._hooks: dict[int, HookSettings] = {}
         self._senders: dict[int, Sender] = {}
+        self._attached: list[Sender] = []
         self._ids = itertools.count(500_000_002)
         self._pings = itertools.count(1)
 
@@ -86,6 +88,29 @@ class HookRegistry:
         if sender is not None:
             number = next(self._pings)
             sender.send(ping(self._world, repository, hook, api=self._api, number=number))
+
+    def attach(self, sender: Sender) -> None:
+        """Tell of the deliveries of an App's or an organization's hook, which others run."""
+        self._attached.append(sender)
+
+    def sender_of(self, hook: HookSettings) -> Sender | None:
+        """What delivers to a hook of a repository; None: it is not active."""
+        return self._senders.get(hook.id)
+
+    def sender_of_app(self) -> Sender | None:
+        """What delivers to the App's own hook; None: it has none."""
+        of_app = (each for each in self._attached if each.hook.target_type == "integration")
+        return next(of_app, None)
+
+    def sender_of_organization(self, login: str, hook_id: int) -> Sender | None:
+        """What delivers to a hook of an organization; None: there is no such."""
+        owners = (repository.owner for repository in self._world.repositories.values())
+        ids = {owner.id for owner in owners if owner.login.lower() == login.lower()}
+        for sender in self._attached:
+            hook = sender.hook
+            if (hook.target_type, hook.hook_id) == ("organization", hook_id):
+                return sender if hook.target_id in ids else None
+        return None
 
     def last_response(self, hook: HookSettings) -> Body:
         """How the hook's newest delivery was answered."""

@@ -1,14 +1,15 @@
 """Sends to one hook whatever happens in a world from now on, as GitHub does: each event once,
-several at a time and so in no certain order, never again after a failure."""
+several at a time and so in no certain order, after a failure again only where a client asks."""
 
+import itertools
 import queue
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from github_standin.webhooks.deliveries import API, Delivery, Hook, deliveries_between
@@ -21,19 +22,22 @@ WORKERS = 8
 BACKLOG = 1_000
 """While so many deliveries wait (the receiver hangs), the next look is put off."""
 
-REMEMBERED = 100
+HISTORY = timedelta(days=3)
+"""For so long GitHub tells of a delivery, and delivers it again."""
+
+REMEMBERED = 5_000
 
 _SHOWN = 10
+
+_IDS = itertools.count(12_000_000_001)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A delivery that was tried; `status` None: no answer came in time."""
+    """An attempt to deliver; `status` None: no answer came in time."""
 
-    delivery_id: str
-    event: str
-    action: str | None
-    repository_id: int | None
+    id: int
+    delivery: Delivery
     at: datetime
     status: int | None
     duration_seconds: float
@@ -47,8 +51,8 @@ class Sent:
 class Sender:
     """Looks every *look_seconds* for what has happened since the last look, and sends it.
 
-    What had happened before `start` is never sent. `recent` holds the newest deliveries that were
-    tried, the newest last; `status()` counts all of them. With *repository_id* the hook is that
+    What had happened before `start` is never sent. `recent` holds the newest attempts, the newest
+    last; `status()` counts all of them. With *repository_id* the hook is that
     repository's. `hook` (where to) and `wants` (which events) may be set at any time.
     """
 
@@ -106,6 +110,16 @@ class Sender:
         """Send *delivery* too, such as a ping, as soon as its turn comes."""
         self._waiting.put(delivery)
 
+    def attempts(self) -> list[Sent]:
+        """What GitHub tells of: the attempts of three days, the newest first."""
+        since = self._world.now() - HISTORY
+        with self._lock:
+            return [sent for sent in reversed(self.recent) if sent.at >= since]
+
+    def redeliver(self, sent: Sent) -> None:
+        """Deliver the same again, under the same GUID."""
+        self.send(replace(sent.delivery, is_redelivery=True))
+
     def status(self) -> dict[str, Any]:
         """How many deliveries were answered 2xx, how many failed, how many wait; the last
         failures."""
@@ -147,26 +161,18 @@ class Sender:
                 return
             began = time.monotonic()
             status = self.hook.send(delivery)
-            sent = Sent(
-                delivery.delivery_id,
-                delivery.event,
-                delivery.action,
-                delivery.repository_id,
-                self._world.now(),
-                status,
-                time.monotonic() - began,
-            )
-            self._note(sent)
+            seconds, at = time.monotonic() - began, self._world.now()
+            with self._lock:
+                self._note(Sent(next(_IDS), delivery, at, status, seconds))
 
     def _note(self, sent: Sent) -> None:
-        with self._lock:
-            self.recent.append(sent)
-            self._delivered += sent.is_ok
-            self._failed += not sent.is_ok
-            if sent.is_ok == self._is_failing:
-                self._is_failing = not sent.is_ok
-                sys.stderr.write(self._sentence(sent))
-                sys.stderr.flush()
+        self.recent.append(sent)
+        self._delivered += sent.is_ok
+        self._failed += not sent.is_ok
+        if sent.is_ok == self._is_failing:
+            self._is_failing = not sent.is_ok
+            sys.stderr.write(self._sentence(sent))
+            sys.stderr.flush()
 
     def _sentence(self, sent: Sent) -> str:
         if sent.is_ok:
@@ -181,10 +187,10 @@ class Sender:
 def _shown(sent: Iterable[Sent]) -> list[dict[str, Any]]:
     return [
         {
-            "delivery_id": of.delivery_id,
-            "event": of.event,
-            "action": of.action,
-            "repository_id": of.repository_id,
+            "delivery_id": of.delivery.delivery_id,
+            "event": of.delivery.event,
+            "action": of.delivery.action,
+            "repository_id": of.delivery.repository_id,
             "at": of.at.isoformat(),
             "status": of.status,
             "duration_seconds": round(of.duration_seconds, 3),

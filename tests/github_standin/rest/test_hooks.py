@@ -22,6 +22,7 @@ pytestmark = pytest.mark.unit
 
 HOOKS = "/repos/{owner}/{repo}/hooks"
 ONE = f"{HOOKS}/{{hook_id}}"
+DELIVERIES = f"{ONE}/deliveries"
 URL = "http://127.0.0.1:8000/webhooks/github"
 SECRET = "a secret of the hook"
 
@@ -300,3 +301,72 @@ def test_a_refusal_is_shown_as_the_last_response(scene: Scene) -> None:
     hook = scene.ask("POST", body=asked(scene.receiver.url))
     last = scene.until_answered(hook["id"])
     assert last == {"code": 401, "status": "invalid_response", "message": "Unauthorized"}
+
+
+def until_listed(scene: Scene, number: int, count: int) -> Any:
+    """The hook's deliveries, as soon as they are so many."""
+    waiting = threading.Event()
+    for _ in range(1_000):
+        listed = scene.ask("GET", f"/{number}/deliveries")
+        if len(listed) == count:
+            return listed
+        waiting.wait(0.01)
+    raise AssertionError(listed)
+
+
+def test_deliveries_are_listed_newest_first_and_one_that_is_made_again_keeps_its_guid(
+    scene: Scene,
+) -> None:
+    scene.receiver.status = 503
+    hook = scene.ask("POST", body=asked(scene.receiver.url, events=["workflow_run"]))
+    until_listed(scene, hook["id"], 1)
+    scene.clock.now = MONDAY + timedelta(hours=1)
+    failed = until_listed(scene, hook["id"], 4)
+    validator(DELIVERIES).validate(failed)
+    assert [of["id"] for of in failed] == sorted((of["id"] for of in failed), reverse=True)
+    assert {of["event"] for of in failed[:3]} == {"workflow_run"}
+    assert {(of["status_code"], of["status"], of["redelivery"]) for of in failed} == {
+        (503, "Invalid HTTP Response: 503", False)
+    }
+
+    scene.receiver.status = None
+    attempt = failed[1]
+    scene.ask("POST", f"/{hook['id']}/deliveries/{attempt['id']}/attempts")
+    [again, *rest] = until_listed(scene, hook["id"], 5)
+    assert rest == failed
+    assert (again["status_code"], again["status"]) == (0, "failed to connect")
+    assert (again["guid"], again["redelivery"]) == (attempt["guid"], True)
+    last = scene.receiver.requests[-1]
+    assert last.headers["x-github-delivery"] == attempt["guid"]
+    signed = signatures(SECRET, last.body)["X-Hub-Signature-256"]
+    assert last.headers["x-hub-signature-256"] == signed
+
+
+def test_pages_of_deliveries_follow_cursors_and_three_days_are_kept(scene: Scene) -> None:
+    hook = scene.ask("POST", body=asked(scene.receiver.url))
+    scene.clock.now = MONDAY + timedelta(hours=1)
+    listed = until_listed(scene, hook["id"], 7)
+    url: str | None = f"{scene.url}/{hook['id']}/deliveries?per_page=3"
+    pages: list[Any] = []
+    while url is not None:
+        answer = requests.get(url, timeout=5)
+        pages.append(answer.json())
+        url = answer.links.get("next", {}).get("url")
+    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [of for page in pages for of in page] == listed
+    wrong = requests.get(f"{scene.url}/{hook['id']}/deliveries?cursor=7", timeout=5)
+    assert wrong.status_code == 422
+    scene.clock.now += timedelta(days=3, minutes=1)
+    assert scene.ask("GET", f"/{hook['id']}/deliveries") == []
+    gone = f"{scene.url}/{hook['id']}/deliveries/{listed[0]['id']}/attempts"
+    assert requests.post(gone, timeout=5).status_code == 404
+
+
+def test_deliveries_are_for_who_administers_hooks(github: WorldWithPeople, ada: str) -> None:
+    hook = made(github, ada)
+    path = f"/repos/octo/app/hooks/{hook['id']}/deliveries"
+    assert github.ask("collector's", path).status_code == 403
+    github.installation.permissions["repository_hooks"] = "read"
+    assert github.ask(ada, f"{path}/1/attempts", "POST").status_code == 403
+    assert github.ask(ada, "/orgs/octo/hooks/1/deliveries").status_code == 403
+    assert github.ask("collector's", "/orgs/octo/hooks/1/deliveries").status_code == 403
