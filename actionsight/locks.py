@@ -27,6 +27,8 @@ ROLES_LOCK = 0x4153_0007
 RUNNERS_LOCK = 0x4153_0008
 # Held by who looks for changes of level, for each workflow.
 LEVELS_LOCK = 0x4153_0009
+# Held by who asks GitHub to deliver webhooks again.
+RECOVERY_LOCK = 0x4153_000A
 # Held by who migrates the database, or makes Dagster's.
 MIGRATION_LOCK = 0x6163_7469_6F6E_7301
 # Held by dbt while models change, shared by models that only write rows: the two names whose hashes

@@ -1,4 +1,8 @@
-"""GitHub's webhook events that mean something here, by the names in their header."""
+"""GitHub's webhook events that mean something here, by the names in their header, and where they
+are delivered."""
+
+# Below the public address.
+RECEIVER_PATH = "/webhooks/github"
 
 OBSERVED_EVENTS = ("workflow_run", "workflow_job")
 # What a webhook of ours in a repository asks for, and what an App is to subscribe to.

@@ -41,6 +41,11 @@ from orchestration.sensors import (
     purge_requests,
 )
 from orchestration.webhooks.assets import drained_tables, github_webhooks
+from orchestration.webhooks.recovery import (
+    recover_failed_deliveries,
+    recover_webhooks,
+    webhook_redeliveries,
+)
 
 sync = define_asset_job(
     SYNC,
@@ -60,6 +65,7 @@ defs = Definitions(
         github_webhooks,
         polled_tables,
         drained_tables,
+        webhook_redeliveries,
         repository_history,
         *runner_lists,
         *condensed_tables,
@@ -70,13 +76,14 @@ defs = Definitions(
     asset_checks=[webhooks_tell_enough, constraints_hold, no_row_drifted],
     jobs=[
         *(collect, sweep, backfill, build, full_build, sync),
-        *(reconcile, check_drift, find_levels, retention, purge),
+        *(recover_webhooks, reconcile, check_drift, find_levels, retention, purge),
     ],
     schedules=[
         polling_schedule(load().poll_minutes),
         sweep_github,
         read_history,
         full_build_schedule,
+        recover_failed_deliveries,
         reconciling_schedule,
         drift_schedule,
         levels_schedule,

@@ -88,14 +88,18 @@ class AppCredential(Credential):
 
 
 class App:
-    """A GitHub App; thread-safe."""
+    """A GitHub App; thread-safe.
+
+    Attributes:
+        client: asks in its own name.
+    """
 
     def __init__(
         self, transport: Transport, app_id: str, private_key: str, retry_policy: RetryPolicy
     ) -> None:
         credential = AppCredential(app_id, private_key)
         # GitHub counts what it asks as itself by none of the limits that others share.
-        self._client = GitHubClient(
+        self.client = GitHubClient(
             transport, lambda: credential, Priority.INTERACTIVE, retry_policy
         )
 
@@ -105,7 +109,7 @@ class App:
         Raises:
             GitHubError: it cannot be had.
         """
-        return _with(get_object(self._client, "/app"), "slug")
+        return _with(get_object(self.client, "/app"), "slug")
 
     def installations(self) -> list[Payload]:
         """The installations on users and organizations: their ids, accounts, permissions, what
@@ -114,7 +118,7 @@ class App:
         Raises:
             GitHubError: they cannot be listed.
         """
-        return list(filter(_is_on_owner, iter_items(self._client, "/app/installations")))
+        return list(filter(_is_on_owner, iter_items(self.client, "/app/installations")))
 
     def installation_of(self, full_name: str) -> Payload:
         """The installation that a repository belongs to.
@@ -122,7 +126,7 @@ class App:
         Raises:
             GitHubError: it cannot be had; MissingError: there is none.
         """
-        return get_object(self._client, f"/repos/{full_name}/installation")
+        return get_object(self.client, f"/repos/{full_name}/installation")
 
     def webhook(self) -> Payload:
         """Where the App itself delivers.
@@ -130,7 +134,7 @@ class App:
         Raises:
             GitHubError: it cannot be had; MissingError: nowhere.
         """
-        return get_object(self._client, "/app/hook/config")
+        return get_object(self.client, "/app/hook/config")
 
     def new_token(self, installation_id: int) -> NewToken:
         """Make a token for an installation.
@@ -140,11 +144,11 @@ class App:
                 ForbiddenError: the installation is suspended.
         """
         path = f"/app/installations/{installation_id}/access_tokens"
-        made = _with(self._client.post(path, {}, is_repeatable=True).body, "token", "expires_at")
+        made = _with(self.client.post(path, {}, is_repeatable=True).body, "token", "expires_at")
         try:
             ends_at = datetime.fromisoformat(made["expires_at"])
             # One of the two clocks may be wrong; a wrong guess costs a 401, and a new token then.
-            clocks = filter(None, [self._client.server_time, datetime.now(UTC)])
+            clocks = filter(None, [self.client.server_time, datetime.now(UTC)])
             lives_seconds = max((ends_at - now).total_seconds() for now in clocks)
         except (TypeError, ValueError):
             raise UnexpectedResponseError(f"GitHub's answer for {path} names no time") from None

@@ -27,6 +27,8 @@ RULES: tuple[Rule[Connection[Any]], ...] = (
     webhooks.RUNS,
     webhooks.JOBS,
     webhooks.DELIVERIES,
+    webhooks.REDELIVERIES,
+    webhooks.LISTINGS,
     STEPS,
     polls.POLLS,
     polls.BATCHES,

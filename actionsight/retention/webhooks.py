@@ -111,6 +111,22 @@ JOBS = _condensed(
     """,
 )
 
+REDELIVERIES = deleted(
+    "deliveries that were asked for again",
+    "retention_delivery_days",
+    table="raw.webhook_redeliveries",
+    key="delivery_id",
+    where="failed_at < %(before)s",
+)
+
+LISTINGS = deleted(
+    "webhooks that deliver no more",
+    "retention_delivery_days",
+    table="raw.webhook_listings",
+    key="hook_id",
+    where="listed_until < %(before)s",
+)
+
 DELIVERIES = deleted(
     "deliveries in the ledger",
     "retention_delivery_days",

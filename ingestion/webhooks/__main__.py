@@ -1,4 +1,4 @@
-"""Drain the webhooks without Dagster, and look after those that could not be read."""
+"""Drain the webhooks without Dagster; look after those that did not come, or cannot be read."""
 
 import json
 import logging
@@ -23,6 +23,7 @@ from ingestion.webhooks.dead_letters import (
 )
 from ingestion.webhooks.drain import DrainError, drain
 from ingestion.webhooks.parse import UnreadableEventError, parse_body, raw_body
+from ingestion.webhooks.recovery import recover
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,14 @@ def drain_command(wait: bool) -> None:
         logger.info("another drain is under way")
     if result.is_at_budget:
         logger.info("events are left for the next drain")
+
+
+@cli.command("recover")
+def recover_command() -> None:
+    """Let GitHub deliver again what it could not deliver."""
+    settings = load()
+    _database_url(settings)
+    recover(settings)
 
 
 @cli.group("dead-letters")

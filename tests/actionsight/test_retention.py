@@ -96,6 +96,26 @@ def test_deliveries_go_once_what_they_told_is_polled_and_built(
     }
 
 
+def test_what_was_asked_for_again_goes_with_the_ledger_s_deliveries(
+    database: psycopg.Connection[Any],
+) -> None:
+    for number, days in enumerate((80, 100)):
+        at = NOW - timedelta(days=days)
+        database.execute(
+            """
+            insert into raw.webhook_redeliveries (
+                delivery_id, hook_id, attempt_id, event, failed_at, status_code
+            ) values (%s, 7, 1, 'workflow_job', %s, 503)
+            """,
+            [f"delivery {number}", at],
+        )
+        database.execute("insert into raw.webhook_listings values (%s, %s)", [number, at])
+    assert let_go(database) == {
+        "deliveries that were asked for again": 1,
+        "webhooks that deliver no more": 1,
+    }
+
+
 def test_of_polls_whole_days_go_and_their_numbers_stay(database: psycopg.Connection[Any]) -> None:
     database.execute("insert into app.repositories (repository_id, full_name) values (5, 'o/a')")
     for days, hours, error in ((33, 1, "502"), (33, 2, None), (32, 1, None), (31, 0, None)):

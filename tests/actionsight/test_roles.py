@@ -64,6 +64,7 @@ def test_the_api_writes_its_own_tables_and_reads_the_marts(
             "insert into marts.later values (8)",
             "delete from marts.later",
             "select * from raw.polls",
+            "select * from raw.webhook_redeliveries",
             "delete from raw.webhook_dead_letters",
             "update app.alembic_version set version_num = '0'",
             "create table app.own ()",

@@ -30,6 +30,7 @@ ASSETS = {
     "raw/webhook_jobs",
     "raw/webhook_batches",
     "raw/webhook_dead_letters",
+    "raw/webhook_redeliveries",
     "raw/repository_history",
     "raw/condensed_runs",
     "raw/condensed_jobs",
