@@ -220,7 +220,10 @@ def webhook_findings(settings: Settings, *, demonstration: bool) -> Iterator[Fin
                 "`openssl rand -hex 32` makes a better one",
                 is_warning=True,
             )
-        rotating = " (two secrets: drop the old one after 3 days)"
+        rotating = (
+            " by one of two secrets: `actionsight hooks rotate` gives the first to all webhooks of "
+            "ours, and says when the second can go"
+        )
         yield Finding(
             "Webhooks",
             "accepted when signed" + (rotating if len(settings.github_webhook_secret) > 1 else ""),

@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+import hmac
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
-_PURPOSE = b"actionsight tokens"
+_TOKENS = b"actionsight tokens"
+_FINGERPRINTS = b"actionsight fingerprints"
 
 
 def hash_of(secret: str) -> bytes:
@@ -17,6 +19,14 @@ def hash_of(secret: str) -> bytes:
     It has 256 random bits, so that nobody finds it by trying and a plain hash tells nothing.
     """
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+def fingerprint_of(secret: str, key: str) -> bytes:
+    """By what a secret is known again that a person may have chosen.
+
+    Without the installation's secret key nobody finds it by trying, be it short.
+    """
+    return hmac.digest(_derived(key, _FINGERPRINTS), secret.encode(), "sha256")
 
 
 class DecryptionError(ValueError):
@@ -51,5 +61,8 @@ class Cipher:
 
 
 def _fernet(key: str) -> Fernet:
-    derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=_PURPOSE).derive(key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
+    return Fernet(base64.urlsafe_b64encode(_derived(key, _TOKENS)))
+
+
+def _derived(key: str, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose).derive(key.encode())

@@ -1,27 +1,18 @@
 """GitHub as the collector reaches it: as the App's installation on the owner, else by the token."""
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 from flask import Flask, current_app
 
 from actionsight.github.credential_router import CredentialRouter
-from actionsight.github.errors import (
-    BadCredentialError,
-    ForbiddenError,
-    GitHubError,
-    MissingError,
-    RefusedError,
-)
+from actionsight.github.errors import RefusedError
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import INTERACTIVE
 from actionsight.settings import Settings
 from api.github import GitHub
 
 _EXTENSION = "collector"
-# Another credential may be allowed what this one is not.
-_NOT_FOR_THIS_ONE = (ForbiddenError, MissingError, BadCredentialError)
 
 T = TypeVar("T")
 
@@ -40,15 +31,8 @@ class Collector:
         Raises:
             RefusedError: every credential is refused.
         """
-        refusal: GitHubError | None = None
-        for credential in self._router.candidates(full_name):
-            client = self._router.client_for(credential, Priority.INTERACTIVE)
-            try:
-                return question(GitHub(client))
-            except _NOT_FOR_THIS_ONE as error:
-                refusal = refusal or error
-        raise refusal or MissingError(
-            "The GitHub App is installed on no account", HTTPStatus.NOT_FOUND
+        return self._router.ask(
+            full_name, Priority.INTERACTIVE, lambda client: question(GitHub(client))
         )
 
     def owners(self) -> frozenset[str]:

@@ -21,6 +21,7 @@ from actionsight.cli.audit import audit_command
 from actionsight.cli.backups import backup_command, restore_command, upgrade_postgresql_command
 from actionsight.cli.context import database, servers
 from actionsight.cli.dead_letters import dead_letters
+from actionsight.cli.hooks import hooks
 from actionsight.cli.people import people
 from actionsight.cli.prices import prices
 from actionsight.cli.repositories import repositories
@@ -219,6 +220,7 @@ for command in (
     repositories,
     prices,
     dead_letters,
+    hooks,
     tokens,
     people,
     audit_command,

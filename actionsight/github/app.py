@@ -136,6 +136,14 @@ class App:
         """
         return get_object(self.client, "/app/hook/config")
 
+    def set_webhook_secret(self, secret: str) -> None:
+        """Let GitHub sign what the App itself delivers with another secret.
+
+        Raises:
+            GitHubError: it does not; MissingError: the App has no webhook.
+        """
+        self.client.patch("/app/hook/config", {"secret": secret})
+
     def new_token(self, installation_id: int) -> NewToken:
         """Make a token for an installation.
 

@@ -157,9 +157,16 @@ class GitHubClient:
         Raises:
             GitHubError: as `get`.
         """
-        headers = {"Content-Type": "application/json"}
-        request = _Request("POST", self._transport.url(path), headers, orjson.dumps(body))
+        request = self._writing("POST", path, body)
         return self._request(request, tries=self.tries if is_repeatable else 1)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Response:
+        """PATCH JSON that names what is to be, so that it may be sent again after a fault.
+
+        Raises:
+            GitHubError: as `get`.
+        """
+        return self._request(self._writing("PATCH", path, body), tries=self.tries)
 
     def delete(self, path: str) -> Response:
         """DELETE.
@@ -168,6 +175,10 @@ class GitHubClient:
             GitHubError: as `get`.
         """
         return self._request(_Request("DELETE", self._transport.url(path), {}), tries=1)
+
+    def _writing(self, method: str, path: str, body: Mapping[str, Any]) -> "_Request":
+        headers = {"Content-Type": "application/json"}
+        return _Request(method, self._transport.url(path), headers, orjson.dumps(body))
 
     def _request(
         self, request: "_Request", *, tries: int, slow_tries: int | None = None

@@ -2,12 +2,18 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
 
 from actionsight.github.client import GitHubClient
 from actionsight.github.credentials import Credential
-from actionsight.github.errors import ForbiddenError, MissingError
+from actionsight.github.errors import (
+    BadCredentialError,
+    ForbiddenError,
+    GitHubError,
+    MissingError,
+)
 from actionsight.github.installation import Installation
 from actionsight.github.pagination import Payload, get_object, iter_items
 from actionsight.github.rate_limit.limiter import RateLimiter, connect
@@ -22,6 +28,10 @@ if TYPE_CHECKING:
 
 # How long it counts where the App is installed, and on what.
 CACHE_SECONDS = 300
+# Another credential may be allowed what this one is not.
+_NOT_FOR_THIS_ONE = (ForbiddenError, MissingError, BadCredentialError)
+
+T = TypeVar("T")
 
 
 class CredentialRouter:
@@ -154,6 +164,22 @@ class CredentialRouter:
             # It may be public: any installation reads it.
             found.append(min(installations.values(), key=lambda each: each.name))
         return found
+
+    def ask(self, full_name: str, priority: Priority, question: Callable[[GitHubClient], T]) -> T:
+        """Ask about a repository by one credential after the other, until one is allowed it.
+
+        Raises:
+            GitHubError: what the first of them was answered; RefusedError: there is none.
+        """
+        refusal: GitHubError | None = None
+        for credential in self.candidates(full_name):
+            try:
+                return question(self.client_for(credential, priority))
+            except _NOT_FOR_THIS_ONE as error:
+                refusal = refusal or error
+        raise refusal or MissingError(
+            "The GitHub App is installed on no account", HTTPStatus.NOT_FOUND
+        )
 
     def _credential(self, full_name: str) -> Credential:
         match self.candidates(full_name):

@@ -1,19 +1,16 @@
 """Our webhooks in repositories: found by their address, made and removed as the collector may."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from actionsight.github.errors import BadCredentialError, GitHubError, RefusedError
-from actionsight.github.pagination import iter_items
+from actionsight.github.hooks import find_hook, list_hooks, make_hook, our_url, remove_hook
 from actionsight.loopback import is_loopback
 from actionsight.settings import Settings
 from actionsight.webhook_events import REPOSITORY_EVENTS
 from api.collector import Collector
 from api.github import GitHub
-
-PATH = "/webhooks/github"
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +31,7 @@ def ensure_hook(settings: Settings, collector: Collector, full_name: str) -> Hoo
     """Make our webhook in a repository, if there is none and all that it takes is there."""
     if reason := _obstacle(settings):
         return Hook("not_created", reason)
-    url = settings.public_root + PATH
+    url = our_url(settings)
     try:
         if collector.delivers(full_name, url, frozenset(REPOSITORY_EVENTS)):
             return BY_THE_APP
@@ -66,9 +63,9 @@ def remove_hooks(
     """
 
     def remove(github: GitHub) -> None:
-        for number, url in _hooks(github, full_name):
-            if number == hook_id or url == settings.public_root + PATH:
-                github.client.delete(f"/repos/{full_name}/hooks/{number}")
+        for number, url in list_hooks(github.client, full_name):
+            if number == hook_id or url == our_url(settings):
+                remove_hook(github.client, full_name, number)
 
     try:
         collector.ask(full_name, remove)
@@ -80,42 +77,17 @@ def remove_hooks(
 
 
 def _found_or_made(github: GitHub, settings: Settings, full_name: str) -> Hook:
-    url = settings.public_root + PATH
-
-    def found() -> Hook | None:
-        numbers = [number for number, other in _hooks(github, full_name) if other == url]
-        return Hook("exists", hook_id=numbers[0]) if numbers else None
-
-    if hook := found():
-        return hook
-    body = {
-        "name": "web",
-        "active": True,
-        "events": list(REPOSITORY_EVENTS),
-        "config": {
-            "url": url,
-            "content_type": "json",
-            "insecure_ssl": "0",
-            # The first of two is the new one, while they are rotated.
-            "secret": settings.github_webhook_secret[0],
-        },
-    }
+    client, url = github.client, our_url(settings)
+    if number := find_hook(client, full_name, url):
+        return Hook("exists", hook_id=number)
     try:
-        made = github.client.post(f"/repos/{full_name}/hooks", body).body
+        # The first of two secrets is the new one, while they are rotated.
+        made = make_hook(client, full_name, url, settings.github_webhook_secret[0])
     except RefusedError:
-        if hook := found():  # another request made it meanwhile
-            return hook
+        if number := find_hook(client, full_name, url):  # another request made it meanwhile
+            return Hook("exists", hook_id=number)
         raise
-    return Hook("created", hook_id=int(made["id"]))
-
-
-def _hooks(github: GitHub, full_name: str) -> list[tuple[int, Any]]:
-    """The ids of a repository's webhooks, and where they send."""
-    return [
-        (each["id"], each["config"].get("url"))
-        for each in iter_items(github.client, f"/repos/{full_name}/hooks")
-        if isinstance(each.get("id"), int) and isinstance(each.get("config"), Mapping)
-    ]
+    return Hook("created", hook_id=made)
 
 
 def _obstacle(settings: Settings) -> str | None:

@@ -1,5 +1,6 @@
 """The App itself, by what it signs, and its installations, by their tokens."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Response, request
@@ -60,6 +61,24 @@ def redeliver_of_app(attempt_id: int) -> Response:
     """Nothing: it is delivered again."""
     _registered()
     return deliveries.redelivered(current_hooks().sender_of_app(), attempt_id)
+
+
+@routes.patch("/app/hook/config")
+def update_app_hook_config() -> Response:
+    """Where its own webhook sends, changed."""
+    app, asked = _registered(), json_body()
+    if app.webhook_url is None:
+        raise NotFoundError
+    current_world().people.app = replace(app, webhook_url=asked.get("url", app.webhook_url))
+    if sender := current_hooks().sender_of_app():
+        before = sender.hook
+        sender.hook = replace(
+            before,
+            url=asked.get("url", before.url),
+            secret=asked.get("secret", before.secret),
+        )
+        before.close()
+    return get_app_hook_config()
 
 
 @routes.get("/apps/<slug>")

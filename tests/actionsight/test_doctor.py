@@ -149,7 +149,7 @@ def test_missing_webhooks_are_named_with_their_setting(well: Settings) -> None:
     assert "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET" in findings(well)["Webhooks"].says
     signed = findings(dataclasses.replace(well, github_webhook_secret=("new", "old")))["Webhooks"]
     assert not signed.is_warning
-    assert "two secrets" in signed.says
+    assert "`actionsight hooks rotate`" in signed.says
 
 
 def test_events_that_nobody_drains_are_told(well: Settings) -> None:

@@ -171,7 +171,7 @@ def test_every_foreign_key_of_app_is_indexed(database_url: str) -> None:
             " where contype = 'f' and connamespace = 'app'::regnamespace"
         ).fetchone()
     assert unindexed == []
-    assert count == (6,)
+    assert count == (7,)
 
 
 def test_a_person_who_is_deleted_takes_what_opens_the_api_along(database_url: str) -> None:

@@ -1,6 +1,7 @@
 """The App in its own name, its installations' tokens, their reach and their budgets; owners."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from github_standin.server.secondary_limits import SecondaryLimits
+from github_standin.webhooks.deliveries import Hook
+from github_standin.webhooks.sender import Sender
 from github_standin.world.model import Account
 from github_standin.world.people import APP_ID, PERMISSIONS, Installation
 from tests.github_standin.keys import keys
@@ -183,6 +186,23 @@ def test_a_suspended_installation_reaches_nothing_and_an_ended_one_knows_no_toke
     assert scene.statuses(token, SECRET) == [404]
     scene.people.uninstall(scene.installation)
     assert scene.statuses(token, APP) == [401]
+
+
+def test_the_apps_own_webhook_is_shown_and_changed(scene: Scene) -> None:
+    path = "/app/hook/config"
+    assert scene.as_app(path).status_code == 404
+    assert scene.as_app(path, "PATCH", {"secret": "new"}).status_code == 404
+    app = scene.people.app
+    assert app is not None
+    url = "https://one.example/"
+    scene.people.app = replace(app, webhook_url=url)
+    sender = Sender(scene.world, Hook(url, "old", target_type="integration"))
+    scene.server.attach(sender)
+    changed = scene.as_app(path, "PATCH", {"secret": "new"})
+    validator("/repos/{owner}/{repo}/hooks/{hook_id}/config").validate(changed.get_json())
+    assert changed.get_json() == scene.as_app(path).get_json()
+    assert changed.get_json()["url"] == url
+    assert (sender.hook.url, sender.hook.secret) == (url, "new")
 
 
 def test_hooks_need_the_permission(scene: Scene) -> None:
