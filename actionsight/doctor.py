@@ -26,6 +26,7 @@ from actionsight.settings import (
     Settings,
     files_of_secrets,
 )
+from actionsight.silent_hooks import list_silent
 
 OLDEST_POSTGRESQL = 15
 # A drain comes round every five seconds.
@@ -52,6 +53,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             is_warning=True,
         )
     yield from webhook_findings(settings, demonstration=demonstration)
+    yield from silent_hook_findings(found)
     yield from event_buffer_findings(found.redis_url)
     yield redis_finding("Cache", found.cache_url)
 
@@ -227,6 +229,25 @@ def webhook_findings(settings: Settings, *, demonstration: bool) -> Iterator[Fin
         yield Finding(
             "Webhooks",
             "accepted when signed" + (rotating if len(settings.github_webhook_secret) > 1 else ""),
+        )
+
+
+def silent_hook_findings(settings: Settings) -> Iterator[Finding]:
+    """Webhooks of ours that tell nothing while polls find runs."""
+    if settings.database_url is None:
+        return
+    try:
+        with connect(settings.database_url, connect_timeout=5) as connection:
+            silent = list_silent(connection)
+    except psycopg.Error:
+        return  # the database has a finding of its own
+    for hook in silent:
+        page = f"{settings.github_url}/{hook.full_name}/settings/hooks/{hook.hook_id}"
+        yield Finding(
+            f"Webhook of {hook.full_name}",
+            f"has told nothing since {hook.since:%Y-%m-%d %H:%M} UTC, while polls found "
+            f"{hook.run_count:,} runs: see its recent deliveries at {page}",
+            is_warning=True,
         )
 
 

@@ -40,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _webserver(found.dagster_port)
     yield _disk(found)
     yield from _collection(found.database_url)
+    yield from doctor.silent_hook_findings(found)
 
 
 def is_well(settings: Settings) -> bool:
