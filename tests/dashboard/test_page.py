@@ -55,7 +55,7 @@ def test_the_overview_says_what_is_red_what_got_slower_and_leads_on(tab: Watched
     page = tab.open("/app/")
     expect(page.locator(".sentence")).to_contain_text(re.compile(r"1 of 2 workflows\s+is red"))
     red = page.get_by_role("region", name="Red now")
-    expect(red).to_contain_text(re.compile(r"red for \d+ days?:\s+2 failures in a row"))
+    expect(red).to_contain_text(re.compile(r"red for (\d+ days|1 d \d+ h):\s+2 failures in a row"))
     expect(red.get_by_role("link", name=re.compile("last green"))).to_be_visible()
     [told] = [
         row["statistics"]
