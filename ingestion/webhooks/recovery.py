@@ -25,12 +25,13 @@ from actionsight.database import connect
 from actionsight.github.client import GitHubClient
 from actionsight.github.credential_router import CredentialRouter
 from actionsight.github.errors import ForbiddenError, GitHubError, RefusedError
+from actionsight.github.hooks import our_url
 from actionsight.github.pagination import Payload, iter_items
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.locks import RECOVERY_LOCK
 from actionsight.settings import Settings
-from actionsight.webhook_events import READ_EVENTS, RECEIVER_PATH
+from actionsight.webhook_events import READ_EVENTS
 
 logger = logging.getLogger(__name__)
 
@@ -244,7 +245,7 @@ def _hooks(
         except GitHubError as error:
             logger.warning("the App's webhook could not be looked at: %s", error)
             url = None
-        if url == settings.public_root + RECEIVER_PATH:
+        if url == our_url(settings):
             yield _Hook(OF_APP, "/app/hook", router.app.client)
     for known in _known_hooks(connection):
         client = router.client(known.full_name, Priority.BACKFILL)
