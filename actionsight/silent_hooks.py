@@ -1,4 +1,8 @@
-"""Webhooks of ours that have fallen silent: polls found what they did not tell."""
+"""Webhooks of ours that have fallen silent: polls found what they did not tell.
+
+`doctor`, `actionsight status`, GET /readyz and GET /metrics tell of the same ones. The numbers are
+right without them, and only later, so it is worth a look and keeps nothing from being ready.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +22,7 @@ LOOKED_AT = timedelta(days=7)
 class SilentHook:
     """A webhook of ours that told of none of so many runs, all since then."""
 
+    repository_id: int
     full_name: str
     hook_id: int
     run_count: int
@@ -29,7 +34,12 @@ def list_silent(connection: Connection[Any]) -> list[SilentHook]:
     with connection.cursor(row_factory=class_row(SilentHook)) as cursor:
         return cursor.execute(
             """
-            select repositories.full_name, repositories.hook_id, missed.run_count, heard.since
+            select
+                repositories.repository_id,
+                repositories.full_name,
+                repositories.hook_id,
+                missed.run_count,
+                heard.since
             from app.repositories
             left join app.hook_secrets as known using (repository_id, hook_id)
             cross join lateral (

@@ -106,6 +106,13 @@ ALERTS = (
         "{{ $value }} webhooks could not be processed",
     ),
     Alert(
+        "WebhookSilent",
+        "actionsight_repository_webhook_silent_since_timestamp_seconds > 0",
+        "30m",
+        WARNING,
+        f"The webhook of {_REPOSITORY} tells nothing",
+    ),
+    Alert(
         "Stale",
         f"actionsight_observation_age_seconds > {STALE.total_seconds():.0f}",
         "10m",

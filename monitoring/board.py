@@ -1,5 +1,6 @@
 """The board: rows from "is all well" to each repository, every panel with its metric's help."""
 
+import math
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import dashboard, prometheus, stat, timeseries
@@ -12,6 +13,7 @@ from monitoring.metrics import help_of
 
 _SOURCE = DataSourceRef(type_val="prometheus", uid="${source}")
 _COLUMNS = 24
+_MOST_BESIDE_EACH_OTHER = 6
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ ROWS: dict[str, tuple[Panel, ...]] = {
             bad_from=1,
         ),
         Panel("Dead letters", "actionsight_webhook_dead_letters", is_number=True, bad_from=1),
+        Panel("Silent webhooks", "actionsight_silent_webhooks", is_number=True, bad_from=1),
         Panel(
             "Age of the numbers",
             "actionsight_observation_age_seconds",
@@ -158,7 +161,7 @@ def text() -> str:
     )
     for title, panels in ROWS.items():
         board = board.with_row(dashboard.Row(title))
-        width = max(_COLUMNS // len(panels), _COLUMNS // 6)
+        width = _COLUMNS // _beside_each_other(len(panels))
         for panel in panels:
             drawn = _number(panel) if panel.is_number else _lines(panel)
             board = board.with_panel(
@@ -177,6 +180,11 @@ def text() -> str:
                 )
             )
     return str(JSONEncoder(sort_keys=True, indent=2).encode(board.build())) + "\n"
+
+
+def _beside_each_other(count: int) -> int:
+    """How many of so many panels stand in a line; no line is much shorter than another."""
+    return math.ceil(count / math.ceil(count / _MOST_BESIDE_EACH_OTHER))
 
 
 def _number(panel: Panel) -> stat.Panel:

@@ -32,6 +32,16 @@ class EventBuffer(Record):
     )
 
 
+class Webhooks(Record):
+    """Whether GitHub tells what it should."""
+
+    status: Literal["ok", "silent"] = Field(
+        description="`silent`: one of ours or more told nothing while polls found runs. Numbers "
+        "are right, and as late as polls."
+    )
+    silent_count: Count = Field(description="How many did.")
+
+
 class DiskUsage(Record):
     """What the installation's data folder uses of the disk."""
 
@@ -58,4 +68,5 @@ class Readiness(Record):
         "null: never."
     )
     event_buffer: EventBuffer
+    webhooks: Webhooks
     disk: DiskUsage

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from flask import Blueprint, Flask, Response, current_app
 
+from actionsight.silent_hooks import list_silent
 from api.database import current_database
 from api.disk import disk_of
 from api.endpoints import endpoint
@@ -82,12 +83,18 @@ def _read() -> Response:
         if missing := find_missing(connection):
             raise _not_ready(missing)
         freshness = read_freshness(connection)
+        silent_count = len(list_silent(connection))
     return json_response(
         {
             "status": "ready",
             "as_of": freshness.as_of,
             "newest_observation_at": freshness.newest_observation_at,
             "event_buffer": _event_buffer(),
+            # No reason to be unready either: polls find what webhooks do not tell.
+            "webhooks": {
+                "status": "silent" if silent_count else "ok",
+                "silent_count": silent_count,
+            },
             "disk": _disk(),
         }
     )

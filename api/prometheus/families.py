@@ -27,6 +27,12 @@ INSTALLATION = (
         "list` says why; replay or discard them.",
     ),
     Series(
+        "actionsight_silent_webhooks",
+        "silent_webhooks",
+        "Webhooks of ours that told nothing while polls found runs. `actionsight status` names "
+        "them, with the address of what GitHub says of their deliveries.",
+    ),
+    Series(
         "actionsight_observation_age_seconds",
         "observation_age",
         "How old the numbers of the least fresh repository are; absent while one was never built. "
@@ -93,6 +99,12 @@ REPOSITORIES = (
         "unreachable_since",
         "Since when GitHub says that it is not there; absent while it is. Give the credential "
         "access again, or remove the repository.",
+    ),
+    Series(
+        "actionsight_repository_webhook_silent_since_timestamp_seconds",
+        "webhook_silent_since",
+        "Since when its webhook tells nothing, while polls find runs; absent while it tells. "
+        "Numbers are right, and as late as polls: see the webhook's recent deliveries at GitHub.",
     ),
     Series(
         "actionsight_repository_failures",

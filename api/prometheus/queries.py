@@ -5,8 +5,9 @@ from typing import Any, get_args
 
 from psycopg import sql
 
+from actionsight.silent_hooks import list_silent
 from api.auth.authentication import Principal
-from api.database import Connection, array_of
+from api.database import Primary, array_of
 from api.repositories.queries import STATE
 from api.repositories.records import State
 
@@ -89,7 +90,7 @@ _REPOSITORIES = sql.SQL(
 ).format(state=STATE)
 
 
-def read_figures(connection: Connection, principal: Principal | None) -> Figures:
+def read_figures(connection: Primary, principal: Principal | None) -> Figures:
     """All that this principal may see.
 
     Args:
@@ -99,6 +100,8 @@ def read_figures(connection: Connection, principal: Principal | None) -> Figures
         psycopg.errors.UndefinedTable: the database is not migrated.
     """
     (installation,) = connection.execute(_INSTALLATION).fetchall()
+    silent = list_silent(connection)
+    installation["silent_webhooks"] = len(silent)
     budgets: list[dict[str, Any]] = []
     if principal is None:
         return Figures(installation, budgets, None, [])
@@ -109,6 +112,9 @@ def read_figures(connection: Connection, principal: Principal | None) -> Figures
     repositories = connection.execute(
         _REPOSITORIES, [array_of(principal.repository_ids)]
     ).fetchall()
+    silent_since = {str(hook.repository_id): hook.since.timestamp() for hook in silent}
+    for row in repositories:
+        row["webhook_silent_since"] = silent_since.get(row["repository_id"])
     states = dict.fromkeys(get_args(State), 0)
     for row in repositories:
         states[row["state"]] += 1

@@ -9,6 +9,7 @@ from psycopg.errors import InsufficientPrivilege
 from actionsight.database import connect, with_database
 from actionsight.migrations import grants
 from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE, READER_ROLE
+from actionsight.silent_hooks import list_silent
 from tests.support.services import Databases
 
 pytestmark = pytest.mark.integration
@@ -54,6 +55,7 @@ def test_the_api_writes_its_own_tables_and_reads_the_marts(
     with session(postgres_server, API_ROLE, granted_url) as connection:
         assert connection.execute("select repository_id from marts.later").fetchone() == (7,)
         connection.execute("select count(*) from raw.webhook_dead_letters")
+        assert list_silent(connection) == []
         connection.execute("insert into app.users (user_id, login) values (1, 'ada')")
         connection.execute("insert into app.api_tokens (name, token_hash) values ('t', 'h')")
         connection.execute("delete from app.users")
@@ -64,6 +66,8 @@ def test_the_api_writes_its_own_tables_and_reads_the_marts(
             "insert into marts.later values (8)",
             "delete from marts.later",
             "select * from raw.polls",
+            "select headers from raw.webhook_events",
+            "select display_title from raw.workflow_runs",
             "select * from raw.webhook_redeliveries",
             "delete from raw.webhook_dead_letters",
             "update app.alembic_version set version_num = '0'",

@@ -1,5 +1,6 @@
 """GET /healthz and /readyz."""
 
+import time
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -7,11 +8,13 @@ from unittest.mock import Mock
 import pytest
 from psycopg import Connection
 
+from actionsight.doctor import silent_hook_findings
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
 from api.health import views
-from tests.api.client import ValidatingClient, client_of
+from tests.api.client import ValidatingClient, bearer, client_of
 from tests.api.marts import Marts
+from tests.api.prometheus.exposition import scrape
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.integration
@@ -43,7 +46,46 @@ def test_ready_when_all_is_there(marts: Marts, client: ValidatingClient) -> None
             "memory_bytes": None,
             "memory_limit_bytes": None,
         },
+        "webhooks": {"status": "ok", "silent_count": 0},
     }
+
+
+def test_a_silent_webhook_is_told_by_all_who_tell_and_keeps_nobody_from_reading(
+    marts: Marts, settings: Settings, client: ValidatingClient, token: str
+) -> None:
+    """`actionsight status`, readiness and metrics agree."""
+    marts.repository(1, "acme/widgets", hook_id=7, added_at="2026-01-01 00:00Z")
+    marts.repository(2, "acme/polled", added_at="2026-01-01 00:00Z")
+    name = "actionsight_repository_webhook_silent_since_timestamp_seconds"
+
+    def told() -> list[float | None]:
+        ready = client.get("/readyz")
+        body: Any = ready.json
+        page = scrape(client, bearer(token))
+        counts = [
+            sum(finding.is_warning for finding in silent_hook_findings(settings)),
+            body["webhooks"]["silent_count"],
+            page.value("actionsight_silent_webhooks"),
+            scrape(client).value("actionsight_silent_webhooks"),
+            len(page.by(name, "repository") if name in page.names else ()),
+        ]
+        assert ready.status_code == 200
+        assert body["webhooks"]["status"] == ("silent" if counts[1] else "ok")
+        return counts
+
+    assert told() == [0] * 5
+    marts.connection.execute(
+        """
+        insert into raw.workflow_runs (
+            run_id, run_attempt, repository_id, workflow_id, created_at, content_hash, _dlt_load_id
+        )
+        select number, 1, 1 + number % 2, 1, now() - make_interval(hours => number), '', 'load'
+        from generate_series(2, 20) as number
+        """
+    )
+    assert told() == [1] * 5
+    since = scrape(client, bearer(token)).value(name, repository="acme/widgets", repository_id="1")
+    assert since is not None and abs(time.time() - since - 7 * 24 * 3600) < 60
 
 
 def test_readiness_says_how_fresh_all_that_is_monitored_is(

@@ -94,6 +94,17 @@ def every(
         next_try_at=moment,
         backfill_target=moment,
         backfilled_from=moment,
+        hook_id=7,
+        added_at=moment,
+    )
+    marts.connection.execute(
+        """
+        insert into raw.workflow_runs (
+            run_id, run_attempt, repository_id, workflow_id, created_at, content_hash, _dlt_load_id
+        )
+        select number, 1, 1, 1, now() - make_interval(hours => number), '', 'load'
+        from generate_series(2, 4) as number
+        """
     )
     marts.connection.execute(
         "insert into app.github_budgets values ('token', 5000, 1, now(), 0, 0, 0, now())"
