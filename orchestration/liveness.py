@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from dagster import DagsterInstance, DagsterRun, Executor, executor
@@ -19,7 +20,12 @@ from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
-from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.launcher import (
+    CheckRunHealthResult,
+    DefaultRunLauncher,
+    RunLauncher,
+    WorkerStatus,
+)
 from dagster_postgres.run_storage import PostgresRunStorage
 
 from actionsight.database import connect
@@ -31,7 +37,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 3
 RETRY_SECONDS = 1
 # A run that began has its lock so soon, and one that ended writes its end so soon after it.
-ABSENT_SECONDS = 20
+ABSENT_SECONDS = 15
+FORGOTTEN_SECONDS = 120
 
 
 def lock_key(run_id: str) -> int:
@@ -97,11 +104,18 @@ def is_alive(database_url: str, run_id: str) -> bool:
     return row == (True,)
 
 
-class LiveRunLauncher(DefaultRunLauncher):
-    """Dagster's default launcher, which can tell whether a run's process lives.
+class Live(RunLauncher):
+    """A run launcher that can tell whether a run's process lives, wherever that runs.
 
-    It also tells of runs that somebody else started, such as `actionsight sync`.
+    It also tells of runs that somebody else started, such as `actionsight sync`. Goes before one of
+    Dagster's launchers, which starts and ends the processes.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # By run: since when monitoring has found no lock. Many runs end with one machine, so none
+        # of them is waited for.
+        self._absent_since: dict[str, float] = {}
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -109,15 +123,34 @@ class LiveRunLauncher(DefaultRunLauncher):
         return True
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Look for the run's lock, again and again for some seconds while it is not there."""
+        """Look for the run's lock; a run is lost once it was away from one look to another."""
         database_url = _database_url(self._instance)
-        deadline = time.monotonic() + ABSENT_SECONDS
-        while database_url is not None and not is_alive(database_url, run.run_id):
-            if time.monotonic() > deadline:
-                gone = "the process of this run is gone; the next run goes on with its work"
-                return CheckRunHealthResult(WorkerStatus.FAILED, gone)
-            time.sleep(1)
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
+        if database_url is None or is_alive(database_url, run.run_id):
+            self._absent_since.pop(run.run_id, None)
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        now = time.monotonic()
+        # Those that have ended since are asked for no more.
+        self._absent_since = {
+            run_id: since
+            for run_id, since in self._absent_since.items()
+            if now - since < FORGOTTEN_SECONDS
+        }
+        if now - self._absent_since.setdefault(run.run_id, now) < ABSENT_SECONDS:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        gone = "the process of this run is gone; the next run goes on with its work"
+        return CheckRunHealthResult(WorkerStatus.FAILED, gone)
+
+    def get_run_worker_debug_info(
+        self,
+        run: DagsterRun,  # noqa: ARG002 Dagster gives it
+        include_container_logs: bool | None = True,  # noqa: ARG002
+    ) -> str | None:
+        """Nothing: what launchers know beside this asks for more than they are told here."""
+        return None
+
+
+class LiveRunLauncher(Live, DefaultRunLauncher):
+    """Dagster's default launcher, whose runs are of this machine."""
 
 
 class LiveExecutor(InProcessExecutor):

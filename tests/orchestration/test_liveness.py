@@ -20,6 +20,7 @@ from dagster import (
     op,
     reconstructable,
 )
+from dagster._core.launcher import WorkerStatus
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._daemon.monitoring import execute_run_monitoring_iteration
 
@@ -123,6 +124,23 @@ def test_monitoring_fails_runs_without_a_process_and_those_that_never_began(
         living: DagsterRunStatus.STARTED,
         young: DagsterRunStatus.NOT_STARTED,
     }
+
+
+def test_runs_that_are_lost_together_are_told_together(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [
+        instance.add_run(DagsterRun(job_name="build", status=DagsterRunStatus.STARTED))
+        for _ in range(3)
+    ]
+    launcher = instance.run_launcher
+
+    def told() -> set[WorkerStatus]:
+        return {launcher.check_run_worker_health(run).status for run in runs}
+
+    assert told() == {WorkerStatus.RUNNING}, "their locks may just be taken again"
+    monkeypatch.setattr(liveness, "ABSENT_SECONDS", 0)
+    assert told() == {WorkerStatus.FAILED}
 
 
 @op
