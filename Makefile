@@ -11,6 +11,8 @@ BIN := .venv/bin
 # read, whatever the environment says.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 UP := yes
+# What runs beside the runtime's packages, celery or kubernetes; what is there already is kept up to date.
+EXTRAS := $(patsubst .venv/%-installed,%,$(wildcard .venv/celery-installed .venv/kubernetes-installed))
 # Node.js and npm come from a wheel (requirements/dashboard.in), for the page and for tests/api/openapi.
 NPM := PATH="$(abspath $(BIN)):$$PATH" $(abspath $(BIN))/npm
 # Packages must not change under what runs. Asked without any of ours, which may be half new.
@@ -22,6 +24,7 @@ DASHBOARD := .venv/share/actionsight/dashboard/index.html
 DASHBOARD_FILES := $(shell git ls-files --cached --others --exclude-standard dashboard 2>/dev/null)
 DASHBOARD_TOOLS := dashboard/node_modules/.package-lock.json
 OPENAPI_TOOLS := tests/api/openapi/node_modules/.package-lock.json
+TESTED_WITH := $(addprefix .venv/,$(addsuffix -installed,development celery kubernetes)) $(OPENAPI_TOOLS)
 MANIFEST := .venv/share/actionsight/manifest.json
 DBT_FILES := $(shell find transform -type f 2>/dev/null) dbt_project.yml profiles.yml
 # No tool of ours calls home, in set-up, tests and benchmarks alike.
@@ -40,7 +43,7 @@ help: ## print this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1|/' | column -t -s '|' 2>/dev/null || \
 	 grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST)
 
-setup: .venv/runtime-installed $(MANIFEST) $(DASHBOARD) ## prepare .venv, dbt's manifest and the page (the other targets call it)
+setup: .venv/runtime-installed $(EXTRAS:%=.venv/%-installed) $(MANIFEST) $(DASHBOARD) ## prepare .venv, dbt's manifest and the page (the other targets call it); EXTRAS=celery: runs on workers, too
 
 up: setup ## start everything and keep it running until Ctrl-C
 	@exec $(BIN)/actionsight up $(ARGUMENTS)
@@ -51,17 +54,17 @@ upgrade: ## after `git pull`: install, bring the database over, start (UP= does 
 	@$(BIN)/actionsight migrate
 	@test -z "$(UP)" || exec $(BIN)/actionsight up $(ARGUMENTS)
 
-test: setup .venv/development-installed $(OPENAPI_TOOLS) ## the whole gate: format, lint, types, SQL, contracts, all tests
+test: setup $(TESTED_WITH) ## the whole gate: format, lint, types, SQL, contracts, all tests
 	@$(MAKE) --no-print-directory checks
 	$(PYTEST) --numprocesses auto --dist loadfile $(ARGUMENTS)
 
-thorough: setup .venv/development-installed $(OPENAPI_TOOLS) ## the tests that take too long for the gate, many cases of the others
+thorough: setup $(TESTED_WITH) ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
 	  $(PYTEST) --numprocesses auto --dist worksteal \
 	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
 	    or test_malformed_requests or test_orders or test_observed_until" $(ARGUMENTS)
 
-lint: setup .venv/development-installed checks ## what `make test` checks before its tests
+lint: setup $(TESTED_WITH) checks ## what `make test` checks before its tests
 
 dashboard-dev: setup ## the page with reload on save, before a running `make up`
 	@$(NPM) --prefix dashboard run --silent dev
@@ -122,10 +125,11 @@ docs: setup .venv/docs-installed ## the models' documentation as files in target
 	@echo "Look at $(DOCS)/index.html, columns.html and keys.md"
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
-	@for name in installer runtime dashboard development docs; do \
+	@for name in installer runtime dashboard development docs celery kubernetes; do \
+	  case $$name in celery|kubernetes) beside="--constraint requirements/runtime.txt";; *) beside=;; esac; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --only-binary :all: --no-emit-index-url --no-header --no-annotate \
-	    requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
+	    $$beside requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
 	@for folder in dashboard tests/api/openapi; do \
 	  $(NPM) --prefix $$folder install --silent --package-lock-only || exit 1; done
 
@@ -162,6 +166,11 @@ install = $(BIN)/uv pip install --python $(2)/python --system-certs $(COMPILED) 
 .venv/development-installed: .venv/runtime-installed requirements/development.txt
 	@echo "Installing the tools of the gate …"
 	@$(call install,requirements/development.txt,$(BIN))
+	@touch $@
+
+# Where runs go to other machines (docs/operators.md, Several machines).
+.venv/celery-installed .venv/kubernetes-installed: .venv/%-installed: .venv/runtime-installed requirements/%.txt
+	@$(call install,requirements/$*.txt,$(BIN))
 	@touch $@
 
 .venv/node-installed: .venv/bin/uv requirements/dashboard.txt

@@ -18,8 +18,10 @@ from actionsight.database import connect, stands_behind_pooler
 from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
 from actionsight.local import PostgresqlServer, ValkeyServer
+from actionsight.local.dagster_home import MissingPackagesError
 from actionsight.local.installation import DEMONSTRATION, shows_demonstration
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
+from actionsight.local.worker import WorkerError, count_answering
 from actionsight.repositories import list_monitored
 from actionsight.settings import (
     LONG_ENOUGH_WEBHOOK_SECRET,
@@ -56,6 +58,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from silent_hook_findings(found)
     yield from event_buffer_findings(found.redis_url)
     yield redis_finding("Cache", found.cache_url)
+    if found.runs_broker_url is not None:
+        yield worker_finding(found.runs_broker_url)
 
 
 def with_running_servers(settings: Settings) -> Settings:
@@ -63,7 +67,9 @@ def with_running_servers(settings: Settings) -> Settings:
     folder = settings.data_dir
     if shows_demonstration(settings):
         folder /= DEMONSTRATION
-        settings = replace(settings, database_url=None, redis_url=None, cache_url=None)
+        settings = replace(
+            settings, database_url=None, redis_url=None, cache_url=None, runs_broker_url=None
+        )
     buffer = ValkeyServer(folder / "event-buffer", "", EVENT_BUFFER)
     return replace(
         settings,
@@ -311,3 +317,19 @@ def redis_finding(subject: str, url: str | None) -> Finding:
     except redis.RedisError as error:
         return Finding(subject, f"cannot be reached: {error}", is_wrong=True)
     return Finding(subject, "answers")
+
+
+def worker_finding(broker_url: str) -> Finding:
+    """Whether there are workers, where Dagster's runs go to some."""
+    try:
+        count = count_answering(broker_url)
+    except (WorkerError, MissingPackagesError) as error:
+        return Finding("Workers", str(error), is_wrong=True)
+    if count == 0:
+        return Finding(
+            "Workers",
+            "none answers, so no run is done, and each fails after a minute: `actionsight worker` "
+            "starts one",
+            is_wrong=True,
+        )
+    return Finding("Workers", "1 answers" if count == 1 else f"{count:,} answer")

@@ -150,6 +150,21 @@ def _certificates(value: str) -> Path:
     return path
 
 
+def _sections(value: str) -> Path:
+    import yaml
+
+    path = _folder(value)
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"the file {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"the file {path} is no YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"the file {path} has no sections, such as `run_launcher:`")
+    return path
+
+
 def _secret_key(value: str) -> str:
     keys = value.split(",")
     if len(keys) > 2 or any(len(key.strip()) < SHORTEST_KEY for key in keys):
@@ -221,6 +236,15 @@ def _dagster_database(value: str) -> str:
     return _POSTGRESQL(value.replace("postgresql+psycopg2://", "postgresql://", 1))
 
 
+def _broker(value: str) -> str:
+    url = _url("redis", "rediss", "amqp", "amqps")(value)
+    query = urlsplit(url).query
+    if url.startswith("rediss://") and "ssl_" not in query:
+        # Celery looks at no certificate unless something is said of it.
+        url += f"{'&' if query else '?'}ssl_cert_reqs=required"
+    return url
+
+
 _REDIS = _url("redis", "rediss", "unix")
 _WEB = _url("https", "http")
 
@@ -286,6 +310,15 @@ class Settings:
             "cache and limits, a server of its own (embedded when empty)",
             _REDIS,
             told_to=frozenset({API, COLLECTION}),
+        ),
+    )
+    runs_broker_url: str | None = field(
+        repr=False,
+        metadata=_setting(
+            "the broker by which Dagster's runs go to workers, `actionsight worker` (runs are of "
+            "this machine when empty)",
+            _broker,
+            told_to=frozenset({COLLECTION, DAGSTER}),
         ),
     )
     github_api_url: str = field(
@@ -405,6 +438,15 @@ class Settings:
     poll_minutes: int = field(
         metadata=_setting("minutes between two polls", _whole_number(1, 1440), "5")
     )
+    concurrent_polls: int = field(
+        metadata=_setting("how many polls run at once", _whole_number(1, 1000), "1")
+    )
+    concurrent_sweeps: int = field(
+        metadata=_setting("how many sweeps run at once", _whole_number(1, 1000), "1")
+    )
+    concurrent_backfills: int = field(
+        metadata=_setting("how many backfills run at once", _whole_number(1, 1000), "1")
+    )
     data_dir: Path = field(
         metadata=_setting("the folder that holds all that an installation writes", _folder, "var")
     )
@@ -423,6 +465,14 @@ class Settings:
     dagster_writable: bool = field(
         metadata=_setting(
             "whether Dagster's pages may start and change things: yes or no", _yes_or_no, "no"
+        )
+    )
+    dagster_yaml: Path | None = field(
+        metadata=_setting(
+            "a file whose sections take the place of those of dagster.yaml: another run launcher, "
+            "say",
+            _sections,
+            told_to=frozenset({COLLECTION, DAGSTER}),
         )
     )
     event_buffer_mb: int = field(

@@ -35,6 +35,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     found = replace(found, receiver_port=running.receiver_port)
     yield from _core(found)
+    if found.runs_broker_url is not None:
+        yield doctor.worker_finding(found.runs_broker_url)
     yield _api(found.api_port)
     yield _receiver(found.receiver_port)
     yield _webserver(found.dagster_port)

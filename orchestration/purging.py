@@ -5,6 +5,7 @@ from dagster import OpExecutionContext, job, op
 from actionsight.database import connect
 from actionsight.purging import fulfil, requested
 from actionsight.settings import load
+from orchestration.run_kinds import of_kind
 
 
 @op(description="Delete all rows of the repositories that app.purges names, one after the other.")
@@ -15,6 +16,9 @@ def purge_requested(context: OpExecutionContext) -> None:
             context.log.info("The request to purge %s has ended", request.full_name)
 
 
-@job(description="Delete the data of repositories that an operator asked to delete.")
+@job(
+    description="Delete the data of repositories that an operator asked to delete.",
+    tags=of_kind("purge"),
+)
 def purge() -> None:
     purge_requested()

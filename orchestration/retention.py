@@ -41,6 +41,7 @@ from actionsight.database import connect
 from actionsight.disk import Disk
 from actionsight.retention import LOGS, RULES, Rule, due, make_room, remove
 from actionsight.settings import load
+from orchestration.run_kinds import of_kind
 
 _ENDED = [
     status.value
@@ -294,7 +295,8 @@ def _rules(instance: DagsterInstance) -> Iterator[tuple[Rule[Any], Any, datetime
 
 
 @job(
-    description="Remove what is older than the settings ACTIONSIGHT_RETENTION_… allow, and say it."
+    description="Remove what is older than the settings ACTIONSIGHT_RETENTION_… allow, and say it.",
+    tags=of_kind("retention"),
 )
 def retention() -> None:
     remove_what_is_old(said=say_what_is_old())

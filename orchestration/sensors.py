@@ -29,6 +29,7 @@ from orchestration.modelling.builds import build, build_request, full_build
 from orchestration.polling.schedules import backfill, collect
 from orchestration.purging import purge
 from orchestration.retention import retention
+from orchestration.run_kinds import of_kind
 from orchestration.webhooks.drains import Drains
 
 # The code server imports this module once, when it starts; Dagster takes a key once.
@@ -72,7 +73,7 @@ def new_repositories(context: SensorEvaluationContext) -> RunRequest | SkipReaso
     if context.cursor != START_KEY:
         if not context.instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: START_KEY}), limit=1):
             # Whatever was under way before is not waited for: it may have been killed.
-            return RunRequest(job_name=collect.name, run_key=START_KEY)
+            return RunRequest(job_name=collect.name, run_key=START_KEY, tags=of_kind("first_poll"))
         context.update_cursor(START_KEY)
     database_url = str(load().database_url)
     added_at = newest_unpolled(database_url)

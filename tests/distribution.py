@@ -34,6 +34,7 @@ SHARING = {
         "tests/end_to_end/test_levels.py",
         "tests/end_to_end/test_sync.py",
         "tests/end_to_end/test_upstream_figures.py",
+        "tests/end_to_end/test_workers.py",
     ),
 }
 

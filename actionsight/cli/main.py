@@ -29,7 +29,9 @@ from actionsight.cli.service import install_service
 from actionsight.cli.status import status_command
 from actionsight.cli.tokens import tokens
 from actionsight.cli.welcome import welcome
+from actionsight.cli.worker import worker_command
 from actionsight.local import EmbeddedServerError
+from actionsight.local.dagster_home import MissingPackagesError
 from actionsight.local.installation import (
     AlreadyRunningError,
     CheckoutError,
@@ -51,6 +53,7 @@ from actionsight.local.supervisor import (
     with_receiver_port,
 )
 from actionsight.local.unit import UnitError
+from actionsight.local.worker import WorkerError
 from actionsight.migrations import SchemaError
 from actionsight.runners import RunnerListError
 from actionsight.settings import SettingsError, load
@@ -61,12 +64,14 @@ EXPECTED = (
     CheckoutError,
     CredentialError,
     EmbeddedServerError,
+    MissingPackagesError,
     PortTakenError,
     ProcessError,
     RunnerListError,
     SchemaError,
     SettingsError,
     UnitError,
+    WorkerError,
     operations.OperationError,
     psycopg.OperationalError,
     OSError,
@@ -229,6 +234,7 @@ for command in (
     backup_command,
     restore_command,
     upgrade_postgresql_command,
+    worker_command,
 ):
     main.add_command(command)
 

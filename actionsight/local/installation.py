@@ -4,7 +4,6 @@ import dataclasses
 import fcntl
 import json
 import os
-import shutil
 import sys
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,7 @@ from actionsight.local import (
     PostgresqlServer,
     StandinServer,
     ValkeyServer,
+    dagster_home,
     hold,
     standin_status,
 )
@@ -35,7 +35,7 @@ DEMONSTRATION = "demonstration"
 # Settings that mean an installation of one's own; places and paces mean nothing.
 MEANT = {
     *("database_url", "read_database_url", "api_database_url", "dagster_database_url"),
-    *("redis_url", "cache_url"),
+    *("redis_url", "cache_url", "runs_broker_url"),
     *("github_api_url", "github_url", "github_token", "github_app_id", "github_app_private_key"),
     *("github_client_id", "github_client_secret", "github_webhook_secret"),
     *("repositories", "operators", "public_url", "secret_key"),
@@ -203,6 +203,8 @@ def services(settings: Settings, *, demonstration: bool) -> Generator[Services]:
                 dagster_database_url=None,
                 redis_url=None,
                 cache_url=None,
+                runs_broker_url=None,
+                dagster_yaml=None,
                 github_api_url=standin_url,
                 github_url=standin_url,
                 github_token=None,
@@ -252,9 +254,7 @@ def environment(settings: Settings, part: str) -> dict[str, str]:
             (`actionsight.settings`).
     """
     folder = settings.data_dir
-    home = folder / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(ROOT / "dagster.yaml", home / "dagster.yaml")
+    home = dagster_home.make(settings)
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
     if part == API and settings.api_database_url:
         settings = dataclasses.replace(settings, database_url=settings.api_database_url)

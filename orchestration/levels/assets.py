@@ -18,6 +18,7 @@ from dagster import (
 from actionsight.settings import load
 from orchestration.freshness import FULL_BUILD_CRON, nightly
 from orchestration.levels.series import Look, look_at_changed_repositories, look_at_new_runs
+from orchestration.run_kinds import of_kind
 
 LEVELS = AssetKey(["raw", "duration_levels"])
 # The job of `actionsight sync`.
@@ -70,6 +71,7 @@ find_levels = define_asset_job(
     "find_levels",
     selection=AssetSelection.assets(duration_levels),
     description="Look for changes of level in all series of which something has changed.",
+    tags=of_kind("levels"),
 )
 levels_schedule = ScheduleDefinition(
     name="find_levels_nightly",

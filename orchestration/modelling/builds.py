@@ -22,6 +22,7 @@ from orchestration.freshness import FULL_BUILD_CRON
 from orchestration.modelling.assets import HOT_BUILD, models
 from orchestration.modelling.drift import no_row_drifted
 from orchestration.modelling.reconciliation import webhooks_tell_enough
+from orchestration.run_kinds import of_kind
 
 # Views change with a version and tests look at everything: neither belongs behind each load.
 build = define_asset_job(
@@ -30,12 +31,14 @@ build = define_asset_job(
         AssetSelection.assets(models) & AssetSelection.groups("intermediate", "marts")
     ).without_checks(),
     description="Build the marts of the loads that are not built yet.",
+    tags=of_kind("build"),
 )
 full_build = define_asset_job(
     "full_build",
     selection=AssetSelection.assets(models)
     - AssetSelection.checks(webhooks_tell_enough, no_row_drifted),
     description="All that `dbt build` does: views, marts and their data tests.",
+    tags=of_kind("build"),
 )
 full_build_schedule = ScheduleDefinition(
     name="build_and_test_everything",

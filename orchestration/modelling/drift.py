@@ -27,6 +27,7 @@ from actionsight.database import connect
 from actionsight.settings import load
 from orchestration.modelling import dbt_runner
 from orchestration.modelling.assets import marts, project, translator
+from orchestration.run_kinds import of_kind
 
 SCOPES = 200
 WAIT_SECONDS = 300
@@ -127,6 +128,7 @@ check_drift = define_asset_job(
     "check_drift",
     selection=AssetSelection.checks(no_row_drifted),
     description="Compute some scopes of each mart again: no row should differ.",
+    tags=of_kind("drift"),
 )
 drift_schedule = ScheduleDefinition(
     name="check_marts_for_drift",

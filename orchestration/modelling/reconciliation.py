@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 
 from actionsight.database import connect
 from actionsight.settings import load
+from orchestration.run_kinds import of_kind
 
 DAYS = 7
 # Beneath either nobody is told: a deploy of GitHub's, or of ours, loses a few.
@@ -127,6 +128,7 @@ reconcile = define_asset_job(
     "reconcile",
     selection=AssetSelection.checks(webhooks_tell_enough),
     description="Compare what webhooks told with what polls saw; warn where much is missing.",
+    tags=of_kind("reconciliation"),
 )
 reconciling_schedule = ScheduleDefinition(
     name="reconcile_webhooks",

@@ -40,8 +40,6 @@ from orchestration.row_counts import row_count
 
 POLLS = AssetKey(["raw", "polls"])
 COLLECTED = "every_repository_was_collected"
-# Runs of one pool share GitHub's limit: Dagster starts no more of them at once than it allows.
-POOL = "github"
 # On a run: sweep every repository, whether that is due or not.
 SWEEP_TAG = "actionsight/sweep"
 # Of repositories, on a poll's page.
@@ -104,7 +102,6 @@ def run_config(**config: Any) -> dict[str, Any]:
         )
     ],
     config_schema=CONFIG_SCHEMA,
-    pool=POOL,
 )
 def polled_tables(
     context: AssetExecutionContext,

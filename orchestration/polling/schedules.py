@@ -22,6 +22,7 @@ from ingestion.github.state.rate_limits import exhausted_until
 from ingestion.github.sync import Loop
 from orchestration.dagster_runs import under_way
 from orchestration.polling.assets import polled_tables, run_config
+from orchestration.run_kinds import Kind, of_kind
 
 MINUTES_A_DAY = 24 * 60
 # History is read in runs of so long, so that what they brought is seen on Dagster's pages.
@@ -29,27 +30,31 @@ BACKFILL_MINUTES = 10
 
 
 def _job(
-    name: str, description: str, loops: Sequence[Loop], minutes: int = 0
+    name: str, kind: Kind, description: str, loops: Sequence[Loop], minutes: int = 0
 ) -> UnresolvedAssetJobDefinition:
     return define_asset_job(
         name,
         selection=AssetSelection.assets(polled_tables),
         description=description,
         config=run_config(loops=list(loops), minutes=minutes),
+        tags=of_kind(kind),
     )
 
 
 collect = _job(
     "collect",
+    "poll",
     "Poll GitHub: new runs and those under way with every attempt, their jobs, repositories.",
     ["head", "open"],
 )
 sweep = _job(
     "sweep",
+    "sweep",
     "List the last 31 days again: re-runs of old runs, what was missed, what is gone.",
     ["sweep"],
 )
 backfill = _job(
+    "backfill",
     "backfill",
     f"Read history that is owed, newest first, for {BACKFILL_MINUTES} minutes.",
     ["backfill"],

@@ -21,6 +21,7 @@ from ingestion.webhooks.recovery import knows_a_hook, recover
 from orchestration.asset_specs import GITHUB_WEBHOOKS
 from orchestration.dagster_runs import under_way
 from orchestration.row_counts import row_count
+from orchestration.run_kinds import of_kind
 
 REDELIVERIES = AssetKey(["raw", "webhook_redeliveries"])
 
@@ -57,6 +58,7 @@ recover_webhooks = define_asset_job(
     "recover_webhooks",
     selection=AssetSelection.assets(webhook_redeliveries),
     description="Let GitHub deliver again what failed in the last three days, each delivery once.",
+    tags=of_kind("recovery"),
 )
 
 

@@ -144,7 +144,7 @@ def test_no_secret_shows_in_the_representation(pem: str) -> None:
         if setting.secret
         for value in [
             "redis://:hidden@127.0.0.1"
-            if setting.attribute in {"redis_url", "cache_url"}
+            if setting.attribute in {"redis_url", "cache_url", "runs_broker_url"}
             else "postgresql://u:hidden@h/d"
             if setting.attribute.endswith("database_url")
             else pem

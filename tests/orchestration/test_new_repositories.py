@@ -18,6 +18,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.database import connect
 from actionsight.repositories import add_selections
+from orchestration.run_kinds import KIND_TAG
 from orchestration.sensors import START_KEY, new_repositories
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,7 @@ def test_a_start_polls_at_once_whatever_was_under_way_before_and_only_once(
         asked = new_repositories(context)
         assert isinstance(asked, RunRequest)
         assert (asked.job_name, asked.run_key) == ("collect", START_KEY)
+        assert asked.tags[KIND_TAG] == "first_poll", "it does not count with what was under way"
         instance.add_run(DagsterRun(job_name="collect", tags={RUN_KEY_TAG: START_KEY}))
         assert isinstance(new_repositories(context), SkipReason)
         # From then on nothing is asked of Dagster, whose answer takes four connections.

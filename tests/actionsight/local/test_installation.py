@@ -168,6 +168,7 @@ def test_each_process_is_told_the_secrets_that_it_needs_and_no_others(settings: 
         "read_database_url": {API},
         "redis_url": {API, RECEIVER, COLLECTION},
         "cache_url": {API, COLLECTION},
+        "runs_broker_url": {COLLECTION, DAGSTER},
     }
     assert {s.attribute for s in SETTINGS if s.secret} == told_to.keys()
     full = dataclasses.replace(

@@ -1,0 +1,205 @@
+"""Runs go to workers with folders of their own; what one that is killed was doing another one does,
+once, within a minute.
+
+Each stands for a machine: nothing is shared but PostgreSQL, the Redis servers, and the stand-in.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, LiteralString
+from urllib.parse import urlsplit
+
+import psutil  # pyrefly: ignore[untyped-import]
+import pytest
+from werkzeug.wrappers import Request
+
+from actionsight.database import connect
+from github_standin.server.server import Server
+from tests.end_to_end.conftest import Installation, kill
+from tests.support.ports import free_port
+from tests.support.services import Databases
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.thorough, pytest.mark.timeout(900)]
+
+PATIENCE_SECONDS = 240
+MADE_GOOD_SECONDS = 60
+PID = re.compile(r"Started process for run \(pid: (\d+)\)")
+
+
+def eventually(check: Callable[[], Any], within_seconds: float = PATIENCE_SECONDS) -> Any:
+    """What the check gives, once that is something."""
+    deadline = time.monotonic() + within_seconds
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"it did not come true: {check}"
+        time.sleep(0.2)
+    return found
+
+
+@dataclass
+class Machines:
+    """Where `actionsight up` runs, and workers on two others."""
+
+    main: Installation
+    dagster_url: str
+    folder: Path
+    workers: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
+
+    def start_worker(self, name: str) -> None:
+        """Start a worker on a machine of its own, or again there."""
+        elsewhere = replace(self.main, data_dir=self.folder / name)
+        self.workers[name] = elsewhere.start("worker")
+        output = self.workers[name].stdout
+        assert output is not None
+        # Else its pipe fills.
+        threading.Thread(target=output.read, daemon=True).start()
+
+    def dagster(self, query: LiteralString, *given: Any) -> list[Any]:
+        """The rows of a query of Dagster's database."""
+        with connect(self.dagster_url) as connection:
+            return connection.execute(query, given).fetchall()
+
+    def processes(self) -> list[tuple[str, int]]:
+        """Of each run the processes that began it, in order."""
+        rows = self.dagster(
+            "select run_id, event from event_logs where event like %s order by id",
+            "%Started process for run%",
+        )
+        return [(run_id, int(pid)) for run_id, event in rows for pid in PID.findall(event)[:1]]
+
+    def run_under_way(self, job: str) -> tuple[str, int] | None:
+        """A run that works, and its process."""
+        working = self.dagster(
+            "select run_id from runs where status = 'STARTED' and pipeline_name = any(%s)",
+            [job] if job != "build" else ["build", "full_build"],
+        )
+        processes = dict(self.processes())
+        found = [(run_id, processes[run_id]) for (run_id,) in working if run_id in processes]
+        return found[0] if found else None
+
+    def kill_worker_of(self, pid: int) -> str:
+        """SIGKILL the worker whose run this is the process of, with all that it started."""
+        parents = {parent.pid for parent in psutil.Process(pid).parents()}
+        [name] = [name for name, each in self.workers.items() if each.pid in parents]
+        os.killpg(self.workers[name].pid, signal.SIGKILL)
+        self.workers[name].wait()
+        return name
+
+    def retry_of(self, run_id: str) -> Any:
+        """Once it works: the run that was made of another that failed, and its process."""
+        rows = self.dagster(
+            """
+            select runs.run_id from runs
+            inner join run_tags on run_tags.run_id = runs.run_id
+            where key = 'dagster/parent_run_id' and value = %s
+                and status in ('STARTED', 'SUCCESS')
+            """,
+            run_id,
+        )
+        processes = dict(self.processes())
+        return [processes[retry] for (retry,) in rows if retry in processes]
+
+
+@pytest.fixture
+def machines(
+    postgres_server: Databases, addresses: dict[str, str], github: Server, services_folder: Path
+) -> Iterator[Machines]:
+    with ExitStack() as stack:
+        url = stack.enter_context(postgres_server.migrated())
+        dagster_url = stack.enter_context(postgres_server.fresh())
+        more = {
+            **addresses,
+            "ACTIONSIGHT_DAGSTER_DATABASE_URL": dagster_url,
+            "ACTIONSIGHT_RUNS_BROKER_URL": urlsplit(addresses["ACTIONSIGHT_REDIS_URL"])
+            ._replace(path="/1")
+            .geturl(),
+            "ACTIONSIGHT_SECRET_KEY": "k" * 32,
+            "ACTIONSIGHT_API_PORT": str(free_port()),
+            "ACTIONSIGHT_DAGSTER_PORT": str(free_port()),
+        }
+        folder = services_folder / "machines"
+        made = Machines(Installation(url, folder / "main", github, more), dagster_url, folder)
+        try:
+            yield made
+        finally:
+            github.fault = None
+            for worker in made.workers.values():
+                if worker.poll() is None:
+                    os.killpg(worker.pid, signal.SIGKILL)
+                    worker.wait()
+
+
+@dataclass
+class Held:
+    """Requests to GitHub that are not answered until they are let go."""
+
+    server: Server
+    after: int
+    count: int = 0
+    is_held: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, _request: Request) -> None:
+        self.count += 1
+        if self.count > self.after:
+            self.is_held.set()
+            self.go_on.wait(PATIENCE_SECONDS)
+
+
+def test_what_a_killed_worker_was_doing_is_done_once_by_another_within_a_minute(
+    machines: Machines, synced: Installation, github: Server
+) -> None:
+    took: dict[str, float] = {}
+    github.fault = held = Held(github, after=5)
+    machines.start_worker("first")
+    machines.start_worker("second")
+    up = machines.main.start("up")
+    assert up.stdout is not None
+    output: list[str] = []
+    threading.Thread(target=lambda: output.extend(up.stdout or []), daemon=True).start()
+    try:
+        # In mid-poll.
+        assert held.is_held.wait(PATIENCE_SECONDS), output
+        poll, pid = eventually(lambda: machines.run_under_way("collect"))
+        killed = machines.kill_worker_of(pid)
+        began = time.monotonic()
+        github.fault = None
+        held.go_on.set()
+        [again] = eventually(lambda: machines.retry_of(poll), MADE_GOOD_SECONDS)
+        took["poll"] = time.monotonic() - began
+        assert again != pid
+        machines.start_worker(killed)
+
+        # In mid-build.
+        with connect(machines.main.database_url) as connection, connection.transaction():
+            eventually(lambda: machines.main.rows("select to_regclass('marts.jobs')") != [(None,)])
+            connection.execute("lock table marts.jobs in exclusive mode")
+            waits = "select from pg_stat_activity where wait_event = 'relation'"
+            eventually(lambda: machines.main.rows(waits))
+            build, pid = eventually(lambda: machines.run_under_way("build"))
+            machines.kill_worker_of(pid)
+            began = time.monotonic()
+        eventually(lambda: machines.retry_of(build), MADE_GOOD_SECONDS)
+        took["build"] = time.monotonic() - began
+
+        # One worker is left, and does the rest.
+        wanted = synced.marts()
+        eventually(lambda: machines.main.marts() == wanted)
+        failed = machines.dagster("select run_id from runs where status = 'FAILURE'")
+        assert {run_id for (run_id,) in failed} >= {poll, build}
+        begun = [run_id for run_id, _ in machines.processes()]
+        assert len(begun) == len(set(begun)), "no run began twice"
+    finally:
+        up.send_signal(signal.SIGINT)
+        try:
+            up.wait(60)
+        except subprocess.TimeoutExpired:
+            kill(up)
+        print(took, "".join(output)[-3000:])  # noqa: T201
