@@ -2,8 +2,8 @@
 
     python -m actionsight.api_server PORT [MODULE:APPLICATION]
 
-becomes granian, with an empty folder in which its workers count what GET /metrics adds up. Servers
-that are told one folder by PROMETHEUS_MULTIPROC_DIR count there together.
+becomes granian at ACTIONSIGHT_HOST, with an empty folder in which its workers count what GET
+/metrics adds up. Servers that are told one folder by PROMETHEUS_MULTIPROC_DIR count there together.
 """
 
 import os
@@ -47,7 +47,7 @@ COUNTERS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def command(port: int, application: str = APPLICATION) -> list[str]:
-    """The command line that serves an application on loopback."""
+    """The command line that serves an application."""
     return [sys.executable, "-m", __name__, str(port), application]
 
 
@@ -69,12 +69,12 @@ def kept(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if _KEPT.fullmatch(name)}
 
 
-def granian_command(port: int, application: str, size: Size) -> list[str]:
+def granian_command(port: int, application: str, size: Size, host: str = HOST) -> list[str]:
     """The command line of granian itself."""
     return [
         str(Path(sys.executable).with_name("granian")),
         "--interface=wsgi",
-        f"--host={HOST}",
+        f"--host={host}",
         f"--port={port}",
         f"--workers={size.workers}",
         f"--blocking-threads={size.threads}",
@@ -91,11 +91,12 @@ def granian_command(port: int, application: str, size: Size) -> list[str]:
 def main(port: str, application: str = APPLICATION) -> None:
     """Become the server."""
     os.umask(0o077)  # what it writes is for this user alone
+    settings = load()
     environment = kept(os.environ)
     if COUNTERS not in environment:
-        environment[COUNTERS] = str(empty_counters_folder(load().data_dir, int(port)))
+        environment[COUNTERS] = str(empty_counters_folder(settings.data_dir, int(port)))
     size = RECEIVER_SIZE if application == RECEIVER else SIZE
-    command_line = granian_command(int(port), application, size)
+    command_line = granian_command(int(port), application, size, settings.host)
     os.execve(command_line[0], command_line, environment)  # noqa: S606 no shell is wanted
 
 

@@ -27,6 +27,7 @@ from actionsight.settings import (
     LONG_ENOUGH_WEBHOOK_SECRET,
     Settings,
     files_of_secrets,
+    is_loopback,
 )
 from actionsight.silent_hooks import list_silent
 
@@ -91,8 +92,27 @@ def file_findings(data_dir: Path) -> Iterator[Finding]:
 
 
 def address_findings(settings: Settings) -> Iterator[Finding]:
-    """Whether the API knows how it is reached."""
-    if settings.public_root.startswith("https://") and settings.proxy_count == 0:
+    """Whether the API knows how it is reached, and who else reaches what."""
+    is_https = settings.public_root.startswith("https://")
+    if not is_loopback(settings.host) and not is_https:
+        yield Finding(
+            "Address",
+            f"ACTIONSIGHT_HOST ({settings.host}) lets other machines connect, and no "
+            "ACTIONSIGHT_PUBLIC_URL with https says that they come by a proxy: tokens would cross "
+            "the network in clear, and only this machine's own names are answered. Set it to the "
+            "proxy's address, and let nothing but the proxy reach the port",
+            is_warning=True,
+        )
+    if not is_loopback(settings.dagster_host):
+        yield Finding(
+            "Dagster's pages",
+            f"ACTIONSIGHT_DAGSTER_HOST ({settings.dagster_host}) lets other machines connect, and "
+            "they have no sign-in: whoever reaches the port reads names of private repositories"
+            + (", and starts and deletes runs" if settings.dagster_writable else ""),
+            is_warning=True,
+            is_wrong=settings.dagster_writable,
+        )
+    if is_https and settings.proxy_count == 0:
         yield Finding(
             "Proxy",
             "ACTIONSIGHT_PUBLIC_URL is https, which a proxy must end, and ACTIONSIGHT_PROXY_COUNT "

@@ -7,6 +7,17 @@ from urllib.parse import urlsplit
 import requests
 
 HOST = "127.0.0.1"
+# Servers of ours answer to this name, whatever address they listen at.
+OUR_NAME = {"Host": "localhost"}
+
+
+def root_of(host: str, port: int) -> str:
+    """The root of a server of ours that listens at an address of this machine, or at all."""
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        address = ipaddress.ip_address(HOST if address.version == 4 else "::1")
+    name = f"[{address}]" if address.version == 6 else str(address)
+    return f"http://{name}:{port}"
 
 
 def get(url: str, **options: Any) -> requests.Response:

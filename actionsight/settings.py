@@ -218,6 +218,23 @@ def _encrypted_off_loopback(value: str) -> str:
     return root
 
 
+def _listening_address(value: str) -> str:
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError(
+            "must be an address of this machine by number: 127.0.0.1 for itself alone, 0.0.0.0 for "
+            "whoever reaches it"
+        ) from None
+
+
+def _host_and_port(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or "/" in host or not port.isascii() or not port.isdigit():
+        raise ValueError("must be HOST:PORT")
+    return value
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host's name or address stands for this machine alone."""
     if host == "localhost" or host.endswith(".localhost"):
@@ -450,17 +467,33 @@ class Settings:
     data_dir: Path = field(
         metadata=_setting("the folder that holds all that an installation writes", _folder, "var")
     )
-    api_port: int = field(
-        metadata=_setting("port of the API, on loopback", _whole_number(1, 65535), "8000")
+    host: str = field(
+        metadata=_setting(
+            "the address at which API and receiver listen (0.0.0.0: for whoever reaches it)",
+            _listening_address,
+            "127.0.0.1",
+        )
     )
+    api_port: int = field(metadata=_setting("port of the API", _whole_number(1, 65535), "8000"))
     receiver_port: int | None = field(
         metadata=_setting(
-            "port of the webhooks' own receiver, on loopback (a free one when empty)",
-            _whole_number(1, 65535),
+            "port of the webhooks' own receiver (a free one when empty)", _whole_number(1, 65535)
+        )
+    )
+    dagster_host: str = field(
+        metadata=_setting(
+            "the address at which Dagster's pages listen, which have no sign-in",
+            _listening_address,
+            "127.0.0.1",
         )
     )
     dagster_port: int = field(
-        metadata=_setting("port of Dagster's pages, on loopback", _whole_number(1, 65535), "3000")
+        metadata=_setting("port of Dagster's pages", _whole_number(1, 65535), "3000")
+    )
+    code_server: str | None = field(
+        metadata=_setting(
+            "HOST:PORT of a code server that `serve` started (`up` has a socket)", _host_and_port
+        )
     )
     dagster_writable: bool = field(
         metadata=_setting(

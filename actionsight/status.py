@@ -37,9 +37,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _core(found)
     if found.runs_broker_url is not None:
         yield doctor.worker_finding(found.runs_broker_url)
-    yield _api(found.api_port)
-    yield _receiver(found.receiver_port)
-    yield _webserver(found.dagster_port)
+    yield _api(found)
+    yield _receiver(found)
+    yield _webserver(found)
     yield _disk(found)
     yield from _collection(found.database_url)
     yield from doctor.silent_hook_findings(found)
@@ -61,7 +61,7 @@ def _core(settings: Settings) -> Iterator[Finding]:
     yield _postgresql(settings.database_url)
     yield from doctor.event_buffer_findings(settings.redis_url)
     yield doctor.redis_finding("Cache", settings.cache_url)
-    yield _daemon(settings.dagster_port)
+    yield _daemon(settings)
 
 
 def _postgresql(url: str | None) -> Finding:
@@ -75,8 +75,8 @@ def _postgresql(url: str | None) -> Finding:
     return Finding("PostgreSQL", "answers")
 
 
-def _daemon(port: int) -> Finding:
-    if DagsterClient(port).daemons_are_healthy():
+def _daemon(settings: Settings) -> Finding:
+    if DagsterClient(settings.dagster_port, settings.dagster_host).daemons_are_healthy():
         return Finding("Dagster's daemon", "works")
     return Finding(
         "Dagster's daemon",
@@ -85,36 +85,42 @@ def _daemon(port: int) -> Finding:
     )
 
 
-def _webserver(port: int) -> Finding:
-    if DagsterClient(port).location_is_loaded():
-        return Finding("Dagster's pages", f"http://{loopback.HOST}:{port}")
+def _webserver(settings: Settings) -> Finding:
+    dagster = DagsterClient(settings.dagster_port, settings.dagster_host)
+    if dagster.location_is_loaded():
+        return Finding("Dagster's pages", dagster.url)
     return Finding(
         "Dagster's pages",
-        f"do not answer on port {port}, or the code server does not (logs/code-server.log)",
+        f"do not answer on port {settings.dagster_port}, or the code server does not "
+        "(logs/code-server.log)",
         is_wrong=True,
     )
 
 
-def _api(port: int) -> Finding:
+def _api(settings: Settings) -> Finding:
+    root = loopback.root_of(settings.host, settings.api_port)
     try:
-        answer = loopback.get(f"http://{loopback.HOST}:{port}/readyz")
+        answer = loopback.get(f"{root}/readyz", headers=loopback.OUR_NAME)
         body: dict[str, Any] = answer.json()
     except requests.RequestException as error:
-        return Finding("API", f"does not answer on port {port}: {error}", is_wrong=True)
+        return Finding(
+            "API", f"does not answer on port {settings.api_port}: {error}", is_wrong=True
+        )
     if body.get("type", "").endswith("not-built"):
         return Finding("API", "has no statistics before the first build", is_warning=True)
     if not answer.ok:
         return Finding("API", body.get("detail", answer.reason), is_wrong=True)
-    return Finding("API", f"http://{loopback.HOST}:{port}")
+    return Finding("API", root)
 
 
-def _receiver(port: int | None) -> Finding:
+def _receiver(settings: Settings) -> Finding:
+    root = loopback.root_of(settings.host, settings.receiver_port or 0)
     try:
-        answer = loopback.get(f"http://{loopback.HOST}:{port}/healthz")
+        answer = loopback.get(f"{root}/healthz", headers=loopback.OUR_NAME)
         answer.raise_for_status()
     except requests.RequestException as error:
         return Finding("Receiver of webhooks", f"does not answer: {error}", is_wrong=True)
-    return Finding("Receiver of webhooks", f"http://{loopback.HOST}:{port}/webhooks/github")
+    return Finding("Receiver of webhooks", f"{root}/webhooks/github")
 
 
 def _disk(settings: Settings) -> Finding:

@@ -33,8 +33,12 @@ class CodeServer(DagsterApiServer):
         self._mp_ctx = multiprocessing.get_context("forkserver")
 
 
-def serve(socket: str, location_name: str) -> None:
-    """Serve on a socket until a signal ends it; runs that are under way get the same signal."""
+def serve(location_name: str, **address: Any) -> None:
+    """Serve until a signal ends it; runs that are under way get the same signal.
+
+    Args:
+        address: `socket`, or `host` and `port`, as Dagster takes them.
+    """
     setup_interrupt_handlers()
     logs.configure()
     logger = logging.getLogger("dagster.code_server")
@@ -57,7 +61,7 @@ def serve(socket: str, location_name: str) -> None:
         ),
         logger,
         executor,
-        socket=socket,
+        **address,
     )
     server.serve()
 
@@ -65,11 +69,15 @@ def serve(socket: str, location_name: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.code_server")
-    parser.add_argument("--socket", required=True, help="where to listen")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--socket", help="where to listen")
+    place.add_argument("--port", type=int, help="where to listen for other machines")
+    parser.add_argument("--host", default="127.0.0.1", help="the port's address")
     parser.add_argument("--location-name", required=True, help="what Dagster calls these assets")
     given = parser.parse_args(arguments)
+    address = {"socket": given.socket} if given.socket else {"host": given.host, "port": given.port}
     try:
-        serve(given.socket, given.location_name)
+        serve(given.location_name, **address)
     except KeyboardInterrupt:
         return
 

@@ -122,8 +122,10 @@ class Webserver(DagsterWebserver[WorkspaceProcessContext, WorkspaceRequestContex
         return schema
 
 
-def serve(workspace: str, *, port: int, is_writable: bool, public_url: str | None) -> None:
-    """Serve the pages on loopback until a signal ends it."""
+def serve(
+    workspace: str, *, host: str, port: int, is_writable: bool, public_url: str | None
+) -> None:
+    """Serve the pages until a signal ends it."""
     logs.configure()
     watch_every_few_seconds()
     with DagsterInstance.get() as instance:
@@ -136,7 +138,7 @@ def serve(workspace: str, *, port: int, is_writable: bool, public_url: str | Non
             webserver = Webserver(context, is_writable=is_writable, public_url=public_url)
             uvicorn.run(
                 webserver.create_asgi_app(),
-                host="127.0.0.1",
+                host=host,
                 port=port,
                 log_config=None,
                 log_level="warning",
@@ -147,12 +149,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.webserver")
     parser.add_argument("--workspace", required=True, help="workspace.yaml of the code server")
+    parser.add_argument("--host", default="127.0.0.1", help="the address at which to listen")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--public-url", help="where a proxy serves these pages to people")
     parser.add_argument("--writable", action="store_true", help="let GraphQL change things")
     given = parser.parse_args(arguments)
     serve(
         given.workspace,
+        host=given.host,
         port=given.port,
         is_writable=given.writable,
         public_url=given.public_url,

@@ -25,6 +25,7 @@ from actionsight.cli.hooks import hooks
 from actionsight.cli.people import people
 from actionsight.cli.prices import prices
 from actionsight.cli.repositories import repositories
+from actionsight.cli.serve import check, serve
 from actionsight.cli.service import install_service
 from actionsight.cli.status import status_command
 from actionsight.cli.tokens import tokens
@@ -222,6 +223,8 @@ def backfill(repositories: tuple[str, ...], since: str) -> None:
 
 
 for command in (
+    serve,
+    check,
     repositories,
     prices,
     dead_letters,

@@ -16,10 +16,10 @@ _DAEMONS = "{ instance { daemonHealth { allDaemonStatuses { required healthy } }
 
 
 class DagsterClient:
-    """The webserver on loopback at `port`."""
+    """The webserver of this machine."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://{loopback.HOST}:{port}"
+    def __init__(self, port: int, host: str = loopback.HOST) -> None:
+        self.url = loopback.root_of(host, port)
 
     def location_is_loaded(self) -> bool:
         """Whether the webserver serves and has loaded our code location."""
@@ -40,7 +40,12 @@ class DagsterClient:
 
     def _ask(self, query: str) -> dict[str, Any]:
         try:
-            answer = loopback.post(f"{self.url}/graphql", json={"query": query}, timeout=20)
+            answer = loopback.post(
+                f"{self.url}/graphql",
+                json={"query": query},
+                headers=loopback.OUR_NAME,
+                timeout=20,
+            )
             data: dict[str, Any] | None = answer.json().get("data")
         except requests.RequestException:
             return {}

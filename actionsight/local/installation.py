@@ -25,7 +25,15 @@ from actionsight.local.server import secret_in
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.loopback import HOST, without_proxy
 from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE
-from actionsight.settings import API, COLLECTION, DAGSTER, ROOT, SETTINGS, Settings
+from actionsight.settings import (
+    API,
+    COLLECTION,
+    DAGSTER,
+    ROOT,
+    SETTINGS,
+    Settings,
+    SettingsError,
+)
 
 # The parts that open Dagster's storage.
 DAGSTERS = {DAGSTER, COLLECTION}
@@ -40,6 +48,8 @@ MEANT = {
     *("github_client_id", "github_client_secret", "github_webhook_secret"),
     *("repositories", "operators", "public_url", "secret_key"),
 }
+# What `services` starts or makes where no setting names it, and all processes share.
+SHARED = {"database_url", "redis_url", "cache_url", "secret_key"}
 # What a real installation leaves in its data folder; the demonstration has a folder of its own.
 COLLECTED = ("postgres", "event-buffer", "dagster", "secret-key")
 
@@ -215,6 +225,8 @@ def services(settings: Settings, *, demonstration: bool) -> Generator[Services]:
                 github_webhook_secret=(demo.webhook_secret,),
                 sign_in="everyone",
                 public_url=demo.api_root,
+                # Whoever reaches it signs in by a click.
+                host=HOST,
                 repositories=tuple(dict.fromkeys(standin_status(standin_url)["repositories"])),
             )
         folder = settings.data_dir
@@ -235,14 +247,46 @@ def services(settings: Settings, *, demonstration: bool) -> Generator[Services]:
         settings = dataclasses.replace(
             settings,
             database_url=database_url,
-            read_database_url=settings.read_database_url
-            or settings.api_database_url
-            or database_url,
+            read_database_url=_read_database_url(settings, database_url),
             redis_url=settings.redis_url or address_of(buffer),
             cache_url=settings.cache_url or address_of(cache),
             secret_key=settings.secret_key or secret_in(folder / "secret-key"),
         )
         yield Services(settings, tuple(servers))
+
+
+def alone(settings: Settings, part: str) -> Settings:
+    """The settings of a process that runs by itself: with every address, of servers elsewhere.
+
+    Args:
+        part: the kind of process, as `environment` takes it.
+
+    Raises:
+        SettingsError: names all that is missing.
+    """
+    if part == API:
+        settings = dataclasses.replace(
+            settings, database_url=settings.api_database_url or settings.database_url
+        )
+    missing = [
+        setting.name
+        for setting in SETTINGS
+        if setting.attribute in SHARED
+        and part in (setting.told_to or ())
+        and getattr(settings, setting.attribute) is None
+    ]
+    if part == DAGSTER and not (settings.dagster_database_url or settings.database_url):
+        missing.append("ACTIONSIGHT_DAGSTER_DATABASE_URL")
+    if missing:
+        raise SettingsError(
+            "`actionsight serve` starts no server and makes no key of its own: set "
+            + ", ".join(missing)
+        )
+    if settings.database_url is None:
+        return settings
+    return dataclasses.replace(
+        settings, read_database_url=_read_database_url(settings, settings.database_url)
+    )
 
 
 def environment(settings: Settings, part: str) -> dict[str, str]:
@@ -254,7 +298,7 @@ def environment(settings: Settings, part: str) -> dict[str, str]:
             (`actionsight.settings`).
     """
     folder = settings.data_dir
-    home = dagster_home.make(settings)
+    home = {"DAGSTER_HOME": str(dagster_home.make(settings))} if part in DAGSTERS else {}
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("ACTIONSIGHT_")}
     if part == API and settings.api_database_url:
         settings = dataclasses.replace(settings, database_url=settings.api_database_url)
@@ -263,7 +307,7 @@ def environment(settings: Settings, part: str) -> dict[str, str]:
         **inherited,
         **settings.environment(part),
         "ACTIONSIGHT_DAGSTER_DATABASE_URL": storage,
-        "DAGSTER_HOME": str(home),
+        **home,
         "DBT_TARGET_PATH": str(folder / "dbt" / "target"),
         "DBT_LOG_PATH": str(folder / "dbt" / "logs"),
         "DLT_DATA_DIR": str(folder / "dlt"),
@@ -294,6 +338,10 @@ def storage_url(settings: Settings) -> str:
     return settings.dagster_database_url or migrations.with_dagster_database(
         str(settings.database_url)
     )
+
+
+def _read_database_url(settings: Settings, database_url: str) -> str:
+    return settings.read_database_url or settings.api_database_url or database_url
 
 
 def make_data_folder(folder: Path) -> None:

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
@@ -17,17 +16,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-
-import requests
-import yaml
+from urllib.parse import urlsplit
 
 from actionsight import api_server, loopback
 from actionsight.local import EmbeddedServer, free_port
-from actionsight.local.dagster_client import LOCATION, DagsterClient
 from actionsight.local.installation import environment
+from actionsight.local.parts import (
+    CODE_SERVER,
+    DAEMON,
+    THE_API,
+    THE_RECEIVER,
+    WEBSERVER,
+    Part,
+    write_workspace,
+)
 from actionsight.local.processes import Process, ProcessError, Watch
-from actionsight.loopback import HOST
-from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, Settings
+from actionsight.settings import Settings
 
 WATCH_SECONDS = 0.5
 LONGEST_SOCKET_PATH_BYTES = 107
@@ -57,70 +61,25 @@ class Supervisor:
         self._say = say
         self._servers = servers
         self._ending = ending
-        environments = {
-            part: environment(settings, part) for part in (API, RECEIVER, COLLECTION, DAGSTER)
-        }
-        dagster = DagsterClient(settings.dagster_port)
-        logs = settings.data_dir / "logs"
-        home = settings.data_dir / "dagster"
-        self._code_socket = code_socket = private_socket(home / "code-server")
-        workspace = _write_workspace(home, code_socket)
-        counted = {
-            api_server.COUNTERS: str(
-                api_server.empty_counters_folder(settings.data_dir, settings.api_port)
+        self._code_socket = private_socket(settings.data_dir / "dagster" / "code-server")
+        write_workspace(settings, self._code_socket)
+        counters = api_server.empty_counters_folder(settings.data_dir, settings.api_port)
+        counted = {api_server.COUNTERS: str(counters)}
+
+        def process(part: Part, **told: str) -> Process:
+            return Process(
+                part.label,
+                part.command(settings, self._code_socket),
+                lambda: part.is_healthy(settings, self._code_socket),
+                settings.data_dir / "logs" / f"{part.name}.log",
+                environment(settings, part.kind) | told,
             )
-        }
-        python = [sys.executable, "-m"]
-        self._code_server = Process(
-            "the code server",
-            [
-                *python,
-                "orchestration.code_server",
-                f"--socket={code_socket}",
-                f"--location-name={LOCATION}",
-            ],
-            lambda: _accepts(code_socket),
-            logs / "code-server.log",
-            environments[COLLECTION],
-        )
-        self._webserver = Process(
-            "Dagster's webserver",
-            [
-                *python,
-                "orchestration.webserver",
-                f"--port={settings.dagster_port}",
-                f"--workspace={workspace}",
-                *([f"--public-url={settings.public_url}"] if settings.public_url else []),
-                *(["--writable"] if settings.dagster_writable else []),
-            ],
-            dagster.location_is_loaded,
-            logs / "dagster-webserver.log",
-            environments[DAGSTER],
-        )
-        self._daemon = Process(
-            "Dagster's daemon",
-            [*python, "orchestration.daemon", f"--workspace={workspace}"],
-            dagster.daemons_are_healthy,
-            logs / "dagster-daemon.log",
-            environments[DAGSTER],
-        )
-        self._api = Process(
-            "the API",
-            api_server.command(settings.api_port),
-            lambda: _answers(settings.api_port),
-            logs / "api.log",
-            environments[API] | counted,
-        )
-        receiver_port = settings.receiver_port
-        if receiver_port is None:
-            raise ValueError("the receiver has no port")
-        self._receiver = Process(
-            "the webhooks' receiver",
-            api_server.command(receiver_port, api_server.RECEIVER),
-            lambda: _answers(receiver_port),
-            logs / "receiver.log",
-            environments[RECEIVER] | counted,
-        )
+
+        self._code_server = process(CODE_SERVER)
+        self._webserver = process(WEBSERVER)
+        self._daemon = process(DAEMON)
+        self._api = process(THE_API, **counted)
+        self._receiver = process(THE_RECEIVER, **counted)
         # In the order in which they end: what takes webhooks last.
         self._processes = (
             self._daemon,
@@ -209,14 +168,15 @@ def check_ports(settings: Settings) -> None:
     Raises:
         PortTakenError: names the port and the setting that moves it.
     """
-    for port, setting, label in (
-        (settings.api_port, "ACTIONSIGHT_API_PORT", "the API"),
-        (settings.receiver_port, "ACTIONSIGHT_RECEIVER_PORT", "the webhooks' receiver"),
-        (settings.dagster_port, "ACTIONSIGHT_DAGSTER_PORT", "Dagster's pages"),
+    for host, port, setting, label in (
+        (settings.host, settings.api_port, "API", "the API"),
+        (settings.host, settings.receiver_port, "RECEIVER", "the webhooks' receiver"),
+        (settings.dagster_host, settings.dagster_port, "DAGSTER", "Dagster's pages"),
     ):
-        if port is not None and _listens(port):
+        if port is not None and _listens(host, port):
             raise PortTakenError(
-                f"port {port} for {label} is taken by another program: end it, or set {setting}"
+                f"port {port} for {label} is taken by another program: end it, or set "
+                f"ACTIONSIGHT_{setting}_PORT"
             )
 
 
@@ -235,31 +195,11 @@ def private_socket(folder: Path) -> Path:
     return socket_file
 
 
-def _write_workspace(folder: Path, code_socket: Path) -> Path:
-    """The workspace of webserver and daemon: one code server for both, under a fixed name."""
-    path = folder / "workspace.yaml"
-    location = {"socket": str(code_socket), "location_name": LOCATION}
-    path.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
-    return path
-
-
-def _accepts(socket_file: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
+def _listens(host: str, port: int) -> bool:
+    address = urlsplit(loopback.root_of(host, port)).hostname or host
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.settimeout(1)
-        return probe.connect_ex(os.fspath(socket_file)) == 0
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
-
-
-def _answers(port: int) -> bool:
-    try:
-        return loopback.get(f"http://{HOST}:{port}/healthz").ok
-    except requests.RequestException:
-        return False
+        return probe.connect_ex((address, port)) == 0
 
 
 __all__ = ["PortTakenError", "ProcessError", "Supervisor", "check_ports", "with_receiver_port"]

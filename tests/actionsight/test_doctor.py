@@ -131,6 +131,19 @@ def test_a_proxy_that_is_not_counted_is_named() -> None:
     assert list(address_findings(load(environ={}))) == []
 
 
+def test_what_other_machines_reach_without_encryption_or_sign_in_is_named() -> None:
+    given = {"ACTIONSIGHT_HOST": "0.0.0.0", "ACTIONSIGHT_DAGSTER_HOST": "0.0.0.0"}  # noqa: S104
+    address, pages = address_findings(load(environ=given))
+    assert address.is_warning
+    assert "ACTIONSIGHT_PUBLIC_URL" in address.says
+    assert (pages.is_warning, pages.is_wrong) == (True, False)
+    public = {"ACTIONSIGHT_PUBLIC_URL": "https://ci.example", "ACTIONSIGHT_PROXY_COUNT": "1"}
+    [pages] = address_findings(
+        load(environ={**given, **public, "ACTIONSIGHT_DAGSTER_WRITABLE": "yes"})
+    )
+    assert pages.is_wrong
+
+
 def test_a_short_webhook_secret_is_a_warning() -> None:
     found = []
     for length in (15, 16):

@@ -49,6 +49,9 @@ def test_every_wrong_setting_is_named_in_one_error() -> None:
                 "ACTIONSIGHT_FRONTEND_ORIGINS": "https://example.org/path",
                 "ACTIONSIGHT_PUBLIC_URL": "https://example.org/path",
                 "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "one,two,three",
+                "ACTIONSIGHT_HOST": "example.org",
+                "ACTIONSIGHT_DAGSTER_HOST": "all",
+                "ACTIONSIGHT_CODE_SERVER": "http://code-server:4000",
             }
         )
     message = str(error.value)
@@ -62,8 +65,11 @@ def test_every_wrong_setting_is_named_in_one_error() -> None:
         "FRONTEND_ORIGINS",
         "PUBLIC_URL",
         "GITHUB_WEBHOOK_SECRET",
+        "HOST",
+        "DAGSTER_HOST",
+        "CODE_SERVER",
     ):
-        assert f"ACTIONSIGHT_{name}" in message
+        assert f"ACTIONSIGHT_{name}:" in message
 
 
 @pytest.mark.parametrize(

@@ -131,11 +131,13 @@ def test_the_demonstration_never_touches_what_is_configured(services_folder: Pat
         database_url="postgresql://u:p@127.0.0.1:1/real",
         redis_url="redis://127.0.0.1:1",
         repositories="octo/app",
+        host="0.0.0.0",  # noqa: S104 nothing listens there
     )
     with services(configured, demonstration=True) as held:
         shown = held.settings
         assert shown.data_dir == configured.data_dir / "demonstration"
         assert shown.github_token is None
+        assert shown.host == "127.0.0.1", "whoever reaches it signs in by a click"
         assert shown.github_api_url.startswith("http://127.0.0.1:")
         assert "octo/app" not in shown.repositories
         assert "/real" not in str(shown.database_url)
@@ -180,6 +182,7 @@ def test_each_process_is_told_the_secrets_that_it_needs_and_no_others(settings: 
         secret_key="the secret key",
         api_database_url=API_URL,
         dagster_database_url="postgresql://dagster@127.0.0.1/dagster",
+        runs_broker_url="redis://127.0.0.1:1/1",
     )
     for part in (API, RECEIVER, COLLECTION, DAGSTER):
         told = environment(full, part)
