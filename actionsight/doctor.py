@@ -348,8 +348,7 @@ def worker_finding(broker_url: str) -> Finding:
     if count == 0:
         return Finding(
             "Workers",
-            "none answers, so no run is done, and each fails after a minute: `actionsight worker` "
-            "starts one",
+            "none answers, so no run is done, and each is failed: `actionsight worker` starts one",
             is_wrong=True,
         )
     return Finding("Workers", "1 answers" if count == 1 else f"{count:,} answer")

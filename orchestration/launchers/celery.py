@@ -1,5 +1,9 @@
 """Runs on workers: Dagster puts each into a queue of Celery's, and some worker does it."""
 
+import warnings
+
+from celery.exceptions import DuplicateTaskNameWarning
+from dagster._core.launcher import LaunchRunContext
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
@@ -8,6 +12,13 @@ from orchestration.liveness import Live
 
 class LiveCeleryRunLauncher(Live, CeleryRunLauncher):
     """Dagster's launcher for Celery."""
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Put a run into the queue."""
+        with warnings.catch_warnings():
+            # Dagster declares the task anew for each run, and Celery takes the first.
+            warnings.simplefilter("ignore", DuplicateTaskNameWarning)
+            CeleryRunLauncher.launch_run(self, context)
 
     def terminate(self, run_id: str) -> bool:
         """Ask the run's worker to end it; gives whether there was anything to end."""

@@ -70,7 +70,7 @@ def test_runs_are_begun_once_and_killed_ones_begin_anew(
     assert instance.run_retries_enabled
     assert instance.run_retries_max_retries == 3
     assert not instance.run_retries_retry_on_asset_or_op_failure
-    assert instance.run_monitoring_start_timeout_seconds == 60
+    assert instance.run_monitoring_start_timeout_seconds == 40
 
 
 def test_only_what_a_worker_has_can_be_ended(

@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from dagster import DagsterRunStatus
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
+from actionsight.database import connect
 from actionsight.doctor import worker_finding
 from actionsight.local.worker import command, environment_of_worker
 from actionsight.settings import ROOT, Settings
@@ -57,21 +58,36 @@ def log_file(with_workers: Settings, tmp_path: Path) -> Iterator[Path]:
                 os.killpg(worker.pid, signal.SIGKILL)
 
 
-def test_a_run_is_done_by_a_worker(
+def wait_for(
+    instance: DagsterInstance, run: DagsterRun, status: DagsterRunStatus, log_file: Path
+) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    told = instance.get_run_by_id(run.run_id)
+    while told is None or told.status != status:
+        said = [str(event) for event in instance.all_logs(run.run_id)]
+        assert told is None or not told.is_finished, said
+        assert time.monotonic() < deadline, (said, log_file.read_text())
+        time.sleep(0.2)
+        told = instance.get_run_by_id(run.run_id)
+
+
+def test_runs_are_done_by_a_worker_and_can_be_ended(
     with_workers: Settings, configured: Configured, launched: Launched, log_file: Path
 ) -> None:
     instance = configured(with_workers)
-    run = launched(instance)
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    told = instance.get_run_by_id(run.run_id)
-    while told is None or not told.is_finished:
-        assert time.monotonic() < deadline, log_file.read_text()
-        time.sleep(0.2)
-        told = instance.get_run_by_id(run.run_id)
-    said = "\n".join(str(event) for event in instance.all_logs(run.run_id))
-    assert told.status == DagsterRunStatus.SUCCESS, said
+    done = launched(instance)
+    wait_for(instance, done, DagsterRunStatus.SUCCESS, log_file)
     assert worker_finding(str(with_workers.runs_broker_url)).says == "1 answers"
+
+    with connect(str(with_workers.database_url)) as connection:
+        connection.execute("lock table app.purges in access exclusive mode")
+        ended = launched(instance)
+        wait_for(instance, ended, DagsterRunStatus.STARTED, log_file)
+        assert instance.run_launcher.terminate(ended.run_id)
+        wait_for(instance, ended, DagsterRunStatus.CANCELED, log_file)
+
     left = {path.name for path in with_workers.data_dir.iterdir()}
     assert left == {"dagster"}, "the worker wrote into its own folder alone"
-    assert str(urlsplit(str(with_workers.database_url)).password) not in log_file.read_text()
-    assert run.run_id not in log_file.read_text(), "Dagster's pages tell of it"
+    said = log_file.read_text()
+    assert done.run_id not in said, "Dagster's pages tell of it"
+    assert str(urlsplit(str(with_workers.database_url)).password) not in said
