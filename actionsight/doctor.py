@@ -22,6 +22,7 @@ from actionsight.local.dagster_home import MissingPackagesError
 from actionsight.local.installation import DEMONSTRATION, shows_demonstration
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.local.worker import WorkerError, count_answering
+from actionsight.redeliveries import count_given_up
 from actionsight.repositories import list_monitored
 from actionsight.settings import (
     LONG_ENOUGH_WEBHOOK_SECRET,
@@ -30,6 +31,7 @@ from actionsight.settings import (
     is_loopback,
 )
 from actionsight.silent_hooks import list_silent
+from actionsight.webhook_events import RECEIVER_PATH
 
 OLDEST_POSTGRESQL = 15
 # A drain comes round every five seconds.
@@ -56,7 +58,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             is_warning=True,
         )
     yield from webhook_findings(settings, demonstration=demonstration)
-    yield from silent_hook_findings(found)
+    yield from lost_webhook_findings(found)
     yield from event_buffer_findings(found.redis_url)
     yield redis_finding("Cache", found.cache_url)
     if found.runs_broker_url is not None:
@@ -258,13 +260,15 @@ def webhook_findings(settings: Settings, *, demonstration: bool) -> Iterator[Fin
         )
 
 
-def silent_hook_findings(settings: Settings) -> Iterator[Finding]:
-    """Webhooks of ours that tell nothing while polls find runs."""
+def lost_webhook_findings(settings: Settings) -> Iterator[Finding]:
+    """What webhooks do not tell: ours that are silent while polls find runs, and deliveries that
+    GitHub was asked for in vain."""
     if settings.database_url is None:
         return
     try:
         with connect(settings.database_url, connect_timeout=5) as connection:
             silent = list_silent(connection)
+            given_up_count = count_given_up(connection)
     except psycopg.Error:
         return  # the database has a finding of its own
     for hook in silent:
@@ -273,6 +277,15 @@ def silent_hook_findings(settings: Settings) -> Iterator[Finding]:
             f"Webhook of {hook.full_name}",
             f"has told nothing since {hook.since:%Y-%m-%d %H:%M} UTC, while polls found "
             f"{hook.run_count:,} runs: see its recent deliveries at {page}",
+            is_warning=True,
+        )
+    if given_up_count:
+        yield Finding(
+            "Redeliveries",
+            f"{given_up_count:,} deliveries that failed were asked for again in vain, and given up "
+            "in the last three days; polls find what they told. See whether GitHub reaches "
+            f"{settings.public_root}{RECEIVER_PATH}: the webhooks' recent deliveries there say "
+            "what answered",
             is_warning=True,
         )
 

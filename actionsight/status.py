@@ -42,7 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _webserver(found)
     yield _disk(found)
     yield from _collection(found.database_url)
-    yield from doctor.silent_hook_findings(found)
+    yield from doctor.lost_webhook_findings(found)
 
 
 def is_well(settings: Settings) -> bool:

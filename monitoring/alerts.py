@@ -106,6 +106,13 @@ ALERTS = (
         "{{ $value }} webhooks could not be processed",
     ),
     Alert(
+        "DeliveriesGivenUp",
+        "actionsight_webhook_deliveries_given_up > 0",
+        "5m",
+        WARNING,
+        "{{ $value }} deliveries of webhooks were given up",
+    ),
+    Alert(
         "WebhookSilent",
         "actionsight_repository_webhook_silent_since_timestamp_seconds > 0",
         "30m",

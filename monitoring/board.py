@@ -49,6 +49,12 @@ ROWS: dict[str, tuple[Panel, ...]] = {
         Panel("Dead letters", "actionsight_webhook_dead_letters", is_number=True, bad_from=1),
         Panel("Silent webhooks", "actionsight_silent_webhooks", is_number=True, bad_from=1),
         Panel(
+            "Deliveries given up",
+            "actionsight_webhook_deliveries_given_up",
+            is_number=True,
+            bad_from=1,
+        ),
+        Panel(
             "Age of the numbers",
             "actionsight_observation_age_seconds",
             "s",

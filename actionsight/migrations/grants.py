@@ -27,8 +27,10 @@ _API: tuple[LiteralString, ...] = (
     " grant select, insert, update, delete on tables to {role}",
     "alter default privileges in schema app grant usage on sequences to {role}",
     "revoke insert, update, delete on app.alembic_version from {role}",
-    # Told by GET /metrics: dead letters, and webhooks of ours that have fallen silent.
+    # Told by GET /metrics: dead letters, deliveries that were given up, and webhooks of ours that
+    # have fallen silent.
     "grant select on raw.webhook_dead_letters to {role}",
+    "grant select (given_up_at) on raw.webhook_redeliveries to {role}",
     "grant select (repository_id, received_at) on raw.webhook_events to {role}",
     "grant select (repository_id, run_id, created_at) on raw.workflow_runs to {role}",
 )

@@ -35,11 +35,16 @@ class EventBuffer(Record):
 class Webhooks(Record):
     """Whether GitHub tells what it should."""
 
-    status: Literal["ok", "silent"] = Field(
-        description="`silent`: one of ours or more told nothing while polls found runs. Numbers "
-        "are right, and as late as polls."
+    status: Literal["ok", "late"] = Field(
+        description="`late`: one of the two counts is not 0. Numbers are right, and what is "
+        "missing comes as late as polls."
     )
-    silent_count: Count = Field(description="How many did.")
+    silent_count: Count = Field(
+        description="Webhooks of ours that told nothing while polls found runs."
+    )
+    given_up_count: Count = Field(
+        description="Deliveries that failed again and again, and were given up within three days."
+    )
 
 
 class DiskUsage(Record):

@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 from flask import Blueprint, Flask, Response, current_app
 
+from actionsight.redeliveries import count_given_up
 from actionsight.silent_hooks import list_silent
-from api.database import current_database
+from api.database import Primary, current_database
 from api.disk import disk_of
 from api.endpoints import endpoint
 from api.errors import RETRY_SECONDS, Kind, Problem
@@ -83,18 +84,14 @@ def _read() -> Response:
         if missing := find_missing(connection):
             raise _not_ready(missing)
         freshness = read_freshness(connection)
-        silent_count = len(list_silent(connection))
+        webhooks = _webhooks(connection)
     return json_response(
         {
             "status": "ready",
             "as_of": freshness.as_of,
             "newest_observation_at": freshness.newest_observation_at,
             "event_buffer": _event_buffer(),
-            # No reason to be unready either: polls find what webhooks do not tell.
-            "webhooks": {
-                "status": "silent" if silent_count else "ok",
-                "silent_count": silent_count,
-            },
+            "webhooks": webhooks,
             "disk": _disk(),
         }
     )
@@ -124,6 +121,15 @@ def _event_buffer() -> dict[str, Any]:
         "memory_bytes": waiting.memory.used_bytes if waiting.memory else None,
         "memory_limit_bytes": waiting.memory.limit_bytes if waiting.memory else None,
     }
+
+
+def _webhooks(connection: Primary) -> dict[str, Any]:
+    # No reason to be unready either: polls find what webhooks do not tell.
+    counts = {
+        "silent_count": len(list_silent(connection)),
+        "given_up_count": count_given_up(connection),
+    }
+    return {"status": "late" if any(counts.values()) else "ok", **counts}
 
 
 def _disk() -> dict[str, Any]:

@@ -27,6 +27,13 @@ INSTALLATION = (
         "list` says why; replay or discard them.",
     ),
     Series(
+        "actionsight_webhook_deliveries_given_up",
+        "deliveries_given_up",
+        "Deliveries that failed, were asked for again in vain, and were given up within three "
+        "days; polls find what they told. See whether GitHub reaches ACTIONSIGHT_PUBLIC_URL: the "
+        "webhooks' recent deliveries there say what answered.",
+    ),
+    Series(
         "actionsight_silent_webhooks",
         "silent_webhooks",
         "Webhooks of ours that told nothing while polls found runs. `actionsight status` names "

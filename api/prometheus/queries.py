@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from psycopg import sql
 
+from actionsight.redeliveries import count_given_up
 from actionsight.silent_hooks import list_silent
 from api.auth.authentication import Principal
 from api.database import Primary, array_of
@@ -100,6 +101,7 @@ def read_figures(connection: Primary, principal: Principal | None) -> Figures:
         psycopg.errors.UndefinedTable: the database is not migrated.
     """
     (installation,) = connection.execute(_INSTALLATION).fetchall()
+    installation["deliveries_given_up"] = count_given_up(connection)
     silent = list_silent(connection)
     installation["silent_webhooks"] = len(silent)
     budgets: list[dict[str, Any]] = []

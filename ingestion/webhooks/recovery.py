@@ -4,9 +4,12 @@
 
 What is to be asked for stands in raw.webhook_redeliveries before GitHub is asked, and that GitHub
 took it behind its answer: a recovery that ends in between, however it ends, is made good by the
-next one, and only the request that was under way is repeated. Each delivery is asked for once. What
-fails again, what the collector may not ask for, and what GitHub has forgotten, which keeps three
-days, is found by polls and by the sweep.
+next one, and only the request that was under way is repeated.
+
+A redelivery is a delivery of its own at GitHub, with the same GUID. One that fails is asked for
+again an hour after it failed, then after two, four and so on, seven times in all: that is within
+the three days for which GitHub keeps deliveries. What is given up then, what the collector may not
+ask for, and what GitHub has forgotten, is found by polls and by the sweep.
 """
 
 import logging
@@ -30,13 +33,16 @@ from actionsight.github.pagination import Payload, iter_items
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.locks import RECOVERY_LOCK
+from actionsight.redeliveries import HISTORY
 from actionsight.settings import Settings
 from actionsight.webhook_events import READ_EVENTS
 
 logger = logging.getLogger(__name__)
 
-# How long GitHub keeps deliveries.
-HISTORY = timedelta(days=3)
+# How often a delivery is asked for, and how long after its first failure in vain; each further time
+# the distance is twice as long: 63 hours in all.
+MOST_TRIES = 7
+FIRST_DISTANCE = timedelta(hours=1)
 # A delivery that fails is listed once GitHub has given it up, behind some that began after it.
 OVERLAP = timedelta(minutes=10)
 # Of one webhook at a time: 500 pages.
@@ -49,7 +55,8 @@ OF_APP = 0
 # In the log, of webhooks that cannot be read.
 NAMED = 10
 RETRIES = RetryPolicy(tries=3, longest_wait_seconds=60.0)
-GIVEN_UP = "GitHub keeps deliveries for three days: it is left to the sweep"
+TOO_OLD = "GitHub keeps deliveries for three days: it is left to the sweep"
+IN_VAIN = f"GitHub delivered it again {MOST_TRIES} times, and all failed: it is left to the sweep"
 
 # Webhooks that we made or found, and those that told us something lately, by whomever they were
 # made: those of organizations, too, which deliver about many repositories.
@@ -88,13 +95,15 @@ _KNOWN_HOOKS = """
 class Recovered:
     """What a recovery did.
 
-    `found_count`: deliveries that failed and were not known to have; `asked_count`: those that
-    GitHub took to deliver again; `left_count`: those for the next recovery; `given_up_count`: those
-    that are left to the sweep; `unread_hooks`: webhooks whose deliveries could not be read.
+    `found_count`: deliveries that failed and were not known to have; `failed_again_count`: those
+    that had been asked for before; `asked_count`: those that GitHub took to deliver again;
+    `left_count`: those for a later recovery; `given_up_count`: those that are left to the sweep;
+    `unread_hooks`: webhooks whose deliveries could not be read.
     `is_busy`: another recovery was under way, so this one did nothing.
     """
 
     found_count: int = 0
+    failed_again_count: int = 0
     asked_count: int = 0
     left_count: int = 0
     given_up_count: int = 0
@@ -185,16 +194,15 @@ def recover(
         connect(str(settings.database_url), autocommit=True) as connection,
         closing(CredentialRouter(settings, retry_policy=RETRIES)) as router,
     ):
-        # Until the connection ends.
         if not _scalar(connection, "select pg_try_advisory_lock(%s)", RECOVERY_LOCK):
             logger.info("another recovery is under way")
             return Recovered(is_busy=True)
         readable: dict[int, _Hook] = {}
         unread: list[str] = []
-        found_count = 0
+        found_count = failed_again_count = 0
         for hook in _hooks(connection, settings, router):
             try:
-                found_count += _note_failures(connection, hook)
+                found, failed_again = _note_failures(connection, hook)
             except RefusedError as error:
                 logger.debug("the deliveries of %s cannot be read: %s", hook.path, error)
                 unread.append(hook.path)
@@ -203,6 +211,8 @@ def recover(
                 unread.append(hook.path)
             else:
                 readable[hook.hook_id] = hook
+                found_count += found
+                failed_again_count += failed_again
         given_up_count = _settle(connection)
         asked_count = _ask(connection, readable, most, lambda: sleep(pause_seconds))
         left_count = _scalar(
@@ -210,7 +220,11 @@ def recover(
             "select count(*) from raw.webhook_redeliveries"
             " where accepted_at is null and error is null",
         )
-    recovered = Recovered(found_count, asked_count, left_count, given_up_count, tuple(unread))
+        # Whoever fails before lets go of it with the connection, a moment after closing it.
+        _scalar(connection, "select pg_advisory_unlock(%s)", RECOVERY_LOCK)
+    recovered = Recovered(
+        found_count, failed_again_count, asked_count, left_count, given_up_count, tuple(unread)
+    )
     _log(recovered)
     return recovered
 
@@ -224,9 +238,10 @@ def _log(recovered: Recovered) -> None:
             ", ".join(recovered.unread_hooks[:NAMED]),
         )
     logger.info(
-        "%d deliveries failed since the last time; %d were asked for again, %d are left for the"
-        " next time, %d are older than three days and left to the sweep",
+        "%d deliveries failed since the last time, and %d that had been asked for failed again;"
+        " %d were asked for, %d are left for later, %d are given up and left to the sweep",
         recovered.found_count,
+        recovered.failed_again_count,
         recovered.asked_count,
         recovered.left_count,
         recovered.given_up_count,
@@ -257,9 +272,9 @@ def _known_hooks(connection: Connection[Any]) -> list[_KnownHook]:
         return cursor.execute(_KNOWN_HOOKS).fetchall()
 
 
-def _note_failures(connection: Connection[Any], hook: _Hook) -> int:
+def _note_failures(connection: Connection[Any], hook: _Hook) -> tuple[int, int]:
     """Note what of a webhook's failed since the last look, and how far was looked; give how much
-    that was.
+    that was for the first time, and how much again.
 
     Raises:
         GitHubError: its deliveries cannot be read.
@@ -282,7 +297,9 @@ def _note_failures(connection: Connection[Any], hook: _Hook) -> int:
             attempts[-1].delivered_at,
         )
     with connection.transaction():
-        found_count = _insert(connection, hook, _failed(attempts))
+        failed = _failed(attempts)
+        failed_again_count = _note_again(connection, hook, failed)
+        found_count = _note_first(connection, hook, failed)
         connection.execute(
             """
             insert into raw.webhook_listings (hook_id, listed_until) values (%s, %s)
@@ -290,7 +307,7 @@ def _note_failures(connection: Connection[Any], hook: _Hook) -> int:
             """,
             [hook.hook_id, max((each.delivered_at for each in attempts), default=since)],
         )
-    return found_count
+    return found_count, failed_again_count
 
 
 def _attempts(hook: _Hook, since: datetime) -> Iterator[_Attempt]:
@@ -333,7 +350,40 @@ def _failed(attempts: Iterable[_Attempt]) -> list[_Attempt]:
     return [attempt for guid, attempt in failed.items() if guid not in settled]
 
 
-def _insert(connection: Connection[Any], hook: _Hook, failed: Iterable[_Attempt]) -> int:
+def _note_again(connection: Connection[Any], hook: _Hook, failed: Iterable[_Attempt]) -> int:
+    """Let what was asked for, and failed again, wait to be asked for by its newest attempt."""
+    cursor = connection.cursor()
+    cursor.executemany(
+        """
+        update raw.webhook_redeliveries set
+            attempt_id = %(attempt_id)s,
+            status_code = %(status_code)s,
+            asked_at = null,
+            accepted_at = null,
+            -- A person may have asked for what was still to be asked for by us.
+            due_at = case
+                when accepted_at is null then due_at
+                else %(failed_at)s + %(distance)s * power(2, try_count - 1)
+            end
+        where delivery_id = %(delivery_id)s and hook_id = %(hook_id)s and error is null
+            and attempt_id != %(attempt_id)s
+        """,
+        [
+            {
+                "delivery_id": attempt.delivery_id,
+                "hook_id": hook.hook_id,
+                "attempt_id": attempt.attempt_id,
+                "status_code": attempt.status_code,
+                "failed_at": attempt.delivered_at,
+                "distance": FIRST_DISTANCE,
+            }
+            for attempt in failed
+        ],
+    )
+    return max(cursor.rowcount, 0)
+
+
+def _note_first(connection: Connection[Any], hook: _Hook, failed: Iterable[_Attempt]) -> int:
     """Note failures, but for what came nevertheless, by another webhook or in spite of no answer,
     and what is of repositories that are not monitored."""
     cursor = connection.cursor()
@@ -377,8 +427,8 @@ def _insert(connection: Connection[Any], hook: _Hook, failed: Iterable[_Attempt]
 
 
 def _settle(connection: Connection[Any]) -> int:
-    """Forget what came meanwhile, and give up what GitHub does not know any more; give how much
-    that was."""
+    """Forget what came meanwhile, and give up what GitHub does not know any more, or delivered in
+    vain too often; give how much that was."""
     connection.execute(
         """
         delete from raw.webhook_redeliveries as redelivery
@@ -392,17 +442,25 @@ def _settle(connection: Connection[Any]) -> int:
     )
     return connection.execute(
         """
-        update raw.webhook_redeliveries set error = %s
-        where accepted_at is null and error is null and failed_at < %s
+        update raw.webhook_redeliveries set
+            error = case when try_count >= %(most)s then %(in_vain)s else %(too_old)s end,
+            given_up_at = clock_timestamp()
+        where accepted_at is null and error is null
+            and (try_count >= %(most)s or failed_at < %(before)s)
         """,
-        [GIVEN_UP, datetime.now(UTC) - HISTORY],
+        {
+            "most": MOST_TRIES,
+            "in_vain": IN_VAIN,
+            "too_old": TOO_OLD,
+            "before": datetime.now(UTC) - HISTORY,
+        },
     ).rowcount
 
 
 def _ask(
     connection: Connection[Any], hooks: dict[int, _Hook], most: int, pause: Callable[[], None]
 ) -> int:
-    """Ask for what is noted, the newest first; give how much GitHub took.
+    """Ask for what is noted and due, the newest first; give how much GitHub took.
 
     A webhook of which something is refused is left for this time: the next one begins with what
     follows.
@@ -428,12 +486,14 @@ def _ask(
             if isinstance(error, RefusedError) and not isinstance(error, ForbiddenError):
                 # Whatever it is of this one, it stays so.
                 connection.execute(
-                    "update raw.webhook_redeliveries set error = %s where delivery_id = %s",
+                    "update raw.webhook_redeliveries"
+                    " set error = %s, given_up_at = clock_timestamp() where delivery_id = %s",
                     [str(error), redelivery.delivery_id],
                 )
             continue
         connection.execute(
-            "update raw.webhook_redeliveries set accepted_at = clock_timestamp()"
+            "update raw.webhook_redeliveries"
+            " set accepted_at = clock_timestamp(), try_count = try_count + 1"
             " where delivery_id = %s",
             [redelivery.delivery_id],
         )
@@ -448,6 +508,7 @@ def _to_ask(connection: Connection[Any], hook_ids: list[int], most: int) -> list
             select delivery_id, hook_id, attempt_id
             from raw.webhook_redeliveries
             where accepted_at is null and error is null and hook_id = any(%s)
+                and (due_at is null or due_at <= now())
             order by failed_at desc, attempt_id desc
             limit %s
             """,

@@ -45,8 +45,9 @@ def webhook_redeliveries() -> MaterializeResult[Any]:
     return MaterializeResult(
         metadata={
             "found": recovered.found_count,
+            "failed_again": recovered.failed_again_count,
             "asked": recovered.asked_count,
-            "left_for_the_next_time": recovered.left_count,
+            "left_for_later": recovered.left_count,
             "left_to_the_sweep": recovered.given_up_count,
             "webhooks_not_read": list(recovered.unread_hooks),
             **counted,
@@ -57,7 +58,7 @@ def webhook_redeliveries() -> MaterializeResult[Any]:
 recover_webhooks = define_asset_job(
     "recover_webhooks",
     selection=AssetSelection.assets(webhook_redeliveries),
-    description="Let GitHub deliver again what failed in the last three days, each delivery once.",
+    description="Let GitHub deliver again what failed in three days, at growing distances.",
     tags=of_kind("recovery"),
 )
 

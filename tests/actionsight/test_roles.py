@@ -9,6 +9,7 @@ from psycopg.errors import InsufficientPrivilege
 from actionsight.database import connect, with_database
 from actionsight.migrations import grants
 from actionsight.migrations.grants import API_ROLE, DAGSTER_ROLE, READER_ROLE
+from actionsight.redeliveries import count_given_up
 from actionsight.silent_hooks import list_silent
 from tests.support.services import Databases
 
@@ -56,6 +57,7 @@ def test_the_api_writes_its_own_tables_and_reads_the_marts(
         assert connection.execute("select repository_id from marts.later").fetchone() == (7,)
         connection.execute("select count(*) from raw.webhook_dead_letters")
         assert list_silent(connection) == []
+        assert count_given_up(connection) == 0
         connection.execute("insert into app.users (user_id, login) values (1, 'ada')")
         connection.execute("insert into app.api_tokens (name, token_hash) values ('t', 'h')")
         connection.execute("delete from app.users")

@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection, sql
 
 from actionsight.database import connect
-from actionsight.doctor import silent_hook_findings
+from actionsight.doctor import lost_webhook_findings
 from actionsight.settings import Settings
 from actionsight.silent_hooks import list_silent
 
@@ -39,7 +39,7 @@ def connection(settings: Settings) -> Iterator[Connection[Any]]:
 
 
 def told(settings: Settings) -> list[str]:
-    return [finding.says for finding in silent_hook_findings(settings)]
+    return [finding.says for finding in lost_webhook_findings(settings)]
 
 
 def hear(connection: Connection[Any], hours_ago: int) -> None:

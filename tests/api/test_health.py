@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from psycopg import Connection
 
-from actionsight.doctor import silent_hook_findings
+from actionsight.doctor import lost_webhook_findings
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
 from api.health import views
@@ -46,7 +46,7 @@ def test_ready_when_all_is_there(marts: Marts, client: ValidatingClient) -> None
             "memory_bytes": None,
             "memory_limit_bytes": None,
         },
-        "webhooks": {"status": "ok", "silent_count": 0},
+        "webhooks": {"status": "ok", "silent_count": 0, "given_up_count": 0},
     }
 
 
@@ -63,14 +63,14 @@ def test_a_silent_webhook_is_told_by_all_who_tell_and_keeps_nobody_from_reading(
         body: Any = ready.json
         page = scrape(client, bearer(token))
         counts = [
-            sum(finding.is_warning for finding in silent_hook_findings(settings)),
+            sum(finding.is_warning for finding in lost_webhook_findings(settings)),
             body["webhooks"]["silent_count"],
             page.value("actionsight_silent_webhooks"),
             scrape(client).value("actionsight_silent_webhooks"),
             len(page.by(name, "repository") if name in page.names else ()),
         ]
         assert ready.status_code == 200
-        assert body["webhooks"]["status"] == ("silent" if counts[1] else "ok")
+        assert body["webhooks"]["status"] == ("late" if counts[1] else "ok")
         return counts
 
     assert told() == [0] * 5

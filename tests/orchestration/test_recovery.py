@@ -75,5 +75,5 @@ def test_a_recovery_tells_what_it_did(instance: DagsterInstance) -> None:
     assert event.asset_materialization is not None
     metadata = {name: of.value for name, of in event.asset_materialization.metadata.items()}
     assert metadata["webhooks_not_read"] == ["/repos/octo/app/hooks/7"]
-    counts = [metadata[name] for name in ("found", "asked", "left_for_the_next_time")]
-    assert (counts, metadata["left_to_the_sweep"]) == ([0, 0, 0], 0)
+    counts = [metadata[name] for name in ("found", "failed_again", "asked", "left_for_later")]
+    assert (counts, metadata["left_to_the_sweep"]) == ([0, 0, 0, 0], 0)

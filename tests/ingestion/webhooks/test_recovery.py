@@ -1,4 +1,4 @@
-"""What GitHub could not deliver is asked for again, once, and arrives, over HTTP."""
+"""What GitHub could not deliver is asked for again until it arrives or is given up, over HTTP."""
 
 import os
 import socket
@@ -16,8 +16,11 @@ import pytest
 import requests
 from werkzeug.wrappers import Request, Response
 
+from actionsight.database import connect
+from actionsight.doctor import lost_webhook_findings
 from actionsight.event_buffer import EventBuffer
 from actionsight.github import pagination
+from actionsight.redeliveries import HISTORY, count_given_up
 from actionsight.settings import ROOT, Settings
 from api.app import create_receiver
 from github_standin.server.server import Server, serving
@@ -26,7 +29,14 @@ from github_standin.webhooks.sender import Sender
 from github_standin.world.model import Repository, make_job
 from github_standin.world.people import APP_ID
 from github_standin.world.world import World
-from ingestion.webhooks.recovery import HISTORY, Recovered, knows_a_hook, recover
+from ingestion.webhooks.recovery import (
+    FIRST_DISTANCE,
+    IN_VAIN,
+    MOST_TRIES,
+    Recovered,
+    knows_a_hook,
+    recover,
+)
 from tests.github_standin.client import Clock
 from tests.github_standin.keys import keys
 from tests.ingestion.webhooks.factories import Installation
@@ -128,6 +138,22 @@ class Scene(Installation):
         before = len(self.attempts(path))
         self.run(repository)
         until(lambda: len(self.attempts(path)) == before + count)
+
+    def ask_in_vain(self, path: str) -> None:
+        """Ask for what is due, of which nothing arrives again."""
+        before = len(self.attempts(path))
+        asked_count = self.recover().asked_count
+        assert asked_count == TOLD
+        until(lambda: len(self.attempts(path)) == before + asked_count)
+
+    def distances(self, path: str) -> set[timedelta]:
+        """How long after it failed what failed again is asked for."""
+        at = {of["id"]: datetime.fromisoformat(of["delivered_at"]) for of in self.attempts(path)}
+        return {note["due_at"] - at[note["attempt_id"]] for note in self.notes()}
+
+    def pass_distance(self) -> None:
+        """Let the time come."""
+        self.execute("update raw.webhook_redeliveries set due_at = now()")
 
     def asked(self) -> Counter[str]:
         """How often each attempt was asked for again."""
@@ -295,16 +321,85 @@ def test_no_more_than_the_cap_is_asked_for_and_the_rest_next_time_or_left_to_the
     repository = scene.add("octo/app")
     path = scene.hook(repository)
     scene.lose(repository, path)
-    assert scene.recover(most=1) == Recovered(found_count=TOLD, asked_count=1, left_count=TOLD - 1)
-    newest = max(scene.notes(), key=lambda note: (note["failed_at"], note["attempt_id"]))
-    assert newest["accepted_at"] is not None
-    assert scene.recover(most=2) == Recovered(asked_count=2, left_count=TOLD - 3)
+    with scene.answering():
+        assert scene.recover(most=1) == Recovered(
+            found_count=TOLD, asked_count=1, left_count=TOLD - 1
+        )
+        newest = max(scene.notes(), key=lambda note: (note["failed_at"], note["attempt_id"]))
+        assert newest["accepted_at"] is not None
+        assert scene.recover(most=2) == Recovered(asked_count=2, left_count=TOLD - 3)
+        until(lambda: len(scene.attempts(path)) == TOLD + 3)
     scene.execute("update raw.webhook_redeliveries set failed_at = failed_at - %s", HISTORY)
     caplog.set_level("INFO")
     assert scene.recover() == Recovered(given_up_count=TOLD - 3)
-    assert "3 are older than three days and left to the sweep" in caplog.text
+    assert "3 are given up and left to the sweep" in caplog.text
     assert scene.recover() == Recovered()
     assert set(scene.asked().values()) == {1}
+
+
+def test_what_fails_again_is_asked_for_at_growing_distances_until_it_arrives(
+    scene: Scene,
+) -> None:
+    repository = scene.add("octo/app")
+    path = scene.hook(repository)
+    scene.lose(repository, path)
+    scene.ask_in_vain(path)
+    again = Recovered(failed_again_count=TOLD, left_count=TOLD)
+    assert scene.recover() == again, "not before an hour has passed"
+    assert scene.distances(path) == {FIRST_DISTANCE}
+    assert scene.recover() == Recovered(left_count=TOLD), "it failed no more often meanwhile"
+    scene.pass_distance()
+    scene.ask_in_vain(path)
+    assert scene.recover() == again
+    assert scene.distances(path) == {2 * FIRST_DISTANCE}
+    scene.pass_distance()
+    with scene.answering():
+        assert scene.recover() == Recovered(asked_count=TOLD)
+        scene.arrive(TOLD)
+    assert scene.recover() == Recovered()
+    assert set(scene.asked().values()) == {1}, "each time by the newest attempt"
+    assert scene.asked().total() == 3 * TOLD
+
+
+def test_what_failed_seven_times_more_is_given_up_and_seen(scene: Scene) -> None:
+    repository = scene.add("octo/app")
+    path = scene.hook(repository)
+    scene.lose(repository, path)
+    distances: list[timedelta] = []
+    recovered = Recovered()
+    for _ in range(MOST_TRIES):
+        scene.ask_in_vain(path)
+        recovered = scene.recover()
+        assert recovered.failed_again_count == TOLD
+        distances += scene.distances(path)
+        scene.pass_distance()
+    assert recovered.given_up_count == TOLD
+    assert distances == [FIRST_DISTANCE * 2**number for number in range(MOST_TRIES)]
+    assert sum(distances[:-1], timedelta()) < HISTORY - timedelta(hours=8), "GitHub has it still"
+    assert {note["error"] for note in scene.notes()} == {IN_VAIN}
+    assert scene.recover() == Recovered()
+    with connect(str(scene.settings.database_url)) as connection:
+        assert count_given_up(connection) == TOLD
+    [finding] = lost_webhook_findings(scene.settings)
+    assert finding.is_warning and f"{TOLD} deliveries" in finding.says
+    scene.execute("update raw.webhook_redeliveries set given_up_at = given_up_at - %s", HISTORY)
+    assert not [*lost_webhook_findings(scene.settings)]
+
+
+def test_what_a_person_asked_for_in_vain_is_no_try_of_ours(scene: Scene) -> None:
+    repository = scene.add("octo/app")
+    path = scene.hook(repository)
+    scene.lose(repository, path)
+    assert scene.recover(most=0).left_count == TOLD
+    for attempt in scene.attempts(path):
+        url = f"{scene.server.url}{path}/deliveries/{attempt['id']}/attempts"
+        requests.post(url, timeout=5).raise_for_status()
+    until(lambda: len(scene.attempts(path)) == 2 * TOLD)
+    with scene.answering():
+        recovered = scene.recover()
+        assert (recovered.asked_count, recovered.left_count) == (TOLD, 0)
+        scene.arrive(TOLD)
+    assert {note["try_count"] for note in scene.notes()} == {1}
 
 
 def test_only_what_is_new_since_the_last_time_is_listed(
