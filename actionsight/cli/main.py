@@ -54,7 +54,6 @@ from actionsight.local.supervisor import (
     with_receiver_port,
 )
 from actionsight.local.unit import UnitError
-from actionsight.local.worker import WorkerError
 from actionsight.migrations import SchemaError
 from actionsight.runners import RunnerListError
 from actionsight.settings import SettingsError, load
@@ -72,7 +71,6 @@ EXPECTED = (
     SchemaError,
     SettingsError,
     UnitError,
-    WorkerError,
     operations.OperationError,
     psycopg.OperationalError,
     OSError,

@@ -5,8 +5,8 @@ import os
 import click
 
 from actionsight.local import worker
-from actionsight.local.installation import check_checkout
-from actionsight.settings import ROOT, load
+from actionsight.local.installation import check_checkout, environment, make_data_folder
+from actionsight.settings import COLLECTION, ROOT, load
 
 
 @click.command("worker")
@@ -22,10 +22,9 @@ def worker_command(concurrency: int | None) -> None:
     and no folder of it. SIGTERM lets the runs that are under way end first.
     """
     check_checkout()
-    settings = load()
-    worker.check(settings)
-    environment = worker.environment_of_worker(settings)
+    settings = worker.of_installation(load())
+    make_data_folder(settings.data_dir)
     arguments = worker.command(settings, concurrency)
     os.chdir(ROOT)
     # In place of this process, so that signals are Celery's.
-    os.execve(arguments[0], arguments, environment)  # noqa: S606 no shell is wanted
+    os.execve(arguments[0], arguments, environment(settings, COLLECTION))  # noqa: S606 no shell

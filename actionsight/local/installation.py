@@ -255,11 +255,12 @@ def services(settings: Settings, *, demonstration: bool) -> Generator[Services]:
         yield Services(settings, tuple(servers))
 
 
-def alone(settings: Settings, part: str) -> Settings:
+def alone(settings: Settings, part: str, *needed: str) -> Settings:
     """The settings of a process that runs by itself: with every address, of servers elsewhere.
 
     Args:
         part: the kind of process, as `environment` takes it.
+        needed: what it needs beside what its kind does, as attributes.
 
     Raises:
         SettingsError: names all that is missing.
@@ -271,7 +272,7 @@ def alone(settings: Settings, part: str) -> Settings:
     missing = [
         setting.name
         for setting in SETTINGS
-        if setting.attribute in SHARED
+        if setting.attribute in SHARED.union(needed)
         and part in (setting.told_to or ())
         and getattr(settings, setting.attribute) is None
     ]
@@ -279,7 +280,7 @@ def alone(settings: Settings, part: str) -> Settings:
         missing.append("ACTIONSIGHT_DAGSTER_DATABASE_URL")
     if missing:
         raise SettingsError(
-            "`actionsight serve` starts no server and makes no key of its own: set "
+            "a process that runs by itself starts no server and makes no key of its own: set "
             + ", ".join(missing)
         )
     if settings.database_url is None:

@@ -4,18 +4,15 @@ Everything that it needs is somewhere else and has an address. What it writes it
 and nobody else reads it.
 """
 
-import dataclasses
 import os
 import sys
 
 from actionsight import migrations
 from actionsight.database import connect
 from actionsight.local import dagster_home
-from actionsight.local.installation import environment, make_data_folder
-from actionsight.settings import COLLECTION, SETTINGS, Settings
+from actionsight.local.installation import alone
+from actionsight.settings import COLLECTION, Settings
 
-# What `actionsight up` would start, or make, in its data folder.
-_ELSEWHERE = {"database_url", "redis_url", "cache_url", "runs_broker_url", "secret_key"}
 BROKER_SECONDS = 5
 ANSWER_SECONDS = 1
 # Workers need not know of each other: PostgreSQL and the broker know who does what.
@@ -23,29 +20,21 @@ _ALONE = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
 
 
 class WorkerError(RuntimeError):
-    """There is no installation to work for; the message says what is missing."""
+    """Workers cannot be asked; the message says why."""
 
 
-def check(settings: Settings) -> None:
-    """Raise unless this machine can work for an installation.
+def of_installation(settings: Settings) -> Settings:
+    """The settings of a worker: with every address, of servers elsewhere.
 
     Raises:
-        WorkerError: names all settings that are missing.
+        SettingsError: names all that are missing.
         SchemaError: the database is not up to date; says what to do.
         psycopg.OperationalError: the database cannot be reached.
     """
-    missing = [
-        setting.name
-        for setting in SETTINGS
-        if setting.attribute in _ELSEWHERE and getattr(settings, setting.attribute) is None
-    ]
-    if missing:
-        raise WorkerError(
-            f"a worker starts no servers and shares no folder: set {', '.join(missing)}, as they "
-            "are where `actionsight up` runs"
-        )
+    settings = alone(settings, COLLECTION, "runs_broker_url")
     with connect(str(settings.database_url)) as connection:
         migrations.check(connection)
+    return settings
 
 
 def count_answering(broker_url: str) -> int:
@@ -66,12 +55,6 @@ def count_answering(broker_url: str) -> int:
             return len(app.control.ping(timeout=ANSWER_SECONDS, connection=connection))
         except (KombuError, OSError) as error:
             raise WorkerError(f"the broker cannot be reached: {error}") from error
-
-
-def environment_of_worker(settings: Settings) -> dict[str, str]:
-    """What a worker's process is told; its data folder is made."""
-    make_data_folder(settings.data_dir)
-    return environment(dataclasses.replace(settings, api_database_url=None), COLLECTION)
 
 
 def command(settings: Settings, concurrency: int | None) -> list[str]:

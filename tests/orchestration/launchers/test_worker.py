@@ -14,8 +14,9 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from actionsight.database import connect
 from actionsight.doctor import worker_finding
-from actionsight.local.worker import command, environment_of_worker
-from actionsight.settings import ROOT, Settings
+from actionsight.local.installation import environment
+from actionsight.local.worker import command
+from actionsight.settings import COLLECTION, ROOT, Settings
 from tests.orchestration.launchers.conftest import Configured, Launched
 
 pytestmark = [pytest.mark.integration, pytest.mark.thorough]
@@ -43,7 +44,7 @@ def log_file(with_workers: Settings, tmp_path: Path) -> Iterator[Path]:
         subprocess.Popen(
             command(elsewhere, concurrency=2),
             cwd=ROOT,
-            env=environment_of_worker(elsewhere),
+            env=environment(elsewhere, COLLECTION),
             stdout=log,
             stderr=log,
             start_new_session=True,
