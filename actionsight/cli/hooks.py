@@ -3,8 +3,11 @@
 import hmac
 import json
 import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +16,9 @@ from actionsight.cli.context import database
 from actionsight.local.installation import find_running
 from actionsight.settings import Settings, load
 from actionsight.webhook_events import RECEIVER_PATH
+
+if TYPE_CHECKING:
+    from actionsight.hook_rotation import Outcome
 
 _SETTING = "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET"
 
@@ -32,9 +38,9 @@ def rotate_hooks() -> None:
     3. Three days later (until then GitHub may send old deliveries again) remove the old one
        from the setting, and restart.
 
-    Ours are those that Actionsight made in repositories, found again by their address where GitHub
-    has another one there, and the GitHub App's own where it delivers here. Those of organizations,
-    and others that a person made, are changed by hand at GitHub between 1 and 3.
+    Ours are those that send here: in every repository that is monitored or was, found by their
+    address where nobody noted them, and the GitHub App's own. Which ones a person has to change at
+    GitHub between 1 and 3, those of organizations, say, is told at the end.
 
     What was interrupted or failed goes on where it ended when this is run again.
     """
@@ -52,39 +58,63 @@ def rotate_hooks() -> None:
         _check_receiver(configured, here.github_webhook_secret[0])
         with closing(CredentialRouter(here, retry_policy=RetryPolicy(tries=3))) as router:
             rotation = Rotation(connection, here, router)
-            known = rotation.hooks()
-            left = [hook for hook in known if not hook.has_secret]
+            of_app = rotation.rotate_apps()
+            outcomes = list(filter(None, [of_app]))
+            for outcome in outcomes:
+                click.echo(f"{outcome.name}: {outcome.says}")
+            places = rotation.places()
+            left = [place for place in places if not place.has_secret]
+            done_count = len(places) - len(left)
             click.echo(
-                f"{len(known):,} webhooks in repositories, {len(known) - len(left):,} of which "
-                "have the new secret already."
+                f"{sum(place.hook_id is not None for place in places):,} webhooks in repositories, "
+                f"{done_count:,} of which have the new secret already; {len(left):,} repositories "
+                "to look at."
             )
-            outcomes = []
-            for number, hook in enumerate(left, start=1):
-                outcomes.append(rotation.rotate(hook))
-                click.echo(f"[{number}/{len(left)}] {hook.full_name}: {outcomes[-1].says}")
-            if of_app := rotation.rotate_apps():
-                outcomes.append(of_app)
-                click.echo(f"{of_app.name}: {of_app.says}")
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if failed:
-        listed = "\n".join(f"  {outcome.name}: {outcome.says}" for outcome in failed)
+            for number, place in enumerate(left, start=1):
+                outcomes.append(rotation.rotate(place))
+                if outcomes[-1].status not in ("none", "unseen"):
+                    click.echo(f"[{number}/{len(left)}] {place.full_name}: {outcomes[-1].says}")
+            outcomes += rotation.others()
+    by_status: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_status[outcome.status].append(outcome)
+    _tell_what_is_left(by_status, apps_deliver=of_app is not None)
+    if failed := by_status["failed"]:
         raise click.ClickException(
-            f"these do not have the new secret:\n{listed}\n"
+            f"these do not have the new secret:\n{_listed(failed)}\n"
             f"Keep the old one in {_SETTING} until they do (those that were set by hand do), and "
             "run this again when that is mended."
         )
-    gone = sum(outcome.status == "gone" for outcome in outcomes)
-    count = len(known) - gone + (of_app is not None)
-    click.echo(f"All {count:,} webhooks have the new secret.")
+    click.echo(f"All {done_count + len(by_status['rotated']):,} webhooks have the new secret.")
     if len(here.github_webhook_secret) > 1:
         click.echo(
             f"In three days remove the old one from {_SETTING} and restart; until then GitHub may "
             "send old deliveries again."
         )
     click.echo(
-        "Webhooks of organizations, and others that a person made at GitHub, are not ours: change "
-        "their secret by hand before that."
+        "Webhooks of organizations that delivered nothing for a week are not known: change their "
+        "secret by hand before that."
     )
+
+
+def _tell_what_is_left(outcomes: "Mapping[str, list[Outcome]]", *, apps_deliver: bool) -> None:
+    """What a person has to look at; whether that was done already nobody can tell from here."""
+    if by_hand := outcomes["by_hand"]:
+        click.echo(
+            "These are changed by hand, unless that is done already (what they send is taken until "
+            f"the old secret is removed):\n{_listed(by_hand)}"
+        )
+    # Where the App delivers by its own webhook, none was made in repositories.
+    if (unseen := outcomes["unseen"]) and not apps_deliver:
+        click.echo(
+            "The webhooks of these repositories could not be looked at: where one sends here, set "
+            "its secret by hand, or give the collector's credential Webhooks, read and write, and "
+            f"run this again:\n{_listed(unseen)}"
+        )
+
+
+def _listed(outcomes: "Iterable[Outcome]") -> str:
+    return "\n".join(f"  {outcome.name}: {outcome.says}" for outcome in outcomes)
 
 
 def _check_receiver(settings: Settings, secret: str) -> None:

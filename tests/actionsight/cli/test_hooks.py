@@ -264,6 +264,85 @@ def test_what_github_refuses_is_told_at_the_end_and_the_rest_is_done(scene: Scen
     assert scene.patched() == NAMES
 
 
+def test_what_nobody_noted_and_what_is_not_monitored_any_more_gets_it_too(scene: Scene) -> None:
+    unnoted, removed, left, without = NAMES[:4]
+    scene.monitor(*NAMES[:4])
+    scene.remove_hook(without)
+    known = scene.known()
+    scene.connection.execute(
+        "update app.repositories set hook_id = null where full_name = any(%s)", [[unnoted, without]]
+    )
+    scene.connection.execute(
+        "update app.repositories set removed_at = now() where full_name = any(%s)",
+        [[removed, left]],
+    )
+    # Its removal was stopped after it was noted at GitHub and before it was here.
+    scene.remove_hook(left)
+    result = scene.rotate()
+    assert result.exit_code == 0, result.output
+    assert f"{unnoted}: has the new secret (it is webhook {known[unnoted]} now)" in result.output
+    assert f"{removed}: has the new secret" in result.output
+    assert f"{left}: its webhook was removed at GitHub and is forgotten\n" in result.output
+    assert without not in result.output
+    assert "All 2 webhooks" in result.output
+    assert scene.secrets() == {unnoted: NEW, removed: NEW}
+    assert scene.known() == {**known, left: None, without: None}, "what a crash left is noted"
+    scene.rotate()
+    assert scene.patched() == [unnoted, removed]
+
+
+def test_what_nobody_can_change_is_named_with_its_place_and_holds_up_nothing(scene: Scene) -> None:
+    hidden, removed, rotated = NAMES[:3]
+    scene.monitor(hidden, removed, rotated)
+    known = scene.known()
+    scene.connection.execute(
+        "update app.repositories set hook_id = null where full_name = %s", [hidden]
+    )
+    scene.connection.execute(
+        "update app.repositories set removed_at = now() where full_name = %s", [removed]
+    )
+
+    def deliver(number: int, hook_id: int | None, target: str, name: str | None) -> None:
+        repository = scene.world.repository_named(name or "")
+        scene.connection.execute(
+            """
+            insert into raw.webhook_events (
+                delivery_id, event, repository_id, received_at, batch_id, outcome, headers
+            ) values (%s, 'workflow_run', %s, now(), 'b', 'observed', jsonb_build_object(
+                'x-github-hook-id', %s::text, 'x-github-hook-installation-target-type', %s::text
+            ))
+            """,
+            [str(number), repository.id if repository else 12345, str(hook_id), target],
+        )
+
+    deliver(1, known[hidden], "repository", hidden)
+    deliver(2, known[rotated], "repository", rotated)
+    deliver(3, 1, "repository", rotated)  # as it was called before
+    deliver(4, 77, "organization", rotated)
+    deliver(5, 78, "repository", None)
+    deliver(6, 79, "integration", rotated)
+
+    def refuse(request: Request) -> Response | None:
+        is_hidden = request.path.startswith((f"/repos/{hidden}/", f"/repos/{removed}/"))
+        return Response('{"message": "Not Found"}', 404) if is_hidden else None
+
+    scene.github.fault = refuse
+    result = scene.rotate()
+    assert result.exit_code == 0, result.output
+    by_hand, _, unseen = result.output.partition("could not be looked at")
+    github = "https://github.com"
+    page = f"{github}/{hidden}/settings/hooks/{known[hidden]}"
+    assert f"webhook {known[hidden]} of {hidden}: {page}" in by_hand
+    assert f"{removed}: is not monitored any more, and GitHub answers 404" in by_hand
+    assert f"{github}/organizations/octo/settings/hooks/77" in by_hand
+    assert "webhook 78 of repository 12345: GET" in by_hand
+    assert by_hand.count(f"webhook {known[rotated]} ") == by_hand.count("webhook 79") == 0
+    assert "webhook 1 of" not in by_hand
+    assert f"  {hidden}: GitHub answers 404" in unseen
+    assert "All 1 webhooks" in unseen
+    assert scene.known() == {**known, hidden: None}, "a 404 says nothing of the webhook"
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 def test_the_apps_own_webhook_gets_it_where_it_delivers_to_us(scene: Scene, is_ours: bool) -> None:
     private, public = keys()
