@@ -1,6 +1,6 @@
 # `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup up upgrade test thorough lint dashboard-dev wheel pictures bench docs lock clean
+.PHONY: help setup up upgrade test thorough chaos lint dashboard-dev wheel pictures bench docs lock clean
 
 # The first of these that Actionsight supports; `make PYTHON=/path/to/python3 …` chooses another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
@@ -63,6 +63,10 @@ thorough: setup $(TESTED_WITH) ## the tests that take too long for the gate, man
 	  $(PYTEST) --numprocesses auto --dist worksteal \
 	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
 	    or test_malformed_requests or test_orders or test_observed_until" $(ARGUMENTS)
+
+SEEDS := 10
+chaos: setup $(TESTED_WITH) ## kill, stall and fill what `make up` runs, by SEEDS seeds from FIRST on, and see that nothing is lost
+	$(BIN)/python -m tests.chaos --seeds $(SEEDS) --first $(or $(FIRST),1) $(ARGUMENTS)
 
 lint: setup $(TESTED_WITH) checks ## what `make test` checks before its tests
 

@@ -12,24 +12,24 @@ class Person:
 
     def __init__(self, root: str, login: str) -> None:
         self._root = root
-        self._browser = requests.Session()
-        self._browser.trust_env = False
-        sent = self._browser.post(f"{root}/login", headers=self._origin, allow_redirects=False)
+        self.browser = requests.Session()
+        self.browser.trust_env = False
+        sent = self.browser.post(f"{root}/login", headers=self._origin, allow_redirects=False)
         assert sent.status_code == 303, sent.text
         # At GitHub's page, the button with this person's name.
         chosen = loopback.get(f"{sent.headers['Location']}&login={login}", allow_redirects=False)
-        back = self._browser.get(chosen.headers["Location"], allow_redirects=False)
+        back = self.browser.get(chosen.headers["Location"], allow_redirects=False)
         assert back.status_code == 303, back.text
         assert self.get("/me")["login"] == login
 
     @property
     def secrets(self) -> set[str]:
         """What authenticates this person and must be written nowhere."""
-        return set(filter(None, self._browser.cookies.values()))
+        return set(filter(None, self.browser.cookies.values()))
 
     def get(self, path: str) -> Any:
         """The body of an answer."""
-        response = self._browser.get(self._root + path)
+        response = self.browser.get(self._root + path)
         assert response.ok, response.text
         return response.json()
 
@@ -51,7 +51,7 @@ class Person:
         return {"Origin": self._root}
 
     def _write(self, method: str, path: str, body: dict[str, Any] | None) -> int:
-        headers: dict[str, Any] = {**self._origin, "X-CSRF-Token": self._browser.cookies["csrf"]}
-        return self._browser.request(
+        headers: dict[str, Any] = {**self._origin, "X-CSRF-Token": self.browser.cookies["csrf"]}
+        return self.browser.request(
             method, self._root + path, json=body, headers=headers
         ).status_code
