@@ -18,6 +18,11 @@ DAGSTER_DATABASE = "dagster"
 _FOLDER = Path(__file__).parent
 # In this order: triggers call functions.
 SQL_FILES = [_FOLDER / "sql" / f"{kind}.sql" for kind in ("functions", "triggers", "views")]
+# What triggers and views stand on that no revision makes.
+_TABLES_OF_DLT = [
+    f"raw.{name}"
+    for name in ("_dlt_loads", "repositories", "workflows", "workflow_runs", "workflow_jobs")
+]
 # The last commit that brings a database of a revision before the baseline up to it.
 _LAST_BEFORE_BASELINE = "956eab0"
 
@@ -79,7 +84,7 @@ def apply_sql_files(connection: Connection[Any]) -> None:
     with connection.transaction():
         has_tables = connection.execute(
             "select bool_and(to_regclass(name) is not null) from unnest(%s::text[]) as name",
-            [["raw._dlt_loads", "raw.repositories", "raw.workflow_runs"]],
+            [_TABLES_OF_DLT],
         ).fetchone()
         for path in SQL_FILES if has_tables == (True,) else SQL_FILES[:1]:
             connection.execute(path.read_bytes())

@@ -3,7 +3,7 @@
 Families of loops load one after the other.
 """
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -16,14 +16,17 @@ from actionsight.locks import LOADING_LOCK
 from ingestion.github.poll import RepositoryPoll
 from ingestion.github.results import Counts
 from ingestion.github.schema import CONTENT_HASH, PIPELINES, TABLES, Row, Table
-from ingestion.github.state.raw_rows import changed_by_load, stored_rows, stored_states
+from ingestion.github.state.raw_rows import (
+    changed_by_load,
+    complete_loads,
+    has_incomplete_loads,
+    stored_rows,
+    stored_states,
+)
 from ingestion.github.state.repositories import save_newest_observation, still_monitored
 
 if TYPE_CHECKING:
     from ingestion.github.pipeline import Pipelines
-
-# Where dlt keeps what it has extracted and not normalised, and normalised and not loaded.
-_PENDING_FOLDERS = ("normalize/extracted", "load/normalized")
 
 
 class WouldLoadError(Exception):
@@ -78,10 +81,10 @@ class Batch:
 
 
 class Loader:
-    """Loads batches; loads first what a killed process left behind.
+    """Loads batches.
 
     Args:
-        families: whose interrupted work to finish; the first one's pipelines do the loading.
+        place: of the pipelines (`ingestion.github.pipeline`), nobody else's meanwhile.
         only_looks: raise WouldLoadError in place of loading.
     """
 
@@ -90,14 +93,14 @@ class Loader:
         connection: Connection[Any],
         database_url: str,
         folder: Path,
-        families: Sequence[str],
+        place: str,
         *,
         only_looks: bool = False,
     ) -> None:
         self._connection = connection
         self._database_url = database_url
         self._folder = folder
-        self._families = families
+        self._place = place
         self.only_looks = only_looks
 
     @contextmanager
@@ -153,19 +156,19 @@ class Loader:
         """
         return self._pipelines.load(pipeline_name, rows)
 
-    def load_pending(self, seen_at: datetime) -> list[str]:
-        """Finish the packages that a killed process left; give their load ids.
+    def complete_loads(self, seen_at: datetime) -> list[str]:
+        """Complete the loads of which a killed process had stored something; give their ids.
+
+        What is stored of them is built as that of any load; the rest is asked for again.
 
         Args:
-            seen_at: when what they bring to their repositories counts as seen.
-
-        Raises:
-            WouldLoadError: some are left, and this loader only looks.
+            seen_at: when what they brought to their repositories counts as seen.
         """
-        if not self._has_pending():
+        if not has_incomplete_loads(self._connection):
             return []
+        # Who holds it knows that the others are nobody's any more.
         with self.lock():
-            load_ids = self._pipelines.load_pending()
+            load_ids = complete_loads(self._connection)
         for load_id in load_ids:
             for table in TABLES:
                 for repository_id in changed_by_load(self._connection, table, load_id):
@@ -214,15 +217,7 @@ class Loader:
         # dlt takes a second to import, and many polls find nothing to load.
         from ingestion.github.pipeline import Pipelines
 
-        return Pipelines(self._database_url, self._folder, self._families)
-
-    def _has_pending(self) -> bool:
-        return any(
-            next((self._folder / family / name / pending).glob("*"), None)
-            for family in self._families
-            for name in PIPELINES
-            for pending in _PENDING_FOLDERS
-        )
+        return Pipelines(self._database_url, self._folder, self._place)
 
 
 def _is_newer(table: Table, row: Row, known: Mapping[str, Any] | None) -> bool:

@@ -7,20 +7,24 @@
 
 Never fetched: logs, artifacts, commits, pull requests, people.
 
-One per family of loops and table group, each with its own local folder and staging dataset: two
-pipelines on one staging dataset would lose rows.
+One per table group and place, which is a local folder and staging datasets that nobody else uses
+meanwhile: two pipelines on one staging dataset would lose rows.
+
+The folder is scratch. What a killed process left in it is dropped: its rows are asked for again,
+since no cursor has moved past them, and loading them later would put older states over those that
+another process, on whatever machine, has loaded meanwhile. What such a process had stored already,
+a trigger noted in raw.unbuilt_loads (`raw.note_rows`).
 """
 
 import logging
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import dlt
-import psycopg2
 import pyarrow as pa
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers.provider import ConfigProvider
@@ -30,7 +34,6 @@ from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TSchemaContractDict, TUpsertStrategyDict
 from dlt.common.storages import LiveSchemaStorage
-from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.impl.postgres.configuration import (
     PostgresClientConfiguration,
     PostgresCredentials,
@@ -41,10 +44,8 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.database_errors import LoadError
-from ingestion.github.schema import CONTENT_HASH, DATASET, PIPELINES, Kind, Row, Table
+from ingestion.github.schema import CONTENT_HASH, DATASET, Kind, Row, Table
 from ingestion.github.sql_client import SqlClient
-
-logger = logging.getLogger(__name__)
 
 # New columns are welcome (they come with a release of ours), a changed type stops the load.
 SCHEMA_CONTRACT: TSchemaContractDict = {
@@ -75,7 +76,6 @@ _DLT_SETTINGS: dict[tuple[str, ...], Any] = {
     # A file that nobody reads, and what telemetry would tell.
     ("enable_runtime_trace",): False,
 }
-_CONNECTION_LOST = (DestinationConnectionError, psycopg2.OperationalError, psycopg2.InterfaceError)
 
 
 class _Settings(ConfigProvider):
@@ -132,20 +132,20 @@ class _Postgres(dlt.destinations.postgres):
 
 
 class Pipelines:
-    """The pipelines of some families; whoever uses them holds the lock of those who load.
+    """The pipelines of a place; whoever uses them holds the lock of those who load.
 
     Args:
-        families: whose interrupted work to finish; the first one's pipelines do the loading.
+        place: names the folder and the staging datasets.
     """
 
-    def __init__(self, database_url: str, folder: Path, families: Sequence[str]) -> None:
+    def __init__(self, database_url: str, folder: Path, place: str) -> None:
         Container()[PluggableRunContext].providers.providers = [_Settings()]
         # It warns at every load that jsonb columns travel as text, which is what we want.
         logging.getLogger("dlt").setLevel(logging.ERROR)
         self._credentials = PostgresCredentials(_with_password(database_url))
-        self._folder = folder
-        self._families = families
-        self._pipelines: dict[tuple[str, str], dlt.Pipeline] = {}
+        self._folder = folder / place
+        self._place = place
+        self._pipelines: dict[str, dlt.Pipeline] = {}
         self._idle: deque[Any] = deque()
 
     def load(self, pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> str:
@@ -155,81 +155,41 @@ class Pipelines:
             LoadError: PostgreSQL refused.
         """
         source = github_source(pipeline_name, rows)
-        family = self._families[0]
-        if (family, pipeline_name) not in self._pipelines:
-            # Nothing is pending; but a folder that was damaged goes before it is used.
-            self._load_pending(family, pipeline_name)
         try:
-            info = self._pipeline(family, pipeline_name).run(source, loader_file_format="csv")
+            info = self._pipeline(pipeline_name).run(source, loader_file_format="csv")
         except PipelineStepFailed as error:
             reason = str(_root(error)).partition("\n")[0]
             raise LoadError(f"PostgreSQL did not take rows of {pipeline_name}: {reason}") from error
         finally:
             self._close_connections()
-        self._forget_packages(family, pipeline_name)
+        # dlt keeps the files of every load for ever.
+        shutil.rmtree(self._folder / pipeline_name / "load" / "loaded", ignore_errors=True)
         return info.loads_ids[0]
-
-    def load_pending(self) -> list[str]:
-        """Finish the packages that a killed process left; give their load ids."""
-        return [
-            load_id
-            for family in self._families
-            for name in PIPELINES
-            for load_id in self._load_pending(family, name)
-        ]
-
-    def _load_pending(self, family: str, name: str) -> list[str]:
-        folder = self._folder / family / name
-        if not folder.exists():
-            return []
-        try:
-            pipeline = self._pipeline(family, name)
-            if not pipeline.has_pending_data:
-                return []
-            logger.info("%s: loading what an interrupted collection left behind", name)
-            pipeline.normalize()
-            info = pipeline.load()
-            self._forget_packages(family, name)
-            return list(info.loads_ids) if info else []
-        except Exception as error:
-            if _is_connection_lost(error):
-                raise
-            # Half-written files, or rows that went to the staging table twice. Its rows are asked
-            # for again, since no cursor has moved past them.
-            logger.warning("%s: dropping an interrupted package (%s)", name, type(error).__name__)
-            self._pipelines.pop((family, name), None)
-            shutil.rmtree(folder, ignore_errors=True)
-            return []
-        finally:
-            self._close_connections()
 
     def _close_connections(self) -> None:
         # Between two loads hours may pass.
         while self._idle:
             self._idle.pop().close()
 
-    def _forget_packages(self, family: str, name: str) -> None:
-        # dlt keeps the files of every load for ever.
-        shutil.rmtree(self._folder / family / name / "load" / "loaded", ignore_errors=True)
-
-    def _pipeline(self, family: str, name: str) -> dlt.Pipeline:
-        if (family, name) not in self._pipelines:
+    def _pipeline(self, name: str) -> dlt.Pipeline:
+        if name not in self._pipelines:
+            shutil.rmtree(self._folder / name, ignore_errors=True)
             group = name.removeprefix("github_")
             destination = _Postgres(
                 credentials=self._credentials,
                 destination_name="postgres",
-                staging_dataset_name_layout=f"{DATASET}_staging_{family}_{group}",
+                staging_dataset_name_layout=f"{DATASET}_staging_{self._place}_{group}",
             )
             destination.idle = self._idle
             pipeline = dlt.pipeline(
                 name,
-                pipelines_dir=str(self._folder / family),
+                pipelines_dir=str(self._folder),
                 destination=destination,
                 dataset_name=DATASET,
             )
             pipeline._schema_storage = _Schemas(pipeline._schema_storage_config)
-            self._pipelines[family, name] = pipeline
-        return self._pipelines[family, name]
+            self._pipelines[name] = pipeline
+        return self._pipelines[name]
 
 
 def github_source(pipeline_name: str, rows: Mapping[Table, Iterable[Row]]) -> DltSource:
@@ -285,10 +245,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _root(error: BaseException) -> BaseException:
     return list(_causes(error))[-1]
-
-
-def _is_connection_lost(error: BaseException) -> bool:
-    return any(isinstance(cause, _CONNECTION_LOST) for cause in _causes(error))
 
 
 def _with_password(url: str) -> str:

@@ -58,7 +58,7 @@ def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -
     }
     if not missing:
         return
-    loader = Loader(connection, database_url, folder, ["preparation"])
+    loader = Loader(connection, database_url, folder, "preparation")
     empty = [
         loader.load_rows(pipeline, {table: [] for table in tables})
         for pipeline, tables in missing.items()
@@ -115,14 +115,10 @@ def _is_prepared(connection: Connection[Any]) -> bool:
             )
             and (
                 select bool_and(relhastriggers) from pg_class
-                where oid in (
-                    to_regclass('raw._dlt_loads'),
-                    to_regclass('raw.repositories'),
-                    to_regclass('raw.workflow_runs')
-                )
+                where relnamespace = to_regnamespace('raw') and relname = any(%s)
             )
         """,
-        [names],
+        [names, [_LOADS_TABLE, *(table.name for table in TABLES)]],
     ).fetchone()
     return row == (True,) and all(_has_columns(connection, table) for table in TABLES)
 

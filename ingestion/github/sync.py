@@ -59,7 +59,7 @@ class Sync:
         only: names of the repositories to collect, in lower case; all when empty.
         began_at: when it began.
         until: when to stop beginning new work.
-        recovered_load_ids: of what a killed one left, which was loaded first.
+        recovered_load_ids: of what a killed one had begun to store.
     """
 
     connection: Connection[Any]
@@ -132,7 +132,7 @@ def start_sync(
     limits: Limits | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Generator[Sync]:
-    """Begin a sync: wait for its loops where they are under way, finish what a killed one left.
+    """Begin a sync: wait for its loops where they are under way, take over what a killed one left.
 
     Args:
         loops: what looks for runs; each one's lock is held until the end.
@@ -165,7 +165,7 @@ def start_sync(
             connection,
             settings.database_url,
             settings.data_dir / "dlt",
-            [family for family, _ in families],
+            next((family for family, _ in families), "selections"),
             only_looks=only_looks,
         )
         began_at = clock()
@@ -182,7 +182,7 @@ def start_sync(
                 is_watched=is_watched,
                 began_at=began_at,
                 until=until,
-                recovered_load_ids=loader.load_pending(clock()),
+                recovered_load_ids=loader.complete_loads(clock()) if families else (),
             )
             connection.execute("select app.advance_observed_until()")
         finally:

@@ -63,6 +63,7 @@ class Polls:
 
     def build(self, load_id: str) -> None:
         """A build has taken a load in."""
+        self.connection.execute("delete from raw.unbuilt_loads where load_id = %s", [load_id])
         self.connection.execute("insert into marts.built_loads values (%s)", [load_id])
 
     def observed_until(self) -> int | None:
@@ -85,6 +86,13 @@ def test_a_poll_counts_once_its_loads_are_built(polls: Polls) -> None:
     assert polls.observed_until() is None
     polls.build("a")
     assert polls.observed_until() == 5
+
+
+def test_a_load_of_which_more_was_stored_after_a_build_holds_back_its_poll(polls: Polls) -> None:
+    polls.sync(5, load_id="a")
+    polls.build("a")
+    polls.connection.execute("insert into raw.unbuilt_loads (load_id) values ('a')")
+    assert polls.observed_until() is None
 
 
 def test_a_poll_that_changed_nothing_counts_at_once(polls: Polls) -> None:

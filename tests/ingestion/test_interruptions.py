@@ -12,25 +12,32 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, LiteralString
 
 import pytest
 from werkzeug.wrappers import Request
 
-from actionsight.settings import ROOT
+from actionsight.settings import ROOT, Settings
 from github_standin.world.model import Run
 from tests.ingestion import killable_commands
 from tests.ingestion.factories import (
     MINUTE,
     Installation,
     attempts_of,
+    installation,
     job,
     jobs_of,
     run,
     workflow,
 )
+from tests.support.dbt_project import Project, built_database
+from tests.support.services import Databases
 from tests.support.signals import as_in_the_background
+from tests.transform import marts
+from tests.transform.test_recording import owed
 
 pytestmark = pytest.mark.integration
 
@@ -92,21 +99,25 @@ def locked(own: Installation, table: LiteralString) -> Generator[None]:
         yield
 
 
-def kill_in_load(own: Installation, table: LiteralString) -> None:
-    """Run a poll that is killed while it waits to load into a table."""
+def kill_in_load(own: Installation, table: LiteralString, once: LiteralString = "select") -> None:
+    """Run a poll that is killed while it waits to load into a table, once something is there."""
     with locked(own, table):
         killed = killable_commands.forked(killable_commands.poll, own.settings.environment())
         killed.start()
         deadline = time.monotonic() + PATIENCE_SECONDS
-        waiting = """
-            select from pg_stat_activity
+        waiting: LiteralString = """
+            from pg_stat_activity
             where datname = current_database() and wait_event_type = 'Lock'
                 and wait_event = 'relation'
         """
-        while not own.query(waiting) and time.monotonic() < deadline:
+        while (
+            not (own.query(f"select {waiting}") and own.query(once)) and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
         killed.kill()
         killed.join(PATIENCE_SECONDS)
+        # PostgreSQL would finish the statement that it waits with, for nobody.
+        own.query(f"select pg_terminate_backend(pid, 5000) {waiting}")
     assert killed.exitcode == -signal.SIGKILL
 
 
@@ -138,22 +149,79 @@ def test_killed_again_and_again_while_it_asks_github(own: Installation) -> None:
         "raw.workflow_jobs",
     ],
 )
-def test_killed_while_it_loads(
-    own: Installation, table: LiteralString, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
+def test_killed_while_it_loads(own: Installation, table: LiteralString) -> None:
     runs = some_history(own)
     own.collect()
     of = next(iter(own.world.workflows.values()))
     runs += [run(of, own.world, own.clock.now - number * MINUTE) for number in range(5, 8)]
     kill_in_load(own, table)
     results = own.collect()
-    assert "left behind" in caplog.text
     assert results[-1].troubles == {}
     assert_exact(own, runs)
     own.paths()
     own.collect()
     assert not [path for path in own.paths() if path.endswith("/jobs")]
+
+
+@pytest.mark.parametrize("table", ["raw.workflows", "raw._dlt_loads"])
+def test_what_a_worker_that_is_lost_had_stored_waits_for_a_build(
+    own: Installation, table: LiteralString, tmp_path: Path
+) -> None:
+    runs = some_history(own)
+    kill_in_load(own, table, once="select from raw.repositories")
+    own.settings = replace(own.settings, data_dir=tmp_path / "elsewhere")
+    own.collect()
+    assert_exact(own, runs)
+    noted = {row["load_id"] for row in own.query("select load_id from raw.unbuilt_loads")}
+    assert own.loads_of_rows() <= noted
+    polled = own.query("select distinct unnest(load_ids) as load_id from raw.polls")
+    assert own.loads_of_rows() <= {row["load_id"] for row in polled} & own.loads()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("table", ["raw.workflows", "raw._dlt_loads"])
+def test_marts_need_no_worker_to_come_back(
+    postgres_server: Databases,
+    services_folder: Path,
+    settings: Settings,
+    table: LiteralString,
+    tmp_path: Path,
+) -> None:
+    with (
+        built_database(postgres_server, services_folder) as url,
+        installation(replace(settings, database_url=url, data_dir=tmp_path)) as own,
+        own.connect() as database,
+    ):
+        some_history(own)
+        kill_in_load(own, table, once="select from raw.repositories")
+        Project().run()
+        assert owed(database) == []
+        assert marts.differences(database) == []
+        own.settings = replace(own.settings, data_dir=tmp_path / "elsewhere")
+        own.collect()
+        Project().run()
+        assert owed(database) == []
+        assert marts.differences(database) == []
+
+
+def test_a_worker_that_comes_back_does_not_load_what_it_had_left(
+    own: Installation, tmp_path: Path
+) -> None:
+    runs = some_history(own)
+    own.collect()
+    of = next(iter(own.world.workflows.values()))
+    runs.append(run(of, own.world, own.clock.now - MINUTE))
+    here = own.settings
+    kill_in_load(own, "raw_staging_poll_runs.workflow_runs")
+    own.clock.advance(60 * MINUTE)
+    own.settings = replace(here, data_dir=tmp_path / "elsewhere")
+    own.collect()
+    assert_exact(own, runs)
+    loads = own.loads_of_rows()
+    own.settings = here
+    own.clock.advance(MINUTE)
+    own.collect()
+    assert own.loads_of_rows() == loads
 
 
 def test_what_a_killed_poll_had_fetched_is_a_new_observation_once_it_is_loaded(

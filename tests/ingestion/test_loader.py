@@ -39,7 +39,7 @@ def test_a_fork_that_is_deleted_stays_known_in_the_runs_that_came_from_it(
     url = str(settings.database_url)
     without_fork = {**RUN, **ENDED, "head_repository": None, "pull_requests": []}
     with connect(url, autocommit=True) as connection:
-        loader = Loader(connection, url, settings.data_dir / "dlt", ["test"])
+        loader = Loader(connection, url, settings.data_dir / "dlt", "test")
 
         def load(payload: dict[str, Any]) -> str | None:
             batch = Batch()

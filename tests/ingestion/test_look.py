@@ -48,6 +48,7 @@ def test_where_nothing_is_new_it_is_a_whole_poll_and_imports_little(own: Install
     with own.connect() as connection:
         connection.execute("create schema marts")
         connection.execute("create table marts.built_loads as select load_id from raw.loads")
+        connection.execute("delete from raw.unbuilt_loads")
     own.clock.now = datetime.now(UTC)
     own.paths()
 

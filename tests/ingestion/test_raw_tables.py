@@ -85,3 +85,30 @@ def test_a_second_time_it_changes_nothing_and_waits_for_nobody(settings: Setting
     with connect(str(settings.database_url)) as loading:
         loading.execute("select pg_advisory_lock(%s)", [LOADING_LOCK])
         prepare(settings)
+
+
+def test_a_load_is_noted_with_its_rows_and_again_with_more_of_them(database_url: str) -> None:
+    with connect(database_url, autocommit=True) as connection:
+
+        def noted() -> list[tuple[Any, ...]]:
+            return connection.execute("select load_id, builds from raw.unbuilt_loads").fetchall()
+
+        def store(workflow_id: int) -> None:
+            connection.execute(
+                """
+                insert into raw.workflows (workflow_id, repository_id, _dlt_load_id, content_hash)
+                values (%s, 1, 'first', '')
+                """,
+                [workflow_id],
+            )
+
+        store(1)
+        assert noted() == [("first", [])]
+        connection.execute("update raw.unbuilt_loads set builds = array['a build']")
+        store(2)
+        assert noted() == [("first", [])]
+        connection.execute("delete from raw.unbuilt_loads")
+        connection.execute("update raw.workflows set name = 'of no load'")
+        assert noted() == []
+        connection.execute("update raw.workflows set _dlt_load_id = 'second' where workflow_id = 2")
+        assert noted() == [("second", [])]

@@ -41,7 +41,7 @@ def test_a_load_opens_one_connection_and_leaves_none_open(settings: Settings) ->
         return opened[-1]
 
     with connect(url, autocommit=True) as connection:
-        loader = Loader(connection, url, settings.data_dir / "dlt", ["test"])
+        loader = Loader(connection, url, settings.data_dir / "dlt", "test")
         for run_id in (1, 2):
             batch = Batch()
             batch.add(

@@ -18,8 +18,8 @@ from ingestion.github.pipeline import Pipelines
 from ingestion.github.schema import PIPELINES
 from dlt.common.runtime import anon_tracker
 
-pipelines = Pipelines("postgresql://nobody@127.0.0.1:1/none", Path(sys.argv[1]), ["head"])
-pipelines._pipeline("head", next(iter(PIPELINES)))
+pipelines = Pipelines("postgresql://nobody@127.0.0.1:1/none", Path(sys.argv[1]), "head")
+pipelines._pipeline(next(iter(PIPELINES)))
 print(anon_tracker._ANON_TRACKER_ENDPOINT)
 """
 

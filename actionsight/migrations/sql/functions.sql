@@ -44,6 +44,24 @@ begin
 end
 $body$;
 
+-- Notes the load of rows that are stored, with them, before dlt notes that it is complete: whoever
+-- is killed in between leaves nothing that no build sees. Of more rows of a load that a build has
+-- taken in, the next one takes it in again. A change of rows that brings no load is none.
+create or replace function raw.note_rows() returns trigger language plpgsql as $body$
+begin
+    if tg_op = 'INSERT' then
+        insert into raw.unbuilt_loads as noted (load_id)
+        select distinct _dlt_load_id from changed
+        on conflict (load_id) do update set builds = '{}' where noted.builds != '{}';
+    else
+        insert into raw.unbuilt_loads as noted (load_id)
+        select _dlt_load_id from changed except select _dlt_load_id from before
+        on conflict (load_id) do update set builds = '{}' where noted.builds != '{}';
+    end if;
+    return null;
+end
+$body$;
+
 -- Notes a batch of webhooks that a build has to take in.
 create or replace function raw.note_batch() returns trigger language plpgsql as $body$
 begin
@@ -161,8 +179,14 @@ begin
             bool_and(not exists (
                 select from unnest(polls.load_ids) as load (load_id)
                 where exists (select from raw.loads where loads.load_id = load.load_id)
-                    and not exists (
-                        select from marts.built_loads where built_loads.load_id = load.load_id
+                    and (
+                        exists (
+                            select from raw.unbuilt_loads
+                            where unbuilt_loads.load_id = load.load_id
+                        )
+                        or not exists (
+                            select from marts.built_loads where built_loads.load_id = load.load_id
+                        )
                     )
             )) as is_built
         from app.repositories

@@ -11,6 +11,38 @@ for each statement execute function raw.owe_job_listings();
 create or replace trigger note_polled_repository after insert or update on raw.repositories
 for each row execute function raw.note_polled_repository();
 
+create or replace trigger note_rows_insert after insert on raw.repositories
+referencing new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_update after update on raw.repositories
+referencing old table as before new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_insert after insert on raw.workflows
+referencing new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_update after update on raw.workflows
+referencing old table as before new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_insert after insert on raw.workflow_runs
+referencing new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_update after update on raw.workflow_runs
+referencing old table as before new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_insert after insert on raw.workflow_jobs
+referencing new table as changed
+for each statement execute function raw.note_rows();
+
+create or replace trigger note_rows_update after update on raw.workflow_jobs
+referencing old table as before new table as changed
+for each statement execute function raw.note_rows();
+
 create or replace trigger note_load after insert on raw._dlt_loads
 for each row when (new.status = 0) execute function raw.note_load();
 

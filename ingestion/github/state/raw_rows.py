@@ -1,7 +1,7 @@
 """Rows of the raw tables as they are stored, by key, and the loads that brought them."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
@@ -54,6 +54,29 @@ def newest_load_id(connection: Connection[Any], table: Table) -> str | None:
     )
     [(load_id,)] = connection.execute(query).fetchall()
     return None if load_id is None else str(load_id)
+
+
+_INCOMPLETE: LiteralString = """
+    from raw.unbuilt_loads as noted
+    where not exists (select from raw.loads where loads.load_id = noted.load_id)
+"""
+
+
+def has_incomplete_loads(connection: Connection[Any]) -> bool:
+    """Whether rows are stored of a load that dlt has not noted: it is under way, or was killed."""
+    row = connection.execute(f"select exists (select {_INCOMPLETE})").fetchone()
+    return row == (True,)
+
+
+def complete_loads(connection: Connection[Any]) -> list[str]:
+    """Note these loads in dlt's place; gives their ids."""
+    rows = connection.execute(
+        f"""
+        insert into raw._dlt_loads (load_id, status, inserted_at)
+        select noted.load_id, 0, now() {_INCOMPLETE} returning load_id
+        """
+    ).fetchall()
+    return [load_id for (load_id,) in rows]
 
 
 def changed_by_load(connection: Connection[Any], table: Table, load_id: str) -> dict[int, int]:
