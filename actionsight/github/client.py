@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+import os
 import threading
 import time
 import uuid
@@ -264,7 +265,7 @@ class GitHubClient:
         return Timeout(min(connect_seconds, left), min(total_seconds, left))
 
     def _permit(self, limiter: RateLimiter, ends: float) -> Permit:
-        permit_id = f"{_PROCESS}:{next(_NUMBERS)}"
+        permit_id = next_permit_id()
         waited = 0.0
         while True:
             left = min(self._retry_policy.longest_wait_seconds - waited, ends - time.monotonic())
@@ -359,8 +360,14 @@ class _Request:
     body: bytes | None = None
 
 
-_PROCESS = uuid.uuid4().hex
+_IMPORTED = uuid.uuid4().hex
 _NUMBERS = itertools.count()
+
+
+def next_permit_id() -> str:
+    """An id that no other request has, of no process on no machine: two of one id would count as
+    one. Processes that were forked from one that had imported this differ by their number."""
+    return f"{_IMPORTED}:{os.getpid()}:{next(_NUMBERS)}"
 
 
 def _parsed(response: HTTPResponse, *, is_moved: bool) -> Response:

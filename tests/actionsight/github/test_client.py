@@ -2,13 +2,14 @@
 
 import dataclasses
 import logging
+import multiprocessing
 import time as time_of_machine
 
 import pytest
 from werkzeug.wrappers import Response
 
 from actionsight.github import credentials
-from actionsight.github.client import GitHubClient
+from actionsight.github.client import GitHubClient, next_permit_id
 from actionsight.github.errors import (
     BadCredentialError,
     ForbiddenError,
@@ -27,6 +28,17 @@ from tests.actionsight.github.conftest import MakeRouter
 from tests.actionsight.github.factories import PATH, REPOSITORY, TOKEN, Faults, Time, limited
 
 pytestmark = pytest.mark.integration
+
+
+def test_processes_that_were_forked_after_the_import_have_permits_of_their_own() -> None:
+    context = multiprocessing.get_context("fork")
+    ids = context.Queue()
+    children = [context.Process(target=lambda: ids.put(next_permit_id())) for _ in range(2)]
+    for child in children:
+        child.start()
+    assert len({ids.get(timeout=30) for _ in children}) == 2
+    for child in children:
+        child.join()
 
 
 def test_it_says_who_it_is_and_which_version_it_speaks(
