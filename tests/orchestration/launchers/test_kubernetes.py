@@ -26,6 +26,7 @@ from tests.orchestration.launchers.conftest import Configured, Launched
 
 pytestmark = pytest.mark.integration
 
+KUBERNETES = "1.36"
 SHIPPED = ROOT / "orchestration" / "launchers" / "kubernetes.yaml"
 
 
@@ -117,6 +118,17 @@ def test_a_run_becomes_a_job_that_kubernetes_knows(
     assert run.run_id in what
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert str(urlsplit(empty_database_url).password) not in json.dumps(job)
+
+
+def test_the_job_is_valid_by_kubernetes_schemas(
+    in_kubernetes: Settings, configured: Configured, launched: Launched, cluster: Cluster
+) -> None:
+    schemas = pytest.importorskip("kubernetes_validate", reason="requirements/deploy.txt")
+    launched(configured(in_kubernetes))
+    [(_, _, job)] = cluster.asked
+    schemas.validate(job, KUBERNETES, strict=True)
+    with pytest.raises(schemas.ValidationError, match="spek"):
+        schemas.validate({**job, "spek": 1}, KUBERNETES, strict=True)
 
 
 def test_a_pod_is_told_what_other_processes_are_told(
