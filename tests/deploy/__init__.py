@@ -1,0 +1,1 @@
+"""What is in deploy/, read by the tools that will read it."""
