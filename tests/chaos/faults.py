@@ -145,6 +145,8 @@ def second_daemon(scene: Scene, seconds: float) -> str:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # Where SIGINT is ignored, as in a shell's background, Dagster ignores SIGTERM, too.
+        preexec_fn=_reset_sigint,
     ) as twin:
         time.sleep(seconds)
         twin.send_signal(signal.SIGTERM)
@@ -214,6 +216,10 @@ FAULTS: dict[str, Callable[..., str]] = {
         )
     },
 }
+
+
+def _reset_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _find(scene: Scene, role: str) -> psutil.Process | None:
