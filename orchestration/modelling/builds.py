@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 from dagster import (
     AssetSelection,
+    DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
     DefaultScheduleStatus,
+    RunRecord,
     RunRequest,
     RunsFilter,
     ScheduleDefinition,
@@ -49,6 +51,8 @@ full_build_schedule = ScheduleDefinition(
 )
 
 RETRY_SECONDS = 60
+# Of one whose process was killed nothing says that the next will fail, too.
+LOST_SECONDS = 5
 # The code server imports this module once, when it starts, which an upgrade follows.
 START_TAG = {"actionsight/start": datetime.now(UTC).isoformat()}
 
@@ -58,7 +62,8 @@ def build_request(context: SensorEvaluationContext, database_url: str) -> RunReq
 
     `drain_and_build` asks for it every few seconds (`orchestration/sensors.py`). The database is
     asked each time, so that no missed event, crash or restart can leave a load unbuilt. The first
-    one after a start is a full one: another version may have other views.
+    one after a start is a full one, also where that was lost before: another version may have other
+    views.
     """
     # First, since what Dagster knows costs four connections to ask for.
     if not is_build_owed(database_url):
@@ -67,22 +72,33 @@ def build_request(context: SensorEvaluationContext, database_url: str) -> RunReq
     running = under_way(instance, [build.name, full_build.name])
     if running:
         return SkipReason(f"The build {running[0].run_id[:8]} is under way.")
-    if _failed_just_now(instance):
-        return SkipReason("The last build failed; it is tried again a minute after its end.")
-    tags = {"actionsight/unbuilt_loads": str(unbuilt_load_count(database_url))}
-    if not instance.get_runs(RunsFilter(tags=START_TAG), limit=1):
-        return RunRequest(job_name=full_build.name, tags={**tags, **START_TAG})
-    return RunRequest(job_name=build.name, tags=tags)
-
-
-def _failed_just_now(instance: DagsterInstance) -> bool:
     newest = [
         record
         for job in (build, full_build)
         for record in instance.get_run_records(RunsFilter(job_name=job.name), limit=1)
     ]
-    return any(
-        record.dagster_run.status == DagsterRunStatus.FAILURE
-        and time.time() - (record.end_time or 0) < RETRY_SECONDS
-        for record in newest
+    if any(_failed_just_now(instance, record) for record in newest):
+        return SkipReason("The last build failed; it is tried again a minute after its end.")
+    tags = {"actionsight/unbuilt_loads": str(unbuilt_load_count(database_url))}
+    full = instance.get_run_records(RunsFilter(tags=START_TAG), limit=1)
+    if not full or _was_lost(instance, full[0]):
+        return RunRequest(job_name=full_build.name, tags={**tags, **START_TAG})
+    return RunRequest(job_name=build.name, tags=tags)
+
+
+def _failed_just_now(instance: DagsterInstance, record: RunRecord) -> bool:
+    if record.dagster_run.status != DagsterRunStatus.FAILURE:
+        return False
+    pause = LOST_SECONDS if _was_lost(instance, record) else RETRY_SECONDS
+    return time.time() - (record.end_time or 0) < pause
+
+
+def _was_lost(instance: DagsterInstance, record: RunRecord) -> bool:
+    """Whether a run failed although no step of it did: its process was killed, or never began."""
+    run = record.dagster_run
+    return (
+        run.status == DagsterRunStatus.FAILURE
+        and not instance.get_records_for_run(
+            run.run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1
+        ).records
     )

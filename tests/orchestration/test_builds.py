@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from dagster import (
+    DagsterEvent,
+    DagsterEventType,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
@@ -12,9 +14,11 @@ from dagster import (
     SkipReason,
     build_sensor_context,
 )
+from dagster._core.execution.plan.objects import StepFailureData
 
 from actionsight.backlog import unbuilt_load_count
 from actionsight.database import connect
+from orchestration.modelling import builds
 from orchestration.modelling.builds import build, build_request, full_build
 from tests.orchestration.factories import commit_a_load
 
@@ -71,16 +75,57 @@ def test_never_more_than_one_build_is_under_way(
     assert "under way" in str(skipped.skip_message)
 
 
+def fail(instance: DagsterInstance, job_name: str, *, in_a_step: bool) -> None:
+    """A run that fails, with a step of it or since its process is gone."""
+    run = DagsterRun(job_name=job_name, status=DagsterRunStatus.STARTED, tags=builds.START_TAG)
+    instance.add_run(run)
+    if in_a_step:
+        failure = DagsterEvent(
+            DagsterEventType.STEP_FAILURE.value,
+            job_name,
+            step_key="models",
+            event_specific_data=StepFailureData(error=None, user_failure_data=None),
+        )
+        instance.report_dagster_event(failure, run.run_id)
+    instance.report_run_failed(run)
+
+
 def test_a_build_that_fails_is_not_asked_for_again_at_once(
-    tick: SensorEvaluationContext, database_url: str
+    tick: SensorEvaluationContext, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit_a_load(database_url, "1")
-    run = DagsterRun(job_name=build.name, status=DagsterRunStatus.STARTED)
-    tick.instance.add_run(run)
-    tick.instance.report_run_failed(run)
+    monkeypatch.setattr(builds, "LOST_SECONDS", 0)
+    fail(tick.instance, build.name, in_a_step=True)
     skipped = build_request(tick, database_url)
     assert isinstance(skipped, SkipReason)
     assert "failed" in str(skipped.skip_message)
+
+
+def test_a_build_whose_process_was_killed_is_asked_for_again_within_seconds(
+    tick: SensorEvaluationContext, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_a_load(database_url, "1")
+    fail(tick.instance, build.name, in_a_step=False)
+    assert isinstance(build_request(tick, database_url), SkipReason)
+    monkeypatch.setattr(builds, "LOST_SECONDS", 0)
+    assert isinstance(build_request(tick, database_url), RunRequest)
+
+
+@pytest.mark.parametrize(("in_a_step", "asked"), [(True, "build"), (False, "full_build")])
+def test_a_full_build_that_was_lost_is_made_good_by_another(
+    tick: SensorEvaluationContext,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    in_a_step: bool,
+    asked: str,
+) -> None:
+    commit_a_load(database_url, "1")
+    monkeypatch.setattr(builds, "LOST_SECONDS", 0)
+    monkeypatch.setattr(builds, "RETRY_SECONDS", 0)
+    fail(tick.instance, full_build.name, in_a_step=in_a_step)
+    request = build_request(tick, database_url)
+    assert isinstance(request, RunRequest)
+    assert request.job_name == asked
 
 
 def test_the_first_build_after_a_start_is_of_everything(
