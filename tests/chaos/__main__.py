@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -82,7 +83,9 @@ def _one(seed: int, template: Template) -> int:
     began = time.monotonic()
     try:
         run_seed(seed, template, folder, _say)
-    except ChaosError as error:
+    except Exception as error:
+        if not isinstance(error, ChaosError):
+            traceback.print_exc()
         _say(
             f"seed {seed} FAILED after {time.monotonic() - began:.0f} s: {error}\n  kept: {folder}"
         )

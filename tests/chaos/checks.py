@@ -63,13 +63,12 @@ def wait_until_well(installation: Installation) -> float:
 
 def wait_until_quiet(installation: Installation) -> str:
     """Until nothing waits to be drained or built, and the runs that are under way have ended."""
-    settings = settings_of(installation)
-    buffer = EventBuffer(str(settings.redis_url))
-    left = _runs(settings)
+    left = _runs(settings_of(installation))
     waited_for: list[str] = []
 
     def is_quiet() -> bool:
-        waiting = buffer.freshness().event_count
+        settings = settings_of(installation)
+        waiting = _events(settings)
         reasons = [
             *([f"{waiting} events"] if waiting else []),
             *(left[each] for each in left.keys() & _runs(settings).keys()),
@@ -82,8 +81,6 @@ def wait_until_quiet(installation: Installation) -> str:
         seconds = wait_until("all is drained and built, no run hangs", is_quiet, QUIET_SECONDS)
     except ChaosError as error:
         raise ChaosError(f"{error}: {waited_for}") from None
-    finally:
-        buffer.close()
     return f"{seconds:.0f} s, at last for {waited_for}"
 
 
@@ -230,6 +227,15 @@ def _runs(settings: Settings) -> dict[str, str]:
             [UNDER_WAY],
         ).fetchall()
     return dict(rows)
+
+
+def _events(settings: Settings) -> int:
+    """How many deliveries wait to be drained."""
+    buffer = EventBuffer(str(settings.redis_url))
+    try:
+        return buffer.freshness().event_count
+    finally:
+        buffer.close()
 
 
 def _column(connection: psycopg.Connection[Any], query: LiteralString) -> Iterator[Any]:
