@@ -290,9 +290,9 @@ def lost_webhook_findings(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def event_buffer_findings(url: str | None) -> Iterator[Finding]:
+def event_buffer_findings(url: str | None, *, is_up: bool = False) -> Iterator[Finding]:
     """Whether the buffer answers, keeps what it acknowledged, and is drained."""
-    answers = redis_finding("Event buffer", url)
+    answers = redis_finding("Event buffer", url, is_up=is_up)
     yield answers
     if url is None or answers.is_wrong:
         return
@@ -340,10 +340,10 @@ def _durability(url: str) -> Iterator[Finding]:
         )
 
 
-def redis_finding(subject: str, url: str | None) -> Finding:
-    """Whether a server of the Redis protocol answers."""
+def redis_finding(subject: str, url: str | None, *, is_up: bool = False) -> Finding:
+    """Whether a server of the Redis protocol answers; where all is up, each has to run."""
     if url is None:
-        return Finding(subject, NOT_RUNNING, is_warning=True)
+        return Finding(subject, NOT_RUNNING, is_warning=True, is_wrong=is_up)
     try:
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
             client.ping()

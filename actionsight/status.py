@@ -59,8 +59,8 @@ def summary(settings: Settings) -> str:
 def _core(settings: Settings) -> Iterator[Finding]:
     """What collection rests on: without one of these data is late or lost."""
     yield _postgresql(settings.database_url)
-    yield from doctor.event_buffer_findings(settings.redis_url)
-    yield doctor.redis_finding("Cache", settings.cache_url)
+    yield from doctor.event_buffer_findings(settings.redis_url, is_up=True)
+    yield doctor.redis_finding("Cache", settings.cache_url, is_up=True)
     yield _daemon(settings)
 
 

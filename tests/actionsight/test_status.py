@@ -69,6 +69,12 @@ def test_each_part_that_does_not_answer_is_wrong(running: Settings) -> None:
     assert not is_well(away)
 
 
+def test_a_server_that_fell_is_wrong_while_all_else_is_up(running: Settings) -> None:
+    fallen = dataclasses.replace(running, redis_url=None, cache_url=None)
+    found = marks(fallen)
+    assert (found["Event buffer"], found["Cache"]) == ("wrong", "wrong")
+
+
 @pytest.mark.parametrize(("waited_seconds", "mark"), [(30, "ok"), (90, "mind"), (700, "wrong")])
 def test_webhooks_that_nobody_drains(running: Settings, waited_seconds: int, mark: str) -> None:
     with redis.Redis.from_url(str(running.redis_url)) as client:
