@@ -8,6 +8,7 @@ What fails keeps its folder, whose address is printed.
 
 import argparse
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,7 @@ def main() -> int:
     parser.add_argument("--beside", type=int, default=1, help="so many at once (1)")
     parser.add_argument("--template", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     if options.template is not None:
         return _one(options.seed, Template.read(options.template))
     seeds = (
@@ -52,9 +54,16 @@ def _all(seeds: list[int], beside: int) -> int:
     _say(f"an installation collects the history, in {folder}")
     template = make_template(folder / "template")
     began = time.monotonic()
-    with ThreadPoolExecutor(beside) as threads:
-        codes = threads.map(lambda seed: _in_process(seed, template), seeds)
+    under_way: set[subprocess.Popen[str]] = set()
+    threads = ThreadPoolExecutor(beside)
+    try:
+        codes = threads.map(lambda seed: _in_process(seed, template, under_way), seeds)
         failed = [seed for seed, code in zip(seeds, codes, strict=True) if code]
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+        # Each ends what it started.
+        for process in list(under_way):
+            process.terminate()
     _say(
         f"{len(seeds)} seeds in {(time.monotonic() - began) / 60:.0f} min, {len(failed)} failed"
         + "".join(f"\n  again: python -m tests.chaos --seed {seed}" for seed in failed)
@@ -64,7 +73,7 @@ def _all(seeds: list[int], beside: int) -> int:
     return bool(failed)
 
 
-def _in_process(seed: int, template: Template) -> int:
+def _in_process(seed: int, template: Template, under_way: "set[subprocess.Popen[str]]") -> int:
     """A seed in a process of its own; what it prints is told with its number."""
     command = [sys.executable, "-m", "tests.chaos", f"--seed={seed}"]
     with subprocess.Popen(
@@ -73,8 +82,11 @@ def _in_process(seed: int, template: Template) -> int:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        under_way.add(process)
         for line in process.stdout or ():
             _say(f"{seed:4}  {line.rstrip()}")
+        process.wait()
+        under_way.remove(process)
     return process.returncode
 
 

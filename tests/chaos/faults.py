@@ -187,6 +187,16 @@ def rerun_storm(scene: Scene, runs: int) -> str:
     return f"{github.ATTEMPTS_OF_STORM} attempts of each"
 
 
+def privatize(scene: Scene) -> str:
+    """A public repository becomes private; who has no right to it reads it until that is seen."""
+    world = scene.github.world
+    repository = world.repository_named(github.PUBLIC[1])
+    if repository is None or not github.is_public(repository):
+        return "it is private already"
+    world.privatize_repository(repository)
+    return repository.full_name
+
+
 def redeliveries(scene: Scene, count: int) -> str:
     """Somebody lets GitHub deliver again what was delivered, or what was not."""
     attempts = scene.sender.attempts()
@@ -212,6 +222,7 @@ FAULTS: dict[str, Callable[..., str]] = {
             two_syncs,
             two_drains,
             rerun_storm,
+            privatize,
             redeliveries,
         )
     },

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from github_standin.histories.generated import Sizes, generate
-from github_standin.world.model import Job, Run, Runner, make_job
+from github_standin.world.model import Job, Repository, Run, Runner, make_job
 from github_standin.world.world import World
 
 PUBLIC = ("octo/app", "octo/library")
@@ -59,6 +59,11 @@ def storm(world: World, chance: random.Random, run_count: int) -> None:
                 again_at = now + (number + 1) * SECOND
                 jobs = _jobs(chance, again_at, 2, longest_seconds=1)
                 world.add_attempt(run, again_at, jobs)
+
+
+def is_public(repository: Repository) -> bool:
+    """Whether whoever is signed in may read it."""
+    return repository.visibility == "public"
 
 
 def is_over(world: World) -> bool:

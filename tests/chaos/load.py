@@ -3,7 +3,7 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +13,8 @@ import requests
 from github_standin.server.server import Server
 from github_standin.webhooks.deliveries import Hook
 from github_standin.webhooks.sender import Sender
+from github_standin.world.model import Repository
+from github_standin.world.world import World
 from tests.chaos import github
 from tests.chaos.installation import Installation
 from tests.end_to_end.person import Person
@@ -41,9 +43,9 @@ class Reader:
 
     Args:
         session: with what authenticates them.
-        forbidden: words that stand in no answer to them.
-        hidden: paths at which nothing is, as far as they are told.
-        usual: the statuses that they get where all is well.
+        world: where the repositories are.
+        may_read: whether a repository is theirs to read.
+        usual: the status that they get where all is well.
     """
 
     def __init__(
@@ -51,29 +53,44 @@ class Reader:
         name: str,
         root: str,
         session: requests.Session,
-        *,
-        forbidden: tuple[str, ...] = (),
-        hidden: tuple[str, ...] = (),
-        usual: frozenset[int] = frozenset({200}),
+        world: World,
+        may_read: Callable[[Repository], bool],
         chance: random.Random,
+        usual: HTTPStatus = HTTPStatus.OK,
     ) -> None:
         self.name = name
         self.answers: Counter[str] = Counter()
         self.problems: list[str] = []
         self._root = root
         self._session = session
-        self._forbidden = forbidden
-        self._hidden = hidden
-        self._usual = usual
+        self._world = world
+        self._may_read = may_read
         self._chance = chance
+        self._usual = usual
+        self._look_at_rights()
 
     def read_until(self, is_over: threading.Event) -> None:
         """Ask, until it is over."""
         while not is_over.wait(PAUSE_SECONDS):
-            self.ask(self._chance.choice((*PATHS, *self._hidden)))
+            self._ask(self._chance.choice((*PATHS, *self._hidden)))
 
-    def ask(self, path: str) -> int | None:
-        """One question; gives the status of the answer, None: there was none."""
+    def check_all(self) -> list[str]:
+        """Ask everything once, while all is well and rights are what they are now; gives what was
+        not as it should be, ever."""
+        self._look_at_rights()
+        for path in (*PATHS, *self._hidden):
+            answer = self._ask(path)
+            if answer is None or answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                self.problems.append(f"{self.name}: {path}: no answer although all is well")
+            elif answer.ok and path == "/repositories":
+                self.problems += [
+                    f"{self.name} does not see {each.full_name}"
+                    for each in self._world.repositories.values()
+                    if self._may_read(each) and each.full_name not in answer.text
+                ]
+        return self.problems
+
+    def _ask(self, path: str) -> requests.Response | None:
         try:
             answer = self._session.get(
                 self._root + path, timeout=TIMEOUT_SECONDS, allow_redirects=False
@@ -82,24 +99,30 @@ class Reader:
             self.answers[type(error).__name__] += 1
             return None
         self.answers[str(answer.status_code)] += 1
-        expected = {HTTPStatus.NOT_FOUND} if path in self._hidden else self._usual
+        is_hidden = path in self._hidden and self._usual == HTTPStatus.OK
+        expected = HTTPStatus.NOT_FOUND if is_hidden else self._usual
         is_told = any(word in answer.text for word in self._forbidden)
-        if is_told or answer.status_code not in expected | {HTTPStatus.SERVICE_UNAVAILABLE}:
-            self._complain(path, answer)
-        return answer.status_code
+        if is_told or answer.status_code not in (expected, HTTPStatus.SERVICE_UNAVAILABLE):
+            self.problems.append(
+                f"{self.name}: {path}: {answer.status_code} {answer.text[:300]!r}"
+                f" ({answer.headers.get('X-Request-Id')})"
+            )
+        return answer
 
-    def check_all(self) -> list[str]:
-        """Ask everything once, while all is well; gives what was not as it should be."""
-        for path in (*PATHS, *self._hidden):
-            if self.ask(path) == HTTPStatus.SERVICE_UNAVAILABLE:
-                self.problems.append(f"{self.name}: {path}: 503 although all is well")
-        return self.problems
-
-    def _complain(self, path: str, answer: requests.Response) -> None:
-        self.problems.append(
-            f"{self.name}: {path}: {answer.status_code} {answer.text[:300]!r}"
-            f" ({answer.headers.get('X-Request-Id')})"
-        )
+    def _look_at_rights(self) -> None:
+        """Which words stand in no answer, and at which paths nothing is, as far as they know."""
+        repositories = self._world.repositories.values()
+        secret = [each for each in repositories if not self._may_read(each)]
+        self._forbidden = [
+            word
+            for each in secret
+            for word in (each.full_name, *(f'"repository_id":{gap}{each.id}' for gap in ("", " ")))
+        ]
+        self._hidden = [f"/repositories/{each.id}" for each in secret] + [
+            f"/runs/{run.id}"
+            for each in secret
+            for run in self._world.runs_newest_first(each.id)[-3:]
+        ]
 
 
 def readers(
@@ -107,26 +130,25 @@ def readers(
 ) -> list[Reader]:
     """One with every right, one with a right to what is private, one without, and a stranger."""
     root, world = installation.api_url, server.world
-    secret = world.repository_named(github.PRIVATE)
-    assert secret is not None
-    runs = [run.id for run in world.runs_newest_first(secret.id)[:3]]
-    hidden = (f"/repositories/{secret.id}", *(f"/runs/{number}" for number in runs))
-    member, outsider = (Person(root, login) for login in (github.MEMBER, github.OUTSIDER))
     operator, stranger = requests.Session(), requests.Session()
     operator.headers["Authorization"] = f"Bearer {operator_token}"
     for session in (operator, stranger):
         session.trust_env = False
+    member, outsider = (Person(root, login) for login in (github.MEMBER, github.OUTSIDER))
 
     def of(name: str, session: requests.Session, **options: Any) -> Reader:
         own = random.Random(chance.random())  # noqa: S311
-        return Reader(name, root, session, chance=own, **options)
+        return Reader(name, root, session, world, chance=own, **options)
 
-    words = (github.PRIVATE, f'"repository_id":{secret.id}', f'"repository_id": {secret.id}')
     return [
-        of("operator", operator),
-        of("member", member.browser),
-        of("outsider", outsider.browser, forbidden=words, hidden=hidden),
-        of("stranger", stranger, forbidden=words, usual=frozenset({401})),
+        of("operator", operator, may_read=lambda _: True),
+        of(
+            "member",
+            member.browser,
+            may_read=lambda each: github.is_public(each) or each.full_name == github.PRIVATE,
+        ),
+        of("outsider", outsider.browser, may_read=github.is_public),
+        of("stranger", stranger, may_read=lambda _: False, usual=HTTPStatus.UNAUTHORIZED),
     ]
 
 

@@ -114,6 +114,7 @@ _KINDS: dict[str, tuple[int, Callable[[random.Random], dict[str, Any]]]] = {
     "two_syncs": (2, _nothing),
     "two_drains": (2, _nothing),
     "rerun_storm": (3, lambda chance: {"runs": chance.randint(1, 5)}),
+    "privatize": (2, _nothing),
     "redeliveries": (2, lambda chance: {"count": chance.randint(20, 200)}),
 }
 

@@ -130,7 +130,7 @@ class _Run:
         threads = []
         for fault in faults:
             time.sleep(max(0.0, begun + fault.at_seconds - time.monotonic()))
-            threads.append(threading.Thread(target=strike, args=[fault]))
+            threads.append(threading.Thread(target=strike, args=[fault], daemon=True))
             threads[-1].start()
         for thread in threads:
             thread.join()
