@@ -11,13 +11,18 @@ HOST = "127.0.0.1"
 OUR_NAME = {"Host": "localhost"}
 
 
-def root_of(host: str, port: int) -> str:
-    """The root of a server of ours that listens at an address of this machine, or at all."""
+def reached_at(host: str) -> str:
+    """Where this machine reaches a server that listens at an address of it, or at all of them."""
     address = ipaddress.ip_address(host)
-    if address.is_unspecified:
-        address = ipaddress.ip_address(HOST if address.version == 4 else "::1")
-    name = f"[{address}]" if address.version == 6 else str(address)
-    return f"http://{name}:{port}"
+    if not address.is_unspecified:
+        return str(address)
+    return HOST if address.version == 4 else "::1"
+
+
+def root_of(host: str, port: int) -> str:
+    """The root of a server of ours, by the address at which it listens."""
+    name = reached_at(host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 def get(url: str, **options: Any) -> requests.Response:

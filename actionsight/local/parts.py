@@ -54,7 +54,7 @@ class Part:
     kind: str
     command: Callable[[Settings, CodeServer | None], list[str]]
     is_healthy: Callable[[Settings, CodeServer | None], bool]
-    check: Callable[[CodeServer | None], list[str]] | None = None
+    check: Callable[[Settings, CodeServer | None], list[str]] | None = None
 
     @property
     def needs_code_server(self) -> bool:
@@ -98,7 +98,10 @@ def is_well_alone(part: Part, settings: Settings) -> bool:
     if part.check is None:
         return part.is_healthy(settings, code_server)
     asked = subprocess.run(
-        part.check(code_server), cwd=ROOT, env=environment(settings, part.kind), check=False
+        part.check(settings, code_server),
+        cwd=ROOT,
+        env=environment(settings, part.kind),
+        check=False,
     )
     return asked.returncode == 0
 
@@ -150,10 +153,11 @@ def _accepts(_: Settings, code_server: CodeServer | None) -> bool:
         return probe.connect_ex(str(code_server)) == 0
 
 
-def _check_code_server(code_server: CodeServer | None) -> list[str]:
+def _check_code_server(settings: Settings, code_server: CodeServer | None) -> list[str]:
     if not isinstance(code_server, Port):
         raise TypeError("a code server that runs alone has a port")
-    return [*_PYTHON, "dagster", "api", "grpc-health-check", f"--port={code_server.port}"]
+    place = [f"--host={loopback.reached_at(settings.host)}", f"--port={code_server.port}"]
+    return [*_PYTHON, "dagster", "api", "grpc-health-check", *place]
 
 
 def _run_webserver(settings: Settings, _: CodeServer | None) -> list[str]:
@@ -208,6 +212,6 @@ DAEMON = Part(
     lambda settings, _: [*_PYTHON, "orchestration.daemon", f"--workspace={_workspace(settings)}"],
     # The webserver tells of it.
     lambda settings, _: _dagster(settings).daemons_are_healthy(),
-    lambda _: [str(Path(sys.executable).with_name("dagster-daemon")), "liveness-check"],
+    lambda *_: [str(Path(sys.executable).with_name("dagster-daemon")), "liveness-check"],
 )
 PARTS = {part.name: part for part in (THE_API, THE_RECEIVER, CODE_SERVER, WEBSERVER, DAEMON)}

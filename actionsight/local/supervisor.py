@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from urllib.parse import urlsplit
 
 from actionsight import api_server, loopback
 from actionsight.local import EmbeddedServer, free_port
@@ -196,7 +195,7 @@ def private_socket(folder: Path) -> Path:
 
 
 def _listens(host: str, port: int) -> bool:
-    address = urlsplit(loopback.root_of(host, port)).hostname or host
+    address = loopback.reached_at(host)
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.settimeout(1)
         return probe.connect_ex((address, port)) == 0

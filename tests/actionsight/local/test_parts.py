@@ -196,7 +196,8 @@ def test_dagsters_three_find_each_other_by_settings_alone(
         github_api_url="http://127.0.0.1:1",
         dagster_database_url=None,
         dagster_port=free_port(),
-        code_server=f"localhost:{free_port()}",
+        host=ANOTHER,
+        code_server=f"{ANOTHER}:{free_port()}",
     )
     operations.migrate(here)
     with ExitStack() as stack:
