@@ -111,6 +111,7 @@ def test_a_run_becomes_a_job_that_kubernetes_knows(
     pod = job["spec"]["template"]["spec"]
     assert pod["restartPolicy"] == "Never"
     assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
     [container] = pod["containers"]
     *program, what = container["args"]
     # The image of a run has the code server's interpreter at the same path.
@@ -156,9 +157,10 @@ def test_whether_a_run_works_its_lock_says_and_not_its_pod(
 ) -> None:
     instance = configured(in_kubernetes)
     run = instance.add_run(DagsterRun(job_name="build", status=DagsterRunStatus.STARTED))
-    monkeypatch.setattr(liveness, "ABSENT_SECONDS", 0)
     health = instance.run_launcher.check_run_worker_health
     with liveness.alive(empty_database_url, run.run_id):
+        # It waited for its lock; from here on nobody waits.
+        monkeypatch.setattr(liveness, "ABSENT_SECONDS", 0)
         assert health(run).status == WorkerStatus.RUNNING
     assert health(run).status == WorkerStatus.FAILED
     assert cluster.asked == []
