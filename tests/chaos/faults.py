@@ -113,7 +113,7 @@ def github_faults_(scene: Scene, kind: str, share: float, seconds: float) -> str
     )
     time.sleep(seconds)
     scene.github.fault = None
-    return f"{scene.github.traffic.status()['requests']} requests so far"
+    return f"{scene.github.traffic.status()['by_status']}"
 
 
 def github_refuses(scene: Scene, seconds: float) -> str:
