@@ -9,6 +9,8 @@ from typing import Any, LiteralString
 
 from psycopg import Connection, sql
 
+from actionsight.locks import MIGRATION_LOCK
+
 API_ROLE = "actionsight_api"
 DAGSTER_ROLE = "actionsight_dagster"
 READER_ROLE = "actionsight_reader"
@@ -49,9 +51,13 @@ _READER: tuple[LiteralString, ...] = (
 def grant(connection: Connection[Any]) -> None:
     """Grant the roles what they need in this database, in tables to come too; repeats harmlessly.
 
+    In a transaction: of two that change the same rows of the catalogue at once, PostgreSQL fails
+    one, so they wait for each other.
+
     Raises:
         psycopg.errors.InsufficientPrivilege: this is not the owner.
     """
+    connection.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
     roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
     for role, statements in ((API_ROLE, _API), (READER_ROLE, _READER)):
         if role not in roles:

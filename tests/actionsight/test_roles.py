@@ -1,6 +1,7 @@
 """Each part of an installation works as a role of its own, which may do its work and no more."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -27,6 +28,27 @@ def granted_url(database_url: str) -> Iterator[str]:
         owner.execute("insert into marts.later values (7)")
         owner.execute("insert into raw.later values (7)")
     yield database_url
+
+
+def test_two_that_grant_at_once_wait_for_each_other(database_url: str) -> None:
+    with (
+        ThreadPoolExecutor(1) as threads,
+        connect(database_url) as first,
+        connect(database_url) as second,
+        connect(database_url, autocommit=True) as watching,
+    ):
+        grants.grant(first)
+        granted = threads.submit(grants.grant, second)
+        while (
+            watching.execute(
+                "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'",
+                [second.info.backend_pid],
+            ).fetchone()
+            is None
+        ):
+            assert not granted.done()
+        first.commit()
+        granted.result()
 
 
 def session(databases: Databases, role: str, url: str) -> "psycopg.Connection[object]":
