@@ -3,10 +3,12 @@
 import gc
 import sys
 
+from actionsight.parents import end_with_server
 from actionsight.settings import forget_secrets, load
 from api import logs
 from api.app import create_app
 
+end_with_server()
 logs.configure()
 # A thread that computes lets go of the interpreter for others after so many seconds: each of them
 # needs it several times for an answer, and waits for it as often.

@@ -1,10 +1,8 @@
 """Child processes: started, watched, started again when they fall, and ended in order."""
 
-import ctypes
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from actionsight.log_files import rotate
 from actionsight.logs import told_by
+from actionsight.parents import end_with_parent
 from actionsight.settings import ROOT
 
 START_SECONDS = 120
@@ -22,7 +21,6 @@ SHORTEST_PAUSE_SECONDS = 1
 LONGEST_PAUSE_SECONDS = 60
 # Whatever ran for so long is well again: its next fall is a first one.
 STEADY_SECONDS = 300
-_PR_SET_PDEATHSIG = 1
 
 
 class ProcessError(RuntimeError):
@@ -168,5 +166,4 @@ def _reset_signals() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)

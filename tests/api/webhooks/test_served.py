@@ -16,9 +16,10 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
+import psutil  # pyrefly: ignore[untyped-import]
 import pytest
 
-from actionsight.api_server import RECEIVER
+from actionsight.api_server import APPLICATION, RECEIVER
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import EVENT_BUFFER
 from actionsight.loopback import HOST
@@ -59,6 +60,22 @@ def receiver_port(_redis_server: str, tmp_path_factory: pytest.TempPathFactory) 
     alone = replace(settings(_redis_server), database_url=None)
     with served(RECEIVER, alone.environment(), log_file) as port:
         yield port
+
+
+@pytest.mark.parametrize(
+    "application", [RECEIVER, pytest.param(APPLICATION, marks=pytest.mark.thorough)]
+)
+def test_workers_end_with_the_server_that_was_killed(
+    _redis_server: str, tmp_path: Path, application: str
+) -> None:
+    environment = settings(_redis_server).environment()
+    with served(application, environment, tmp_path / "granian.log") as port:
+        its = [of for of in psutil.process_iter() if f"--port={port}" in of.cmdline()]
+        [server] = [of for of in its if of.parent() not in its]
+        assert len(its) > 1
+        server.kill()
+        _, alive = psutil.wait_procs(its, 10)
+        assert alive == []
 
 
 def deliver(port: int, body: bytes, sent: dict[str, str] | None = None) -> HTTPResponse:
