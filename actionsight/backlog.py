@@ -17,70 +17,70 @@ def has_backlog(settings: Settings) -> bool:
     """Whether there is work that needs no look at GitHub to be known: a drain, a build, history, a
     sweep."""
     database_url = str(settings.database_url)
-    return (
+    return bool(
         # In this order: an event leaves the buffer once its rows wait for a build.
         (settings.redis_url is not None and _events_wait(settings.redis_url))
         or is_build_owed(database_url)
-        or history_is_pending(database_url, settings.backfill_days)
-        or sweep_is_due(database_url)
+        or pending_history(database_url, settings.backfill_days)
+        or due_sweeps(database_url)
     )
 
 
-def history_is_pending(database_url: str, backfill_days: int) -> bool:
-    """Whether some monitored repository lacks history that can be asked for now."""
+def pending_history(database_url: str, backfill_days: int) -> set[int]:
+    """The slots (`actionsight.shards`) of monitored repositories that lack history which can be
+    asked for now."""
     with connect(database_url) as connection:
-        row = connection.execute(
+        rows = connection.execute(
             """
-            select exists (
-                select from app.repositories
-                where removed_at is null
-                    and unreachable_since is null
-                    and head_since is not null
-                    and (
-                        backfill_target is null
-                        or backfill_target > now() - %s
-                        or exists (
-                            select from raw.backfill_windows as unread
-                            where unread.repository_id = repositories.repository_id
-                                and unread.completed_at is null
-                        )
-                        or exists (
-                            select from raw.owed_job_listings as owed
-                            where owed.repository_id = repositories.repository_id
-                                and owed.began_at < repositories.head_since
-                                and (owed.not_before is null or owed.not_before <= now())
-                        )
+            select distinct app.collection_slot(full_name)
+            from app.repositories
+            where removed_at is null
+                and unreachable_since is null
+                and head_since is not null
+                and (
+                    backfill_target is null
+                    or backfill_target > now() - %s
+                    or exists (
+                        select from raw.backfill_windows as unread
+                        where unread.repository_id = repositories.repository_id
+                            and unread.completed_at is null
                     )
-            )
+                    or exists (
+                        select from raw.owed_job_listings as owed
+                        where owed.repository_id = repositories.repository_id
+                            and owed.began_at < repositories.head_since
+                            and (owed.not_before is null or owed.not_before <= now())
+                    )
+                )
             """,
             [timedelta(days=backfill_days)],
-        ).fetchone()
-    return row == (True,)
+        ).fetchall()
+    return {slot for (slot,) in rows}
 
 
-def sweep_is_due(database_url: str) -> bool:
-    """Whether some repository was not swept within the last day."""
+def due_sweeps(database_url: str) -> set[int]:
+    """The slots of repositories that were not swept within the last day."""
     with connect(database_url) as connection:
-        row = connection.execute(
+        rows = connection.execute(
             """
-            select exists (
-                select from app.repositories
-                where removed_at is null and unreachable_since is null
-                    and coalesce(swept_at, head_since) <= now() - %s
-            )
+            select distinct app.collection_slot(full_name)
+            from app.repositories
+            where removed_at is null and unreachable_since is null
+                and coalesce(swept_at, head_since) <= now() - %s
             """,
             [SWEEP_DUE_AFTER],
-        ).fetchone()
-    return row == (True,)
+        ).fetchall()
+    return {slot for (slot,) in rows}
 
 
-def newest_unpolled(database_url: str) -> datetime | None:
-    """When the newest repository or selection was added that no poll has looked at since (UTC)."""
+def newest_unpolled(database_url: str) -> dict[int, datetime]:
+    """When the newest repository or selection of a slot was added that no poll has looked at since
+    (UTC), by slot."""
     with connect(database_url) as connection:
-        row = connection.execute(
+        rows = connection.execute(
             """
-            select max(added_at) from (
-                select repositories.added_at
+            select app.collection_slot(name), max(added_at) from (
+                select repositories.full_name as name, repositories.added_at
                 from app.repositories
                 where repositories.removed_at is null
                     and not exists (
@@ -89,27 +89,30 @@ def newest_unpolled(database_url: str) -> datetime | None:
                             and polls.started_at >= repositories.added_at
                     )
                 union all
-                select added_at
+                select name, added_at
                 from app.repository_selections
                 where repository_id is null and removed_at is null and last_error is null
                     and listed_at is null
             ) as unpolled
+            group by 1
             """
-        ).fetchone()
-    return row[0] if row else None
+        ).fetchall()
+    return dict(rows)
 
 
-def newest_without_history(database_url: str) -> datetime | None:
-    """When the newest repository was added whose history no backfill has begun with (UTC)."""
+def newest_without_history(database_url: str) -> dict[int, datetime]:
+    """When the newest repository of a slot was added whose history no backfill has begun with
+    (UTC), by slot."""
     with connect(database_url) as connection:
-        row = connection.execute(
+        rows = connection.execute(
             """
-            select max(added_at) from app.repositories
+            select app.collection_slot(full_name), max(added_at) from app.repositories
             where removed_at is null and head_since is not null and backfill_target is null
                 and unreachable_since is null
+            group by 1
             """
-        ).fetchone()
-    return row[0] if row else None
+        ).fetchall()
+    return dict(rows)
 
 
 def unbuilt_load_count(database_url: str) -> int:

@@ -3,6 +3,7 @@
 Any that nobody else takes: "AS" and a number each, but for the oldest one and for dbt's.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg import Connection
@@ -11,8 +12,9 @@ from psycopg import Connection
 LOADING_LOCK = 0x4153_0001
 # Held for each batch by whoever writes webhooks into the raw tables: a drain, or a replay.
 WEBHOOK_LOCK = 0x4153_0002
-# Held by a collection as long as it lasts, by the loops that it goes through: their name for
-# people, and the number. New runs and open ones are one matter, since one poll does both.
+# Held by a collection as long as it lasts, for each slot of its shard (`actionsight.shards`), by
+# the loops that it goes through: their name for people, and the first number of the lock. New runs
+# and open ones are one matter, since one poll does both.
 LOOP_LOCKS = {
     "head": ("poll", 0x4153_0003),
     "open": ("poll", 0x4153_0003),
@@ -38,6 +40,15 @@ BUILD_LOCK = ("actionsight dbt", "build")
 
 def holder_of(connection: Connection[Any], number: int) -> str:
     """Who holds a lock in this database: session, role, where from, since when."""
+    return _holder(connection, [(0, number, 1)]) or "nobody any more"
+
+
+def holder_of_some(connection: Connection[Any], number: int, slots: Iterable[int]) -> str | None:
+    """Who holds a lock of two numbers, the second of which is one of these; None: nobody."""
+    return _holder(connection, [(number, slot, 2) for slot in slots])
+
+
+def _holder(connection: Connection[Any], keys: list[tuple[int, int, int]]) -> str | None:
     row = connection.execute(
         """
         select
@@ -50,10 +61,12 @@ def holder_of(connection: Connection[Any], number: int) -> str:
             )
         from pg_locks as locks
         inner join pg_stat_activity as activity using (pid)
-        where locks.locktype = 'advisory' and locks.granted and locks.objsubid = 1
-            and locks.classid = 0 and locks.objid = %s
+        inner join unnest(%s::oid[], %s::oid[], %s::int2[]) as key (classid, objid, objsubid)
+            using (classid, objid, objsubid)
+        where locks.locktype = 'advisory' and locks.granted
             and locks.database = (select oid from pg_database where datname = current_database())
+        limit 1
         """,
-        [number],
+        [list(column) for column in zip(*keys, strict=True)],
     ).fetchone()
-    return str(row[0]) if row else "nobody any more"
+    return str(row[0]) if row else None

@@ -12,6 +12,7 @@ from psycopg.rows import class_row, scalar_row
 from actionsight import audit
 from actionsight.locks import BUILD_LOCK, LOADING_LOCK, LOOP_LOCKS, WEBHOOK_LOCK
 from actionsight.repositories import delete_repository
+from actionsight.shards import SLOTS
 
 WAIT_SECONDS = 8
 # So long a request waits for what is under way, and so long, in minutes, for its next try.
@@ -187,10 +188,18 @@ def _take_locks(connection: Connection[Any]) -> None:
     """Of collection and drain, which would bring deleted rows back, and of the models."""
     connection.execute("select set_config('lock_timeout', %s, true)", [f"{WAIT_SECONDS}s"])
     with connection.cursor(row_factory=scalar_row) as cursor:
-        for number in {LOADING_LOCK, *(number for _, number in LOOP_LOCKS.values())}:
-            cursor.execute("select pg_try_advisory_xact_lock(%s)", [number])
-            if cursor.fetchone() is not True:
-                raise BusyError("a collection is under way")
+        cursor.execute(
+            """
+            select
+                pg_try_advisory_xact_lock(%s)
+                and bool_and(pg_try_advisory_xact_lock(number, slot))
+            from unnest(%s::int[]) as number
+            cross join generate_series(0, %s - 1) as slot
+            """,
+            [LOADING_LOCK, list({number for _, number in LOOP_LOCKS.values()}), SLOTS],
+        )
+        if cursor.fetchone() is not True:
+            raise BusyError("a collection is under way")
     try:
         connection.execute("select pg_advisory_xact_lock(%s)", [WEBHOOK_LOCK])
         connection.execute("select pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", BUILD_LOCK)

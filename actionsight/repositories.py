@@ -7,7 +7,7 @@ rows, and is collection's.
 A selection is `owner/*`, or `owner/name`, of which the next poll finds out GitHub's id.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,28 +89,34 @@ def find_removed(connection: Connection[Any], name: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def unresolved_selections(connection: Connection[Any]) -> list[str]:
-    """Names that are selected and that GitHub has not yet given an id for."""
+def unresolved_selections(connection: Connection[Any], slots: Sequence[int]) -> list[str]:
+    """Names of these slots that are selected and that GitHub has not yet given an id for."""
     rows = connection.execute(
         """
         select name from app.repository_selections
-        where repository_id is null and removed_at is null and name not like '%/*'
+        where repository_id is null and removed_at is null and name not like '%%/*'
+            and app.collection_slot(name) = any(%s)
         order by added_at, name
-        """
+        """,
+        [slots],
     ).fetchall()
     return [name for (name,) in rows]
 
 
-def followed_owners(connection: Connection[Any], listed_before: datetime | None) -> list[str]:
-    """Owners of whom every repository is selected, if they were not listed since then."""
+def followed_owners(
+    connection: Connection[Any], listed_before: datetime | None, slots: Sequence[int]
+) -> list[str]:
+    """Owners of these slots of whom every repository is selected, if they were not listed since
+    then."""
     rows = connection.execute(
         """
         select split_part(name, '/', 1) from app.repository_selections
         where removed_at is null and name like '%%/*'
             and (%(before)s::timestamptz is null or listed_at is null or listed_at < %(before)s)
+            and app.collection_slot(name) = any(%(slots)s)
         order by added_at, name
         """,
-        {"before": listed_before},
+        {"before": listed_before, "slots": slots},
     ).fetchall()
     return [owner for (owner,) in rows]
 

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from actionsight.shards import SLOTS
+
 ROOT = Path(__file__).resolve().parents[1]
 ENV_FILE = ROOT / ".env"
 PREFIX = "ACTIONSIGHT_"
@@ -455,14 +457,12 @@ class Settings:
     poll_minutes: int = field(
         metadata=_setting("minutes between two polls", _whole_number(1, 1440), "5")
     )
-    concurrent_polls: int = field(
-        metadata=_setting("how many polls run at once", _whole_number(1, 1000), "1")
-    )
-    concurrent_sweeps: int = field(
-        metadata=_setting("how many sweeps run at once", _whole_number(1, 1000), "1")
-    )
-    concurrent_backfills: int = field(
-        metadata=_setting("how many backfills run at once", _whole_number(1, 1000), "1")
+    collection_shards: int = field(
+        metadata=_setting(
+            "how many shards collection is cut into, by owner, each polled by a run of its own",
+            _whole_number(1, SLOTS),
+            "1",
+        )
     )
     data_dir: Path = field(
         metadata=_setting("the folder that holds all that an installation writes", _folder, "var")

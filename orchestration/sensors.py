@@ -6,6 +6,7 @@
 - `disk_budget` looks at the disk, and asks for what can go early
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from dagster import (
@@ -17,6 +18,7 @@ from dagster import (
     SkipReason,
     sensor,
 )
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.storage.tags import RUN_KEY_TAG
 
 from actionsight.backlog import newest_unpolled, newest_without_history
@@ -24,9 +26,10 @@ from actionsight.database import connect
 from actionsight.disk import Disk
 from actionsight.purging import requested
 from actionsight.settings import load
+from actionsight.shards import Shard, holding, shards
 from orchestration.dagster_runs import under_way
 from orchestration.modelling.builds import build, build_request, full_build
-from orchestration.polling.schedules import backfill, collect
+from orchestration.polling.schedules import Requested, backfill, collect, idle, request
 from orchestration.purging import purge
 from orchestration.retention import retention
 from orchestration.run_kinds import of_kind
@@ -65,36 +68,48 @@ def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
     description="Asks for a poll when Actionsight has started and when a repository was added that "
     "no poll has looked at yet, then for its history.",
 )
-def new_repositories(context: SensorEvaluationContext) -> RunRequest | SkipReason:
-    """Request the first poll since the start, then one for the newest addition.
+def new_repositories(context: SensorEvaluationContext) -> Requested:
+    """Request the first poll of each shard since the start, then one for the newest addition.
 
     What they cannot do is left to the schedule.
     """
+    settings = load()
     if context.cursor != START_KEY:
-        if not context.instance.get_runs(RunsFilter(tags={RUN_KEY_TAG: START_KEY}), limit=1):
-            # Whatever was under way before is not waited for: it may have been killed.
-            return RunRequest(job_name=collect.name, run_key=START_KEY, tags=of_kind("first_poll"))
+        # Whatever was under way before is not waited for: it may have been killed.
+        first = [
+            request(collect, shard, f"{START_KEY} {shard}", of_kind("first_poll"))
+            for shard in shards(settings.collection_shards)
+        ]
+        keys = [{RUN_KEY_TAG: str(each.run_key)} for each in first]
+        if not all(context.instance.get_runs(RunsFilter(tags=key), limit=1) for key in keys):
+            return first
         context.update_cursor(START_KEY)
-    database_url = str(load().database_url)
-    added_at = newest_unpolled(database_url)
-    if added_at is None:
-        return _history(context, newest_without_history(database_url))
-    running = under_way(context.instance, [collect.name])
-    if running:
-        return SkipReason(f"The poll {running[0].run_id[:8]} is under way.")
-    # Dagster takes a key once, so a poll that failed is not asked for again and again.
-    return RunRequest(job_name=collect.name, run_key=f"added {added_at.isoformat()}")
+    database_url, count = str(settings.database_url), settings.collection_shards
+    if unpolled := newest_unpolled(database_url):
+        return _for_additions(context, collect, unpolled, count)
+    if without_history := newest_without_history(database_url):
+        return _for_additions(context, backfill, without_history, count)
+    return SkipReason("Every monitored repository has been polled.")
 
 
-def _history(
-    context: SensorEvaluationContext, added_at: datetime | None
-) -> RunRequest | SkipReason:
-    if added_at is None:
-        return SkipReason("Every monitored repository has been polled.")
-    running = under_way(context.instance, [backfill.name])
-    if running:
-        return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
-    return RunRequest(job_name=backfill.name, run_key=f"history {added_at.isoformat()}")
+def _for_additions(
+    context: SensorEvaluationContext,
+    job: UnresolvedAssetJobDefinition,
+    added_at: Mapping[int, datetime],
+    count: int,
+) -> Requested:
+    free = idle(context.instance, job, holding(added_at, count))
+    if isinstance(free, SkipReason):
+        return free
+    # Dagster takes a key once, so what failed is not asked for again and again.
+    return [
+        request(job, shard, f"added {_newest(added_at, shard).isoformat()} {shard}")
+        for shard in free
+    ]
+
+
+def _newest(added_at: Mapping[int, datetime], shard: Shard) -> datetime:
+    return max(added_at[slot] for slot in shard.slots if slot in added_at)
 
 
 @sensor(

@@ -55,7 +55,10 @@ class CredentialRouter:
         """By the settings' credentials, within their limits or within others, for tests."""
         self._api_url = settings.github_api_url
         self._retry_policy = retry_policy or RetryPolicy()
-        self._limits = limits or Limits(points_per_minute=settings.github_requests_per_minute)
+        self._limits = limits or Limits(
+            points_per_minute=settings.github_requests_per_minute,
+            process_count=settings.collection_shards,
+        )
         self.transport = Transport(settings.github_api_url, settings.ca_file)
         self._server = connect(settings.cache_url) if settings.cache_url else None
         self.app: App | None = None

@@ -13,6 +13,8 @@ from actionsight.settings import ROOT, Settings
 CELERY = ROOT / "orchestration" / "launchers" / "celery.yaml"
 # Runs at once beside those that ask GitHub.
 OTHER_RUNS = 3
+# Kinds of run (`orchestration/run_kinds.py`) of which there is one for each shard.
+SHARDED = {"poll", "first_poll", "sweep", "backfill"}
 
 
 class MissingPackagesError(RuntimeError):
@@ -64,24 +66,16 @@ def configuration(settings: Settings) -> dict[str, Any]:
 
 
 def most_runs(settings: Settings) -> int:
-    """How many runs Dagster lets work at once."""
-    return sum(_limits(settings).values()) + OTHER_RUNS
-
-
-def _limits(settings: Settings) -> dict[str, int]:
-    """By kind of run (`orchestration/run_kinds.py`), as far as a setting says it."""
-    return {
-        "poll": settings.concurrent_polls,
-        "sweep": settings.concurrent_sweeps,
-        "backfill": settings.concurrent_backfills,
-    }
+    """How many runs Dagster lets work at once: a poll, a sweep and a backfill of each shard, and
+    some of other kinds."""
+    return 3 * settings.collection_shards + OTHER_RUNS
 
 
 def _limit(runs: dict[str, Any], settings: Settings) -> None:
-    limits = _limits(settings)
     runs["max_concurrent_runs"] = most_runs(settings)
     for each in runs["tag_concurrency_limits"]:
-        each["limit"] = limits.get(each["value"], each["limit"])
+        if each["value"] in SHARDED:
+            each["limit"] = settings.collection_shards
 
 
 def _sections(path: Path) -> dict[str, Any]:

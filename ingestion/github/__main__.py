@@ -14,6 +14,7 @@ from actionsight.database import connect
 from actionsight.github.errors import GitHubError
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, SettingsError, load
+from actionsight.shards import ALL, Shard
 from ingestion.cli import TROUBLE, log_to_stderr, run
 from ingestion.database_errors import LoadError
 from ingestion.github.raw_tables import prepare
@@ -54,9 +55,15 @@ def resolve_command(names: Sequence[str]) -> None:
     multiple=True,
     help="Only this loop (may be given several times); all of them when left out.",
 )
-def poll_command(loops: Sequence[str]) -> None:
+@click.option(
+    "--shard",
+    default=str(ALL),
+    show_default="all",
+    help="Only this part of what is monitored: 2/4 is the second of four.",
+)
+def poll_command(loops: Sequence[str], shard: str) -> None:
     """Collect all that is new in every monitored repository, and history that is still owed."""
-    _collect(load(), (), None, loops)
+    _collect(load(), (), None, loops, Shard.parse(shard))
 
 
 @cli.command("look")
@@ -116,7 +123,11 @@ def check_command(names: Sequence[str]) -> None:
 
 
 def _collect(
-    settings: Settings, names: Sequence[str], since: datetime | None, loops: Sequence[str]
+    settings: Settings,
+    names: Sequence[str],
+    since: datetime | None,
+    loops: Sequence[str],
+    shard: Shard = ALL,
 ) -> None:
     from ingestion.github import stages
     from ingestion.github.progress import bars
@@ -129,7 +140,7 @@ def _collect(
     chosen = [loop for loop in LOOPS if not loops or loop in loops]
     with (
         bars() if since is not None else nullcontext(stages.NO_PROGRESS) as progress,
-        start_sync(settings, loops=chosen, only=names, is_watched=True) as sync,
+        start_sync(settings, loops=chosen, shard=shard, only=names, is_watched=True) as sync,
     ):
         results = [
             stages.collect_repositories(sync),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from actionsight.locks import LOADING_LOCK
+from actionsight.shards import Shard
 from ingestion.github.poll import RepositoryPoll
 from ingestion.github.results import Counts
 from ingestion.github.schema import CONTENT_HASH, PIPELINES, TABLES, Row, Table
@@ -84,7 +85,8 @@ class Loader:
     """Loads batches.
 
     Args:
-        place: of the pipelines (`ingestion.github.pipeline`), nobody else's meanwhile.
+        shard: whose rows these are, and no others.
+        family: of the loops that load; with the shard it says which pipelines do.
         only_looks: raise WouldLoadError in place of loading.
     """
 
@@ -93,14 +95,16 @@ class Loader:
         connection: Connection[Any],
         database_url: str,
         folder: Path,
-        place: str,
+        shard: Shard,
+        family: str,
         *,
         only_looks: bool = False,
     ) -> None:
         self._connection = connection
         self._database_url = database_url
         self._folder = folder
-        self._place = place
+        self._shard = shard
+        self._place = shard.place(family)
         self.only_looks = only_looks
 
     @contextmanager
@@ -180,14 +184,17 @@ class Loader:
     ) -> set[int]:
         """Load and empty a batch; credit what changed to the polls of its repositories.
 
-        Rows of a repository that was removed meanwhile are dropped: it may have been purged. Gives
-        those that are still monitored, of which alone it may be said that their rows are stored.
+        Rows of a repository that was removed meanwhile are dropped: it may have been purged, or,
+        where its owner is another now, be another shard's. Gives those that are still monitored
+        here, of which alone it may be said that their rows are stored.
 
         Raises:
             LoadError, WouldLoadError: as `load` does.
         """
         with self.lock():
-            kept = still_monitored(self._connection, polls.keys() | batch.repository_ids())
+            kept = still_monitored(
+                self._connection, polls.keys() | batch.repository_ids(), self._shard.slots
+            )
             batch.keep(kept)
             load_id = self.load(pipeline_name, batch)
         batch.clear()

@@ -14,6 +14,7 @@ from actionsight.database import connect
 from actionsight.locks import LOADING_LOCK
 from actionsight.migrations import apply_sql_files
 from actionsight.settings import Settings
+from actionsight.shards import ALL
 from ingestion.github.loader import Loader
 from ingestion.github.locking import take_lock
 from ingestion.github.schema import DATASET, LOAD_ID, PIPELINES, TABLES, Table
@@ -58,7 +59,7 @@ def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -
     }
     if not missing:
         return
-    loader = Loader(connection, database_url, folder, "preparation")
+    loader = Loader(connection, database_url, folder, ALL, "preparation")
     empty = [
         loader.load_rows(pipeline, {table: [] for table in tables})
         for pipeline, tables in missing.items()

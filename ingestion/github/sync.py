@@ -1,11 +1,13 @@
-"""A sync: all monitored repositories are collected once, stage by stage; raw.polls tells of it.
+"""A sync: a shard of the monitored repositories is collected once, stage by stage; raw.polls tells
+of it. By default that is all of them.
 
     with start_sync(settings, loops={"head", "open"}) as sync:
         stages.collect_repositories(sync)
         stages.collect_runs(sync)
         stages.collect_jobs(sync)
 
-No loop runs twice at once; different ones do, and load one after the other. Raw rows are committed
+No loop runs twice at once for one repository; different ones do, and so do shards; they load one
+after the other. Raw rows are committed
 before any cursor moves, so that a sync that ends anywhere (also killed) is made good by the next
 one.
 """
@@ -25,9 +27,10 @@ from actionsight.github.rate_limit.models import Limits, Priority
 from actionsight.github.retries import RetryPolicy
 from actionsight.locks import LOOP_LOCKS
 from actionsight.settings import Settings
+from actionsight.shards import ALL, Shard
 from ingestion.github.clock import Clock, utc_now
 from ingestion.github.loader import Loader
-from ingestion.github.locking import take_lock
+from ingestion.github.locking import take_slots
 from ingestion.github.poll import RepositoryPoll
 from ingestion.github.state.polls import PollRow, failed_in_poll
 from ingestion.github.state.repositories import Repository, monitored_repositories
@@ -56,6 +59,7 @@ class Sync:
     Its methods are the main thread's alone; other threads ask GitHub, through a poll's client.
 
     Attributes:
+        shard: which of the monitored repositories are its own.
         only: names of the repositories to collect, in lower case; all when empty.
         began_at: when it began.
         until: when to stop beginning new work.
@@ -69,6 +73,7 @@ class Sync:
     clock: Clock
     poll_id: UUID
     loops: Collection[Loop]
+    shard: Shard
     only: Collection[str]
     is_watched: bool
     began_at: datetime
@@ -81,11 +86,11 @@ class Sync:
         return self.until is not None and self.clock.now() >= self.until
 
     def repositories(self) -> list[Repository]:
-        """The monitored repositories of which no loop of this sync has failed."""
+        """The monitored repositories of its shard of which no loop of this sync has failed."""
         failed = failed_in_poll(self.connection, self.poll_id)
         return [
             repository
-            for repository in monitored_repositories(self.connection)
+            for repository in monitored_repositories(self.connection, self.shard.slots)
             if repository.repository_id not in failed
             and (not self.only or repository.full_name.lower() in self.only)
         ]
@@ -123,6 +128,7 @@ def start_sync(
     settings: Settings,
     *,
     loops: Collection[Loop] = LOOPS,
+    shard: Shard = ALL,
     only: Collection[str] = (),
     is_watched: bool = False,
     only_looks: bool = False,
@@ -135,7 +141,8 @@ def start_sync(
     """Begin a sync: wait for its loops where they are under way, take over what a killed one left.
 
     Args:
-        loops: what looks for runs; each one's lock is held until the end.
+        loops: what looks for runs; each one's locks are held until the end.
+        shard: which of the monitored repositories to collect.
         only: names of the repositories to collect; all monitored ones when empty.
         is_watched: a person waits for all of it: everything is looked at again, and nothing of it
             leaves a share of the limit to other loops.
@@ -156,15 +163,14 @@ def start_sync(
     families = dict.fromkeys(LOOP_LOCKS[loop] for loop in LOOPS if loop in loops)
     with connect(settings.database_url, autocommit=True) as connection:
         for family, number in families:
-            take_lock(
-                connection, number, f"another collection ({family}) is under way: waiting for it"
-            )
+            take_slots(connection, number, shard.slots, family)
         retry_policy = retry_policy or (WATCHED if is_watched else RetryPolicy())
         router = CredentialRouter(settings, retry_policy=retry_policy, limits=limits)
         loader = Loader(
             connection,
             settings.database_url,
             settings.data_dir / "dlt",
+            shard,
             next((family for family, _ in families), "selections"),
             only_looks=only_looks,
         )
@@ -178,6 +184,7 @@ def start_sync(
                 Clock(clock),
                 poll_id=poll_id or uuid4(),
                 loops=loops,
+                shard=shard,
                 only={name.lower() for name in only},
                 is_watched=is_watched,
                 began_at=began_at,

@@ -22,6 +22,7 @@ from dagster import (
     Int,
     MaterializeResult,
     MetadataValue,
+    String,
     TableMetadataValue,
     TableRecord,
     multi_asset,
@@ -29,10 +30,12 @@ from dagster import (
 from psycopg import Connection
 
 from actionsight.settings import load
+from actionsight.shards import ALL, Shard
 from ingestion.github import stages
 from ingestion.github.raw_tables import prepare
 from ingestion.github.results import StageResult
 from ingestion.github.state.polls import progress_of_poll
+from ingestion.github.state.repositories import troubles_elsewhere
 from ingestion.github.sync import LOOPS, start_sync
 from orchestration.asset_specs import GITHUB_REST, raw_table
 from orchestration.freshness import polled
@@ -63,6 +66,11 @@ CONFIG_SCHEMA = {
         default_value=list(LOOPS),
         description="What looks for runs: head (new ones), open (those under way), sweep (the last "
         "31 days, daily), backfill (history).",
+    ),
+    "shard": Field(
+        String,
+        default_value=str(ALL),
+        description="Which part of what is monitored: 2/4 is the second of four, 1/1 all of it.",
     ),
     "minutes": Field(
         Int,
@@ -98,7 +106,8 @@ def run_config(**config: Any) -> dict[str, Any]:
         AssetCheckSpec(
             COLLECTED,
             asset=POLLS,
-            description="No repository has had trouble in the last poll; names those that had.",
+            description="No repository has had trouble in the last poll of its shard; names those "
+            "that had.",
         )
     ],
     config_schema=CONFIG_SCHEMA,
@@ -115,6 +124,7 @@ def polled_tables(
         settings,
         poll_id=UUID(context.run.run_id),
         loops=config["loops"],
+        shard=Shard.parse(config["shard"]),
         is_watched=config["is_watched"],
         until=began + timedelta(minutes=config["minutes"]) if config["minutes"] else None,
     ) as sync:
@@ -126,14 +136,15 @@ def polled_tables(
         yield _collected(sync.connection, "workflow_runs", runs)
         jobs = stages.collect_jobs(sync)
         yield _collected(sync.connection, "workflow_jobs", jobs)
-        progress = progress_of_poll(sync.connection, sync.poll_id, ROWS_SHOWN)
+        progress = progress_of_poll(sync.connection, sync.poll_id, sync.shard.slots, ROWS_SHOWN)
+        elsewhere = troubles_elsewhere(sync.connection, sync.shard.slots)
         polls = row_count(sync.connection, *POLLS.path)
     yield MaterializeResult(
         asset_key=POLLS,
         metadata={**_asked(repositories, runs, jobs), **_progress(progress), **polls},
     )
     context.log_event(AssetMaterialization(AssetKey(GITHUB_REST), metadata=_limits(jobs)))
-    yield _every_repository_was_collected(repositories.refused | jobs.troubles)
+    yield _every_repository_was_collected(elsewhere | repositories.refused | jobs.troubles)
 
 
 def _collected(

@@ -1,9 +1,11 @@
 """When GitHub is polled, swept and read back into history, and why that may be left out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from dagster import (
     AssetSelection,
+    DagsterInstance,
     DefaultScheduleStatus,
     RunRequest,
     ScheduleDefinition,
@@ -18,8 +20,8 @@ from actionsight import backlog
 from actionsight.database import connect
 from actionsight.github.rate_limit.models import Priority
 from actionsight.settings import load
+from actionsight.shards import ALL, Shard, holding, shards
 from ingestion.github.state.rate_limits import exhausted_until
-from ingestion.github.sync import Loop
 from orchestration.dagster_runs import under_way
 from orchestration.polling.assets import polled_tables, run_config
 from orchestration.run_kinds import Kind, of_kind
@@ -27,16 +29,25 @@ from orchestration.run_kinds import Kind, of_kind
 MINUTES_A_DAY = 24 * 60
 # History is read in runs of so long, so that what they brought is seen on Dagster's pages.
 BACKFILL_MINUTES = 10
+# On a run: which shard it collects.
+SHARD_TAG = "actionsight/shard"
+
+Requested = list[RunRequest] | SkipReason
 
 
-def _job(
-    name: str, kind: Kind, description: str, loops: Sequence[Loop], minutes: int = 0
-) -> UnresolvedAssetJobDefinition:
+CONFIG: Mapping[str, Mapping[str, Any]] = {
+    "collect": {"loops": ["head", "open"]},
+    "sweep": {"loops": ["sweep"]},
+    "backfill": {"loops": ["backfill"], "minutes": BACKFILL_MINUTES},
+}
+
+
+def _job(name: str, kind: Kind, description: str) -> UnresolvedAssetJobDefinition:
     return define_asset_job(
         name,
         selection=AssetSelection.assets(polled_tables),
         description=description,
-        config=run_config(loops=list(loops), minutes=minutes),
+        config=run_config(**CONFIG[name]),
         tags=of_kind(kind),
     )
 
@@ -45,21 +56,51 @@ collect = _job(
     "collect",
     "poll",
     "Poll GitHub: new runs and those under way with every attempt, their jobs, repositories.",
-    ["head", "open"],
 )
 sweep = _job(
     "sweep",
     "sweep",
     "List the last 31 days again: re-runs of old runs, what was missed, what is gone.",
-    ["sweep"],
 )
 backfill = _job(
     "backfill",
     "backfill",
     f"Read history that is owed, newest first, for {BACKFILL_MINUTES} minutes.",
-    ["backfill"],
-    BACKFILL_MINUTES,
 )
+
+
+def request(
+    job: UnresolvedAssetJobDefinition,
+    shard: Shard,
+    run_key: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> RunRequest:
+    """A request for a run of one of these jobs that collects a shard."""
+    return RunRequest(
+        run_key=run_key,
+        job_name=job.name,
+        run_config=run_config(**CONFIG[job.name], shard=str(shard)),
+        tags={SHARD_TAG: str(shard), **(tags or {})},
+    )
+
+
+def idle(
+    instance: DagsterInstance, job: UnresolvedAssetJobDefinition, wanted: Collection[Shard]
+) -> list[Shard] | SkipReason:
+    """Those of some shards of which no run of a job is under way; where there is none, why."""
+    running = {run.tags.get(SHARD_TAG, str(ALL)): run for run in under_way(instance, [job.name])}
+    free = [shard for shard in wanted if str(shard) not in running]
+    if free:
+        return free
+    run_id = running[str(next(iter(wanted)))].run_id
+    return SkipReason(f"The {job.name} {run_id[:8]} is still under way.")
+
+
+def _requested(
+    instance: DagsterInstance, job: UnresolvedAssetJobDefinition, wanted: Collection[Shard]
+) -> Requested:
+    free = idle(instance, job, wanted)
+    return free if isinstance(free, SkipReason) else [request(job, shard) for shard in free]
 
 
 def cron_expressions(minutes: int) -> list[str]:
@@ -89,13 +130,11 @@ def polling_schedule(poll_minutes: int) -> ScheduleDefinition:
         cron_schedule=cron_expressions(poll_minutes),
         execution_timezone="UTC",
         default_status=DefaultScheduleStatus.RUNNING,
-        description=f"Polls GitHub every {poll_minutes} minutes, unless a poll is still under way.",
+        description=f"Polls GitHub every {poll_minutes} minutes, each shard of which no poll is "
+        "still under way.",
     )
-    def poll_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
-        running = under_way(context.instance, [collect.name])
-        if running:
-            return SkipReason(f"The poll {running[0].run_id[:8]} is still under way.")
-        return RunRequest()
+    def poll_github(context: ScheduleEvaluationContext) -> Requested:
+        return _requested(context.instance, collect, shards(load().collection_shards))
 
     return poll_github
 
@@ -108,14 +147,13 @@ def polling_schedule(poll_minutes: int) -> ScheduleDefinition:
     default_status=DefaultScheduleStatus.RUNNING,
     description="Sweeps the repositories that were not swept within the last day.",
 )
-def sweep_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
-    """Request a sweep, unless one is under way."""
-    running = under_way(context.instance, [sweep.name])
-    if running:
-        return SkipReason(f"The sweep {running[0].run_id[:8]} is still under way.")
-    if not backlog.sweep_is_due(str(load().database_url)):
+def sweep_github(context: ScheduleEvaluationContext) -> Requested:
+    """Request a sweep of each shard that is due, unless one is under way."""
+    settings = load()
+    due = backlog.due_sweeps(str(settings.database_url))
+    if not due:
         return SkipReason("Every repository was swept within the last day.")
-    return RunRequest()
+    return _requested(context.instance, sweep, holding(due, settings.collection_shards))
 
 
 @schedule(
@@ -125,20 +163,18 @@ def sweep_github(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
     default_status=DefaultScheduleStatus.RUNNING,
     description="Goes on with history as long as some is owed and GitHub's limit leaves room.",
 )
-def read_history(context: ScheduleEvaluationContext) -> RunRequest | SkipReason:
-    """Request a backfill when history is owed and none is under way."""
+def read_history(context: ScheduleEvaluationContext) -> Requested:
+    """Request a backfill of each shard that is owed history, unless one is under way."""
     settings = load()
     database_url = str(settings.database_url)
     # First, since what Dagster knows costs four connections to ask for.
-    if not backlog.history_is_pending(database_url, settings.backfill_days):
+    owed = backlog.pending_history(database_url, settings.backfill_days)
+    if not owed:
         return SkipReason("All history is stored.")
-    running = under_way(context.instance, [backfill.name])
-    if running:
-        return SkipReason(f"The backfill {running[0].run_id[:8]} is under way.")
     with connect(database_url) as connection:
         until = exhausted_until(connection, Priority.BACKFILL.reserve)
     if until is not None:
         return SkipReason(
             f"What is left of GitHub's limit is for polls and people until {until:%H:%M} UTC."
         )
-    return RunRequest()
+    return _requested(context.instance, backfill, holding(owed, settings.collection_shards))

@@ -17,6 +17,7 @@ from actionsight.github.rate_limit.models import Limits
 from actionsight.github.retries import RetryPolicy
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings
+from actionsight.shards import ALL, Shard
 from github_standin.server.server import Server, serving
 from github_standin.world.model import Job, Run, Runner, Step, Workflow
 from github_standin.world.world import World
@@ -66,6 +67,7 @@ class Installation:
     def sync(
         self,
         *loops: Loop,
+        shard: Shard = ALL,
         only: Collection[str] = (),
         is_watched: bool = False,
         only_looks: bool = False,
@@ -76,6 +78,7 @@ class Installation:
         with start_sync(
             self.settings,
             loops=loops or LOOPS,
+            shard=shard,
             only=only,
             is_watched=is_watched,
             only_looks=only_looks,

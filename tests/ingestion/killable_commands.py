@@ -7,7 +7,7 @@ They are forked from one that has imported all this, which takes longer than all
 import logging
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from multiprocessing.context import ForkServerProcess
@@ -47,11 +47,11 @@ def forked(
     return context.Process(target=target, args=(environment,))
 
 
-def poll(environment: Mapping[str, str]) -> None:
+def poll(environment: Mapping[str, str], arguments: Sequence[str] = ()) -> None:
     """What `python -m ingestion.github poll` does."""
     os.environ.update(environment)
     logging.disable()
-    raise SystemExit(command.main(["--quiet", "poll"]))
+    raise SystemExit(command.main(["--quiet", "poll", *arguments]))
 
 
 def collect(environment: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from actionsight.database import connect
 from actionsight.settings import Settings
+from actionsight.shards import ALL
 from ingestion.github.loader import Batch, Loader
 from ingestion.github.rows import workflow_job_row, workflow_run_row
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS, Row
@@ -39,7 +40,7 @@ def test_a_fork_that_is_deleted_stays_known_in_the_runs_that_came_from_it(
     url = str(settings.database_url)
     without_fork = {**RUN, **ENDED, "head_repository": None, "pull_requests": []}
     with connect(url, autocommit=True) as connection:
-        loader = Loader(connection, url, settings.data_dir / "dlt", "test")
+        loader = Loader(connection, url, settings.data_dir / "dlt", ALL, "test")
 
         def load(payload: dict[str, Any]) -> str | None:
             batch = Batch()

@@ -12,6 +12,7 @@ from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
 from actionsight.database import connect
 from actionsight.settings import Settings
+from actionsight.shards import ALL
 from ingestion.github.loader import Batch, Loader
 from ingestion.github.rows import workflow_run_row
 from ingestion.github.schema import WORKFLOW_RUNS
@@ -41,7 +42,7 @@ def test_a_load_opens_one_connection_and_leaves_none_open(settings: Settings) ->
         return opened[-1]
 
     with connect(url, autocommit=True) as connection:
-        loader = Loader(connection, url, settings.data_dir / "dlt", "test")
+        loader = Loader(connection, url, settings.data_dir / "dlt", ALL, "test")
         for run_id in (1, 2):
             batch = Batch()
             batch.add(

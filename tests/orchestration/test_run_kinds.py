@@ -51,7 +51,7 @@ def started(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield start
 
 
-def test_one_of_each_kind_unless_a_setting_says_more(settings: Settings, started: Started) -> None:
+def test_one_of_each_kind_unless_there_are_shards(settings: Settings, started: Started) -> None:
     assert started(settings, ["poll", "poll", "build", "build", "backfill", "sweep"]) == {
         "poll": 1,
         "build": 1,
@@ -61,7 +61,7 @@ def test_one_of_each_kind_unless_a_setting_says_more(settings: Settings, started
 
 
 def test_two_polls_at_once_and_never_two_builds(settings: Settings, started: Started) -> None:
-    more = dataclasses.replace(settings, concurrent_polls=2)
+    more = dataclasses.replace(settings, collection_shards=2)
     assert started(more, ["poll", "poll", "poll", "build", "build", "retention", "retention"]) == {
         "poll": 2,
         "build": 1,
@@ -70,10 +70,8 @@ def test_two_polls_at_once_and_never_two_builds(settings: Settings, started: Sta
 
 
 def test_what_asks_github_leaves_room_for_a_build(settings: Settings, started: Started) -> None:
-    more = dataclasses.replace(
-        settings, concurrent_polls=4, concurrent_sweeps=3, concurrent_backfills=2
-    )
-    kinds: list[Kind] = [*["poll"] * 4, *["sweep"] * 3, *["backfill"] * 2, "build", "purge"]
+    more = dataclasses.replace(settings, collection_shards=3)
+    kinds: list[Kind] = [*["poll"] * 3, *["sweep"] * 3, *["backfill"] * 3, "build", "purge"]
     assert sum(started(more, kinds).values()) == len(kinds)
 
 

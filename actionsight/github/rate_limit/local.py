@@ -81,7 +81,7 @@ class LocalRateLimiter:
             if spare < 0:
                 return Wait(self._resets_at - now, is_hourly=True)
         self._forget(now)
-        most = self._limits.most_a_minute(priority)
+        most = self._limits.most_a_minute_alone(priority)
         if 0 < most <= len(self._points):
             return Wait(self._points[-most][1] + MINUTE - now)
         return None

@@ -41,12 +41,14 @@ class Limits:
     """GitHub's secondary limits, which no header tells; `margin` is how far we stay below, but for
     people, who would wait for a minute behind a backfill.
 
-    `points_per_minute` 0: we keep to neither of them.
+    `points_per_minute` 0: we keep to neither of them. `process_count`: how many processes share
+    them while the cache server, which counts for all, is away.
     """
 
     concurrent: int = 100
     points_per_minute: int = 900
     margin: float = 0.02
+    process_count: int = 1
 
     def most_at_once(self, priority: Priority) -> int:
         """How many requests may be under way."""
@@ -58,6 +60,11 @@ class Limits:
         if self.points_per_minute == 0:
             return 0
         return max(1, int(self.points_per_minute * self._share(priority)))
+
+    def most_a_minute_alone(self, priority: Priority) -> int:
+        """How many requests one process may let fall into any minute that knows of no others."""
+        most = self.most_a_minute(priority)
+        return max(1, most // self.process_count) if most else 0
 
     def _share(self, priority: Priority) -> float:
         return 1.0 if priority is Priority.INTERACTIVE else 1 - self.margin

@@ -118,7 +118,7 @@ class _Backfill:
         return read_whole(self._polls[window.repository_id], window)
 
     def _take(self, poll: RepositoryPoll, window: Window, read: RunWindow | None) -> None:
-        if not still_monitored(poll.connection, [window.repository_id]):
+        if not still_monitored(poll.connection, [window.repository_id], self._sync.shard.slots):
             self._failed.add(window.repository_id)
         elif read is None:
             backfill_windows.halve(poll.connection, window)

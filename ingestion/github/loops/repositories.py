@@ -64,7 +64,9 @@ def resolve_selections(sync: Sync, names: Collection[str] | None = None) -> dict
     """
     wanted = None if names is None else {name.lower() for name in names}
     unresolved = [
-        name for name in unresolved_selections(sync.connection) if wanted is None or name in wanted
+        name
+        for name in unresolved_selections(sync.connection, sync.shard.slots)
+        if wanted is None or name in wanted
     ]
     refused: dict[str, str] = {}
 
@@ -94,7 +96,7 @@ def follow_owners(sync: Sync) -> dict[str, str]:
     """Monitor the new repositories of owners of whom all are selected; give what went wrong."""
     refused: dict[str, str] = {}
     before = None if sync.is_watched else sync.clock.now() - LOOK_EVERY
-    for owner in followed_owners(sync.connection, before):
+    for owner in followed_owners(sync.connection, before, sync.shard.slots):
         name, began = f"{owner}/*", sync.clock.now()
         try:
             for payload in sync.router.repositories_of(owner, sync.priority("repository")):

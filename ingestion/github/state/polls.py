@@ -1,6 +1,6 @@
 """The rows of raw.polls: what each loop did for each repository."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -95,10 +95,11 @@ def last_ended(
 
 
 def progress_of_poll(
-    connection: Connection[Any], poll_id: UUID, most: int
+    connection: Connection[Any], poll_id: UUID, slots: Sequence[int], most: int
 ) -> list[dict[str, str | int]]:
-    """At most so many repositories, first those with the most left to do: windows of history and
-    job listings owed, and what this sync did; times are texts, empty where there is none."""
+    """At most so many repositories of these slots, first those with the most left to do: windows of
+    history and job listings owed, and what this sync did; times are texts, empty where there is
+    none."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             """
@@ -118,6 +119,7 @@ def progress_of_poll(
             left join raw.polls
                 on polls.repository_id = repositories.repository_id and polls.poll_id = %s
             where repositories.removed_at is null
+                and app.collection_slot(repositories.full_name) = any(%s)
             group by repositories.repository_id
             order by
                 repositories.backfill_windows - repositories.backfill_windows_completed desc,
@@ -125,5 +127,5 @@ def progress_of_poll(
                 repositories.full_name
             limit %s
             """,
-            [poll_id, most],
+            [poll_id, slots, most],
         ).fetchall()

@@ -5,13 +5,15 @@ function takes the sync's own connection (autocommit), which also holds the lock
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from actionsight.shards import ALL
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ class Repository:
     backfill_target: datetime | None
 
 
-def monitored_repositories(connection: Connection[Any]) -> list[Repository]:
-    """All monitored repositories, by name."""
+def monitored_repositories(
+    connection: Connection[Any], slots: Sequence[int] = ALL.slots
+) -> list[Repository]:
+    """The monitored repositories of these slots, by name."""
     with connection.cursor(row_factory=class_row(Repository)) as cursor:
         cursor.execute(
             """
@@ -44,20 +48,25 @@ def monitored_repositories(connection: Connection[Any]) -> list[Repository]:
                 looked_at, unreachable_since, head_since, head_cursor, swept_at, backfill_target
             from app.repositories as repository
             left join raw.repositories as stored using (repository_id)
-            where removed_at is null order by lower(repository.full_name)
-            """
+            where removed_at is null and app.collection_slot(repository.full_name) = any(%s)
+            order by lower(repository.full_name)
+            """,
+            [slots],
         )
         return cursor.fetchall()
 
 
-def still_monitored(connection: Connection[Any], repository_ids: Collection[int]) -> set[int]:
-    """Which of these repositories nobody has removed meanwhile."""
+def still_monitored(
+    connection: Connection[Any], repository_ids: Collection[int], slots: Sequence[int]
+) -> set[int]:
+    """Which of these repositories nobody has removed meanwhile, or transferred to other slots."""
     rows = connection.execute(
         """
         select repository_id from app.repositories
         where repository_id = any(%s) and removed_at is null
+            and app.collection_slot(full_name) = any(%s)
         """,
-        [list(repository_ids)],
+        [list(repository_ids), slots],
     ).fetchall()
     return {repository_id for (repository_id,) in rows}
 
@@ -135,6 +144,23 @@ def clear_troubles(
         """,
         [list(repository_ids), list(loops)],
     )
+
+
+def troubles_elsewhere(connection: Connection[Any], slots: Sequence[int]) -> dict[str, str]:
+    """What went wrong with repositories and selections of other slots, and is not over, by name."""
+    rows = connection.execute(
+        """
+        select full_name, trouble from app.repositories
+        where removed_at is null and trouble is not null
+            and app.collection_slot(full_name) != all(%(slots)s)
+        union all
+        select name, last_error from app.repository_selections
+        where removed_at is null and last_error is not null
+            and app.collection_slot(name) != all(%(slots)s)
+        """,
+        {"slots": slots},
+    ).fetchall()
+    return dict(rows)
 
 
 def begin_head(connection: Connection[Any], repository_id: int, since: datetime) -> None:

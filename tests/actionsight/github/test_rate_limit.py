@@ -309,3 +309,13 @@ def test_without_the_cache_server_nobody_waits_longer_than_they_would(time: Time
     assert given.seconds > 0.05
     limiter.release(under_way, good(3000))
     assert isinstance(limiter.acquire(Priority.INTERACTIVE, "again", 0.05), Permit)
+
+
+def test_while_the_cache_is_away_each_of_several_processes_keeps_to_its_part(time: Time) -> None:
+    limits = replace(FEW, process_count=5)
+    limiter = RateLimiter("token", "octo", None, limits=limits, clock=time.clock)
+    for number in range(2):
+        permit = limiter.acquire(Priority.HEAD, str(number), MANY)
+        assert isinstance(permit, Permit)
+        limiter.release(permit, ResponseOutcome(is_good=True))
+    assert limiter.acquire(Priority.HEAD, "third", MANY) == Wait(60.0)
