@@ -1,9 +1,6 @@
 """The application factory."""
 
-from collections.abc import Callable
-from typing import Any
-
-from flask import Flask, Response
+from flask import Flask
 
 from actionsight.settings import Settings
 from api import (
@@ -22,6 +19,7 @@ from api import (
     sign_in,
 )
 from api.account import views as account
+from api.application import Application, add_headers
 from api.auth import access
 from api.auth.access import Access, register
 from api.branches import views as branches
@@ -29,7 +27,6 @@ from api.cache import backend as cache
 from api.cache import flights
 from api.changes import views as changes
 from api.costs import views as costs
-from api.current import current_settings
 from api.dashboard import views as dashboard
 from api.database import Database
 from api.docs import views as docs
@@ -51,25 +48,6 @@ from api.stats import views as stats
 from api.webhooks import views as webhooks
 from api.workflows import views as workflows
 
-HEADERS = {
-    "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-
-# For a year, of this host alone: its neighbours are not ours.
-HTTPS_ONLY = "max-age=31536000"
-
-
-class Application(Flask):
-    """Flask, with hooks and views that are plain functions, all of them: for each of them it would
-    look on every request whether it is a coroutine."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """The function as it is."""
-        return func
-
 
 def create_app(settings: Settings) -> Flask:
     """Make the application; it reads no environment and opens no connection yet.
@@ -88,7 +66,7 @@ def create_app(settings: Settings) -> Flask:
         settings.database_url, settings.read_database_url or settings.database_url
     )
     request_ids.init_app(app)
-    app.after_request(_add_headers)
+    app.after_request(add_headers)
     counters.init_app(app)
     current.init_app(app, settings)
     bodies.init_app(app, bodies.OF_API)
@@ -141,40 +119,8 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def create_receiver(settings: Settings) -> Flask:
-    """Make the application that takes webhooks and does nothing else: no database, no cache server
-    and nobody's request stands between GitHub and the event buffer. It reads no environment and
-    opens no connection yet.
-    """
-    app = Application(__name__, static_folder=None)
-    request_ids.init_app(app)
-    app.after_request(_add_headers)
-    counters.init_app(app)
-    current.init_app(app, settings)
-    bodies.init_app(app, bodies.OF_RECEIVER)
-    hosts_and_cors.init_app(app, settings)
-    event_buffer.init_app(app, settings)
-    disk.init_app(app, settings)
-    errors.init_app(app)
-    webhooks.init_app(app, settings)
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(webhooks.blueprint)
-    return app
-
-
 def _add_csv(app: Flask) -> None:
     """Give every list its second address, which ends in `.csv`."""
     for rule, view in openapi.routes(app):
         if view.declared.is_list:
             app.add_url_rule(rule.rule + CSV_SUFFIX, endpoint=rule.endpoint, methods=["GET"])
-
-
-def _add_headers(response: Response) -> Response:
-    headers = response.headers
-    given = {name.lower() for name, _ in headers}
-    for name, value in HEADERS.items():
-        if name.lower() not in given:
-            headers.add(name, value)
-    if current_settings().public_root.startswith("https://"):
-        headers.setdefault("Strict-Transport-Security", HTTPS_ONLY)
-    return response

@@ -19,6 +19,7 @@ from dagster._grpc.server import DagsterApiServer, DagsterGrpcServer
 from dagster._utils.interrupts import setup_interrupt_handlers
 
 from actionsight import logs
+from actionsight.garbage import uncollected
 from actionsight.settings import ROOT
 
 DEFINITIONS = "orchestration.definitions"
@@ -46,9 +47,8 @@ def serve(location_name: str, **address: Any) -> None:
     multiprocessing.set_forkserver_preload([DEFINITIONS])
     ended = threading.Event()
     executor = FuturesAwareThreadPoolExecutor()
-    server: Any = DagsterGrpcServer(
-        ended,
-        CodeServer(
+    with uncollected():
+        code_server = CodeServer(
             server_termination_event=ended,
             logger=logger,
             server_threadpool_executor=executor,
@@ -58,11 +58,8 @@ def serve(location_name: str, **address: Any) -> None:
                 working_directory=str(ROOT),
             ),
             location_name=location_name,
-        ),
-        logger,
-        executor,
-        **address,
-    )
+        )
+    server: Any = DagsterGrpcServer(ended, code_server, logger, executor, **address)
     server.serve()
 
 

@@ -12,7 +12,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._daemon import controller as daemon_controller
 from dagster._utils.interrupts import capture_interrupts, setup_interrupt_handlers
 
-from orchestration.code_server_watch import watch_every_few_seconds
+from orchestration.code_server_watch import wait_for_code_servers, watch_every_few_seconds
 
 NO_TIMEOUT = 0
 RECYCLE_SECONDS = 3600
@@ -27,6 +27,7 @@ def run(workspace: str) -> None:
     setup_interrupt_handlers()
     watch_every_few_seconds()
     daemon_controller.RELOAD_WORKSPACE_INTERVAL = RELOAD_SECONDS  # pyrefly: ignore[bad-assignment]
+    wait_for_code_servers(workspace)
     with capture_interrupts(), DagsterInstance.get() as instance:
         instance.optimize_for_webserver(
             NO_TIMEOUT, pool_recycle=RECYCLE_SECONDS, max_overflow=MAX_OVERFLOW

@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actionsight import logs
-from orchestration.code_server_watch import watch_every_few_seconds
+from orchestration.code_server_watch import wait_for_code_servers, watch_every_few_seconds
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 GRAPHQL = "/graphql"
@@ -132,6 +132,7 @@ def serve(
         instance.optimize_for_webserver(
             STATEMENT_TIMEOUT_MILLISECONDS, pool_recycle=3600, max_overflow=20
         )
+        wait_for_code_servers(workspace)
         with WorkspaceProcessContext(
             instance, WorkspaceFileTarget([workspace]), __version__, read_only=not is_writable
         ) as context:

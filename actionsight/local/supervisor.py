@@ -99,10 +99,12 @@ class Supervisor:
             self._code_server.start()
             self._receiver.start()
             self._api.start()
-            self._wait_for(self._code_server)
+            self._wait_for(self._receiver)
+            self._wait_for(self._api)
+            # The code server imports for longest; what rests on it imports meanwhile.
             self._webserver.start()
             self._daemon.start()
-            for process in (self._receiver, self._api, self._webserver, self._daemon):
+            for process in (self._code_server, self._webserver, self._daemon):
                 self._wait_for(process)
             yield
         finally:

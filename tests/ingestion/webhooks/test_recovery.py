@@ -22,7 +22,7 @@ from actionsight.event_buffer import EventBuffer
 from actionsight.github import pagination
 from actionsight.redeliveries import HISTORY, count_given_up
 from actionsight.settings import ROOT, Settings
-from api.app import create_receiver
+from api.webhooks.application import create_receiver
 from github_standin.server.server import Server, serving
 from github_standin.webhooks.deliveries import Hook
 from github_standin.webhooks.sender import Sender
