@@ -1,6 +1,7 @@
 """What must hold once the faults are over: each check raises `ChaosError`, or says how it went."""
 
 import fcntl
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -62,26 +63,28 @@ def wait_until_well(installation: Installation) -> float:
 
 
 def wait_until_quiet(installation: Installation) -> str:
-    """Until nothing waits to be drained or built, and the runs that are under way have ended."""
+    """Until nothing waits to be drained or built, and the runs that are under way have ended; gives
+    for what it waited, and until when."""
     left = _runs(settings_of(installation))
-    waited_for: list[str] = []
+    began = time.monotonic()
+    until: dict[str, str] = {}
 
     def is_quiet() -> bool:
         settings = settings_of(installation)
-        waiting = _events(settings)
+        going = _runs(settings)
         reasons = [
-            *([f"{waiting} events"] if waiting else []),
-            *(left[each] for each in left.keys() & _runs(settings).keys()),
+            *(["events"] if _events(settings) else []),
+            *(going[each] for each in left.keys() & going.keys()),
             *(["a build"] if is_build_owed(str(settings.database_url)) else []),
         ]
-        waited_for[:] = reasons or waited_for
+        until.update({each: f"{time.monotonic() - began:.0f} s" for each in reasons})
         return not reasons
 
     try:
-        seconds = wait_until("all is drained and built, no run hangs", is_quiet, QUIET_SECONDS)
+        wait_until("all is drained and built, no run hangs", is_quiet, QUIET_SECONDS)
     except ChaosError as error:
-        raise ChaosError(f"{error}: {waited_for}") from None
-    return f"{seconds:.0f} s, at last for {waited_for}"
+        raise ChaosError(f"{error}: {until}") from None
+    return f"{time.monotonic() - began:.0f} s: {until}"
 
 
 def check_account_of_deliveries(installation: Installation, senders: list[Sender]) -> str:
