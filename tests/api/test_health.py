@@ -88,6 +88,33 @@ def test_a_silent_webhook_is_told_by_all_who_tell_and_keeps_nobody_from_reading(
     assert since is not None and abs(time.time() - since - 7 * 24 * 3600) < 60
 
 
+def test_a_delivery_that_was_given_up_is_told_by_all_who_tell(
+    marts: Marts, settings: Settings, client: ValidatingClient
+) -> None:
+    def told() -> list[Any]:
+        body: Any = client.get("/readyz").json
+        return [
+            len([*lost_webhook_findings(settings)]),
+            body["webhooks"]["given_up_count"],
+            scrape(client).value("actionsight_webhook_deliveries_given_up"),
+            int(body["webhooks"]["status"] == "late"),
+        ]
+
+    assert told() == [0] * 4
+    marts.connection.execute(
+        """
+        insert into raw.webhook_redeliveries (
+            delivery_id, hook_id, attempt_id, event, failed_at, status_code, error, given_up_at
+        ) values ('1', 7, 1, 'workflow_run', now(), 503, 'in vain', now())
+        """
+    )
+    assert told() == [1] * 4
+    marts.connection.execute(
+        "update raw.webhook_redeliveries set given_up_at = now() - interval '3 days 1 minute'"
+    )
+    assert told() == [0] * 4, "news of three days"
+
+
 def test_readiness_says_how_fresh_all_that_is_monitored_is(
     marts: Marts, client: ValidatingClient
 ) -> None:
