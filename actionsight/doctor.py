@@ -14,7 +14,8 @@ from typing import Any, cast
 import psycopg
 import redis
 
-from actionsight.database import connect, stands_behind_pooler
+from actionsight import outside_services
+from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
 from actionsight.local import PostgresqlServer, ValkeyServer
@@ -22,7 +23,9 @@ from actionsight.local.dagster_home import MissingPackagesError
 from actionsight.local.installation import DEMONSTRATION, shows_demonstration
 from actionsight.local.valkey import CACHE, EVENT_BUFFER
 from actionsight.local.worker import WorkerError, count_answering
+from actionsight.outside_services import pooler_finding, unreachable
 from actionsight.redeliveries import count_given_up
+from actionsight.redis_client import connect as connect_redis
 from actionsight.repositories import list_monitored
 from actionsight.settings import (
     LONG_ENOUGH_WEBHOOK_SECRET,
@@ -34,6 +37,7 @@ from actionsight.silent_hooks import list_silent
 from actionsight.webhook_events import RECEIVER_PATH
 
 OLDEST_POSTGRESQL = 15
+OLDEST_REDIS = (6, 2)  # of what it speaks; Valkey says one, too
 # A drain comes round every five seconds.
 LATE_SECONDS = 60
 STUCK_SECONDS = 600
@@ -50,6 +54,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     found = with_running_servers(settings)
     yield from _github(found, demonstration=demonstration)
     yield from _database(found.database_url, PostgresqlServer(folder / "postgres"))
+    if not demonstration:
+        yield from outside_services.findings(settings)
     if found.redis_url is not None and found.redis_url == found.cache_url:
         yield Finding(
             "Redis",
@@ -179,13 +185,8 @@ def _database(url: str | None, embedded: PostgresqlServer) -> Iterator[Finding]:
                     "docs/operators.md, Roles, says how to have one for each part",
                     is_warning=True,
                 )
-            if stands_behind_pooler(connection):
-                yield Finding(
-                    "PostgreSQL",
-                    "a pooler stands before it: in session mode all works; in transaction mode "
-                    "locks are lost, and two collections mix their rows",
-                    is_warning=True,
-                )
+            if connection.is_pooled:
+                yield pooler_finding()
             migrated = connection.execute("select to_regclass('app.repositories')").fetchone()
             if migrated == (None,):
                 yield Finding("Schema", "not there: run `actionsight migrate`", is_wrong=True)
@@ -193,7 +194,7 @@ def _database(url: str | None, embedded: PostgresqlServer) -> Iterator[Finding]:
             monitored = list_monitored(connection)
             dead_letters = count_dead_letters(connection)
     except psycopg.OperationalError as error:
-        yield Finding("PostgreSQL", f"cannot be reached: {str(error).strip()}", is_wrong=True)
+        yield Finding("PostgreSQL", unreachable(error), is_wrong=True)
         return
     if dead_letters:
         yield Finding(
@@ -327,7 +328,7 @@ def event_buffer_findings(url: str | None, *, is_up: bool = False) -> Iterator[F
 def _durability(url: str) -> Iterator[Finding]:
     wanted = dict(map(str.split, EVENT_BUFFER))
     try:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+        with connect_redis(url, timeout_seconds=5) as client:
             found = cast(dict[str, str], client.config_get(*wanted))
     except redis.RedisError:
         return  # a managed server does not tell
@@ -345,10 +346,15 @@ def redis_finding(subject: str, url: str | None, *, is_up: bool = False) -> Find
     if url is None:
         return Finding(subject, NOT_RUNNING, is_warning=True, is_wrong=is_up)
     try:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
-            client.ping()
+        with connect_redis(url, timeout_seconds=5) as client:
+            version = str(client.info("server")["redis_version"])
+    except redis.ResponseError:
+        return Finding(subject, "answers")  # a managed server does not tell
     except redis.RedisError as error:
-        return Finding(subject, f"cannot be reached: {error}", is_wrong=True)
+        return Finding(subject, unreachable(error), is_wrong=True)
+    if tuple(map(int, version.split(".")[:2])) < OLDEST_REDIS:
+        oldest = ".".join(map(str, OLDEST_REDIS))
+        return Finding(subject, f"version {version}: {oldest} is the oldest", is_wrong=True)
     return Finding(subject, "answers")
 
 

@@ -3,10 +3,13 @@
 Any that nobody else takes: "AS" and a number each, but for the oldest one and for dbt's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any
 
 from psycopg import Connection
+
+from actionsight.database import connect
 
 # Held for each load by whoever collects: two loads at once would mix their rows.
 LOADING_LOCK = 0x4153_0001
@@ -36,6 +39,22 @@ MIGRATION_LOCK = 0x6163_7469_6F6E_7301
 # Held by dbt while models change, shared by models that only write rows: the two names whose hashes
 # are the key, as the macro `lock_key` gives them (transform/macros/locks.sql).
 BUILD_LOCK = ("actionsight dbt", "build")
+
+
+@contextmanager
+def keeping(database_url: str) -> Generator[Connection[Any]]:
+    """A connection for locks that are to be held while others work: in its one transaction.
+
+    Not in a session, which a pooler hands to others. While the transaction is idle it has no
+    snapshot, so it holds back no vacuum.
+
+    Raises:
+        psycopg.OperationalError: the server cannot be reached, or at the end: the connection was
+            lost meanwhile, and the locks with it.
+    """
+    with connect(database_url) as connection:
+        connection.execute("set local idle_in_transaction_session_timeout = 0")
+        yield connection
 
 
 def holder_of(connection: Connection[Any], number: int) -> str:

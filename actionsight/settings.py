@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from dotenv import dotenv_values
 
@@ -25,6 +25,14 @@ _FILE = "_FILE"
 SHORTEST_KEY = 32
 # What signs webhooks: shorter is refused, and `doctor` warns below what it should have.
 SHORTEST_WEBHOOK_SECRET, LONG_ENOUGH_WEBHOOK_SECRET = 8, 16
+
+# Of PostgreSQL's sslmode, those that hold the server's certificate against an authority.
+VERIFYING = ("verify-ca", "verify-full")
+SENTINELS = ("redis+sentinel", "rediss+sentinel")
+_ENCODE = (
+    "cannot be read: in a user and a password, characters other than letters, digits and - . _ ~ "
+    "are written percent-encoded (@ is %40, : %3A, / %2F, ? %3F, # %23, % %25, a space %20)"
+)
 
 # The kinds of process that are told secrets, each its own.
 API = "api"
@@ -49,6 +57,47 @@ def _url(*schemes: str) -> Callable[[str], str]:
         return value.rstrip("/")
 
     return parse
+
+
+def _address(*schemes: str) -> Callable[[str], str]:
+    """An address with a user and a password, which every library has to read in the same way."""
+    url = _url(*schemes)
+
+    def parse(value: str) -> str:
+        # What urlsplit says of a wrong one may quote the password.
+        try:
+            has_fragment = bool(urlsplit(value).fragment)
+        except ValueError:
+            has_fragment = True
+        # The one @ stands before the host, behind no / or ?.
+        place = re.split("[/?]", value.partition("://")[2])[0]
+        is_misread = value.count("@") > min(1, place.count("@"))
+        if has_fragment or is_misread or any(map(str.isspace, value)):
+            raise ValueError(_ENCODE)
+        return url(value)
+
+    return parse
+
+
+def _postgresql(value: str) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    value = _address("postgresql", "postgres")(value)
+    try:
+        read = conninfo_to_dict(value)
+    except (ProgrammingError, UnicodeDecodeError):
+        raise ValueError(_ENCODE) from None  # it quotes what it could not read
+    host, port = str(read.get("host", "")), str(read.get("port", ""))
+    if "," in host:
+        raise ValueError(
+            "must name one host (dlt, dbt and Dagster read no list): one that leads to the primary "
+            "server after a failover, too"
+        )
+    named = unquote(urlsplit(value).hostname or host)
+    if named.lower() != host.lower() or not (port == "" or port.isdigit()):
+        raise ValueError(_ENCODE)
+    return value
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:
@@ -247,16 +296,23 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-_POSTGRESQL = _url("postgresql", "postgres")
-
-
 def _dagster_database(value: str) -> str:
     # Its own processes are told the driver, too.
-    return _POSTGRESQL(value.replace("postgresql+psycopg2://", "postgresql://", 1))
+    return _postgresql(value.replace("postgresql+psycopg2://", "postgresql://", 1))
+
+
+def _redis(value: str) -> str:
+    value = _address("redis", "rediss", "unix", *SENTINELS)(value)
+    if value.startswith(SENTINELS) and not urlsplit(value).path.strip("/"):
+        raise ValueError(
+            "must name the primary as the Sentinels know it: "
+            "redis+sentinel://:password@host:26379,host:26379,host:26379/NAME/0"
+        )
+    return value
 
 
 def _broker(value: str) -> str:
-    url = _url("redis", "rediss", "amqp", "amqps")(value)
+    url = _address("redis", "rediss", "amqp", "amqps")(value)
     query = urlsplit(url).query
     if url.startswith("rediss://") and "ssl_" not in query:
         # Celery looks at no certificate unless something is said of it.
@@ -264,7 +320,6 @@ def _broker(value: str) -> str:
     return url
 
 
-_REDIS = _url("redis", "rediss", "unix")
 _WEB = _url("https", "http")
 
 
@@ -287,7 +342,7 @@ class Settings:
         repr=False,
         metadata=_setting(
             "PostgreSQL 15 or newer (embedded when empty)",
-            _POSTGRESQL,
+            _postgresql,
             told_to=frozenset({API, COLLECTION}),
         ),
     )
@@ -295,7 +350,7 @@ class Settings:
         repr=False,
         metadata=_setting(
             "a read replica for the API (the database when empty)",
-            _POSTGRESQL,
+            _postgresql,
             told_to=frozenset({API}),
         ),
     )
@@ -303,7 +358,7 @@ class Settings:
         repr=False,
         metadata=_setting(
             "the database as the API's own role (the database when empty)",
-            _POSTGRESQL,
+            _postgresql,
             told_to=frozenset(),  # to the API it is its database
         ),
     )
@@ -318,8 +373,9 @@ class Settings:
     redis_url: str | None = field(
         repr=False,
         metadata=_setting(
-            "event buffer: append-only file, no eviction (embedded when empty)",
-            _REDIS,
+            "event buffer, rediss:// and redis+sentinel:// too: append-only file, no eviction "
+            "(embedded when empty)",
+            _redis,
             told_to=frozenset({API, RECEIVER, COLLECTION}),
         ),
     )
@@ -327,7 +383,7 @@ class Settings:
         repr=False,
         metadata=_setting(
             "cache and limits, a server of its own (embedded when empty)",
-            _REDIS,
+            _redis,
             told_to=frozenset({API, COLLECTION}),
         ),
     )
@@ -378,7 +434,8 @@ class Settings:
     )
     ca_file: Path | None = field(
         metadata=_setting(
-            "certificates of private authorities, as PEM, trusted beside the system's",
+            "certificates of private authorities (GitHub's, PostgreSQL's, Redis'), as PEM, trusted "
+            "beside the system's",
             _certificates,
         )
     )
@@ -684,7 +741,34 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         problems += _foreign_frontends(values["frontend_origins"], values["public_url"])
     if problems:
         raise SettingsError("\n".join(problems))
+    values.update(_with_authorities(values))
     return Settings(**values)
+
+
+def _with_authorities(values: Mapping[str, Any]) -> dict[str, str]:
+    """The addresses whose server is to be verified, with the file of private authorities, under the
+    name that their libraries have for it; one that names a file itself keeps it."""
+    if values["ca_file"] is None:
+        return {}
+    found = {}
+    for setting in SETTINGS:
+        url = values[setting.attribute]
+        if setting.parse in (_postgresql, _dagster_database) and url:
+            verifies = sslmode_of(url) in VERIFYING
+            name = "sslrootcert"
+        elif setting.parse in (_redis, _broker) and url:
+            verifies, name = url.startswith("rediss"), "ssl_ca_certs"
+        else:
+            continue
+        if verifies and name not in parse_qs(urlsplit(url).query):
+            given = f"{name}={quote(str(values['ca_file']))}"
+            found[setting.attribute] = f"{url}{'&' if '?' in url else '?'}{given}"
+    return found
+
+
+def sslmode_of(database_url: str) -> str | None:
+    """How an address of PostgreSQL asks for TLS; None: it does not say."""
+    return next(iter(parse_qs(urlsplit(database_url).query).get("sslmode", [])), None)
 
 
 def _foreign_frontends(origins: tuple[str, ...], public_url: str | None) -> list[str]:

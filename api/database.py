@@ -1,4 +1,8 @@
-"""The API's connections: one pool that reads an answer, one that checks who asks."""
+"""The API's connections: one pool that reads an answer, one that checks who asks.
+
+An answer is read from the replica where there is one, and from the primary server while that is
+away. Who asks and what they may see is always read from the primary.
+"""
 
 import os
 import threading
@@ -8,12 +12,13 @@ from functools import cache
 from typing import Any, Protocol, cast
 
 import psycopg
-from flask import current_app
+from flask import current_app, g, has_request_context
 from psycopg import sql
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from actionsight import database
+from api.replica import TIMEOUT_SECONDS, Replica
 
 POOL_TIMEOUT_SECONDS = 3
 POOL_SIZE = 8
@@ -42,20 +47,18 @@ READ_MARTS = (*CORE_MARTS, *FURTHER_MARTS)
 BOOKKEEPING = ("data_versions", "models", "behind")
 READ_TABLES = (*READ_MARTS, *BOOKKEEPING)
 
-# One snapshot for the whole answer. Sorting for percentiles should stay in memory. A statement that
-# a session has met five times gets no plan for whatever is asked with it: some of those read for
-# seconds what the right one finds in milliseconds.
-READ_OPTIONS = (
-    r"-c default_transaction_isolation=repeatable\ read "
-    "-c default_transaction_read_only=on -c work_mem=32MB -c jit=off "
-    "-c plan_cache_mode=force_custom_plan"
-)
+# Sorting for percentiles should stay in memory. A statement that a session has met five times gets
+# no plan for whatever is asked with it: some of those read for seconds what the right one finds in
+# milliseconds.
+READ_SETTINGS = {"work_mem": "32MB", "jit": "off", "plan_cache_mode": "force_custom_plan"}
 
+# One snapshot for the whole answer.
+_BEGIN_READING = b"begin isolation level repeatable read, read only;"
+_BEGIN_WRITING = b"begin;"
 # In one message to the server. A mart with another key is made anew under its name; a transaction
 # that took its snapshot before that would find the new table empty, so the names are held first,
 # which takes no snapshot.
-_BEGIN = """
-    begin;
+_HOLD = """
     lock table {tables} in access share mode;
     select
         array(
@@ -64,8 +67,11 @@ _BEGIN = """
         {snapshot} as snapshot
 """
 
+# How a replica ends a session, or a statement, for a change of the primary's that it has to apply.
+_OF_REPLICAS = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+
 # Of the primary server, where something may be written.
-Primary = psycopg.Connection[DictRow]
+Primary = database.Session[DictRow]
 
 
 class Connection(Protocol):
@@ -124,14 +130,24 @@ class Reading:
 
 
 class Database:
-    """Two pools, opened by the process that first uses them (a server may fork after loading)."""
+    """Two pools, opened by the process that first uses them (a server may fork after loading), and
+    a third one for the replica.
+
+    Attributes:
+        replica: what is known of it; None: there is none.
+    """
 
     def __init__(self, url: str, read_url: str, *, statement_timeout_seconds: float = 10) -> None:
-        timeout = (
-            f"-c statement_timeout={int(statement_timeout_seconds * 1000)}ms "
-            f"-c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
-        )
-        self._kinds = {"read": (read_url, f"{timeout} {READ_OPTIONS}"), "write": (url, timeout)}
+        timeouts = {
+            "statement_timeout": f"{int(statement_timeout_seconds * 1000)}ms",
+            "idle_in_transaction_session_timeout": f"{IDLE_SECONDS}s",
+        }
+        self._kinds = {
+            "read": (url, timeouts | READ_SETTINGS),
+            "replica": (read_url, timeouts | READ_SETTINGS),
+            "write": (url, timeouts),
+        }
+        self.replica = Replica(read_url) if read_url != url else None
         self._pools: dict[tuple[int, str], ConnectionPool[Primary]] = {}
         self._lock = threading.Lock()
 
@@ -148,14 +164,15 @@ class Database:
         with ExitStack() as stack:
             yield Reading(
                 (*CORE_MARTS, *further),
-                lambda marts: _begun(stack.enter_context(self._connection("read")), marts),
+                lambda marts: _begun(self._take(stack), marts),
             )
 
     @contextmanager
     def snapshot(self) -> Generator[Primary]:
-        """The same without the marts: for what must answer before they are built."""
-        with self._connection("read") as connection:
-            connection.execute("begin")
+        """One read-only transaction with one snapshot on the primary server, without the marts: for
+        what must answer before they are built, and for what was written a moment ago."""
+        with self._connection("write") as connection:
+            connection.execute(_BEGIN_READING + connection.settings)
             yield connection
 
     @contextmanager
@@ -169,31 +186,84 @@ class Database:
     def writing(self) -> Generator[Primary]:
         """A transaction on the primary server."""
         with self._connection("write") as connection:
-            connection.execute("begin")
+            connection.execute(_BEGIN_WRITING + connection.settings)
             yield connection
+
+    def has_replica_up(self) -> bool | None:
+        """Whether the replica answers now; None: there is none."""
+        if self.replica is None:
+            return None
+        try:
+            with self._connection("replica", TIMEOUT_SECONDS):
+                return True
+        except psycopg.OperationalError as error:
+            self.replica.note(error)
+            return False
+
+    def gives_up_replica(self, error: Exception) -> bool:
+        """Whether the request that failed by this error read from the replica, which failed it and
+        no other server: from now on it reads from the primary."""
+        if self.replica is None or not has_request_context() or not g.pop("reads_replica", False):
+            return False
+        # Its session may have been ended for a change that it has to apply, or have seen tables of
+        # another version: it goes on serving others.
+        if isinstance(error, psycopg.OperationalError) and not isinstance(error, _OF_REPLICAS):
+            self.replica.note(error)
+        g.avoids_replica = True
+        return True
 
     def close(self) -> None:
         """Close the pools of this process; the next use opens them again."""
+        if self.replica:
+            self.replica.close()
         with self._lock:
             own = [key for key in self._pools if key[0] == os.getpid()]
             for key in own:
                 self._pools.pop(key).close()
 
+    def _take(self, stack: ExitStack) -> Primary:
+        """A connection to read by, until the stack ends."""
+        avoids = has_request_context() and g.get("avoids_replica", False)
+        if self.replica is None or self.replica.is_away or avoids:
+            return stack.enter_context(self._connection("read"))
+        failures = self._failures("replica")
+        try:
+            try:
+                connection = stack.enter_context(self._connection("replica", TIMEOUT_SECONDS))
+            except PoolTimeout:
+                if self._failures("replica") > failures:
+                    raise
+                # It is busy: who waits for it goes on to wait.
+                connection = stack.enter_context(self._connection("replica"))
+        except PoolTimeout as error:
+            if self._failures("replica") == failures:
+                raise
+            self.replica.note(error)
+            return stack.enter_context(self._connection("read"))
+        if has_request_context():
+            g.reads_replica = True
+        return connection
+
+    def _failures(self, kind: str) -> int:
+        """How often this process could not connect."""
+        return self._pool(kind).get_stats().get("connections_errors", 0)
+
     @contextmanager
-    def _connection(self, kind: str) -> Generator[Primary]:
-        pool = self._pool(kind)
-        with pool.connection(timeout=POOL_TIMEOUT_SECONDS) as connection:
+    def _connection(
+        self, kind: str, timeout_seconds: float = POOL_TIMEOUT_SECONDS
+    ) -> Generator[Primary]:
+        with self._pool(kind).connection(timeout=timeout_seconds) as connection:
             yield connection
 
     def _pool(self, kind: str) -> ConnectionPool[Primary]:
         key = (os.getpid(), kind)
         with self._lock:
             if key not in self._pools:
-                url, options = self._kinds[kind]
+                url, settings = self._kinds[kind]
                 pool = database.pool(
                     url,
                     max_size=POOL_SIZE,
-                    options=options,
+                    settings=settings,
                     row_factory=dict_row,
                     # Transactions are begun here, where others may go in the same message.
                     autocommit=True,
@@ -210,7 +280,8 @@ def array_of(ids: Iterable[int]) -> str:
 
 
 def _begun(connection: Primary, marts: tuple[str, ...]) -> tuple[Primary, str | None]:
-    cursor = connection.execute(_beginning(marts), prepare=False)
+    statements = _BEGIN_READING + connection.settings + _holding(marts)
+    cursor = connection.execute(statements, prepare=False)
     while cursor.nextset():
         pass
     (row,) = cursor.fetchall()
@@ -220,8 +291,8 @@ def _begun(connection: Primary, marts: tuple[str, ...]) -> tuple[Primary, str | 
 
 
 @cache
-def _beginning(marts: tuple[str, ...]) -> bytes:
-    statement = sql.SQL(_BEGIN).format(
+def _holding(marts: tuple[str, ...]) -> bytes:
+    statement = sql.SQL(_HOLD).format(
         tables=sql.SQL(", ").join(sql.Identifier("marts", name) for name in (*marts, *BOOKKEEPING)),
         marts=sql.SQL(", ").join(map(sql.Literal, marts)),
         snapshot=database.SNAPSHOT,

@@ -6,16 +6,17 @@ log can be searched.
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import wraps
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from flask import Flask, Response
+from flask import Flask, Response, current_app, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
-from api.database import NotBuiltError
+from api.database import NotBuiltError, current_database
 from api.responses import json_response
 
 PROBLEM_JSON = "application/problem+json"
@@ -24,6 +25,8 @@ MOST_ERRORS = 20
 LONGEST_SHOWN = 80
 
 logger = logging.getLogger(__name__)
+
+E = TypeVar("E", bound=Exception)
 
 
 class Kind(StrEnum):
@@ -153,11 +156,11 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(psycopg.errors.QueryCanceled, _too_slow)
-    app.register_error_handler(NotBuiltError, _not_built)
-    app.register_error_handler(psycopg.errors.UndefinedTable, _not_built)
-    app.register_error_handler(psycopg.errors.InvalidSchemaName, _not_built)
-    app.register_error_handler(psycopg.errors.UndefinedColumn, _not_built)
-    app.register_error_handler(psycopg.OperationalError, _database_away)
+    app.register_error_handler(NotBuiltError, _at_primary(_not_built))
+    app.register_error_handler(psycopg.errors.UndefinedTable, _at_primary(_not_built))
+    app.register_error_handler(psycopg.errors.InvalidSchemaName, _at_primary(_not_built))
+    app.register_error_handler(psycopg.errors.UndefinedColumn, _at_primary(_not_built))
+    app.register_error_handler(psycopg.OperationalError, _at_primary(_database_away))
     app.register_error_handler(Exception, _fault)
 
 
@@ -187,6 +190,23 @@ _DETAILS = {
 def _unavailable(kind: Kind, detail: str) -> Response:
     waiting = {"Retry-After": RETRY_SECONDS}
     return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, detail, waiting, kind=kind)
+
+
+def _at_primary(answer: Callable[[E], Response]) -> Callable[[E], Response]:
+    """`answer` to an error, unless the read replica is what failed: then the request is answered
+    again, by the primary server."""
+
+    @wraps(answer)
+    def handler(error: E) -> Response:
+        is_repeatable = has_request_context() and request.method in ("GET", "HEAD")
+        if not (is_repeatable and current_database().gives_up_replica(error)):
+            return answer(error)
+        try:
+            return current_app.make_response(current_app.dispatch_request())
+        except Exception as again:
+            return current_app.make_response(current_app.handle_user_exception(again))
+
+    return handler
 
 
 def _too_slow(error: psycopg.errors.QueryCanceled) -> Response:

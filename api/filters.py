@@ -17,7 +17,7 @@ from psycopg import sql
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api.auth.authentication import Principal
-from api.database import Connection, array_of
+from api.database import Connection, Reading, array_of, current_database
 from api.errors import bad_query, not_found, text_for_answer
 from api.parameters import (
     FULL_NAME_SCHEMA,
@@ -445,6 +445,16 @@ def visible_repositories(
     # What is monitored and visible was read for this request, a moment ago.
     if not asked:
         return principal.repository_ids
+    if isinstance(connection, Reading):
+        # A replica may not know yet what was added, or under which name, a moment ago.
+        with current_database().looking() as primary:
+            return _named(primary, principal, asked)
+    return _named(connection, principal, asked)
+
+
+def _named(
+    connection: Connection, principal: Principal, asked: tuple[int | str, ...]
+) -> tuple[int, ...]:
     rows = connection.execute(
         """
         select repository_id, lower(full_name) as name

@@ -36,12 +36,12 @@ from typing import Any, TypeAlias
 import psycopg
 
 from actionsight.api_tokens import create_token
-from actionsight.database import connect
+from actionsight.database import connect, options_of
 from actionsight.local import ValkeyServer, hold
 from actionsight.local.valkey import CACHE
 from actionsight.settings import Settings
 from actionsight.settings import load as load_settings
-from api.database import READ_OPTIONS
+from api.database import READ_SETTINGS
 from benchmarks import bare
 from benchmarks.load import HOST, Load, Senders
 from benchmarks.store import generated_store
@@ -276,7 +276,9 @@ def routes(bench: Bench, asks: int, only: Sequence[str] | None) -> None:
     with (
         _connection(bench.uncached) as api,
         _connection(bench.bare) as plain,
-        psycopg.connect(str(bench.settings.database_url), options=READ_OPTIONS) as database,
+        psycopg.connect(
+            str(bench.settings.database_url), options=options_of(READ_SETTINGS)
+        ) as database,
     ):
         database.autocommit = True
         for name, path in bench.paths.items():
@@ -354,7 +356,7 @@ def _pgbench(bench: Bench, name: str) -> float:
     command = [_pgbench_path(), "--no-vacuum", "--time=3", f"--file={script}"]
     told = subprocess.run(
         [*command, str(bench.settings.database_url)],
-        env={**os.environ, "PGOPTIONS": READ_OPTIONS},
+        env={**os.environ, "PGOPTIONS": options_of(READ_SETTINGS)},
         capture_output=True,
         text=True,
         check=False,

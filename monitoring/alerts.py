@@ -56,6 +56,13 @@ ALERTS = (
     ),
     Alert("CacheAway", "actionsight_cache_up == 0", "5m", CRITICAL, "The cache server is away"),
     Alert(
+        "ReadReplicaAway",
+        "actionsight_read_replica_up == 0",
+        "5m",
+        WARNING,
+        "The read replica is away",
+    ),
+    Alert(
         "Draining",
         f"actionsight_event_buffer_oldest_event_age_seconds > {LATE_SECONDS}",
         "5m",

@@ -22,6 +22,7 @@ def help_texts() -> dict[str, str]:
         *families.of_buffer(Waiting(Status.OK, 0, 0, Memory(0, 0))),
         *families.of_disk(Usage(0, 0)),
         families.of_cache(True),
+        families.of_replica(True),
         families.of_database(True),
         families.of_states({}),
     ]

@@ -126,7 +126,7 @@ class Live(RunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Look for the run's lock; a run is lost once it was away from one look to another."""
-        database_url = _database_url(self._instance)
+        database_url = database_url_of(self._instance)
         if database_url is None or is_alive(database_url, run.run_id):
             self._absent_since.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
@@ -162,7 +162,7 @@ class LiveExecutor(InProcessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[DagsterEvent]:
         """Execute all steps, one after the other."""
-        database_url = _database_url(plan_context.instance)
+        database_url = database_url_of(plan_context.instance)
         if database_url is None:
             yield from super().execute(plan_context, execution_plan)
             return
@@ -176,7 +176,7 @@ def live_executor(_: object) -> Executor:
     return LiveExecutor(retries=RetryMode.ENABLED)
 
 
-def _database_url(instance: DagsterInstance) -> str | None:
+def database_url_of(instance: DagsterInstance) -> str | None:
     """Dagster's database; None for the instances of tests, which keep their runs in files."""
     storage = instance.run_storage
     if not isinstance(storage, PostgresRunStorage):

@@ -23,6 +23,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from actionsight import logs
+from actionsight.database import connect
+from orchestration import liveness
 from orchestration.code_server_watch import wait_for_code_servers, watch_every_few_seconds
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -129,9 +131,11 @@ def serve(
     logs.configure()
     watch_every_few_seconds()
     with DagsterInstance.get() as instance:
-        instance.optimize_for_webserver(
-            STATEMENT_TIMEOUT_MILLISECONDS, pool_recycle=3600, max_overflow=20
-        )
+        # It sets the timeout for the session, which behind a pooler would be that of others, too.
+        if not _stands_behind_pooler(instance):
+            instance.optimize_for_webserver(
+                STATEMENT_TIMEOUT_MILLISECONDS, pool_recycle=3600, max_overflow=20
+            )
         wait_for_code_servers(workspace)
         with WorkspaceProcessContext(
             instance, WorkspaceFileTarget([workspace]), __version__, read_only=not is_writable
@@ -144,6 +148,14 @@ def serve(
                 log_config=None,
                 log_level="warning",
             )
+
+
+def _stands_behind_pooler(instance: DagsterInstance) -> bool:
+    database_url = liveness.database_url_of(instance)
+    if database_url is None:
+        return False
+    with connect(database_url) as connection:
+        return connection.is_pooled
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

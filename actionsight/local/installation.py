@@ -314,6 +314,8 @@ def environment(settings: Settings, part: str) -> dict[str, str]:
         "DLT_DATA_DIR": str(folder / "dlt"),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONUNBUFFERED": "1",
+        # As which time zone libpq's sessions begin, those of dlt, dbt and Dagster, too.
+        "PGTZ": "UTC",
         # Nothing becomes stale within a quarter of an hour (`orchestration/freshness.py`).
         "FRESHNESS_DAEMON_INTERVAL_SECONDS": "300",
         **NO_TELEMETRY,

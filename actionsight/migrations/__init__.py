@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Connection, sql
 
 from actionsight.database import connect, with_database
-from actionsight.locks import MIGRATION_LOCK
+from actionsight.locks import MIGRATION_LOCK, keeping
 
 DAGSTER_DATABASE = "dagster"
 _FOLDER = Path(__file__).parent
@@ -43,8 +43,8 @@ def upgrade(database_url: str) -> bool:
         SchemaError: a newer version of Actionsight brought it further, or an old one not so far
             that this one could go on.
     """
-    with connect(database_url, autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK])
+    with keeping(database_url) as locks, connect(database_url, autocommit=True) as connection:
+        locks.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         before = revision_of(connection)
         refuse_foreign(before)
         if before == newest_revision():
@@ -141,8 +141,8 @@ def create_dagster_database(database_url: str) -> None:
     Raises:
         psycopg.Error: the role may not create databases.
     """
-    with connect(database_url, autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK])
+    with keeping(database_url) as locks, connect(database_url, autocommit=True) as connection:
+        locks.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
         known = connection.execute(
             "select 1 from pg_database where datname = %s", [DAGSTER_DATABASE]
         ).fetchone()

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from actionsight.database import Session
 from actionsight.disk import Disk
 from actionsight.retention.rule import remove
 from actionsight.retention.webhooks import PAYLOADS
@@ -36,7 +37,10 @@ def make_room(connection: Connection[Any], disk: Disk, days: int) -> int:
 
 def _give_back(connection: Connection[Any], disk: Disk) -> None:
     """Give the room back to the disk, where what stays can be written once more beside it, and to
-    the log of changes. Else PostgreSQL itself uses it for what comes."""
+    the log of changes. Else PostgreSQL itself uses it for what comes; so it does behind a pooler,
+    where how long this waits for its lock would be set for another."""
+    if isinstance(connection, Session) and connection.is_pooled:
+        return
     kept = connection.execute(
         """
         select coalesce(sum(octet_length(payload)), 0) + 1000 * count(*) from raw.webhook_events

@@ -199,6 +199,15 @@ def of_cache(is_up: bool) -> Metric:
     )
 
 
+def of_replica(is_up: bool) -> Metric:
+    """Whether the read replica answers."""
+    return _flag(
+        "actionsight_read_replica_up",
+        "1: the read replica answers; 0: it does not, and the primary server answers in its place.",
+        is_up,
+    )
+
+
 def of_buffer(waiting: Waiting) -> Iterator[Metric]:
     """The series of the event buffer; where none is configured there are none."""
     if waiting.status is Status.NOT_CONFIGURED:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from actionsight.locks import LOADING_LOCK
+from actionsight.locks import LOADING_LOCK, keeping
 from actionsight.shards import Shard
 from ingestion.github.poll import RepositoryPoll
 from ingestion.github.results import Counts
@@ -110,11 +110,9 @@ class Loader:
     @contextmanager
     def lock(self) -> Generator[None]:
         """Hold the lock of those who load, which is waited for."""
-        self._connection.execute("select pg_advisory_lock(%s)", [LOADING_LOCK])
-        try:
+        with keeping(self._database_url) as locks:
+            locks.execute("select pg_advisory_xact_lock(%s)", [LOADING_LOCK])
             yield
-        finally:
-            self._connection.execute("select pg_advisory_unlock(%s)", [LOADING_LOCK])
 
     def load(self, pipeline_name: str, batch: Batch) -> str | None:
         """Load what is newer than the stored rows; give dlt's load id, None when nothing is.

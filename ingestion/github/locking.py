@@ -12,19 +12,24 @@ logger = logging.getLogger(__name__)
 
 
 def take_lock(connection: Connection[Any], number: int, waiting: str) -> None:
-    """Take a lock for as long as the connection lives; log `waiting` when that takes waiting."""
-    row = connection.execute("select pg_try_advisory_lock(%s)", [number]).fetchone()
+    """Take a lock until the transaction ends; log `waiting` when that takes waiting.
+
+    Args:
+        connection: as `actionsight.locks.keeping` gives it.
+    """
+    row = connection.execute("select pg_try_advisory_xact_lock(%s)", [number]).fetchone()
     if row != (True,):
         logger.info("%s (it is held by %s)", waiting, holder_of(connection, number))
-        connection.execute("select pg_advisory_lock(%s)", [number])
+        connection.execute("select pg_advisory_xact_lock(%s)", [number])
 
 
 def take_slots(connection: Connection[Any], number: int, slots: Sequence[int], what: str) -> None:
-    """Take the locks of a collection's slots for as long as the connection lives.
+    """Take the locks of a collection's slots until the transaction ends.
 
     All who take some take the smallest first, and so nobody waits for ever.
 
     Args:
+        connection: as `actionsight.locks.keeping` gives it.
         number: of the loops (`actionsight.locks.LOOP_LOCKS`).
         what: the loops' name for people, who are told when it takes waiting.
     """
@@ -33,5 +38,5 @@ def take_slots(connection: Connection[Any], number: int, slots: Sequence[int], w
             "another collection (%s) is under way: waiting for it (it is held by %s)", what, holder
         )
     connection.execute(
-        "select pg_advisory_lock(%s, slot) from unnest(%s::int[]) as slot", [number, slots]
+        "select pg_advisory_xact_lock(%s, slot) from unnest(%s::int[]) as slot", [number, slots]
     )

@@ -113,13 +113,16 @@ class _Postgres(dlt.destinations.postgres):
     """dlt's PostgreSQL, whose capabilities are the same whatever is configured: dlt asks for them a
     dozen times a load, and would each time look for every field of the configuration."""
 
+    database_url: str
     idle: deque[Any]
     """The connections that no job uses."""
 
     def client(self, schema: Schema, initial_config: Any = None) -> PostgresClient:
         """What one job asks PostgreSQL by."""
         client = super().client(schema, initial_config)
-        client.sql_client = SqlClient(cast(Psycopg2SqlClient, client.sql_client), self.idle)
+        client.sql_client = SqlClient(
+            cast(Psycopg2SqlClient, client.sql_client), self.database_url, self.idle
+        )
         return client
 
     def capabilities(
@@ -142,6 +145,7 @@ class Pipelines:
         Container()[PluggableRunContext].providers.providers = [_Settings()]
         # It warns at every load that jsonb columns travel as text, which is what we want.
         logging.getLogger("dlt").setLevel(logging.ERROR)
+        self._database_url = database_url
         self._credentials = PostgresCredentials(_with_password(database_url))
         self._folder = folder / place
         self._place = place
@@ -180,6 +184,7 @@ class Pipelines:
                 destination_name="postgres",
                 staging_dataset_name_layout=f"{DATASET}_staging_{self._place}_{group}",
             )
+            destination.database_url = self._database_url
             destination.idle = self._idle
             pipeline = dlt.pipeline(
                 name,

@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from psycopg import Connection, sql
 
 from actionsight.database import connect
-from actionsight.locks import LOADING_LOCK
+from actionsight.locks import LOADING_LOCK, keeping
 from actionsight.migrations import apply_sql_files
 from actionsight.settings import Settings
 from actionsight.shards import ALL
@@ -35,20 +35,25 @@ def prepare(settings: Settings) -> None:
     with connect(settings.database_url, autocommit=True) as connection:
         if _is_prepared(connection):
             return
-        take_lock(connection, LOADING_LOCK, "a collection is loading: waiting for it")
-        _make_tables(connection, settings.database_url, settings.data_dir / "dlt")
-        for table in TABLES:
-            _make_key(connection, table)
-        for name, table_name, definition in _indexes():
-            connection.execute(
-                sql.SQL("create index if not exists {} on {} {}").format(
-                    sql.Identifier(name),
-                    sql.Identifier(DATASET, table_name),
-                    sql.SQL(definition),
-                )
-            )
-        apply_sql_files(connection)
+        with keeping(settings.database_url) as locks:
+            take_lock(locks, LOADING_LOCK, "a collection is loading: waiting for it")
+            _make(connection, settings.database_url, settings.data_dir / "dlt")
         logger.info("the raw tables are ready")
+
+
+def _make(connection: Connection[Any], database_url: str, folder: Path) -> None:
+    _make_tables(connection, database_url, folder)
+    for table in TABLES:
+        _make_key(connection, table)
+    for name, table_name, definition in _indexes():
+        connection.execute(
+            sql.SQL("create index if not exists {} on {} {}").format(
+                sql.Identifier(name),
+                sql.Identifier(DATASET, table_name),
+                sql.SQL(definition),
+            )
+        )
+    apply_sql_files(connection)
 
 
 def _make_tables(connection: Connection[Any], database_url: str, folder: Path) -> None:

@@ -25,7 +25,7 @@ from actionsight.database import connect
 from actionsight.github.credential_router import CredentialRouter
 from actionsight.github.rate_limit.models import Limits, Priority
 from actionsight.github.retries import RetryPolicy
-from actionsight.locks import LOOP_LOCKS
+from actionsight.locks import LOOP_LOCKS, keeping
 from actionsight.settings import Settings
 from actionsight.shards import ALL, Shard
 from ingestion.github.clock import Clock, utc_now
@@ -161,9 +161,12 @@ def start_sync(
     if settings.database_url is None:
         raise ValueError("ACTIONSIGHT_DATABASE_URL is not set: where should the rows go?")
     families = dict.fromkeys(LOOP_LOCKS[loop] for loop in LOOPS if loop in loops)
-    with connect(settings.database_url, autocommit=True) as connection:
+    with (
+        keeping(settings.database_url) as locks,
+        connect(settings.database_url, autocommit=True) as connection,
+    ):
         for family, number in families:
-            take_slots(connection, number, shard.slots, family)
+            take_slots(locks, number, shard.slots, family)
         retry_policy = retry_policy or (WATCHED if is_watched else RetryPolicy())
         router = CredentialRouter(settings, retry_policy=retry_policy, limits=limits)
         loader = Loader(

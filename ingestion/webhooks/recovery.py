@@ -32,7 +32,7 @@ from actionsight.github.hooks import our_url
 from actionsight.github.pagination import Payload, iter_items
 from actionsight.github.rate_limit.models import Priority
 from actionsight.github.retries import RetryPolicy
-from actionsight.locks import RECOVERY_LOCK
+from actionsight.locks import RECOVERY_LOCK, keeping
 from actionsight.redeliveries import HISTORY
 from actionsight.settings import Settings
 from actionsight.webhook_events import READ_EVENTS
@@ -191,10 +191,11 @@ def recover(
         psycopg.Error: the database failed; what was noted stays.
     """
     with (
+        keeping(str(settings.database_url)) as locks,
         connect(str(settings.database_url), autocommit=True) as connection,
         closing(CredentialRouter(settings, retry_policy=RETRIES)) as router,
     ):
-        if not _scalar(connection, "select pg_try_advisory_lock(%s)", RECOVERY_LOCK):
+        if not _scalar(locks, "select pg_try_advisory_xact_lock(%s)", RECOVERY_LOCK):
             logger.info("another recovery is under way")
             return Recovered(is_busy=True)
         readable: dict[int, _Hook] = {}

@@ -4,6 +4,8 @@ import dataclasses
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,10 +13,12 @@ from actionsight.database import connect
 from actionsight.doctor import address_findings, examine, file_findings, webhook_findings
 from actionsight.event_buffer import EventBuffer
 from actionsight.findings import Finding
+from actionsight.outside_services import secret_key_findings, transport_findings
 from actionsight.repositories import add_selections
 from actionsight.settings import Settings, load
 from github_standin.server.server import Server, serving
 from github_standin.world.world import World
+from tests.support.outside_services import missing, pgbouncer
 
 pytestmark = pytest.mark.integration
 
@@ -191,3 +195,70 @@ def test_dead_letters_are_told_until_they_are_discarded(well: Settings) -> None:
         assert "1 webhooks could not be processed" in findings(well)["Dead letters"].says
         connection.execute("update raw.webhook_dead_letters set discarded_at = now()")
     assert "Dead letters" not in findings(well)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "is_warned"),
+    [
+        ("database_url", "postgresql://u:p@db.example/d", True),
+        ("api_database_url", "postgresql://u:p@db.example/d?sslmode=require", True),
+        ("database_url", "postgresql://u:p@db.example/d?sslmode=verify-full", False),
+        ("read_database_url", "postgresql://u:p@127.0.0.1/d", False),
+        ("dagster_database_url", "postgresql:///d?host=/run/postgresql", False),
+        ("redis_url", "redis://:p@buffer.example:1/0", True),
+        ("redis_url", "rediss://:p@buffer.example:1/0", False),
+        ("cache_url", "redis+sentinel://:p@127.0.0.1:1,other.example:2/primary", True),
+        ("cache_url", "unix:///run/redis", False),
+    ],
+)
+def test_what_goes_unverified_to_another_machine_is_named(
+    name: str, url: str, is_warned: bool
+) -> None:
+    told: Any = {name: url}
+    found = list(transport_findings(dataclasses.replace(load(environ={}), **told)))
+    assert [f"ACTIONSIGHT_{name.upper()}" in finding.says for finding in found] == [
+        True
+    ] * is_warned
+    assert all("p@" not in finding.says for finding in found)
+
+
+def test_a_key_that_only_this_machine_has_is_named_where_others_could_serve() -> None:
+    alone = load(environ={})
+    shared = dataclasses.replace(alone, database_url="postgresql://u:p@db.example/d")
+    assert list(secret_key_findings(alone)) == []
+    assert [finding.is_warning for finding in secret_key_findings(shared)] == [True]
+    assert list(secret_key_findings(dataclasses.replace(shared, secret_key="0" * 32))) == []
+
+
+def test_parts_of_postgresql_that_cannot_be_reached_are_named(well: Settings) -> None:
+    away = "postgresql://u:p@127.0.0.1:1/d"
+    found = findings(
+        dataclasses.replace(
+            well, api_database_url=away, dagster_database_url=away, read_database_url=away
+        )
+    )
+    assert found["PostgreSQL for the API"].is_wrong
+    assert found["Dagster's database"].is_wrong
+    # The primary server answers in its place.
+    assert found["Read replica"].is_warning
+    assert not found["Read replica"].is_wrong
+
+
+def test_a_pooler_is_named_with_what_the_role_of_the_api_lacks(
+    well: Settings, services_folder: Path, tmp_path: Path
+) -> None:
+    if lacking := missing("pgbouncer"):
+        pytest.skip(lacking)
+    server = urlsplit(str(well.database_url))
+    folder = services_folder / tmp_path.name
+    passwords = {str(server.username): str(server.password)}
+    with pgbouncer(folder, server.port or 0, passwords) as port:
+        pooled = str(well.database_url).replace(f":{server.port}/", f":{port}/")
+        found = list(
+            examine(dataclasses.replace(well, database_url=pooled, api_database_url=pooled))
+        )
+    says = {finding.says for finding in found if finding.subject == "PostgreSQL"}
+    assert any("a pooler stands before it" in each for each in says)
+    [of_api] = [finding for finding in found if finding.subject == "PostgreSQL for the API"]
+    assert of_api.is_warning
+    assert "alter role actionsight set statement_timeout" in of_api.says

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from actionsight.database import connect
-from api.database import READ_OPTIONS
+from actionsight.database import connect, options_of
+from api.database import READ_SETTINGS
 from api.search.queries import RECENT_RUNS
 from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import make_indexes, make_marts
@@ -71,7 +71,7 @@ def test_answers_take_few_statements_which_read_nothing_whole_that_grows_with_hi
     database_url: str,
 ) -> None:
     read_whole = set()
-    with psycopg.connect(database_url, options=READ_OPTIONS) as reading:
+    with psycopg.connect(database_url, options=options_of(READ_SETTINGS)) as reading:
         for name, path in questions(connection).items():
             statements = _statements(client, token, path)
             assert len(statements) <= MOST_STATEMENTS, name
@@ -100,7 +100,7 @@ def test_what_a_branch_is_told_of_is_found_and_its_other_attempts_are_not_read(
 ) -> None:
     statements = of_the_answer(_statements(client, token, questions(connection)["health"]))
     [health] = [each for each in statements if "failure_streak" in each.text]
-    with psycopg.connect(database_url, options=READ_OPTIONS) as reading:
+    with psycopg.connect(database_url, options=options_of(READ_SETTINGS)) as reading:
         query = f"explain (analyze, timing off, format json) {health.text}".encode()
         [[[plan]]] = reading.execute(query, health.parameters).fetchall()
     # Intervals of the merge queue beside those of the default branch are; attempts would be 3,050.

@@ -30,7 +30,7 @@ def idle() -> deque[Any]:
 def client(database_url: str, idle: deque[Any]) -> SqlClient:
     capabilities = DestinationCapabilitiesContext.generic_capabilities()
     like = Psycopg2SqlClient("raw", "staging", PostgresCredentials(database_url), capabilities)
-    return SqlClient(like, idle)
+    return SqlClient(like, database_url, idle)
 
 
 def test_a_load_opens_one_connection_and_leaves_none_open(settings: Settings) -> None:
@@ -56,7 +56,7 @@ def test_a_load_opens_one_connection_and_leaves_none_open(settings: Settings) ->
 
 
 def test_what_was_left_amid_something_or_was_lost_is_not_used_again(
-    client: SqlClient, idle: deque[Any]
+    client: SqlClient, database_url: str, idle: deque[Any]
 ) -> None:
     first = client.open_connection()
     first.autocommit = False
@@ -68,12 +68,12 @@ def test_what_was_left_amid_something_or_was_lost_is_not_used_again(
     client.execute_sql("set search_path to nowhere")
     client.close_connection()
     assert client.open_connection() is second
-    assert client.execute_sql("show search_path") == [("raw,public",)]
+    assert client.execute_sql("show search_path") == [('"$user", public',)]
     [[pid]] = client.execute_sql("select pg_backend_pid()") or []
     client.close_connection()
 
     idle_of_other: deque[Any] = deque()
-    other = SqlClient(client, idle_of_other)
+    other = SqlClient(client, database_url, idle_of_other)
     other.open_connection()
     other.execute_sql("select pg_terminate_backend(%s, 5000)", pid)
     other.close_connection()

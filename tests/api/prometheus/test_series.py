@@ -113,6 +113,8 @@ def every(
         settings,
         redis_url=redis_url,
         cache_url=cache_url,
+        # The same server by another address, which stands for a replica.
+        read_database_url=f"{settings.database_url}?connect_timeout=10",
         github_webhook_secret=(SECRET,),
     )
     with client_of(everything) as client:
