@@ -17,7 +17,7 @@ import orjson
 import redis
 from redis.typing import StreamIdT
 
-from actionsight.redis_client import connect
+from actionsight.redis_client import connect, has_sentinels
 
 STREAM = "actionsight:events"
 GROUP = "drain"
@@ -27,6 +27,8 @@ CONSUMER = "drain"
 COMPRESSION_LEVEL = 1
 # Twice this, with the second try, is well within the ten seconds that GitHub waits.
 TIMEOUT_SECONDS = 2
+# Of it so much is for a replica to say that it has the event.
+REPLICA_SECONDS = 1.0
 # A drain has more time, and a disk that is slow for some seconds must not look like its death.
 DRAIN_TIMEOUT_SECONDS = 10
 # Between it and all of the memory lies what comes in until the next reading.
@@ -57,6 +59,11 @@ _Entry = tuple[bytes | None, dict[bytes, bytes] | None]
 
 class BufferFullError(redis.RedisError):
     """The server has no memory left for another event; nothing was appended."""
+
+
+class NotReplicatedError(redis.RedisError):
+    """No replica has the event within its time, although one follows: it may be lost with the
+    primary."""
 
 
 class BufferNotEmptyError(Exception):
@@ -118,30 +125,52 @@ class EventBuffer:
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         # An event that is appended twice by a second try costs nothing: the ledger keeps the first.
         self._redis = connect(url, timeout_seconds=timeout_seconds, pause_seconds=0.1)
+        self._has_sentinels = has_sentinels(url)
+        self._is_followed = True  # by a replica, as far as is known
         self._take = self._redis.register_script(_TAKE)
         self._memory: Memory | None = None
         self._read_at = float("-inf")
 
     def append(self, headers: Mapping[str, str], body: bytes) -> str:
-        """Add an event; once this returns, the server has it on disk. Gives the entry's id.
+        """Add an event; once this returns, the server has it on disk, and where Sentinels may put a
+        replica in its place, a replica has it, too. Gives the entry's id.
 
         Raises:
             BufferFullError: the server's memory is as good as used up.
-            redis.RedisError: it is not in the buffer, as far as is known.
+            redis.RedisError: it is not in the buffer, as far as is known, or would not outlive the
+                server.
         """
         if self.is_full():
             raise BufferFullError("the event buffer is full")
+        fields: dict[Any, Any] = {
+            "headers": orjson.dumps({name.lower(): text for name, text in headers.items()}),
+            "body": zlib.compress(body, COMPRESSION_LEVEL),
+        }
         try:
-            entry_id = self._redis.xadd(
-                STREAM,
-                {
-                    "headers": orjson.dumps({name.lower(): text for name, text in headers.items()}),
-                    "body": zlib.compress(body, COMPRESSION_LEVEL),
-                },
-            )
+            if self._has_sentinels:
+                entry_id = self._append_replicated(fields)
+            else:
+                entry_id = cast(bytes, self._redis.xadd(STREAM, fields))
         except redis.OutOfMemoryError as error:
             raise BufferFullError("the event buffer is full") from error
-        return cast(bytes, entry_id).decode()
+        return entry_id.decode()
+
+    def _append_replicated(self, fields: dict[Any, Any]) -> bytes:
+        """In one go by one connection: WAIT tells of what came by its own. A primary that is alone
+        would let it wait in vain, and is as safe as a server without Sentinels: nothing can take
+        its place before it is back with its disk.
+        """
+        for waits in (True,) if self._is_followed else (False, True):
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.xadd(STREAM, fields)
+                if waits:
+                    pipeline.execute_command("WAIT", 1, int(REPLICA_SECONDS * 1000))
+                pipeline.info("replication")
+                entry_id, *replicas, info = pipeline.execute()
+            self._is_followed = info["connected_slaves"] > 0
+            if not self._is_followed or (waits and replicas[0] > 0):
+                return cast(bytes, entry_id)
+        raise NotReplicatedError(f"no replica has the event after {REPLICA_SECONDS} s")
 
     def memory(self) -> Memory:
         """How full the server is.
