@@ -111,7 +111,7 @@ def test_monitoring_fails_runs_without_a_process_and_those_that_never_began(
     young, never_began = add(DagsterRunStatus.NOT_STARTED), add(DagsterRunStatus.NOT_STARTED)
     with connect(empty_database_url, autocommit=True) as connection:
         connection.execute(
-            "update runs set create_timestamp = create_timestamp - interval '1 hour'"
+            "update runs set create_timestamp = create_timestamp - interval '1 minute'"
             " where run_id = %s",
             [never_began],
         )
