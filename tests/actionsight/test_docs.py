@@ -7,6 +7,7 @@ from click import Group
 
 from actionsight.cli.main import main
 from actionsight.settings import ROOT, SETTINGS
+from benchmarks.scaling import tables
 
 pytestmark = pytest.mark.unit
 
@@ -40,6 +41,10 @@ def test_the_operators_guide_is_in_the_order_of_an_operators_life() -> None:
         "Remove",
     ]
     assert chapters == [*life, "Reference"]
+
+
+def test_what_installations_of_all_sizes_take_is_computed() -> None:
+    assert [table for table in tables() if table not in read("docs/scaling.md")] == []
 
 
 def test_every_command_has_help() -> None:
