@@ -31,7 +31,7 @@ from ingestion.webhooks.store import Stored, refuse, store
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 1_000
+BATCH_SIZE = 2_000
 # Each drain that ended over a batch makes the next try so many times smaller.
 DIVISOR = 16
 # So often taken before: it comes alone, after all others; or it is not read any more.
@@ -140,7 +140,7 @@ def drain(
                         is_at_budget = buffer.freshness().event_count > 0
                         break
     except psycopg.Error as error:
-        # Without its cause: PostgreSQL's context can quote the row that it was reading.
+        # Without its cause: PostgreSQL's details can quote the row that it refuses.
         raise DrainError(explained(error)) from None
     except redis.RedisError as error:
         raise DrainError(f"the event buffer does not answer: {first_line(error)}") from error

@@ -317,14 +317,14 @@ def _state(payload: Payload) -> RepositoryState | None:
 
 def _required_object(payload: Payload, field: str) -> Payload:
     value = payload.get(field)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise UnreadablePayloadError(f"{field} is missing or no object")
     return value
 
 
 def _object(payload: Payload, field: str) -> Payload:
     value = payload.get(field)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _id(payload: Payload, field: str) -> int | None:

@@ -7,8 +7,10 @@ delivery can come again at any time, and nothing happens twice.
 import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -24,6 +26,8 @@ from ingestion.webhooks.revocations import apply_revocations
 from ingestion.webhooks.tables import Failure, Read
 
 LONGEST_REASON = 300
+# So many deliveries are read while PostgreSQL writes those before.
+PART_SIZE = 200
 
 
 @dataclass
@@ -99,12 +103,14 @@ def _store(
     known = tables.find_known(connection, [delivery.delivery_id for delivery in deliveries])
     new = [delivery for delivery in deliveries if delivery.delivery_id not in known]
     failures: dict[str, Failure] = {}
-    # Read one by one while PostgreSQL writes those before.
-    fresh = tables.insert_events(
-        connection, batch_id, _read(new, refusal, tables.monitored(connection), failures)
-    )
-    run_count = tables.insert_observations(connection, batch_id, WORKFLOW_RUNS, fresh)
-    job_count = tables.insert_observations(connection, batch_id, WORKFLOW_JOBS, fresh)
+    fresh: list[Read] = []
+    run_count = job_count = 0
+    parts = _parts(_read(new, refusal, tables.monitored(connection), failures))
+    for part in _one_ahead(parts):
+        tables.insert_events(connection, batch_id, part)
+        run_count += tables.insert_observations(connection, batch_id, WORKFLOW_RUNS, part)
+        job_count += tables.insert_observations(connection, batch_id, WORKFLOW_JOBS, part)
+        fresh += part
     repository_count = tables.insert_repository_states(connection, batch_id, fresh)
     connection.execute(
         "delete from raw.webhook_dead_letters where delivery_id = any(%s)",
@@ -139,6 +145,21 @@ def _store(
     )
     apply_revocations(connection, effects)
     return stored
+
+
+def _parts(read: Iterator[Read]) -> Iterator[list[Read]]:
+    """What is read, in lists of what is written together."""
+    while part := list(islice(read, PART_SIZE)):
+        yield part
+
+
+def _one_ahead(parts: Iterator[list[Read]]) -> Iterator[list[Read]]:
+    """The same parts, each of which is read while the caller writes the one before it."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, parts, [])
+        while part := following.result():
+            following = reader.submit(next, parts, [])
+            yield part
 
 
 def _read(
