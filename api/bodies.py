@@ -60,7 +60,7 @@ class Reading:
         self._bounds = bounds
         self._lock = threading.Lock()
         self._of_address: Counter[str] = Counter()
-        self._bytes = 0
+        self._count = self._bytes = 0
 
     @contextmanager
     def one(self, request: Request) -> Generator[None]:
@@ -73,12 +73,13 @@ class Reading:
         size = LARGEST_BODY_BYTES if request.content_length is None else request.content_length
         with self._lock:
             if (
-                self._of_address.total() >= self._bounds.most
+                self._count >= self._bounds.most
                 or self._of_address[address] >= self._bounds.most_of_address
                 or self._bytes + size > self._bounds.most_bytes
             ):
                 raise TooManyError
             self._of_address[address] += 1
+            self._count += 1
             self._bytes += size
         try:
             yield
@@ -87,6 +88,7 @@ class Reading:
                 self._of_address[address] -= 1
                 if not self._of_address[address]:
                     del self._of_address[address]
+                self._count -= 1
                 self._bytes -= size
 
 

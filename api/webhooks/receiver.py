@@ -28,8 +28,7 @@ LARGEST_BODY_BYTES = 25 * 1024 * 1024
 # What a webhook's settings at GitHub offer.
 CONTENT_TYPES = ("application/json", FORM)
 # What is kept of a delivery's headers; never a signature, a cookie or an authorization.
-_KEPT_PREFIX = "HTTP_X_GITHUB_"
-_KEPT = ("CONTENT_TYPE", "HTTP_USER_AGENT")
+_KEPT = ("HTTP_X_GITHUB_", "CONTENT_TYPE", "HTTP_USER_AGENT")  # how their names begin
 
 
 class DeliveryHeaders(Parameters):
@@ -211,16 +210,14 @@ def _read_event(request: Request) -> str:
 
 
 def _kept_headers(request: Request) -> dict[str, str]:
-    """The headers that matter later, by lower-case name, without what a database may not take.
+    """The headers that matter later, by name, without what a database may not take.
 
     They are read from the WSGI environment: Werkzeug's headers would name all of them first.
     """
     return {
-        key.removeprefix("HTTP_").replace("_", "-").lower(): value[:LONGEST_TEXT]
+        key.removeprefix("HTTP_").replace("_", "-"): value[:LONGEST_TEXT]
         for key, value in request.environ.items()
-        if (key.startswith(_KEPT_PREFIX) or key in _KEPT)
-        and value.isascii()
-        and value.isprintable()
+        if key.startswith(_KEPT) and value.isascii() and value.isprintable()
     }
 
 
