@@ -5,7 +5,7 @@
 `receiver`: signed real payloads go in turn to it and to a bare Flask view that makes the same XADD,
 under granian of the same size; the event buffer is the embedded Valkey, which has each event on
 disk before it answers. Then what the parts of a delivery cost by themselves.
-`drain`: 20,000 events, in turn with a bare COPY of the very rows that it wrote, as many at once.
+`drain`: 20,000 events, in turn with bare COPYs of the very rows that it wrote, as many at once.
 `beside`: 200 events a second to the receiver of a whole installation, which drains and builds them.
 `backlog`: 100,000 events that wait there are drained and built while 35 a second come; memory.
 
@@ -26,7 +26,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import orjson
 import psutil  # pyrefly: ignore[untyped-import]
@@ -73,7 +73,25 @@ BESIDE_SECONDS = 60
 BACKLOG = 100_000
 NEW = 35  # events a second
 TOGETHER = 500
-TABLES = ("webhook_events", "webhook_runs", "webhook_jobs")
+LEDGER = "webhook_events"
+OBSERVATIONS = ("webhook_runs", "webhook_jobs")
+TABLES = (LEDGER, *OBSERVATIONS)
+
+
+class BareCopy(NamedTuple):
+    """In which form rows are copied, and whether their tables have keys (foreign ones, too) and
+    indexes."""
+
+    form: LiteralString
+    has_keys: bool
+
+
+# In the form that the drain sends, and in text, which takes PostgreSQL longer.
+BARE_COPIES = {
+    "COPY, keys and indexes": BareCopy("binary", has_keys=True),
+    "COPY as text, the same": BareCopy("text", has_keys=True),
+    "COPY, neither": BareCopy("binary", has_keys=False),
+}
 
 
 def main() -> None:
@@ -165,12 +183,7 @@ def print_ratios(label: str, ratios: Sequence[float]) -> None:
 
 def measure_drain(folder: Path) -> None:
     """Print how many events it drains a second, beside bare COPYs of what came of them."""
-    tables: dict[str, LiteralString] = {
-        "COPY, keys and indexes": "including all",
-        "COPY, neither": "including storage",
-    }
     seconds = defaultdict[str, list[float]](list)
-    batches: list[dict[str, bytes]] = []
     with (
         hold(PostgresqlServer(folder / "postgres")) as database_url,
         hold(ValkeyServer(folder / "buffer", "the event buffer", EVENT_BUFFER)) as redis_url,
@@ -183,23 +196,21 @@ def measure_drain(folder: Path) -> None:
                 "select unnest(%s::bigint[]), 'octo/app'",
                 [list(REPOSITORY_IDS)],
             )
-            connection.execute("create schema bare")
             for _ in range(ROUNDS):
                 fill(redis_url, islice(events_of(REPOSITORY_IDS), DRAINED))
                 began = time.perf_counter()
                 result = drain(database_url, buffer)
                 seconds["drain"].append(time.perf_counter() - began)
                 assert result.new_count == DRAINED, result
-                batches = _copied_out(connection, result.batch_ids)
-                for label, like in tables.items():
-                    seconds[label].append(_copy_in(connection, batches, like))
+                for label, bare in BARE_COPIES.items():
+                    batches = _copied_out(connection, result.batch_ids, bare.form)
+                    seconds[label].append(_copy_in(connection, batches, bare))
                 connection.execute("truncate raw.webhook_events cascade")
         buffer.close()
-    size = sum(len(data) for batch in batches for data in batch.values())
-    print(f"\n{DRAINED:,} events, {size / MEGABYTE:,.0f} MB as COPY sends them")
+    print(f"\n{DRAINED:,} events")
     for label, taken in seconds.items():
         print(f"{label:<30} {DRAINED / statistics.median(taken):7,.0f} /s")
-    for label in tables:
+    for label in BARE_COPIES:
         pairs = zip(seconds[label], seconds["drain"], strict=True)
         print_ratios(f"drain ÷ {label}", [bare / ours for bare, ours in pairs])
 
@@ -222,15 +233,17 @@ def fill(redis_url: str, events: Iterator[Event]) -> None:
                 pipeline.execute()
 
 
-def _copied_out(connection: Connection[Any], batch_ids: Sequence[str]) -> list[dict[str, bytes]]:
+def _copied_out(
+    connection: Connection[Any], batch_ids: Sequence[str], form: LiteralString
+) -> list[dict[str, bytes]]:
     """What each batch wrote into each table."""
     batches = []
     for batch_id in batch_ids:
         batch = {}
         for table in TABLES:
-            statement = sql.SQL("copy (select * from {} where batch_id = {}) to stdout").format(
-                sql.Identifier("raw", table), sql.Literal(batch_id)
-            )
+            statement = sql.SQL(
+                "copy (select * from {} where batch_id = {}) to stdout (format {})"
+            ).format(sql.Identifier("raw", table), sql.Literal(batch_id), sql.SQL(form))
             with connection.cursor().copy(statement) as copy:
                 batch[table] = b"".join(bytes(data) for data in copy)
         batches.append(batch)
@@ -238,21 +251,32 @@ def _copied_out(connection: Connection[Any], batch_ids: Sequence[str]) -> list[d
 
 
 def _copy_in(
-    connection: Connection[Any], batches: Sequence[dict[str, bytes]], like: LiteralString
+    connection: Connection[Any], batches: Sequence[dict[str, bytes]], bare: BareCopy
 ) -> float:
     """Seconds of the same into empty tables, a transaction a batch."""
+    connection.execute("drop schema if exists bare cascade")
+    connection.execute("create schema bare")
+    like = sql.SQL("including all" if bare.has_keys else "including storage")
     for table in TABLES:
-        connection.execute(sql.SQL("drop table if exists {}").format(sql.Identifier("bare", table)))
         connection.execute(
             sql.SQL("create table {} (like {} {})").format(
-                sql.Identifier("bare", table), sql.Identifier("raw", table), sql.SQL(like)
+                sql.Identifier("bare", table), sql.Identifier("raw", table), like
             )
         )
+    if bare.has_keys:
+        for table in OBSERVATIONS:
+            connection.execute(
+                sql.SQL("alter table {} add foreign key (delivery_id) references {}").format(
+                    sql.Identifier("bare", table), sql.Identifier("bare", LEDGER)
+                )
+            )
     began = time.perf_counter()
     for batch in batches:
         with connection.transaction():
             for table, data in batch.items():
-                statement = sql.SQL("copy {} from stdin").format(sql.Identifier("bare", table))
+                statement = sql.SQL("copy {} from stdin (format {})").format(
+                    sql.Identifier("bare", table), sql.SQL(bare.form)
+                )
                 with connection.cursor().copy(statement) as copy:
                     copy.write(data)
     return time.perf_counter() - began
