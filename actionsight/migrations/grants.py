@@ -7,10 +7,12 @@ administrator made (docs/operators.md, *Roles*).
 
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import Connection, sql
 
 from actionsight.locks import MIGRATION_LOCK
 
+TRIES = 5
 API_ROLE = "actionsight_api"
 DAGSTER_ROLE = "actionsight_dagster"
 READER_ROLE = "actionsight_reader"
@@ -51,13 +53,26 @@ _READER: tuple[LiteralString, ...] = (
 def grant(connection: Connection[Any]) -> None:
     """Grant the roles what they need in this database, in tables to come too; repeats harmlessly.
 
-    In a transaction: of two that change the same rows of the catalogue at once, PostgreSQL fails
-    one, so they wait for each other.
+    Of two that change the same row of the catalogue at once, PostgreSQL fails one. Those that grant
+    wait for each other; where a build altered a table meanwhile, it is done again.
 
     Raises:
         psycopg.errors.InsufficientPrivilege: this is not the owner.
+        psycopg.errors.InternalError_: tables were altered all the time.
     """
-    connection.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+    for again in reversed(range(TRIES)):
+        try:
+            with connection.transaction():
+                connection.execute("select pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+                _grant_all(connection)
+        except psycopg.errors.InternalError_:
+            if not again:
+                raise
+        else:
+            return
+
+
+def _grant_all(connection: Connection[Any]) -> None:
     roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
     for role, statements in ((API_ROLE, _API), (READER_ROLE, _READER)):
         if role not in roles:

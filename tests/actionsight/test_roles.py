@@ -30,22 +30,28 @@ def granted_url(database_url: str) -> Iterator[str]:
     yield database_url
 
 
-def test_two_that_grant_at_once_wait_for_each_other(database_url: str) -> None:
+@pytest.mark.parametrize("is_altered", [True, False])
+def test_who_grants_beside_another_or_a_build_waits_and_goes_on(
+    database_url: str, is_altered: bool
+) -> None:
     with (
         ThreadPoolExecutor(1) as threads,
+        connect(database_url, autocommit=True) as watching,
         connect(database_url) as first,
         connect(database_url) as second,
-        connect(database_url, autocommit=True) as watching,
     ):
-        grants.grant(first)
+        watching.execute("create schema if not exists marts")
+        watching.execute("create table marts.altered (repository_id bigint)")
+        if is_altered:
+            first.execute("alter table marts.altered add column name text")
+        else:
+            first.execute("select")  # so that what follows is committed below
+            grants.grant(first)
         granted = threads.submit(grants.grant, second)
-        while (
-            watching.execute(
-                "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'",
-                [second.info.backend_pid],
-            ).fetchone()
-            is None
-        ):
+        while not watching.execute(
+            "select from pg_stat_activity where pid = %s and wait_event_type = 'Lock'",
+            [second.info.backend_pid],
+        ).fetchall():
             assert not granted.done()
         first.commit()
         granted.result()
