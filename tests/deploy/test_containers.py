@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,6 @@ from actionsight import loopback
 from actionsight.local.parts import PARTS
 from actionsight.loopback import HOST
 from actionsight.settings import SETTINGS
-from github_standin.histories import recording
 from github_standin.server.server import serving
 from github_standin.world.world import World
 from tests.deploy.telling import KINDS, secrets_of
@@ -114,7 +114,10 @@ def test_an_installation_of_locked_containers_collects_builds_and_answers(
     postgres_server: Databases, redis_url: str, cache_url: str, tmp_path: Path
 ) -> None:
     world = World()
-    recording.load(world, "bitcoin-core-ci")
+    of = world.add_workflow(world.add_repository("octo/app"))
+    for hours in range(1, 6):
+        started_at = datetime.now(UTC) - timedelta(hours=hours)
+        world.add_run(of, started_at, ended_at=started_at + timedelta(minutes=5))
     api_port = free_port()
     with (
         postgres_server.fresh() as database_url,
@@ -132,8 +135,7 @@ def test_an_installation_of_locked_containers_collects_builds_and_answers(
             "ACTIONSIGHT_GITHUB_TOKEN": "a-token",
             "ACTIONSIGHT_GITHUB_WEBHOOK_SECRET": "a-webhook-secret",
             "ACTIONSIGHT_GITHUB_API_URL": github.url,
-            "ACTIONSIGHT_REPOSITORIES": "bitcoin/bitcoin",
-            "ACTIONSIGHT_BACKFILL_DAYS": "3650",
+            "ACTIONSIGHT_REPOSITORIES": "octo/app",
             "ACTIONSIGHT_HOST": HOST,
             "ACTIONSIGHT_API_PORT": str(api_port),
             "ACTIONSIGHT_RECEIVER_PORT": str(free_port()),
