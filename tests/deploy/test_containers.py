@@ -3,7 +3,8 @@
     podman build --file deploy/Containerfile --tag actionsight .
     ACTIONSIGHT_TEST_IMAGE=actionsight python -m pytest -m thorough tests/deploy/test_containers.py
 
-Containers share this machine's network, where PostgreSQL, both Valkeys and GitHub's stand-in are.
+By podman, or what ACTIONSIGHT_TEST_ENGINE names, such as docker. Containers share this machine's
+network, where PostgreSQL, both Valkeys and GitHub's stand-in are.
 """
 
 import os
@@ -32,7 +33,7 @@ from tests.support.services import Databases
 pytestmark = [pytest.mark.end_to_end, pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 IMAGE = os.environ.get("ACTIONSIGHT_TEST_IMAGE", "")
-ENGINE = shutil.which("podman") or shutil.which("docker") or ""
+ENGINE = shutil.which(os.environ.get("ACTIONSIGHT_TEST_ENGINE", "podman")) or ""
 LOCKED = [
     *("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--init"),
     *("--network=host", "--tmpfs=/tmp", "--user=10001:10001"),
