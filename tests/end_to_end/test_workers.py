@@ -33,6 +33,14 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.thorough, pytest.mark.timeout(
 PATIENCE_SECONDS = 240
 MADE_GOOD_SECONDS = 60
 BUILDS = ("build", "full_build")
+WAITING: LiteralString = """
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and wait_event = 'relation'
+"""
+A_LOAD_OF_NOTHING: LiteralString = """
+    insert into raw._dlt_loads (load_id, schema_name, status, inserted_at)
+    values ('of nothing', 'github_repositories', 0, now())
+"""
 PID = re.compile(r"Started process for run \(pid: (\d+)\)")
 
 
@@ -185,10 +193,13 @@ def test_what_a_killed_worker_was_doing_is_done_once_by_another_within_a_minute(
 
         # In mid-build.
         with connect(machines.main.database_url) as connection, connection.transaction():
-            eventually(lambda: machines.main.rows("select to_regclass('marts.jobs')") != [(None,)])
-            connection.execute("lock table marts.jobs in exclusive mode")
-            waits = "select from pg_stat_activity where wait_event = 'relation'"
-            eventually(lambda: machines.main.rows(waits))
+            made = "select to_regclass('marts.built_loads')"
+            eventually(lambda: machines.main.rows(made) != [(None,)])
+            # What each build writes last.
+            connection.execute("lock table marts.built_loads in exclusive mode")
+            with connect(machines.main.database_url) as another:
+                another.execute(A_LOAD_OF_NOTHING)
+            eventually(lambda: machines.main.rows(WAITING))
             build, pid = eventually(lambda: machines.run_under_way(*BUILDS))
             machines.kill_worker_of(pid)
             began = time.monotonic()
