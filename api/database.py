@@ -189,17 +189,6 @@ class Database:
             connection.execute(_BEGIN_WRITING + connection.settings)
             yield connection
 
-    def has_replica_up(self) -> bool | None:
-        """Whether the replica answers now; None: there is none."""
-        if self.replica is None:
-            return None
-        try:
-            with self._connection("replica", TIMEOUT_SECONDS):
-                return True
-        except psycopg.OperationalError as error:
-            self.replica.note(error)
-            return False
-
     def gives_up_replica(self, error: Exception) -> bool:
         """Whether the request that failed by this error read from the replica, which failed it and
         no other server: from now on it reads from the primary."""

@@ -11,6 +11,8 @@ logger = logging.getLogger(__name__)
 
 # Who finds it gone waits no longer for a connection to it.
 TIMEOUT_SECONDS = 1.0
+# The shortest that libpq knows.
+CONNECT_SECONDS = 2
 # Whether it is back is looked at so often, by a thread that nobody waits for.
 PAUSE_SECONDS = 2.0
 
@@ -36,20 +38,25 @@ class Replica:
             if self.is_away:
                 return
             self.is_away = True
+            self._closed.clear()
         logger.warning("the read replica is away, so the primary server answers: %s", error)
         threading.Thread(target=self._look, name="read replica", daemon=True).start()
 
+    def answers(self) -> bool:
+        """Whether it takes a connection now."""
+        try:
+            connect(self._url, connect_timeout=CONNECT_SECONDS).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def close(self) -> None:
-        """Look no more."""
+        """Look no more; until it fails again."""
         self._closed.set()
 
     def _look(self) -> None:
         while not self._closed.wait(self._pause_seconds):
-            try:
-                with connect(self._url, connect_timeout=5):
-                    pass
-            except psycopg.OperationalError:
-                continue
-            self.is_away = False
-            logger.warning("the read replica is back")
-            return
+            if self.answers():
+                self.is_away = False
+                logger.warning("the read replica is back")
+                return

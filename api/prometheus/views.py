@@ -57,9 +57,8 @@ def _services() -> Iterator[Metric]:
     yield from families.of_disk(disk_of(current_app).usage())
     if store := store_of(current_app):
         yield families.of_cache(store.is_up())
-    is_replica_up = current_database().has_replica_up()
-    if is_replica_up is not None:
-        yield families.of_replica(is_replica_up)
+    if replica := current_database().replica:
+        yield families.of_replica(replica.answers())
     figures = _figures()
     yield families.of_database(figures is not None)
     if figures is not None:

@@ -27,6 +27,7 @@ from api.database import POOL_SIZE, Database, current_database
 from api.replica import TIMEOUT_SECONDS
 from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import Marts, make_marts
+from tests.api.prometheus.exposition import scrape
 from tests.support.outside_services import not_root, opens, own, running, wait_until
 from tests.support.ports import free_port
 from tests.support.services import migrate
@@ -304,11 +305,14 @@ class TestReplica(OnReplica):
         for _ in range(3):
             assert told(client.get("/stats", headers=bearer(token))) == (2, "2026-01-07T12:00:00Z")
         assert replica.is_away
+        up = "actionsight_read_replica_up"
+        assert scrape(client).value(up) == 0
         # It stays away for longer than anybody tries to connect.
         pool = app.extensions["database"]._pool("replica")
         wait_until(lambda: pool.get_stats()["pool_size"] == 0)
         pair.start()
         wait_until(lambda: not replica.is_away)
+        assert scrape(client).value(up) == 1
         with app.app_context(), current_database().reading() as reading:
             found = reading.execute("select pg_is_in_recovery() as is_replica").fetchall()
         assert found == [{"is_replica": True}]
