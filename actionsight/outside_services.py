@@ -16,7 +16,7 @@ from actionsight.settings import PREFIX, VERIFYING, Settings, is_loopback, sslmo
 _POSTGRESQL = ("database_url", "read_database_url", "api_database_url", "dagster_database_url")
 _REDIS = ("redis_url", "cache_url")
 # What a session of the API's asks for, and behind a pooler has to be its role's.
-_TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout")
+_TIMEOUTS = {"statement_timeout": "10s", "idle_in_transaction_session_timeout": "1min"}
 
 # A replica that is further behind shows old numbers, and says so.
 LATE_SECONDS = 60
@@ -117,7 +117,7 @@ def _timeouts(connection: Session[Any]) -> dict[str, Any]:
     if not connection.is_pooled or not missing:
         return _answers(connection)
     role = connection.info.user
-    lacking = "; ".join(f"alter role {role} set {name} = '1min'" for name in missing)
+    lacking = "; ".join(f"alter role {role} set {name} = '{_TIMEOUTS[name]}'" for name in missing)
     return {
         "says": f"a pooler drops what a session asks for, so its role has to have it: {lacking}",
         "is_warning": True,

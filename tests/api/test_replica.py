@@ -22,7 +22,8 @@ from werkzeug.test import TestResponse
 
 from actionsight.database import connect, with_database
 from actionsight.local import PostgresqlServer, hold
-from actionsight.settings import Settings
+from actionsight.outside_services import findings
+from actionsight.settings import Settings, load
 from api.database import POOL_SIZE, Database, current_database
 from api.replica import TIMEOUT_SECONDS
 from tests.api.client import ValidatingClient, bearer
@@ -249,6 +250,22 @@ class TestReplica(OnReplica):
             assert again.headers[AS_OF] == "2026-01-07T10:00:00Z"
         pair.wait_until_caught_up()
         assert told(ask()) == (2, "2026-01-07T11:00:00Z")
+
+    def test_doctor_tells_how_far_it_is(
+        self, pair: Pair, history: Marts, connection: Connection[Any]
+    ) -> None:
+        addresses = replace(
+            load(environ={}), database_url=pair.url, read_database_url=pair.replica_url
+        )
+
+        def told() -> str:
+            [found] = [each for each in findings(addresses) if each.subject == "Read replica"]
+            return found.says
+
+        wait_until(lambda: told() == "has all that the primary server has")
+        with pair.stalled():
+            add_run(history, connection, 101, hour=11)
+            assert "bytes behind" in told()
 
     @pytest.mark.usefixtures("history")
     def test_who_may_see_what_is_never_the_replicas_word(
