@@ -226,6 +226,10 @@ _BRANCH_OR_DEFAULT: LiteralString = (
     "({runs}.head_branch = any(%(branch)s) or ({runs}.repository_id, {runs}.head_branch) in "
     "(select repository_id, default_branch from marts.repositories))"
 )
+# Jobs and their runs, by the names under which `jobs_where` has conditions over both.
+JOBS_WITH_RUNS: LiteralString = (
+    "marts.jobs as jobs inner join marts.workflow_runs as runs using (repository_id, run_id)"
+)
 _VISIBLE: LiteralString = "{runs}.repository_id = any(%(repositories)s)"
 # The same of rows of marts.jobs, which say themselves of which workflow and time their run is.
 _CONDITIONS_OF_JOBS: Mapping[str, LiteralString] = {
@@ -335,7 +339,8 @@ class RunFilter:
     def _has_named(self, rows: str) -> sql.Composed:
         """Whether a run executed such a job; over rows that have its id."""
         return sql.SQL(
-            "{}.run_id in (select named.run_id from marts.jobs as named where {})"
+            "({0}.repository_id, {0}.run_id) in "
+            "(select named.repository_id, named.run_id from marts.jobs as named where {1})"
         ).format(sql.Identifier(rows), self.executed_where("named"))
 
     def executed_where(self, jobs: str) -> sql.Composed:

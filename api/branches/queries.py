@@ -108,7 +108,9 @@ _HEALTH: LiteralString = """
             and not exists (
                 select
                 from {attempts} as later
-                where later.run_id = attempts.run_id and later.run_attempt > attempts.run_attempt
+                where later.repository_id = attempts.repository_id
+                    and later.run_id = attempts.run_id
+                    and later.run_attempt > attempts.run_attempt
             )
         order by created_at desc, run_id desc, run_attempt desc
         limit 1
@@ -254,10 +256,12 @@ _INTERVALS: LiteralString = """
     inner join marts.workflows using (repository_id, workflow_id)
     inner join app.repositories using (repository_id)
     inner join {attempts} as failed
-        on failed.run_id = intervals.first_failed_run_id
+        on failed.repository_id = intervals.repository_id
+        and failed.run_id = intervals.first_failed_run_id
         and failed.run_attempt = intervals.first_failed_run_attempt
     left join {attempts} as recovered
-        on recovered.run_id = intervals.recovered_run_id
+        on recovered.repository_id = intervals.repository_id
+        and recovered.run_id = intervals.recovered_run_id
         and recovered.run_attempt = intervals.recovered_run_attempt
     where intervals.repository_id = any(%(repositories)s) and {in_range}
         and {conditions} and {after}

@@ -18,7 +18,8 @@ _CHANGES: LiteralString = """
         changes.changed_at, changes.median_before_seconds, changes.median_after_seconds,
         changes.run_count_before, changes.run_count_after, changes.still_holds, {since}
     from marts.level_changes as changes
-    inner join marts.workflow_runs as runs on runs.run_id = changes.first_run_id
+    inner join marts.workflow_runs as runs
+        on runs.repository_id = changes.repository_id and runs.run_id = changes.first_run_id
     where changes.repository_id = any(%(repositories)s) and {condition}
     order by changes.changed_at, changes.first_run_id
 """

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from api.changes.levels import read_level_changes
 from api.database import Connection
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.flaky_jobs.queries import key_of, read_flaky_keys, read_jobs
 from api.flaky_jobs.records import RULES as FLAKY_RULES
 from api.pagination import Key, Page
@@ -137,7 +137,7 @@ def _durations(connection: Connection, chosen: RunFilter) -> list[dict[str, Any]
     jobs: LiteralString = "marts.jobs as jobs"
     runs = None
     if not chosen.is_of_jobs_alone:
-        jobs = "marts.jobs as jobs inner join marts.workflow_runs as runs using (run_id)"
+        jobs = JOBS_WITH_RUNS
         runs = "runs"
     query = sql.SQL(_JOB_DURATIONS).format(jobs=sql.SQL(jobs), where=chosen.jobs_where(runs=runs))
     return connection.execute(query, chosen.parameters).fetchall()

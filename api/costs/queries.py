@@ -9,7 +9,7 @@ from psycopg import sql
 
 from api.costs.records import DERIVED, FORMULAS, NAMES
 from api.database import Connection
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.pagination import Order, Page
 from api.stats.groups import GROUPS, groups_of
 from api.stats.queries import (
@@ -297,9 +297,8 @@ def _is_of_jobs_alone(chosen: RunFilter, groups: Sequence[str]) -> bool:
 
 
 def _jobs(chosen: RunFilter, groups: Sequence[str]) -> sql.Composed:
-    jobs = sql.SQL("marts.jobs as jobs").format()
-    if not _is_of_jobs_alone(chosen, groups):
-        jobs += sql.SQL(" inner join marts.workflow_runs as runs using (run_id)")
+    is_alone = _is_of_jobs_alone(chosen, groups)
+    jobs = sql.SQL("marts.jobs as jobs" if is_alone else JOBS_WITH_RUNS).format()
     if "runner" in groups:
         jobs += sql.SQL(" " + _LABELS)
     return jobs

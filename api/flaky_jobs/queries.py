@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from api.database import Connection
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.pagination import Order, Page, nulls_last
 from api.rows import named_formulas
 from api.stats.intervals import wilson_sql
@@ -28,7 +28,7 @@ EXECUTED: LiteralString = "sum(days.executed_run_count)::bigint"
 # A run's day bounds the occurrences, which know no time.
 _OCCURRENCES: LiteralString = """
     marts.flaky_job_occurrences as occurrences
-    inner join marts.workflow_runs as runs using (run_id)
+    inner join marts.workflow_runs as runs using (repository_id, run_id)
     {named}
     where occurrences.repository_id = any(%(repositories)s) and {where}
         and occurrences.day
@@ -195,13 +195,17 @@ _LISTED: LiteralString = """
         occurrences.flaky_cost_usd::double precision as flaky_cost_usd, occurrences.is_lower_bound,
         {keys}
     from (select occurrences.* from {occurrences}) as occurrences
-    inner join marts.workflow_runs as runs using (run_id)
+    inner join marts.workflow_runs as runs using (repository_id, run_id)
     inner join marts.workflows
         on (workflows.repository_id, workflows.workflow_id)
         = (occurrences.repository_id, occurrences.workflow_id)
     inner join app.repositories on repositories.repository_id = occurrences.repository_id
-    left join marts.jobs as failed on failed.job_id = occurrences.failed_job_id
-    left join marts.jobs as passed on passed.job_id = occurrences.passed_job_id
+    left join marts.jobs as failed
+        on (failed.repository_id, failed.job_id)
+        = (occurrences.repository_id, occurrences.failed_job_id)
+    left join marts.jobs as passed
+        on (passed.repository_id, passed.job_id)
+        = (occurrences.repository_id, occurrences.passed_job_id)
     where {after}
     order by {order}
     limit %(limit)s
@@ -367,7 +371,8 @@ def _occurrences(chosen: RunFilter) -> sql.Composed:
     named = sql.Composed([])
     if chosen.names_jobs:
         named = sql.SQL(
-            "inner join marts.jobs as jobs on jobs.job_id = occurrences.failed_job_id and {}"
+            "inner join marts.jobs as jobs on jobs.repository_id = occurrences.repository_id "
+            "and jobs.job_id = occurrences.failed_job_id and {}"
         ).format(chosen.names("jobs"))
     return sql.SQL(_OCCURRENCES).format(named=named, where=chosen.where())
 
@@ -375,7 +380,7 @@ def _occurrences(chosen: RunFilter) -> sql.Composed:
 def _executed(chosen: RunFilter, *, is_by_week: bool = False) -> sql.Composed:
     """In how many runs each of `keys` executed."""
     others = {name: value for name, value in chosen.values.items() if name != "job_name"}
-    jobs = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
+    jobs = sql.SQL(JOBS_WITH_RUNS)
     where = chosen.jobs_where()
     if chosen.is_of_jobs_alone:
         jobs, where = sql.SQL("marts.jobs as jobs"), chosen.jobs_where(runs=None)

@@ -12,7 +12,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from api.database import Connection, array_of
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.jobs.records import FailedStep, Job, Step
 from api.pagination import Order, Page, nulls_last
 from api.rows import columns_of
@@ -35,7 +35,8 @@ _CHOSEN = """
         repositories.full_name as repository_full_name,
         workflows.name as workflow_name,
         (
-            select count(*) from marts.steps where steps.job_id = jobs.job_id
+            select count(*) from marts.steps
+            where steps.repository_id = jobs.repository_id and steps.job_id = jobs.job_id
         ) as step_count
         {further}
     from {jobs} as jobs
@@ -152,7 +153,8 @@ def usual_of_steps(connection: Connection, job: Mapping[str, Any]) -> dict[str, 
             steps.name,
             percentile_cont(0.5) within group (order by steps.duration_seconds) as p50_seconds
         from marts.jobs
-        inner join marts.steps on jobs.job_id = steps.job_id
+        inner join marts.steps
+            on jobs.repository_id = steps.repository_id and jobs.job_id = steps.job_id
         where jobs.repository_id = %(repository)s
             and jobs.workflow_id = %(workflow)s
             and jobs.run_created_at >= %(created_at)s - interval '28 days'
@@ -200,7 +202,7 @@ def _chosen(chosen: RunFilter) -> tuple[sql.Composable, sql.Composable]:
     is_alone = of_runs.is_of_jobs_alone
     source = sql.SQL("marts.jobs as jobs")
     if not is_alone:
-        source = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
+        source = sql.SQL(JOBS_WITH_RUNS)
     conditions = [
         of_runs.jobs_where("jobs", None if is_alone else "runs"),
         chosen.names("jobs"),

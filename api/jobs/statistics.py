@@ -13,7 +13,7 @@ from pydantic import Field, create_model
 
 from api.changes.levels import Level
 from api.database import Connection
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.pagination import Order, Page, nulls_last
 from api.records import (
     Conclusion,
@@ -186,7 +186,7 @@ _JOBS = """
     occurrences as (
         select coalesce(occurrences.job_name, '') as job_key, count(*) as occurrence_count
         from marts.workflow_runs as runs
-        inner join marts.flaky_job_occurrences as occurrences using (run_id)
+        inner join marts.flaky_job_occurrences as occurrences using (repository_id, run_id)
         where {runs_where}
             and occurrences.repository_id = any(%(repositories)s)
             and occurrences.workflow_id = any(%(workflow)s)
@@ -255,6 +255,7 @@ _HELD = """
     with ends as (
         select
             coalesce(jobs.name, '') as job_key,
+            jobs.repository_id,
             jobs.job_id,
             jobs.run_id,
             jobs.run_attempt,
@@ -272,9 +273,12 @@ _HELD = """
                     then jobs.completed_at
             end as possible_end
         from marts.workflow_runs as runs
-        inner join marts.workflow_run_attempts as attempts on runs.run_id = attempts.run_id
+        inner join marts.workflow_run_attempts as attempts
+            on runs.repository_id = attempts.repository_id and runs.run_id = attempts.run_id
         inner join marts.jobs
-            on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
+            on attempts.repository_id = jobs.repository_id
+            and attempts.run_id = jobs.run_id
+            and attempts.run_attempt = jobs.run_attempt
         where {where} and attempts.is_completed and jobs.is_executed
     ),
 
@@ -286,12 +290,15 @@ _HELD = """
             lead(possible_end) over latest_first as end_before
         from ends
         window latest_first as (
-            partition by run_id, run_attempt order by possible_end desc nulls last, job_id
+            partition by repository_id, run_id, run_attempt
+            order by possible_end desc nulls last, job_id
         )
     ),
 
     edges as (
-        select ends.run_id, ends.run_attempt, ends.job_id, edge.happened_at, edge.change
+        select
+            ends.repository_id, ends.run_id, ends.run_attempt, ends.job_id,
+            edge.happened_at, edge.change
         from ends
         cross join lateral (
             values (ends.started_at, 1), (ends.completed_at, -1)
@@ -302,20 +309,22 @@ _HELD = """
     -- Where one job runs, the sum of the running jobs' ids is its id.
     stretches as (
         select
+            repository_id,
             sum(change) over attempt as running_count,
             sum(change * job_id) over attempt as running_job_id,
             lead(happened_at) over attempt - happened_at as length
         from edges
-        window attempt as (partition by run_id, run_attempt order by happened_at)
+        window attempt as (partition by repository_id, run_id, run_attempt order by happened_at)
     ),
 
     alone as (
         select
+            repository_id,
             running_job_id::bigint as job_id,
             floor(extract(epoch from sum(length)))::bigint as exclusive_seconds
         from stretches
         where running_count = 1
-        group by running_job_id
+        group by repository_id, running_job_id
     )
 
     select
@@ -335,7 +344,8 @@ _HELD = """
             end
         )::bigint as saved_if_gone_seconds
     from places
-    left join alone on places.job_id = alone.job_id
+    left join alone
+        on places.repository_id = alone.repository_id and places.job_id = alone.job_id
     group by places.job_key
 """
 
@@ -443,7 +453,8 @@ _STEPS = """
             {formulas},
             percentile_cont(array[0.5, 0.95]) {percentile} as durations
         from chosen
-        inner join marts.steps on chosen.job_id = steps.job_id
+        inner join marts.steps
+            on chosen.repository_id = steps.repository_id and chosen.job_id = steps.job_id
         group by 1, 2
     ),
 
@@ -460,7 +471,8 @@ _STEPS = """
             runs.actor_login,
             runs.html_url
         from chosen
-        inner join marts.workflow_runs as runs on chosen.run_id = runs.run_id
+        inner join marts.workflow_runs as runs
+            on chosen.repository_id = runs.repository_id and chosen.run_id = runs.run_id
         where chosen.failed_step_number is not null
         order by
             chosen.job_key, coalesce(chosen.failed_step_name, ''), chosen.run_created_at desc,
@@ -521,8 +533,7 @@ def _source(chosen: RunFilter) -> tuple[sql.Composable, sql.Composable]:
     """The jobs of the filter's runs, and their conditions."""
     if chosen.is_of_jobs_alone:
         return sql.SQL("marts.jobs as jobs"), chosen.jobs_where(runs=None)
-    source = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
-    return source, chosen.jobs_where()
+    return sql.SQL(JOBS_WITH_RUNS), chosen.jobs_where()
 
 
 def _metrics() -> list[Metric]:

@@ -10,7 +10,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from api.database import Connection, array_of
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.pagination import Order, Page
 from api.rows import named_formulas
 from api.runners.records import NAMES, QUEUE
@@ -220,7 +220,7 @@ _NOW: LiteralString = """
             min(jobs.created_at) filter (where jobs.status = 'queued') as oldest_queued_at,
             {formulas}
         from marts.jobs as jobs
-        inner join marts.workflow_runs as runs using (run_id, run_attempt)
+        inner join marts.workflow_runs as runs using (repository_id, run_id, run_attempt)
         where jobs.repository_id = any(%(repositories)s) and jobs.status <> 'completed'
             and not jobs.is_carried_over and not runs.is_completed and runs.gone_at is null
             and (jobs.status = 'queued' or jobs.status = 'in_progress')
@@ -442,7 +442,7 @@ def list_runners(
 def _jobs(chosen: RunFilter) -> sql.SQL:
     if chosen.is_of_jobs_alone:
         return sql.SQL("marts.jobs as jobs")
-    return sql.SQL("marts.jobs as jobs inner join marts.workflow_runs as runs using (run_id)")
+    return sql.SQL(JOBS_WITH_RUNS)
 
 
 def _where(chosen: RunFilter) -> sql.Composed:

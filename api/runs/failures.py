@@ -51,7 +51,8 @@ _BEFORE = sql.SQL(
     """
     select jobs.run_created_at, jobs.run_id, jobs.run_attempt, jobs.job_id, jobs.conclusion
     from marts.jobs
-    inner join marts.workflow_runs as runs on jobs.run_id = runs.run_id
+    inner join marts.workflow_runs as runs
+        on jobs.repository_id = runs.repository_id and jobs.run_id = runs.run_id
     where {decided}
         and runs.health_group = 'default_branch'
         and jobs.run_created_at < {began}
@@ -112,7 +113,8 @@ _ON_BRANCHES = sql.SQL(
         )[1] as run_attempt
     from marts.jobs as failed
     inner join marts.jobs on {decided}
-    inner join marts.workflow_runs as runs on jobs.run_id = runs.run_id
+    inner join marts.workflow_runs as runs
+        on jobs.repository_id = runs.repository_id and jobs.run_id = runs.run_id
     where failed.job_id = any(%(job_ids)s)
         -- Said once more of the run, which PostgreSQL knows before it plans.
         and jobs.repository_id = %(repository_id)s
@@ -169,7 +171,8 @@ _OCCURRENCES = sql.SQL(
         occurrences.job_name, occurrences.run_id, occurrences.failed_attempt as run_attempt,
         occurrences.failed_step_name
     from marts.flaky_job_occurrences as occurrences
-    inner join marts.workflow_runs as runs on occurrences.run_id = runs.run_id
+    inner join marts.workflow_runs as runs
+        on occurrences.repository_id = runs.repository_id and occurrences.run_id = runs.run_id
     where occurrences.repository_id = %(repository_id)s
         and occurrences.workflow_id = %(workflow_id)s
         and occurrences.job_name_key = any(%(name_keys)s)

@@ -154,7 +154,8 @@ _JOBS = """
         runs.run_id, jobs.run_attempt, runs.created_at, jobs.duration_seconds, jobs.queue_seconds,
         jobs.conclusion, runs.head_sha, runs.display_title
     from marts.workflow_runs as runs
-    inner join marts.jobs on runs.run_id = jobs.run_id
+    inner join marts.jobs
+        on runs.repository_id = jobs.repository_id and runs.run_id = jobs.run_id
     where {where} and jobs.is_executed
     order by runs.run_id, jobs.run_attempt desc, jobs.job_id desc
 """

@@ -18,7 +18,7 @@ from typing import Any, LiteralString
 from psycopg import sql
 
 from api.database import Connection
-from api.filters import RunFilter
+from api.filters import JOBS_WITH_RUNS, RunFilter
 from api.pagination import MOST_ROWS, Order, Page, nulls_last
 from api.rows import in_one_piece
 from api.stats.groups import GROUPS, groups_of
@@ -497,7 +497,7 @@ def _runs_in_groups(
     of_jobs = [name for name in groups if GROUPS[name].of_jobs]
     if not of_jobs:
         return rows, _keys(run_filter, groups, "runs")
-    rows = sql.SQL("{} inner join {} as pairs using (run_id)").format(
+    rows = sql.SQL("{} inner join {} as pairs using (repository_id, run_id)").format(
         rows, _pairs(run_filter, of_jobs)
     )
     keys: list[sql.Composable] = [
@@ -518,7 +518,8 @@ _LABELS = sql.SQL(
 def _pairs(run_filter: RunFilter, of_jobs: Sequence[str]) -> sql.Composed:
     """Each run with what its executed jobs tell, once."""
     return sql.SQL(
-        "(select distinct jobs.run_id, {keys} from marts.jobs as jobs {labels} where {executed})"
+        "(select distinct jobs.repository_id, jobs.run_id, {keys} from marts.jobs as jobs {labels} "
+        "where {executed})"
     ).format(
         keys=sql.SQL(", ").join(
             sql.SQL("{} as {}").format(
@@ -544,7 +545,7 @@ def _jobs(
     ):
         rows: sql.Composable = sql.SQL("marts.jobs as jobs")
         return rows, run_filter.jobs_where(runs=None), _keys(run_filter, groups, "jobs")
-    rows = sql.SQL("marts.workflow_runs as runs inner join marts.jobs as jobs using (run_id)")
+    rows = sql.SQL(JOBS_WITH_RUNS)
     if of_jobs:
         if "runner" in of_jobs:
             rows = sql.SQL("{} {}").format(rows, _LABELS)
@@ -554,9 +555,10 @@ def _jobs(
             )
             for name in of_jobs
         )
-        rows = sql.SQL("{} inner join {} as pairs on pairs.run_id = jobs.run_id and {}").format(
-            rows, _pairs(run_filter, of_jobs), conditions
-        )
+        rows = sql.SQL(
+            "{} inner join {} as pairs on pairs.repository_id = jobs.repository_id "
+            "and pairs.run_id = jobs.run_id and {}"
+        ).format(rows, _pairs(run_filter, of_jobs), conditions)
     return rows, run_filter.jobs_where(), _keys(run_filter, groups, "runs")
 
 
@@ -581,7 +583,9 @@ _COMMITS = """
                 attempts.conclusion, false
             from {source}
             inner join marts.workflow_run_attempts as attempts
-                on runs.run_id = attempts.run_id and runs.run_attempt > attempts.run_attempt
+                on runs.repository_id = attempts.repository_id
+                and runs.run_id = attempts.run_id
+                and runs.run_attempt > attempts.run_attempt
             where {where} and runs.run_attempt > 1 and attempts.status = 'completed'
         ) as attempts
         where conclusion in ('success', 'failure', 'timed_out') and head_sha is not null

@@ -50,7 +50,8 @@ _OF_CHANGED_REPOSITORIES: LiteralString = """
 _SERIES: LiteralString = """
     with
     runs as materialized (
-        select run_id, created_at, health_group, conclusion, duration_seconds
+        select
+            repository_id, run_id, created_at, health_group, conclusion, duration_seconds
         from marts.workflow_runs
         where repository_id = %(repository_id)s and workflow_id = %(workflow_id)s
     ),
@@ -63,7 +64,7 @@ _SERIES: LiteralString = """
             runs.run_id,
             jobs.duration_seconds
         from marts.jobs
-        inner join runs using (run_id)
+        inner join runs using (repository_id, run_id)
         where
             jobs.repository_id = %(repository_id)s
             and jobs.workflow_id = %(workflow_id)s

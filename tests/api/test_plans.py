@@ -13,6 +13,7 @@ from api.database import READ_SETTINGS
 from api.search.queries import RECENT_RUNS
 from tests.api.client import ValidatingClient, bearer
 from tests.api.marts import make_indexes, make_marts
+from tests.support.crossings import crossings
 from tests.support.generated_marts import Size, fill
 from tests.support.questions import Statement, of_the_answer, questions, recorded
 from tests.support.services import Databases
@@ -45,6 +46,12 @@ LARGE = {
 }
 
 
+# What is spread over nodes, where there are several (docs/scaling.md).
+SPREAD = frozenset(
+    {*LARGE, "workflow_statistics_by_day", "branch_health_intervals", "level_changes"}
+)
+
+
 SMALL = Size(20_000, workflows=100, repositories=25, days_with_steps=400)
 MILLION = pytest.param(Size(1_000_000), marks=pytest.mark.thorough)
 
@@ -71,6 +78,7 @@ def test_answers_take_few_statements_which_read_nothing_whole_that_grows_with_hi
     database_url: str,
 ) -> None:
     read_whole = set()
+    crossing = set()
     with psycopg.connect(database_url, options=options_of(READ_SETTINGS)) as reading:
         for name, path in questions(connection).items():
             statements = _statements(client, token, path)
@@ -83,6 +91,7 @@ def test_answers_take_few_statements_which_read_nothing_whole_that_grows_with_hi
                 of_one = of_the_answer(_statements(client, token, one))
                 assert len(of_one) == len(answering), name
             for statement in answering:
+                crossing |= {(name, tables) for tables in crossings(statement.text, SPREAD)}
                 query = f"explain (format json) {statement.text}".encode()
                 [[[plan]]] = reading.execute(query, statement.parameters).fetchall()
                 read_whole |= {(name, table) for table in _read_whole(plan["Plan"])}
@@ -90,6 +99,7 @@ def test_answers_take_few_statements_which_read_nothing_whole_that_grows_with_hi
     if run_count <= RECENT_RUNS:  # a search may read as many, which are all that there are here
         read_whole -= {(name, "workflow_runs") for name, _ in read_whole if "search" in name}
     assert read_whole == set()
+    assert crossing == set()
 
 
 def test_what_a_branch_is_told_of_is_found_and_its_other_attempts_are_not_read(

@@ -1,12 +1,14 @@
 """How PostgreSQL reads what a mart needs."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from tests.support.crossings import crossings
 from tests.support.dbt_project import Project
 
 pytestmark = pytest.mark.integration
@@ -35,9 +37,7 @@ A_VALUE = {
 def test_of_a_few_scopes_no_large_table_is_read_whole(
     project: Project, database: psycopg.Connection[Any]
 ) -> None:
-    outcome = project.invoke("compile", "--select", "config.materialized:incremental")
-    assert outcome.success, outcome.exception
-    marts = [each.node for each in outcome.result if each.node.resource_type == "model"]
+    marts = _compiled(project)
     # What has an index to be read by is read by it, however small it is here.
     database.execute("set enable_seqscan = off")
 
@@ -50,6 +50,43 @@ def test_of_a_few_scopes_no_large_table_is_read_whole(
 
     assert len(marts) > 10
     assert read_whole == set()
+
+
+# Of a repository are all rows of a mart; of a large staging view, too.
+SPREAD = frozenset(
+    {
+        *LARGE,
+        "stg_github__workflow_runs",
+        "stg_github__workflow_jobs",
+        "flaky_job_occurrences",
+        "branch_health_intervals",
+        "level_changes",
+        "job_statistics_by_day",
+        "workflow_statistics_by_day",
+        "runner_statistics_by_hour",
+    }
+)
+
+
+def test_joins_of_large_tables_hold_on_to_the_repository(project: Project) -> None:
+    marts = _compiled(project)
+    queries = [
+        (mart.name, entry["query"])
+        for mart in marts
+        for entry in mart.config.meta["touched_by"]
+        if "query" in entry
+    ]
+
+    statements = [*((mart.name, mart.compiled_code) for mart in marts), *queries]
+
+    assert [(name, found) for name, text in statements if (found := crossings(text, SPREAD))] == []
+
+
+@cache
+def _compiled(project: Project) -> list[Any]:
+    outcome = project.invoke("compile", "--select", "config.materialized:incremental")
+    assert outcome.success, outcome.exception
+    return [each.node for each in outcome.result if each.node.resource_type == "model"]
 
 
 def _plan(database: psycopg.Connection[Any], mart: Any) -> dict[str, Any]:

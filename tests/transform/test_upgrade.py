@@ -96,6 +96,41 @@ def test_another_version_of_a_mart_is_rebuilt_in_chunks_between_hot_builds(
     assert storage(database, "workflow_statistics_by_day") == storage(database, "workflow_runs")
 
 
+# As an earlier version made them: keys without the repository, and none of what refers to these.
+_SHORTER_KEYS = """
+    alter table marts.workflow_runs drop constraint workflow_runs_pkey cascade;
+    alter table marts.workflow_runs add primary key (run_id);
+    alter table marts.jobs add constraint of_before foreign key (run_id)
+        references marts.workflow_runs (run_id) on delete cascade;
+    update marts.models set definition = 'earlier' where model in ('workflow_runs', 'jobs')
+"""
+
+
+def test_a_key_that_gained_columns_is_changed_where_it_stands(
+    project: Project, database: psycopg.Connection[Any]
+) -> None:
+    load(database, "load 1", History.of(9, run_count=10).batches(1)[0])
+    project.run()
+    rows, keys = marts.versions(database), _keys(database)
+    database.execute(_SHORTER_KEYS)
+    assert _keys(database) != keys
+
+    project.run("--selector", "hot")
+
+    assert _keys(database) == keys
+    assert marts.versions(database) == rows
+    assert owed(database) == []
+
+
+def _keys(database: psycopg.Connection[Any]) -> list[tuple[Any, ...]]:
+    """Primary and foreign keys of the marts."""
+    return database.execute(
+        "select conrelid::regclass::text, pg_get_constraintdef(oid), convalidated "
+        "from pg_constraint where contype in ('p', 'f') and connamespace = 'marts'::regnamespace "
+        "order by 1, 2"
+    ).fetchall()
+
+
 @pytest.mark.thorough
 def test_until_a_mart_that_is_made_anew_is_complete_its_descendants_are_not(
     project: Project, database: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch

@@ -41,14 +41,17 @@ lateral subquery, which gives one row or none.
 {%- endmacro %}
 
 {#-
-The rows of a view that have a value of another relation's in a column, as a lateral subquery. A view of
-two tables has no statistics: joined, it would be read whole. `offset` keeps it from being joined.
+The rows of a view of which each column has the value of another relation's, as a lateral subquery. A
+view of two tables has no statistics: joined, it would be read whole. `offset` keeps it from being joined.
 -#}
-{% macro rows_of(view, column, value) -%}
+{% macro rows_of(view, values) -%}
     (
         select found.*
         from {{ view }} as found
-        where found.{{ column }} = {{ value }}
+        where
+            {%- for column, value in values.items() %}
+            found.{{ column }} = {{ value }}{{ " and" if not loop.last }}
+            {%- endfor %}
         offset 0
     )
 {%- endmacro %}

@@ -98,20 +98,36 @@ its description.
         and to_regclass('{{ mart.schema }}.{{ mart.alias }}') is not null
 {%- endmacro %}
 
-{#- Whether the table is one that this materialization made, and has the primary key of its contract. -#}
+{#-
+Whether the table is one that this materialization made, and has the primary key of its contract. A key
+that only gained columns tells the same rows apart: the table gets it as it stands, without its
+children's foreign keys, which come back once they are as defined.
+-#}
 {% macro has_its_key(relation) %}
     {%- set query -%}
-        select exists (
-            select
-            from pg_constraint
-            where
-                conrelid = to_regclass('{{ relation.schema }}.{{ relation.identifier }}')
-                and contype = 'p'
-                and pg_get_constraintdef(oid) = 'PRIMARY KEY ({{ primary_key() | join(", ") }})'
-                and exists (select from marts.models where model = '{{ model.name }}')
+        select conname, (
+            select string_agg(attname, ' ' order by place)
+            from unnest(conkey) with ordinality as key (attnum, place)
+            inner join pg_attribute on attrelid = conrelid and pg_attribute.attnum = key.attnum
         )
+        from pg_constraint
+        where
+            conrelid = to_regclass('{{ relation.schema }}.{{ relation.identifier }}')
+            and contype = 'p'
+            and exists (select from marts.models where model = '{{ model.name }}')
     {%- endset %}
-    {%- do return(run_query(query).rows[0][0]) %}
+    {%- for name, columns in run_query(query).rows %}
+        {%- if columns.split() == primary_key() %}
+            {%- do return(true) %}
+        {%- elif not columns.split() | reject("in", primary_key()) | list %}
+            {%- do run_query(
+                "alter table " ~ relation ~ " drop constraint " ~ name ~ " cascade; alter table " ~ relation
+                ~ " add primary key (" ~ primary_key() | join(", ") ~ ")"
+            ) %}
+            {%- do return(true) %}
+        {%- endif %}
+    {%- endfor %}
+    {%- do return(false) %}
 {%- endmacro %}
 
 {#-

@@ -8,5 +8,6 @@
 
 select attempts.run_id, attempts.run_attempt
 from {{ ref('workflow_run_attempts') }} as attempts
-left join {{ ref('workflow_runs') }} as runs on attempts.run_id = runs.run_id
+left join {{ ref('workflow_runs') }} as runs
+    on attempts.repository_id = runs.repository_id and attempts.run_id = runs.run_id
 where attempts.created_at is null and runs.run_id is null

@@ -4,7 +4,11 @@ with touched as (
 ),
 
 attempts as (
-    select attempts.run_id, attempts.run_attempt, attempts.run_started_at
+    select
+        attempts.repository_id,
+        attempts.run_id,
+        attempts.run_attempt,
+        attempts.run_started_at
     from {{ ref('int_github__workflow_run_attempts') }} as attempts
     inner join touched on attempts.run_id = touched.run_id
 ),
@@ -22,12 +26,14 @@ observations as not materialized (
     from touched
     cross join
         lateral
-        {{ rows_of(ref('stg_github__workflow_jobs'), 'run_id', 'touched.run_id') }}
+        {{ rows_of(ref('stg_github__workflow_jobs'), {'run_id': 'touched.run_id'}) }}
             as jobs
 ),
 
 seen_by_webhook as materialized (
-    select distinct job_id
+    select distinct
+        repository_id,
+        job_id
     from observations
     where delivery_id is not null
 ),
@@ -39,14 +45,16 @@ polled_alone as (
     where
         polled.delivery_id is null
         and not exists (
-            select from seen_by_webhook as seen where polled.job_id = seen.job_id
+            select from seen_by_webhook as seen
+            where polled.repository_id = seen.repository_id and polled.job_id = seen.job_id
         )
 ),
 
 placed as (
     select
         observations.*,
-        max(observations.status_rank) over (partition by observations.job_id) as highest_rank,
+        max(observations.status_rank)
+            over (partition by observations.repository_id, observations.job_id) as highest_rank,
         coalesce(
             jsonb_array_length(
                 jsonb_path_query_array(observations.steps, '$[*] ? (@.status == "completed")')
@@ -54,21 +62,24 @@ placed as (
             0
         ) as completed_step_count,
         row_number() over (
-            partition by observations.job_id
+            partition by observations.repository_id, observations.job_id
             order by
                 observations.status_rank desc,
                 observations.completed_at desc nulls last,
                 observations.content_hash desc
         ) as place
     from observations
-    inner join seen_by_webhook as seen on observations.job_id = seen.job_id
+    inner join seen_by_webhook as seen
+        on
+            observations.repository_id = seen.repository_id
+            and observations.job_id = seen.job_id
 ),
 
 newest as (
     select
         job_id,
         {{ newest_known('run_id') }} as run_id,
-        {{ newest_known('repository_id') }} as repository_id,
+        repository_id,
         -- Told under two attempts it belongs to the lower; old shapes do not number the attempt.
         coalesce(min(run_attempt), 1) as run_attempt,
         {{ newest_known('name') }} as name,
@@ -96,7 +107,7 @@ newest as (
         ))[1] as steps,
         {{ how_seen() }}
     from placed
-    group by job_id
+    group by repository_id, job_id
     union all
     select
         job_id,
@@ -138,7 +149,10 @@ with_runner as (
         and coalesce(newest.status in ('in_progress', 'completed'), false) as had_runner
     from newest
     left join attempts
-        on newest.run_id = attempts.run_id and newest.run_attempt = attempts.run_attempt
+        on
+            newest.repository_id = attempts.repository_id
+            and newest.run_id = attempts.run_id
+            and newest.run_attempt = attempts.run_attempt
 ),
 
 -- The first attempt in which a (name, started_at, completed_at) executed: whatever repeats it in a
@@ -147,7 +161,7 @@ with_first_execution as (
     select
         *,
         min(run_attempt) filter (where had_runner and not is_before_attempt) over (
-            partition by run_id, name, started_at, completed_at
+            partition by repository_id, run_id, name, started_at, completed_at
         ) as first_executed_attempt
     from with_runner
 ),
@@ -224,7 +238,10 @@ with_minutes as (
 
 -- Of two steps with one number the later one counts.
 numbered_steps as (
-    select distinct on (with_minutes.job_id, (element.step ->> 'number')::bigint)
+    select distinct on (
+        with_minutes.repository_id, with_minutes.job_id, (element.step ->> 'number')::bigint
+    )
+        with_minutes.repository_id,
         with_minutes.job_id,
         (element.step ->> 'number')::bigint as step_number,
         nullif(element.step ->> 'name', '') as name,
@@ -235,11 +252,16 @@ numbered_steps as (
             case when jsonb_typeof(with_minutes.steps) = 'array' then with_minutes.steps end
         ) with ordinality as element (step, place)
     where with_minutes.is_executed and element.step ->> 'number' is not null
-    order by with_minutes.job_id asc, (element.step ->> 'number')::bigint asc, element.place desc
+    order by
+        with_minutes.repository_id asc,
+        with_minutes.job_id asc,
+        (element.step ->> 'number')::bigint asc,
+        element.place desc
 ),
 
 told_by_steps as (
     select
+        repository_id,
         job_id,
         count(*) as step_count,
         (
@@ -251,7 +273,7 @@ told_by_steps as (
             filter (where conclusion in ('failure', 'timed_out'))
         )[1] as failed_step_name
     from numbered_steps
-    group by job_id
+    group by repository_id, job_id
 )
 
 select
@@ -300,4 +322,7 @@ select
         else 0
     end::bigint as steps_left_out
 from with_minutes
-left join told_by_steps on with_minutes.job_id = told_by_steps.job_id
+left join told_by_steps
+    on
+        with_minutes.repository_id = told_by_steps.repository_id
+        and with_minutes.job_id = told_by_steps.job_id

@@ -8,12 +8,13 @@ observations as not materialized (
     from touched
     cross join
         lateral
-        {{ rows_of(ref('stg_github__workflow_runs'), 'run_id', 'touched.run_id') }}
+        {{ rows_of(ref('stg_github__workflow_runs'), {'run_id': 'touched.run_id'}) }}
             as runs
 ),
 
 seen_by_webhook as materialized (
     select distinct
+        repository_id,
         run_id,
         run_attempt
     from observations
@@ -29,7 +30,10 @@ polled_alone as (
         and not exists (
             select
             from seen_by_webhook as seen
-            where polled.run_id = seen.run_id and polled.run_attempt = seen.run_attempt
+            where
+                polled.repository_id = seen.repository_id
+                and polled.run_id = seen.run_id
+                and polled.run_attempt = seen.run_attempt
         )
 ),
 
@@ -37,7 +41,8 @@ placed as (
     select
         observations.*,
         row_number() over (
-            partition by observations.run_id, observations.run_attempt
+            partition by
+                observations.repository_id, observations.run_id, observations.run_attempt
             order by
                 observations.is_final desc,
                 observations.updated_at desc nulls last,
@@ -46,14 +51,17 @@ placed as (
         ) as place
     from observations
     inner join seen_by_webhook as seen
-        on observations.run_id = seen.run_id and observations.run_attempt = seen.run_attempt
+        on
+            observations.repository_id = seen.repository_id
+            and observations.run_id = seen.run_id
+            and observations.run_attempt = seen.run_attempt
 ),
 
 newest_states as (
     select
         run_id,
         run_attempt,
-        {{ newest_known('repository_id') }} as repository_id,
+        repository_id,
         {{ newest_known('workflow_id') }} as workflow_id,
         {{ newest_known('name') }} as name,
         {{ newest_known('display_title') }} as display_title,
@@ -80,7 +88,7 @@ newest_states as (
         and coalesce({{ newest('conclusion') }}, '') != 'action_required' as was_approved,
         {{ how_seen() }}
     from placed
-    group by run_id, run_attempt
+    group by repository_id, run_id, run_attempt
     union all
     select
         run_id,

@@ -59,7 +59,8 @@ cross join
             coalesce(sum(attempts.both_job_count), 0)::bigint as both_job_count,
             coalesce(sum(attempts.corrected_job_count), 0)::bigint as corrected_job_count
         from all_runs as runs
-        inner join all_attempts as attempts on runs.run_id = attempts.run_id
+        inner join all_attempts as attempts
+            on runs.repository_id = attempts.repository_id and runs.run_id = attempts.run_id
         where
             runs.repository_id = touched.repository_id
             and runs.created_at >= touched.day::timestamp at time zone 'UTC'

@@ -15,8 +15,9 @@ executed as (
         jobs.*,
         jobs.status = 'completed' and jobs.conclusion in ('failure', 'timed_out') as has_failed,
         jobs.status = 'completed' and jobs.conclusion = 'success' as has_passed,
-        count(*) over (partition by jobs.run_id, jobs.job_name_key, jobs.run_attempt)
-            as executions_in_attempt
+        count(*) over (
+            partition by jobs.repository_id, jobs.run_id, jobs.job_name_key, jobs.run_attempt
+        ) as executions_in_attempt
     from touched
     inner join all_jobs as jobs on touched.run_id = jobs.run_id
     where jobs.is_executed
@@ -34,7 +35,7 @@ matchable as (
         count(*) filter (where has_failed and estimated_cost_usd is null) over name
             as unpriced_job_count
     from executed
-    window name as (partition by run_id, job_name_key)
+    window name as (partition by repository_id, run_id, job_name_key)
 ),
 
 -- What follows the first failure is the first success after it.
@@ -49,7 +50,7 @@ matched as (
     where
         most_executions = 1
         and (run_attempt = failed_attempt or (has_passed and run_attempt > failed_attempt))
-    window later as (partition by run_id, job_name_key order by run_attempt)
+    window later as (partition by repository_id, run_id, job_name_key order by run_attempt)
 )
 
 select
@@ -82,5 +83,6 @@ select
     failed.flaky_cost_usd::numeric(18, 6) as flaky_cost_usd,
     failed.unpriced_job_count > 0 as is_lower_bound
 from matched as failed
-inner join all_runs as runs on failed.run_id = runs.run_id
+inner join all_runs as runs
+    on failed.repository_id = runs.repository_id and failed.run_id = runs.run_id
 where failed.run_attempt = failed.failed_attempt and failed.passed_attempt is not null

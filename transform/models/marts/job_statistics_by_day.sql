@@ -37,13 +37,15 @@ found as (
             and jobs.run_created_at < (touched.day + 1)::timestamp at time zone 'UTC'
     left join all_attempts as attempts
         on
-            jobs.run_id = attempts.run_id
+            jobs.repository_id = attempts.repository_id
+            and jobs.run_id = attempts.run_id
             and jobs.run_attempt = attempts.run_attempt
             and attempts.is_completed
             and jobs.is_executed
     left join all_occurrences as occurrences
         on
-            jobs.run_id = occurrences.run_id
+            jobs.repository_id = occurrences.repository_id
+            and jobs.run_id = occurrences.run_id
             and jobs.job_name_key = occurrences.job_name_key
             and jobs.job_id = occurrences.failed_job_id
 ),
@@ -53,7 +55,7 @@ with_ends as (
     select
         *,
         count(*) filter (where is_executed) over (
-            partition by run_id, run_attempt, job_name_key
+            partition by repository_id, run_id, run_attempt, job_name_key
         ) > 1 as has_namesake,
         case
             when
@@ -73,12 +75,14 @@ with_places as (
     from with_ends
     window
         latest_first as (
-            partition by run_id, run_attempt order by possible_end desc nulls last, job_id asc
+            partition by repository_id, run_id, run_attempt
+            order by possible_end desc nulls last, job_id asc
         )
 ),
 
 edges as (
     select
+        found.repository_id,
         found.run_id,
         found.run_attempt,
         found.job_id,
@@ -95,20 +99,22 @@ edges as (
 -- Where one job runs, the sum of the running jobs' ids is its id.
 stretches as (
     select
+        repository_id,
         sum(change) over attempt as running_count,
         sum(change * job_id) over attempt as running_job_id,
         lead(happened_at) over attempt - happened_at as length
     from edges
-    window attempt as (partition by run_id, run_attempt order by happened_at)
+    window attempt as (partition by repository_id, run_id, run_attempt order by happened_at)
 ),
 
 alone as (
     select
+        repository_id,
         running_job_id::bigint as job_id,
         floor(extract(epoch from sum(length)))::bigint as exclusive_seconds
     from stretches
     where running_count = 1
-    group by running_job_id
+    group by repository_id, running_job_id
 ),
 
 -- Each of `alone` is a job. A full join is no loop in a loop, however few rows PostgreSQL expects.
@@ -127,7 +133,8 @@ jobs as (
             else {{ seconds_between('with_places.end_before', 'with_places.attempt_ended_at') }}
         end as saved_if_gone_seconds
     from with_places
-    full join alone on with_places.job_id = alone.job_id
+    full join alone
+        on with_places.repository_id = alone.repository_id and with_places.job_id = alone.job_id
 )
 
 select

@@ -24,7 +24,9 @@ runs as (
 
 -- While its newest attempt went on, a newer run of the same kind was created.
 superseded_runs as (
-    select cancelled.run_id
+    select
+        cancelled.repository_id,
+        cancelled.run_id
     from runs as cancelled
     where
         cancelled.is_completed
@@ -57,7 +59,6 @@ prices as (
 judged as (
     select
         jobs.*,
-        runs.repository_id as run_repository_id,
         runs.workflow_id,
         runs.day,
         runs.created_at as run_created_at,
@@ -75,8 +76,11 @@ judged as (
         end as waste_cause,
         coalesce(jobs.started_at, jobs.created_at, runs.created_at) as began_at
     from jobs
-    inner join runs on jobs.run_id = runs.run_id
-    left join superseded_runs on jobs.run_id = superseded_runs.run_id
+    inner join runs on jobs.repository_id = runs.repository_id and jobs.run_id = runs.run_id
+    left join superseded_runs
+        on
+            jobs.repository_id = superseded_runs.repository_id
+            and jobs.run_id = superseded_runs.run_id
 ),
 
 dated as (
@@ -104,7 +108,7 @@ priced as (
             and dated.priced_on < coalesce(prices.valid_until, 'infinity')
     left join
         lateral
-        {{ period_at(ref('repository_history'), 'dated.run_repository_id', 'dated.began_at') }}
+        {{ period_at(ref('repository_history'), 'dated.repository_id', 'dated.began_at') }}
             as period
         on true
 )
@@ -113,7 +117,7 @@ select
     job_id,
     run_id,
     run_attempt,
-    run_repository_id as repository_id,
+    repository_id,
     workflow_id,
     day,
     run_created_at,

@@ -34,4 +34,5 @@ inner join changes
         touched.repository_id = changes.repository_id
         and touched.workflow_id = changes.workflow_id
         and touched.job_name_key = changes.job_name_key
-inner join runs on changes.first_run_id = runs.run_id
+inner join runs
+    on changes.repository_id = runs.repository_id and changes.first_run_id = runs.run_id

@@ -67,23 +67,27 @@ long_or_odd as (
 
 blocks as (
     select
+        jobs.repository_id,
         jobs.job_id,
         {{ six_hours_of('jobs.created_at') }} as block
     from long_or_odd as jobs
     union
     select
+        jobs.repository_id,
         jobs.job_id,
         generate_series({{ six_hours_of('jobs.created_at') }}, jobs.started_at, '6 hours')
     from long_or_odd as jobs
     where jobs.queue_seconds is not null
     union
     select
+        jobs.repository_id,
         jobs.job_id,
         generate_series({{ six_hours_of('jobs.started_at') }}, jobs.completed_at, '6 hours')
     from long_or_odd as jobs
     where jobs.duration_seconds is not null
     union
     select
+        jobs.repository_id,
         jobs.job_id,
         {{ six_hours_of('jobs.started_at') }}
     from long_or_odd as jobs
@@ -97,7 +101,8 @@ jobs as (
         blocks.block,
         jobs.*
     from blocks
-    inner join long_or_odd as jobs on blocks.job_id = jobs.job_id
+    inner join long_or_odd as jobs
+        on blocks.repository_id = jobs.repository_id and blocks.job_id = jobs.job_id
 ),
 
 -- What of a job lies in an hour: its creation, and parts of its wait and its run; one of 0 s lies

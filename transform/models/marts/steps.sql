@@ -28,18 +28,22 @@ observations as (
     from jobs
     cross join
         lateral
-        {{ rows_of(ref('stg_github__workflow_jobs'), 'job_id', 'jobs.job_id') }}
+        {{ rows_of(
+            ref('stg_github__workflow_jobs'),
+            {'repository_id': 'jobs.repository_id', 'job_id': 'jobs.job_id'}
+        ) }}
             as observed
 ),
 
 -- Of a job that is still open, what tells of most completed steps counts.
 newest as (
-    select distinct on (job_id)
+    select distinct on (repository_id, job_id)
         job_id,
         repository_id,
         steps
     from observations
     order by
+        repository_id asc,
         job_id asc,
         is_completed desc,
         case when is_completed then completed_at end desc nulls last,
@@ -49,7 +53,9 @@ newest as (
 
 -- Of two steps with one number the later one counts.
 numbered as (
-    select distinct on (newest.job_id, (element.step ->> 'number')::bigint)
+    select distinct on (
+        newest.repository_id, newest.job_id, (element.step ->> 'number')::bigint
+    )
         newest.job_id,
         (element.step ->> 'number')::bigint as step_number,
         newest.repository_id,
@@ -63,7 +69,11 @@ numbered as (
         lateral jsonb_array_elements(newest.steps) with ordinality
             as element (step, place)
     where element.step ->> 'number' is not null
-    order by newest.job_id asc, (element.step ->> 'number')::bigint asc, element.place desc
+    order by
+        newest.repository_id asc,
+        newest.job_id asc,
+        (element.step ->> 'number')::bigint asc,
+        element.place desc
 )
 
 select

@@ -23,12 +23,13 @@ jobs as (
 ),
 
 creation_times as (
-    select distinct on (run_id)
+    select distinct on (repository_id, run_id)
+        repository_id,
         run_id,
         created_at
     from attempts
     where created_at is not null
-    order by run_id, run_attempt
+    order by repository_id, run_id, run_attempt
 ),
 
 -- Of an impossible duration the end counts, unless that is what is impossible.
@@ -44,18 +45,22 @@ ends as (
         end as counted_end
     from jobs
     inner join attempts
-        on jobs.run_id = attempts.run_id and jobs.run_attempt = attempts.run_attempt
+        on
+            jobs.repository_id = attempts.repository_id
+            and jobs.run_id = attempts.run_id
+            and jobs.run_attempt = attempts.run_attempt
 ),
 
 -- What a job adds to the union of the spans of those that began before it.
 spans as (
     select
+        repository_id,
         run_id,
         run_attempt,
         completed_at - greatest(
             started_at,
             max(completed_at) over (
-                partition by run_id, run_attempt
+                partition by repository_id, run_id, run_attempt
                 order by started_at, job_id
                 rows between unbounded preceding and 1 preceding
             )
@@ -66,16 +71,18 @@ spans as (
 
 covered as (
     select
+        repository_id,
         run_id,
         run_attempt,
         floor(extract(epoch from sum(added) filter (where added > interval '0')))::bigint
             as covered_seconds
     from spans
-    group by run_id, run_attempt
+    group by repository_id, run_id, run_attempt
 ),
 
 job_totals as (
     select
+        repository_id,
         run_id,
         run_attempt,
         count(*) as jobs_listed,
@@ -96,7 +103,7 @@ job_totals as (
             as both_job_count,
         count(*) filter (where not is_carried_over and was_corrected) as corrected_job_count
     from ends
-    group by run_id, run_attempt
+    group by repository_id, run_id, run_attempt
 ),
 
 joined as (
@@ -125,11 +132,20 @@ joined as (
         coalesce(job_totals.both_job_count, 0) as both_job_count,
         coalesce(job_totals.corrected_job_count, 0) as corrected_job_count
     from attempts
-    left join creation_times on attempts.run_id = creation_times.run_id
+    left join creation_times
+        on
+            attempts.repository_id = creation_times.repository_id
+            and attempts.run_id = creation_times.run_id
     left join job_totals
-        on attempts.run_id = job_totals.run_id and attempts.run_attempt = job_totals.run_attempt
+        on
+            attempts.repository_id = job_totals.repository_id
+            and attempts.run_id = job_totals.run_id
+            and attempts.run_attempt = job_totals.run_attempt
     left join covered
-        on attempts.run_id = covered.run_id and attempts.run_attempt = covered.run_attempt
+        on
+            attempts.repository_id = covered.repository_id
+            and attempts.run_id = covered.run_id
+            and attempts.run_attempt = covered.run_attempt
 ),
 
 measured as (

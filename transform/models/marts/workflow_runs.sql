@@ -9,23 +9,25 @@ attempts as (
 ),
 
 newest_attempts as (
-    select distinct on (run_id) *
+    select distinct on (repository_id, run_id) *
     from attempts
-    order by run_id asc, run_attempt desc
+    order by repository_id asc, run_id asc, run_attempt desc
 ),
 
 -- The earliest attempt that is known dates the run.
 creation_times as (
-    select distinct on (run_id)
+    select distinct on (repository_id, run_id)
+        repository_id,
         run_id,
         created_at
     from attempts
     where created_at is not null
-    order by run_id, run_attempt
+    order by repository_id, run_id, run_attempt
 ),
 
 first_attempts as (
     select
+        repository_id,
         run_id,
         case when is_completed then conclusion end as conclusion,
         case when jobs_executed > 0 then ended_at end as ended_at
@@ -36,26 +38,33 @@ first_attempts as (
 -- Names that executed twice in an attempt: nothing tells their jobs in two attempts apart.
 ambiguous_names as (
     select
+        repository_id,
         run_id,
         count(distinct coalesce(name, '')) as name_count
     from (
         select
+            jobs.repository_id,
             jobs.run_id,
             jobs.name
         from {{ ref('int_github__jobs') }} as jobs
         inner join touched on jobs.run_id = touched.run_id
         where jobs.is_executed
-        group by jobs.run_id, jobs.run_attempt, jobs.name
+        group by jobs.repository_id, jobs.run_id, jobs.run_attempt, jobs.name
         having count(*) > 1
     ) as executed_twice
-    group by run_id
+    group by repository_id, run_id
 ),
 
 flaky_runs as (
-    select distinct failed.run_id
+    select distinct
+        failed.repository_id,
+        failed.run_id
     from attempts as failed
     inner join attempts as passed
-        on failed.run_id = passed.run_id and failed.run_attempt < passed.run_attempt
+        on
+            failed.repository_id = passed.repository_id
+            and failed.run_id = passed.run_id
+            and failed.run_attempt < passed.run_attempt
     where
         failed.is_completed
         and failed.conclusion in ('failure', 'timed_out')
@@ -110,7 +119,19 @@ select
     newest_attempts.html_url,
     newest_attempts.gone_at
 from newest_attempts
-inner join creation_times on newest_attempts.run_id = creation_times.run_id
-left join first_attempts on newest_attempts.run_id = first_attempts.run_id
-left join flaky_runs on newest_attempts.run_id = flaky_runs.run_id
-left join ambiguous_names on newest_attempts.run_id = ambiguous_names.run_id
+inner join creation_times
+    on
+        newest_attempts.repository_id = creation_times.repository_id
+        and newest_attempts.run_id = creation_times.run_id
+left join first_attempts
+    on
+        newest_attempts.repository_id = first_attempts.repository_id
+        and newest_attempts.run_id = first_attempts.run_id
+left join flaky_runs
+    on
+        newest_attempts.repository_id = flaky_runs.repository_id
+        and newest_attempts.run_id = flaky_runs.run_id
+left join ambiguous_names
+    on
+        newest_attempts.repository_id = ambiguous_names.repository_id
+        and newest_attempts.run_id = ambiguous_names.run_id

@@ -71,7 +71,10 @@ cross join
                 all_attempts.conclusion in ('failure', 'timed_out') as has_failed,
                 all_attempts.run_attempt = all_runs.run_attempt as is_newest
             from all_runs
-            inner join all_attempts on all_runs.run_id = all_attempts.run_id
+            inner join all_attempts
+                on
+                    all_runs.repository_id = all_attempts.repository_id
+                    and all_runs.run_id = all_attempts.run_id
             where
                 touched.repository_id = all_runs.repository_id
                 and touched.workflow_id = all_runs.workflow_id
