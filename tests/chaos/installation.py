@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ CLIENT_ID = "Iv1.chaos"
 COLLECTOR = "of the collector"
 READY = "Ctrl-C"
 PATIENCE_SECONDS = 120
+SETTLED_SECONDS = 10
 
 
 class ChaosError(AssertionError):
@@ -72,6 +74,8 @@ class Installation:
         self._github_url = github.url
         self._secrets = shared
         self._up: subprocess.Popen[bytes] | None = None
+        # Looked at before: there are hundreds of them on a busy machine.
+        self._others: set[psutil.Process] = set()
         # Whoever ends `up` and starts it again does so alone.
         self.restarting = threading.RLock()
 
@@ -190,30 +194,23 @@ class Installation:
         return [process for process, found in self._roles() if role in (None, found)]
 
     def _roles(self) -> Iterator[tuple[psutil.Process, str | None]]:
-        """Every process that is told this data folder, or is a child of one that is."""
-        mine: dict[int, psutil.Process] = {}
-        children: dict[int, list[psutil.Process]] = {}
+        """Every process that is told this data folder, or is a descendant of one that is."""
+        mine: dict[psutil.Process, None] = {}
         for process in psutil.process_iter():
-            try:
-                if process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                children.setdefault(process.ppid(), []).append(process)
-                told = " ".join(process.cmdline()) + str(process.environ())
-            except psutil.Error:
-                continue
-            if f"{self.data_dir}" in told and process.pid != os.getpid():
-                mine[process.pid] = process
-        waiting = list(mine)
-        while waiting:
-            for child in children.get(waiting.pop(), []):
-                if child.pid not in mine:
-                    mine[child.pid] = child
-                    waiting.append(child.pid)
-        for process in mine.values():
-            try:
-                yield process, self._role(process)
-            except psutil.Error:
-                continue
+            with suppress(psutil.Error):
+                if process not in self._others and self._is_told(process):
+                    mine.update(dict.fromkeys([process, *process.children(recursive=True)]))
+        for process in mine:
+            with suppress(psutil.Error):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    yield process, self._role(process)
+
+    def _is_told(self, process: psutil.Process) -> bool:
+        is_told = str(self.data_dir) in f"{process.cmdline()} {process.environ()}"
+        # One that begins just now may be another program soon.
+        if not is_told and time.time() - process.create_time() > SETTLED_SECONDS:
+            self._others.add(process)
+        return is_told and process.pid != os.getpid()
 
     def _role(self, process: psutil.Process) -> str | None:
         command = " ".join(process.cmdline())
