@@ -10,7 +10,7 @@ from actionsight.shards import shards
 from orchestration.definitions import defs
 from orchestration.polling.assets import COLLECTED
 from orchestration.polling.schedules import polling_schedule
-from tests.ingestion.factories import Installation, attempts_of, failing, installation
+from tests.ingestion.factories import Installation, failing, installation
 from tests.ingestion.test_shards import history, owners
 
 pytestmark = [pytest.mark.integration, pytest.mark.thorough]
@@ -48,7 +48,8 @@ def test_each_run_collects_its_shard_and_tells_of_trouble_in_others(
     own: Installation, instance: DagsterInstance
 ) -> None:
     one, other = owners(own, shards(2))
-    runs = [*history(own, one), *history(own, other)]
+    for owner in (one, other):
+        history(own, owner)
     assert poll(instance) == [(True, set()), (True, set())]
     assert len(own.query("select from raw.repositories")) == 2
     own.server.fault = failing(f"/repos/{one}/app/actions/runs", status=422)
@@ -56,4 +57,3 @@ def test_each_run_collects_its_shard_and_tells_of_trouble_in_others(
     assert poll(instance) == [(False, {name}), (False, {name})]
     own.server.fault = None
     assert poll(instance) == [(True, set()), (True, set())]
-    assert own.attempts() == attempts_of(*runs)
