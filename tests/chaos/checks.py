@@ -141,7 +141,15 @@ def wait_until_marts_are_right(installation: Installation, world: World) -> str:
     def are_right() -> bool:
         with connect(installation.database_url) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            found[:] = marts.differences(connection)
+            # Polls that bring nothing ask for no build: the next one counts them.
+            [(waits,)] = connection.execute(
+                "select exists (select from raw.unbuilt_polls)"
+            ).fetchall()
+            found[:] = [
+                each
+                for each in marts.differences(connection)
+                if not (waits and each[0] == "collection_health_by_day")
+            ]
             stored = _stored(connection)
         found.extend(("lacks", *row) for row in (account - stored).elements())
         found.extend(("too many", *row) for row in (stored - account).elements())
