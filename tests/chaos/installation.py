@@ -206,7 +206,9 @@ class Installation:
                     yield process, self._role(process)
 
     def _is_told(self, process: psutil.Process) -> bool:
-        is_told = str(self.data_dir) in f"{process.cmdline()} {process.environ()}"
+        # A server that writes its state over its command line works in its folder.
+        told = f"{process.cmdline()} {process.environ()} {process.cwd()}"
+        is_told = str(self.data_dir) in told
         # One that begins just now may be another program soon.
         if not is_told and time.time() - process.create_time() > SETTLED_SECONDS:
             self._others.add(process)
@@ -244,7 +246,8 @@ class Installation:
     def end_all(self) -> None:
         """Leave nothing behind, whatever went wrong."""
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @dataclass(frozen=True)
