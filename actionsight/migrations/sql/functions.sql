@@ -1,8 +1,8 @@
 -- What the triggers call, and what advances how far statistics can be trusted. "The map of
 -- triggers" in docs/contributors.md says who fills and who reads what.
 
--- To which slot of collection a repository or a selection belongs, by its owner alone; shards are sets
--- of slots (actionsight/shards.py).
+-- To which slot of collection a repository or a selection belongs, by its owner alone; shards are
+-- sets of slots (actionsight/shards.py).
 create or replace function app.collection_slot(full_name text) returns integer
 language sql immutable parallel safe
 return get_byte(decode(md5(lower(split_part(full_name, '/', 1))), 'hex'), 0) % 64;

@@ -2,7 +2,7 @@
 
 revision = "0029"
 down_revision = "0028"
-SQL_DIGEST = "6403c6fb2daab929"
+SQL_DIGEST = "99e791b29df746c0"
 
 
 def upgrade() -> None:
