@@ -98,9 +98,11 @@ def test_no_number_of_an_answer_is_without_a_definition(
     # Of the installation: they are no statistics.
     others = {
         "event_count",
+        "given_up_count",
         "oldest_event_age_seconds",
         "poll_minutes",
         "repository_count",
+        "silent_count",
         "workflow_count",
     }
     shown = {

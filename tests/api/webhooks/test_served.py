@@ -70,7 +70,8 @@ def test_workers_end_with_the_server_that_was_killed(
 ) -> None:
     environment = settings(_redis_server).environment()
     with served(application, environment, tmp_path / "granian.log") as port:
-        its = [of for of in psutil.process_iter() if f"--port={port}" in of.cmdline()]
+        processes = psutil.process_iter(["cmdline"])  # of one that has ended: None
+        its = [of for of in processes if f"--port={port}" in (of.info["cmdline"] or ())]
         [server] = [of for of in its if of.parent() not in its]
         assert len(its) > 1
         server.kill()
