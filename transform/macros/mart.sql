@@ -236,7 +236,10 @@ that changes the rows. In one order, so that two marts never wait for each other
     {%- endif %}
 {%- endmacro %}
 
-{#- The planner's statistics are renewed where a pass wrote a tenth of the table or more. -#}
+{#-
+The planner's statistics are renewed where a pass wrote a tenth of the table or more; not while another
+build makes an index, which waits for this transaction.
+-#}
 {% macro analyze_what_grew(relation) %}
     {%- set grew %}
         select coalesce(bool_or(written.n_tup_ins + written.n_tup_upd > class.reltuples * 0.1), false)
@@ -244,7 +247,7 @@ that changes the rows. In one order, so that two marts never wait for each other
         inner join pg_class as class on written.relid = class.oid
         where written.schemaname = '{{ relation.schema }}' and written.relname = '{{ relation.identifier }}'
     {%- endset %}
-    {%- do return("analyze " ~ relation ~ "; " if run_query(grew).rows[0][0] else "") %}
+    {%- do return("analyze (skip_locked) " ~ relation ~ "; " if run_query(grew).rows[0][0] else "") %}
 {%- endmacro %}
 
 {% macro is_empty(relation) %}

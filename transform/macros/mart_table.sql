@@ -245,8 +245,20 @@ apart: meanwhile others read and write the table.
     {%- endset %}
     {%- do run_query(changes) %}
     {%- for name in wanted if not found.get(name) %}
-        {%- do run_query("alter table " ~ relation ~ " validate constraint " ~ name) %}
+        {%- do run_query(
+            "begin; " ~ wait_for_indexes(relation) ~ "alter table " ~ relation ~ " validate constraint " ~ name
+            ~ "; commit"
+        ) %}
     {%- endfor %}
+{%- endmacro %}
+
+{#-
+Another build may make an index concurrently, which waits for whoever looks at anything: who waits for the
+table by `lock table` looks at nothing, so that the two never wait for each other.
+-#}
+{% macro wait_for_indexes(relation) -%}
+    lock table {{ relation }} in share update exclusive mode;
+    {#- #}
 {%- endmacro %}
 
 {#- The indexes of `meta.indexes`; one with another definition has another name. -#}
@@ -269,11 +281,11 @@ apart: meanwhile others read and write the table.
     {%- endfor %}
     {%- if how == "concurrently" %}
         {%- for name, index in wanted.items() %}
+            {%- do run_query("begin; " ~ wait_for_indexes(relation) ~ "commit") %}
             {%- do run_query("create index concurrently if not exists " ~ name ~ " on " ~ relation ~ " " ~ index) %}
         {%- endfor %}
     {%- else %}
-        {#- Another build may make the same ones concurrently, which waits for whoever looks at anything;
-            who waits by `lock table` looks at nothing. -#}
+        {#- As wait_for_indexes does; nobody may write meanwhile. -#}
         {%- set create %}
         begin;
         lock table {{ relation }} in share mode;
