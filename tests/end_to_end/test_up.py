@@ -224,14 +224,12 @@ def test_it_goes_on_where_it_was_ended_and_beside_a_sync(services_folder: Path) 
         before = demonstration.run_statuses()
     with demonstration.up() as process:
         assert demonstration.ask("/stats")["data"]["run_count"] > 100
-        # `up` has just begun a poll of its own.
+        # Answers come before `up` begins a poll of its own.
+        eventually(lambda: bool(demonstration.run_statuses().keys() - before.keys()))
         beside = demonstration.run("sync")
         assert beside.returncode == 0, beside.stdout + beside.stderr
-        since = [
-            status for run, status in demonstration.run_statuses().items() if run not in before
-        ]
-        assert since
-        assert "FAILURE" not in since
+        statuses = demonstration.run_statuses()
+        assert "FAILURE" not in [statuses[run] for run in statuses.keys() - before.keys()]
     assert process.returncode == 0, demonstration.output
     assert demonstration.processes() == []
 
