@@ -101,9 +101,10 @@ def _for_additions(
     free = idle(context.instance, job, holding(added_at, count))
     if isinstance(free, SkipReason):
         return free
-    # Dagster takes a key once, so what failed is not asked for again and again.
+    # Dagster takes a key once, whichever job it is for, so what failed is not asked for again and
+    # again.
     return [
-        request(job, shard, f"added {_newest(added_at, shard).isoformat()} {shard}")
+        request(job, shard, f"{job.name} {_newest(added_at, shard).isoformat()} {shard}")
         for shard in free
     ]
 

@@ -7,9 +7,8 @@ of it. By default that is all of them.
         stages.collect_jobs(sync)
 
 No loop runs twice at once for one repository; different ones do, and so do shards; they load one
-after the other. Raw rows are committed
-before any cursor moves, so that a sync that ends anywhere (also killed) is made good by the next
-one.
+after the other. Raw rows are committed before any cursor moves, so that a sync that ends anywhere
+(also killed) is made good by the next one.
 """
 
 from collections.abc import Callable, Collection, Generator, Sequence

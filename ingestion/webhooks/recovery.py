@@ -221,8 +221,6 @@ def recover(
             "select count(*) from raw.webhook_redeliveries"
             " where accepted_at is null and error is null",
         )
-        # Whoever fails before lets go of it with the connection, a moment after closing it.
-        _scalar(connection, "select pg_advisory_unlock(%s)", RECOVERY_LOCK)
     recovered = Recovered(
         found_count, failed_again_count, asked_count, left_count, given_up_count, tuple(unread)
     )

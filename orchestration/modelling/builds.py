@@ -53,6 +53,8 @@ full_build_schedule = ScheduleDefinition(
 RETRY_SECONDS = 60
 # Of one whose process was killed nothing says that the next will fail, too.
 LOST_SECONDS = 5
+# A full build that is lost each time, for want of memory say, does not keep others from theirs.
+FULL_BUILD_TRIES = 3
 # The code server imports this module once, when it starts, which an upgrade follows.
 START_TAG = {"actionsight/start": datetime.now(UTC).isoformat()}
 
@@ -62,8 +64,8 @@ def build_request(context: SensorEvaluationContext, database_url: str) -> RunReq
 
     `drain_and_build` asks for it every few seconds (`orchestration/sensors.py`). The database is
     asked each time, so that no missed event, crash or restart can leave a load unbuilt. The first
-    one after a start is a full one, also where that was lost before: another version may have other
-    views.
+    one after a start is a full one, also where that was lost once or twice: another version may
+    have other views.
     """
     # First, since what Dagster knows costs four connections to ask for.
     if not is_build_owed(database_url):
@@ -80,8 +82,8 @@ def build_request(context: SensorEvaluationContext, database_url: str) -> RunReq
     if any(_failed_just_now(instance, record) for record in newest):
         return SkipReason("The last build failed; it is tried again a minute after its end.")
     tags = {"actionsight/unbuilt_loads": str(unbuilt_load_count(database_url))}
-    full = instance.get_run_records(RunsFilter(tags=START_TAG), limit=1)
-    if not full or _was_lost(instance, full[0]):
+    full = instance.get_run_records(RunsFilter(tags=START_TAG), limit=FULL_BUILD_TRIES)
+    if len(full) < FULL_BUILD_TRIES and all(_was_lost(instance, record) for record in full):
         return RunRequest(job_name=full_build.name, tags={**tags, **START_TAG})
     return RunRequest(job_name=build.name, tags=tags)
 

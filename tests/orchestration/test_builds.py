@@ -128,6 +128,20 @@ def test_a_full_build_that_was_lost_is_made_good_by_another(
     assert request.job_name == asked
 
 
+def test_a_full_build_that_is_lost_each_time_keeps_no_other_from_its_turn(
+    tick: SensorEvaluationContext, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_a_load(database_url, "1")
+    monkeypatch.setattr(builds, "LOST_SECONDS", 0)
+    asked = []
+    for _ in range(builds.FULL_BUILD_TRIES + 1):
+        request = build_request(tick, database_url)
+        assert isinstance(request, RunRequest)
+        asked.append(request.job_name)
+        fail(tick.instance, full_build.name, in_a_step=False)
+    assert asked == ["full_build"] * builds.FULL_BUILD_TRIES + ["build"]
+
+
 def test_the_first_build_after_a_start_is_of_everything(
     tick: SensorEvaluationContext, database_url: str
 ) -> None:

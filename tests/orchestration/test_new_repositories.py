@@ -150,9 +150,11 @@ def test_once_polled_its_history_is_asked_for_at_once(
     tick: SensorEvaluationContext, database_url: str
 ) -> None:
     add_repository(database_url)
+    [polled] = requests(tick)
     poll(database_url, datetime.now(UTC))
     execute(database_url, "update app.repositories set head_since = now()")
     [asked] = requests(tick)
     assert asked.job_name == "backfill"
+    assert asked.run_key != polled.run_key, "Dagster takes a key once, whichever job it is for"
     execute(database_url, "update app.repositories set backfill_target = now()")
     assert isinstance(new_repositories(tick), SkipReason)
