@@ -73,9 +73,9 @@ BESIDE_SECONDS = 60
 BACKLOG = 100_000
 NEW = 35  # events a second
 TOGETHER = 500
-LEDGER = "webhook_events"
+LEDGER = "webhook_deliveries"
 OBSERVATIONS = ("webhook_runs", "webhook_jobs")
-TABLES = (LEDGER, *OBSERVATIONS)
+TABLES = (LEDGER, "webhook_payloads", *OBSERVATIONS)
 
 
 class BareCopy(NamedTuple):
@@ -205,7 +205,7 @@ def measure_drain(folder: Path) -> None:
                 for label, bare in BARE_COPIES.items():
                     batches = _copied_out(connection, result.batch_ids, bare.form)
                     seconds[label].append(_copy_in(connection, batches, bare))
-                connection.execute("truncate raw.webhook_events cascade")
+                connection.execute("truncate raw.webhook_deliveries, raw.webhook_payloads cascade")
         buffer.close()
     print(f"\n{DRAINED:,} events")
     for label, taken in seconds.items():
@@ -242,8 +242,14 @@ def _copied_out(
         batch = {}
         for table in TABLES:
             statement = sql.SQL(
-                "copy (select * from {} where batch_id = {}) to stdout (format {})"
-            ).format(sql.Identifier("raw", table), sql.Literal(batch_id), sql.SQL(form))
+                "copy (select * from {} where delivery_id in (select delivery_id from {}"
+                " where batch_id = {})) to stdout (format {})"
+            ).format(
+                sql.Identifier("raw", table),
+                sql.Identifier("raw", LEDGER),
+                sql.Literal(batch_id),
+                sql.SQL(form),
+            )
             with connection.cursor().copy(statement) as copy:
                 batch[table] = b"".join(bytes(data) for data in copy)
         batches.append(batch)

@@ -275,7 +275,7 @@ def remove_what_is_old(context: OpExecutionContext) -> None:
         context.log.info("%d %s went, from before %s", counts[rule.what], rule.what, before)
     settings = load()
     with connect(str(settings.database_url), autocommit=True) as connection:
-        early = make_room(connection, Disk(settings), settings.retention_payload_days)
+        early = make_room(connection, Disk(settings))
     if early:
         context.log.warning("The disk is nearly full: %d payloads went early", early)
     counts["payloads that went early"] = early

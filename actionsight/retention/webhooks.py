@@ -16,28 +16,14 @@ from typing import Any, LiteralString, cast
 
 from psycopg import Connection
 
+from actionsight import webhook_payloads
 from actionsight.retention.rule import Rule, deleted, in_database
 
-PAYLOADS = in_database(
+PAYLOADS: Rule[Connection[Any]] = Rule(
     "payloads of webhooks",
     "retention_payload_days",
-    old="""
-        from raw.webhook_events
-        where payload is not null and received_at < %(before)s
-    """,
-    remove="""
-        with old as (
-            select delivery_id {old} order by received_at limit %(batch)s
-        ),
-
-        gone as (
-            update raw.webhook_events set payload = null from old
-            where webhook_events.delivery_id = old.delivery_id
-            returning true
-        )
-
-        select count(*) from gone
-    """,
+    webhook_payloads.count,
+    webhook_payloads.drop_before,
 )
 
 DEAD_LETTERS = deleted(
@@ -130,12 +116,15 @@ LISTINGS = deleted(
 DELIVERIES = deleted(
     "deliveries in the ledger",
     "retention_delivery_days",
-    table="raw.webhook_events",
+    table="raw.webhook_deliveries",
     key="delivery_id",
     # GitHub repeats none that is older than three days.
     where="""
         received_at < %(before)s
-        and payload is null
+        and not exists (
+            select from raw.webhook_payloads as kept
+            where kept.received_at = old.received_at and kept.delivery_id = old.delivery_id
+        )
         and not exists (select from raw.webhook_runs as run where run.delivery_id = old.delivery_id)
         and not exists (select from raw.webhook_jobs as job where job.delivery_id = old.delivery_id)
     """,

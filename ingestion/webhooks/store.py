@@ -17,6 +17,7 @@ import psycopg
 from psycopg import Connection
 
 from actionsight.repositories import apply_webhooks, list_owners_again
+from actionsight.webhook_payloads import add_weeks
 from ingestion.database_errors import first_line
 from ingestion.github.schema import WORKFLOW_JOBS, WORKFLOW_RUNS
 from ingestion.webhooks import tables
@@ -102,6 +103,7 @@ def _store(
     batch_id = f"webhook-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
     known = tables.find_known(connection, [delivery.delivery_id for delivery in deliveries])
     new = [delivery for delivery in deliveries if delivery.delivery_id not in known]
+    add_weeks(connection, (delivery.received_at for delivery in new))
     failures: dict[str, Failure] = {}
     fresh: list[Read] = []
     run_count = job_count = 0

@@ -33,6 +33,11 @@ _LEDGER = {
     "batch_id": "text",
     "outcome": "text",
     "headers": "jsonb",
+}
+_PAYLOADS = {
+    "delivery_id": "text",
+    "repository_id": "int8",
+    "received_at": "timestamptz",
     "payload": "bytea",
 }
 
@@ -58,16 +63,16 @@ def find_known(connection: Connection[Any], delivery_ids: list[str]) -> set[str]
     """Which of these deliveries the ledger has. Until the caller's transaction ends that stays so:
     it holds the lock of webhooks."""
     rows = connection.execute(
-        "select delivery_id from raw.webhook_events where delivery_id = any(%s)", [delivery_ids]
+        "select delivery_id from raw.webhook_deliveries where delivery_id = any(%s)", [delivery_ids]
     )
     return {delivery_id for (delivery_id,) in rows}
 
 
-def insert_events(connection: Connection[Any], batch_id: str, fresh: Iterable[Read]) -> None:
-    """Insert into the ledger what it does not have yet."""
+def insert_events(connection: Connection[Any], batch_id: str, fresh: Sequence[Read]) -> None:
+    """Insert into the ledger what it does not have yet, and the payloads, whose weeks are there."""
     _copy(
         connection,
-        "webhook_events",
+        "webhook_deliveries",
         _LEDGER,
         (
             (
@@ -80,9 +85,18 @@ def insert_events(connection: Connection[Any], batch_id: str, fresh: Iterable[Re
                 batch_id,
                 parsed.outcome,
                 _json(delivery.headers),
-                None if parsed.outcome == "not_monitored" else delivery.body,
             )
             for delivery, parsed in fresh
+        ),
+    )
+    _copy(
+        connection,
+        "webhook_payloads",
+        _PAYLOADS,
+        (
+            (delivery.delivery_id, parsed.repository_id, delivery.received_at, delivery.body)
+            for delivery, parsed in fresh
+            if parsed.outcome != "not_monitored"
         ),
     )
 

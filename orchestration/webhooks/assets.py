@@ -88,12 +88,15 @@ def _tables(settings: Settings, drained: DrainResult) -> list[tuple[str, str, di
 
 
 def _metadata(connection: Connection[Any], table: str, drained: DrainResult) -> dict[str, Any]:
-    duplicates = {"duplicates": drained.duplicate_count} if table == "webhook_events" else {}
+    # Of a view PostgreSQL has no estimate.
+    counted, duplicates = table, {}
+    if table == "webhook_events":
+        counted, duplicates = "webhook_deliveries", {"duplicates": drained.duplicate_count}
     return {
         "rows_added": drained.rows_by_table[table],
         "batches": list(drained.batch_ids),
         **duplicates,
-        **row_count(connection, "raw", table),
+        **row_count(connection, "raw", counted),
     }
 
 

@@ -1,10 +1,12 @@
 """What days of collection leave in the raw tables: runs and jobs, told by webhooks and polled."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
+
+from actionsight.webhook_payloads import add_weeks
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,15 @@ _STATEMENTS = (
     from step_runs, generate_series(1, %(jobs)s) as number
     """,
     """
-    insert into raw.webhook_events
+    insert into raw.webhook_deliveries
     select format('run %s %s', run_id, status), 'workflow_run', status, repository_id, null, at,
-        'batch', 'observed', '{}', convert_to(repeat(md5(run_id::text), 100), 'utf8')
+        'batch', 'observed', '{}'
+    from step_runs, unnest(array['requested', 'in_progress', 'completed']) as status
+    """,
+    """
+    insert into raw.webhook_payloads
+    select format('run %s %s', run_id, status), repository_id, at,
+        convert_to(repeat(md5(run_id::text), 100), 'utf8')
     from step_runs, unnest(array['requested', 'in_progress', 'completed']) as status
     """,
     """
@@ -49,9 +57,15 @@ _STATEMENTS = (
     from step_runs, unnest(array['requested', 'in_progress', 'completed']) as status
     """,
     """
-    insert into raw.webhook_events
+    insert into raw.webhook_deliveries
     select format('job %s %s', job_id, status), 'workflow_job', status, repository_id, null, at,
-        'batch', 'observed', '{}', convert_to(repeat(md5(job_id::text), 70), 'utf8')
+        'batch', 'observed', '{}'
+    from step_jobs, unnest(array['queued', 'in_progress', 'completed']) as status
+    """,
+    """
+    insert into raw.webhook_payloads
+    select format('job %s %s', job_id, status), repository_id, at,
+        convert_to(repeat(md5(job_id::text), 70), 'utf8')
     from step_jobs, unnest(array['queued', 'in_progress', 'completed']) as status
     """,
     """
@@ -122,6 +136,7 @@ def collect(database: Connection[Any], per_day: PerDay, begins: datetime, ends: 
     """Add the days between two midnights, all of which is built."""
     values = {"begins": begins, "ends": ends, **asdict(per_day)}
     with database.transaction():
+        add_weeks(database, (begins + timedelta(days=day) for day in range((ends - begins).days)))
         for statement in _STATEMENTS:
             names = [name for name in values if f"%({name})s" in statement]
             database.execute(statement, {name: values[name] for name in names} if names else None)

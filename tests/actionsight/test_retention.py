@@ -8,11 +8,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from actionsight.database import connect
 from actionsight.disk import Disk, Usage
 from actionsight.retention import LOGS, RULES, due, make_room, remove
+from actionsight.retention.webhooks import PAYLOADS
 from actionsight.settings import load
+from actionsight.webhook_payloads import Week, add_weeks, weeks
 
 pytestmark = pytest.mark.integration
 
@@ -39,15 +42,25 @@ def let_go(database: psycopg.Connection[Any], **settings: str) -> dict[str, int]
     return went
 
 
+def keep_payload(
+    database: psycopg.Connection[Any], delivery_id: str, at: datetime, size: int = 10
+) -> None:
+    add_weeks(database, [at])
+    database.execute(
+        "insert into raw.webhook_payloads values (%s, 5, %s, %s)", [delivery_id, at, b"x" * size]
+    )
+
+
 def deliver(database: psycopg.Connection[Any], delivery_id: str, days: int, job_id: int) -> None:
     at = NOW - timedelta(days=days)
     database.execute(
         """
-        insert into raw.webhook_events values
-            (%s, 'workflow_job', 'queued', 5, null, %s, 'batch', 'observed', '{}', 'payload')
+        insert into raw.webhook_deliveries values
+            (%s, 'workflow_job', 'queued', 5, null, %s, 'batch', 'observed', '{}')
         """,
         [delivery_id, at],
     )
+    keep_payload(database, delivery_id, at)
     database.execute(
         """
         insert into raw.webhook_jobs (
@@ -71,7 +84,7 @@ def test_deliveries_go_once_what_they_told_is_polled_and_built(
         ) values (1, 1, 1, 5, 'completed', '', 'load'), (2, 1, 1, 5, 'in_progress', '', 'load')
         """
     )
-    for number, (days, job_id) in enumerate([(100, 1), (40, 1), (100, 2), (100, 3), (8, 1)]):
+    for number, (days, job_id) in enumerate([(100, 1), (40, 1), (100, 2), (100, 3), (15, 1)]):
         deliver(database, f"delivery {number}", days, job_id)
     # Jobs 2 and 3 did not end as far as polling knows; of job 1 something was told of late.
     database.execute("insert into raw.unbuilt_loads (load_id) values ('batch')")
@@ -222,39 +235,85 @@ def test_logs_that_were_set_aside_long_ago_go(tmp_path: Path) -> None:
     assert left == ["api.log", "daemon.log.1"]
 
 
+def payload_bytes(database: psycopg.Connection[Any]) -> int:
+    [(bytes_used,)] = database.execute(
+        """
+        select coalesce(sum(pg_total_relation_size(relid)), 0)
+        from pg_partition_tree('raw.webhook_payloads')
+        """
+    ).fetchall()
+    return int(bytes_used)
+
+
+def payloads(database: psycopg.Connection[Any]) -> list[str]:
+    rows = database.execute("select delivery_id from raw.webhook_payloads order by 1").fetchall()
+    return [delivery_id for (delivery_id,) in rows]
+
+
+def test_payloads_go_with_the_last_of_their_week(database: psycopg.Connection[Any]) -> None:
+    monday = datetime(2026, 7, 27, tzinfo=UTC)
+    keep_payload(database, "before", monday - timedelta(microseconds=1))
+    keep_payload(database, "at once", monday)
+    keep_payload(database, "at last", monday + timedelta(days=7, microseconds=-1))
+    keep_payload(database, "after", monday + timedelta(days=7))
+    went = [
+        remove(PAYLOADS, database, monday + timedelta(days=days)) for days in (-0.5, 0, 6.9, 7, 8)
+    ]
+    assert went == [0, 1, 0, 2, 0]
+    assert payloads(database) == ["after"]
+    assert weeks(database) == [Week(monday + timedelta(days=7))]
+
+
+def test_a_week_that_a_person_detached_stops_no_delivery(
+    database: psycopg.Connection[Any],
+) -> None:
+    keep_payload(database, "first", NOW)
+    [week] = weeks(database)
+    database.execute(
+        sql.SQL("alter table raw.webhook_payloads detach partition {}").format(week.partition)
+    )
+    assert payloads(database) == []
+    keep_payload(database, "second", NOW)
+    assert payloads(database) == ["first", "second"]
+
+
+def test_payloads_that_are_read_go_the_next_time(
+    database: psycopg.Connection[Any], database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    at = NOW - timedelta(days=40)
+    keep_payload(database, "read", at)
+    with connect(database_url) as backup:
+        backup.execute("select from raw.webhook_events where payload is not null")
+        # Neither does a drain wait for it, be it the first of a week.
+        database.execute("set lock_timeout = '1s'")
+        keep_payload(database, "later", NOW)
+        database.execute("reset lock_timeout")
+        assert let_go_all(database) == 0
+    assert "payloads of the week of 2026-07-20 stay as yet" in caplog.text
+    assert payloads(database) == ["later", "read"]
+    assert let_go_all(database) == 1
+    assert payloads(database) == ["later"]
+
+
+def let_go_all(database: psycopg.Connection[Any]) -> int:
+    return remove(PAYLOADS, database, NOW - timedelta(days=30))
+
+
 def test_on_a_disk_that_is_nearly_full_payloads_go_early_and_give_their_room_back(
     database: psycopg.Connection[Any],
 ) -> None:
-    for days in (0, 3, 6, 9, 20):
-        database.execute(
-            """
-            insert into raw.webhook_events values (
-                %s, 'ping', null, 5, null, now() - make_interval(days => %s), 'batch', 'ignored',
-                '{}', convert_to(repeat('payload', 100000), 'utf8')
-            )
-            """,
-            [f"{days}", days],
-        )
-
-    def size() -> int:
-        [(bytes_used,)] = database.execute(
-            "select pg_total_relation_size('raw.webhook_events')"
-        ).fetchall()
-        return int(bytes_used)
-
+    for number in range(5):
+        keep_payload(database, f"{number}", NOW - timedelta(weeks=number), 700_000)
     # It would be well with a payload and a half less.
     others = 50_000_000
-    limit = round((size() + others - 1_050_000) / 0.85)
+    limit = round((payload_bytes(database) + others - 1_050_000) / 0.85)
 
     class Small(Disk):
         def measure(self) -> Usage:
-            return Usage(size() + others, limit)
+            return Usage(payload_bytes(database) + others, limit)
 
     disk = Small(load(environ={}))
-    assert make_room(database, disk, 30) == 2
+    assert make_room(database, disk) == 2
     assert not disk.measure().is_nearly_full
-    left = database.execute(
-        "select delivery_id from raw.webhook_events where payload is not null order by 1"
-    ).fetchall()
-    assert left == [("0",), ("3",), ("6",)]
-    assert make_room(database, disk, 30) == 0
+    assert payloads(database) == ["0", "1", "2"]
+    assert make_room(database, disk) == 0

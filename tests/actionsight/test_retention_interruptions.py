@@ -29,7 +29,8 @@ PER_DAY = PerDay(repositories=2, runs=1, jobs=2, polls=4)
 BATCH = 100
 PATIENCE_SECONDS = 60
 TABLES = (
-    *("webhook_events", "webhook_runs", "webhook_jobs", "webhook_batches", "condensed_runs"),
+    *("webhook_events", "webhook_payloads", "webhook_runs", "webhook_jobs", "webhook_batches"),
+    "condensed_runs",
     *("condensed_jobs", "polls", "polls_by_day", "workflow_runs", "workflow_jobs"),
 )
 
@@ -91,11 +92,8 @@ def test_killed_again_and_again_it_ends_as_if_it_had_not_been(collected: tuple[s
         seen = [rows(database)]
         held: LiteralString
         for held in (
-            # Payloads go, the oldest first: one of them halfway.
-            """
-            select from raw.webhook_events
-            where received_at = '2026-02-10' order by delivery_id limit 1 for update
-            """,
+            # Payloads go, the oldest week first.
+            "lock table raw.webhook_payloads_20260209 in access share mode",
             "lock table raw.condensed_runs in exclusive mode",
             "select from raw.webhook_runs where received_at = '2026-02-10' for update",
             "lock table raw.condensed_jobs in exclusive mode",

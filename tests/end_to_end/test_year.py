@@ -72,7 +72,8 @@ BOOKKEEPING = {"marts.built_loads"}
 
 MOMENTS = (
     *(("raw", "polls", "started_at"), ("raw", "polls", "ended_at")),
-    *(("raw", "webhook_events", "received_at"), ("raw", "webhook_batches", "drained_at")),
+    *(("raw", "webhook_deliveries", "received_at"), ("raw", "webhook_payloads", "received_at")),
+    ("raw", "webhook_batches", "drained_at"),
     *(("raw", "_dlt_loads", "inserted_at"), ("raw", "direct_loads", "loaded_at")),
     ("marts", "built_loads", "built_at"),
 )
@@ -245,11 +246,13 @@ def _version(number: int) -> AssetsDefinition:
 
 
 def _rows(database: psycopg.Connection[Any]) -> dict[str, int]:
-    """Of every table."""
+    """Of every table; of all its partitions together."""
     names = database.execute(
         """
-        select schemaname, tablename from pg_tables
-        where schemaname not in ('pg_catalog', 'information_schema')
+        select nspname, relname from pg_class
+        inner join pg_namespace on pg_namespace.oid = relnamespace
+        where nspname not in ('pg_catalog', 'information_schema')
+            and relkind in ('r', 'p') and not relispartition
         """
     ).fetchall()
     counted = {}
@@ -313,19 +316,21 @@ def test_a_year_ends_with_the_rows_bytes_and_files_of_four_months(year: Year) ->
         found.append(year.found())
     months, end = found[FOUR_MONTHS], found[-1]
     print("after four months:", months, "after a year:", end, sep="\n")  # noqa: T201
+    until, after = found[: FOUR_MONTHS + 1], found[FOUR_MONTHS + 1 :]
+    # A week's payloads go together, so it is not the same number at each step.
+    most_rows = {name: max(each.rows.get(name, 0) for each in until) for name in end.rows}
     grown = {
-        name: (months.rows.get(name, 0), count)
+        name: (most_rows[name], count)
         for name, count in end.rows.items()
-        if count > months.rows.get(name, 0)
+        if count > most_rows[name]
     }
-    print("rows, after four months and a year:", grown)  # noqa: T201
+    print("rows, at most in four months and after a year:", grown)  # noqa: T201
     bounded = {
         name
         for name in end.rows
         if name in BOOKKEEPING or not (name in HISTORY or name.startswith(MADE_OF_IT))
     }
     assert {name: rows for name, rows in grown.items() if name in bounded} == {}
-    until, after = found[: FOUR_MONTHS + 1], found[FOUR_MONTHS + 1 :]
     for part in end.files.keys() - {"postgres"}:
         most = max(each.files[part] for each in until)
         assert max(each.files[part] for each in after) <= most, part

@@ -17,6 +17,7 @@ from dagster import (
 from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
 from actionsight.settings import Settings
+from orchestration import row_counts
 from orchestration.sensors import drain_and_build
 from orchestration.webhooks.assets import TABLES, drained_tables
 
@@ -84,6 +85,33 @@ def test_a_tick_reports_every_table_and_asks_for_a_build(
     assert deliveries.metadata["workflow_job observed"].value == 1
     assert [request.job_name for request in result.run_requests or []] == ["full_build"]
     assert buffer.freshness().event_count == 0
+
+
+def test_of_a_large_ledger_the_rows_are_estimated(
+    tick: SensorEvaluationContext,
+    buffer: EventBuffer,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            """
+            insert into raw.webhook_deliveries
+            select number::text, 'ping', null, null, null, now(), 'b', 'ignored', '{}'
+            from generate_series(1, 30) as number
+            """
+        )
+        connection.execute("analyze raw.webhook_deliveries")
+    monkeypatch.setattr(row_counts, "COUNTED", 20)
+    append_job(buffer, 7)
+    result = drain_and_build(tick)
+    assert isinstance(result, SensorResult)
+    counts = {
+        event.asset_key.path[1]: event.metadata["dagster/row_count"].value
+        for event in result.asset_events
+        if event.asset_key.path[0] == "raw"
+    }
+    assert (counts["webhook_events"], counts["webhook_jobs"]) == (30, 1)
 
 
 def test_a_tick_without_events_reports_nothing_and_says_why_it_asks_for_nothing(

@@ -187,7 +187,7 @@ def test_a_part_is_read_while_postgresql_writes_the_one_before(
     monkeypatch.setattr(store, "parse_delivery", note)
     ids = [webhooks.send("ping", {}) for _ in range(6)]
     with ThreadPoolExecutor(1) as threads, connect(webhooks.database_url) as other:
-        other.execute("lock table raw.webhook_events in exclusive mode")
+        other.execute("lock table raw.webhook_deliveries in exclusive mode")
         draining = threads.submit(webhooks.drain)
         wait_until(webhooks.waiting)
         # No more than one part is read ahead, however long that takes.

@@ -56,7 +56,7 @@ def some_events(webhooks: Installation) -> list[str]:
 def ledger_locked(webhooks: Installation) -> Generator[Connection[Any]]:
     """Nobody else can write the ledger for so long, or until the connection given rolls back."""
     with connect(webhooks.database_url) as connection:
-        connection.execute("lock table raw.webhook_events in exclusive mode")
+        connection.execute("lock table raw.webhook_deliveries in exclusive mode")
         yield connection
 
 

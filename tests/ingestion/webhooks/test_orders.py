@@ -22,7 +22,13 @@ MOMENTARY = {"batch_id", "received_at", "failed_at", "failure_count", "headers"}
 TAKING = {"repository", "installation", "installation_repositories", "github_app_authorization"}
 # The sender of the recorded revocation.
 REVOKING = 1
-TABLES = ("webhook_events", "webhook_runs", "webhook_jobs", "webhook_dead_letters")
+TABLES = (
+    "webhook_events",
+    "webhook_payloads",
+    "webhook_runs",
+    "webhook_jobs",
+    "webhook_dead_letters",
+)
 
 Delivered = tuple[str, str, Any]
 
