@@ -17,7 +17,7 @@ Whatever is killed, nothing of a pass is there, or all of it. Passes of one mart
     ) -%}
     {%- set written = namespace(rows=0) -%}
     {%- if has_work(definition) -%}
-        {%- set is_new = prepare_mart(relation, definition, sql) -%}
+        {%- do prepare_mart(relation, definition, sql) -%}
         {#- Each pass but the last one puts another behind it: Jinja has no loop with a condition. -#}
         {%- set passes = [1] -%}
         {%- for number in passes -%}
@@ -28,7 +28,7 @@ Whatever is killed, nothing of a pass is there, or all of it. Passes of one mart
                 {%- do passes.append(number + 1) -%}
             {%- endif -%}
         {%- endfor -%}
-        {%- do finish_mart(relation, definition, is_new) -%}
+        {%- do finish_mart(relation, definition) -%}
     {%- endif -%}
     {%- do store_raw_result(
         name="main", message=written.rows ~ " rows", code="MART", rows_affected=written.rows
@@ -238,7 +238,7 @@ that changes the rows. In one order, so that two marts never wait for each other
 
 {#-
 The planner's statistics are renewed where a pass wrote a tenth of the table or more; not while another
-build makes an index, which waits for this transaction.
+build drops an index, which waits for this transaction.
 -#}
 {% macro analyze_what_grew(relation) %}
     {%- set grew %}

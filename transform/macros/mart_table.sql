@@ -6,12 +6,11 @@ has changed since. `marts.models` tells of each mart which version its rows are 
 
 {#-
 Before the first pass: makes the table, or its new columns, and puts all scopes into the queue where
-they are owed. Parents may not change anything meanwhile: they tell only marts that are in use. Gives
-whether the table is new.
+they are owed. Parents may not change anything meanwhile: they tell only marts that are in use.
 -#}
 {% macro prepare_mart(relation, definition, sql) %}
     {%- if is_current(relation, definition) and not flags.FULL_REFRESH %}
-        {%- do return(false) %}
+        {%- do return("") %}
     {%- endif %}
     {%- do run_query(
         "commit; begin; select pg_advisory_xact_lock(" ~ lock_key("build") ~ ");"
@@ -48,16 +47,15 @@ whether the table is new.
     {%- do run_query("commit") %}
     {%- if is_hot_build() %}
         {#- A rebuild goes on for long and looks for rows of its scopes. -#}
-        {%- do change_indexes(relation, "concurrently") %}
+        {%- do change_indexes(relation) %}
     {%- endif %}
-    {%- do return(not is_kept) %}
 {%- endmacro %}
 
 {#-
 After the last pass, once no rebuild goes on, of it or of what it reads: what it had to be without, and
 its description.
 -#}
-{% macro finish_mart(relation, definition, is_new) %}
+{% macro finish_mart(relation, definition) %}
     {%- set parents = all_marts() | selectattr("unique_id", "in", model.depends_on.nodes) | map(attribute="name") %}
     {%- set what_goes_on -%}
         select
@@ -70,8 +68,7 @@ its description.
     {%- if is_current(relation, definition) or run_query(what_goes_on).rows[0][0] %}
         {%- do return("") %}
     {%- endif %}
-    {#- Nobody waits for a table that is new, and its index need not wait for others' transactions. -#}
-    {%- do change_indexes(relation, "" if is_new else "concurrently") %}
+    {%- do change_indexes(relation) %}
     {%- do change_constraints(relation) %}
     {%- do persist_docs(relation, model) %}
     {%- set note -%}
@@ -245,24 +242,16 @@ apart: meanwhile others read and write the table.
     {%- endset %}
     {%- do run_query(changes) %}
     {%- for name in wanted if not found.get(name) %}
-        {%- do run_query(
-            "begin; " ~ wait_for_indexes(relation) ~ "alter table " ~ relation ~ " validate constraint " ~ name
-            ~ "; commit"
-        ) %}
+        {%- do run_query("alter table " ~ relation ~ " validate constraint " ~ name) %}
     {%- endfor %}
 {%- endmacro %}
 
 {#-
-Another build may make an index concurrently, which waits for whoever looks at anything: who waits for the
-table by `lock table` looks at nothing, so that the two never wait for each other.
+The indexes of `meta.indexes`; one with another definition has another name. Readers go on while they are
+made; other builds of the mart wait. Made concurrently, an index waits for every transaction that looks at
+anything, so that of two builds that wait for each other's indexes PostgreSQL ends one.
 -#}
-{% macro wait_for_indexes(relation) -%}
-    lock table {{ relation }} in share update exclusive mode;
-    {#- #}
-{%- endmacro %}
-
-{#- The indexes of `meta.indexes`; one with another definition has another name. -#}
-{% macro change_indexes(relation, how) %}
+{% macro change_indexes(relation) %}
     {%- set wanted = {} %}
     {%- for key, index in (config.get("meta").indexes or {}).items() %}
         {%- do wanted.update({short_name(model.name ~ "_" ~ key, index): index}) %}
@@ -276,19 +265,19 @@ table by `lock table` looks at nothing, so that the two never wait for each othe
             and not exists (select from pg_constraint where conindid = found.indexrelid)
     {%- endset %}
     {%- do run_query("commit") %}
-    {%- for row in run_query(query).rows if row[0] not in wanted or not row[1] %}
-        {%- do run_query("drop index concurrently " ~ relation.schema ~ "." ~ row[0]) %}
+    {%- set found = [] %}
+    {%- for name, is_valid in run_query(query).rows %}
+        {%- if name in wanted and is_valid %}
+            {%- do found.append(name) %}
+        {%- else %}
+            {#- Else it would wait for readers, and others behind it. -#}
+            {%- do run_query("drop index concurrently if exists " ~ relation.schema ~ "." ~ name) %}
+        {%- endif %}
     {%- endfor %}
-    {%- if how == "concurrently" %}
-        {%- for name, index in wanted.items() %}
-            {%- do run_query("begin; " ~ wait_for_indexes(relation) ~ "commit") %}
-            {%- do run_query("create index concurrently if not exists " ~ name ~ " on " ~ relation ~ " " ~ index) %}
-        {%- endfor %}
-    {%- else %}
-        {#- As wait_for_indexes does; nobody may write meanwhile. -#}
+    {%- if wanted.keys() | reject("in", found) | list %}
         {%- set create %}
         begin;
-        lock table {{ relation }} in share mode;
+        lock table {{ relation }} in share row exclusive mode;
         {%- for name, index in wanted.items() %}
         create index if not exists {{ name }} on {{ relation }} {{ index }};
         {%- endfor %}
