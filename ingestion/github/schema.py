@@ -217,7 +217,7 @@ WORKFLOW_JOBS = Table(
         # What retention looks through: few rows but those of the last months.
         "steps": (
             "(completed_at) "
-            "where steps != '[]' and (conclusion in ('failure', 'timed_out')) is not true"
+            "where steps != '[]' and (conclusion::text in ('failure', 'timed_out')) is not true"
         ),
     },
 )

@@ -1,5 +1,6 @@
 """Reads the marts back."""
 
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -61,28 +62,50 @@ def differences(connection: psycopg.Connection[Any]) -> list[comparison.Differen
 
 
 def raw_of(connection: psycopg.Connection[Any]) -> Raw:
-    """What the marts are computed from, as the raw tables hold it."""
+    """What the marts are computed from, as the raw tables hold it, and as retention left it."""
     alone = (
         "repositories",
         "workflows",
         "repository_history",
         "runner_prices",
         "runner_labels",
-        "polls",
     )
     return Raw(
-        attempts=_observations(connection, "workflow_runs", "webhook_runs"),
-        jobs=_observations(connection, "workflow_jobs", "webhook_jobs"),
+        attempts=_observations(connection, "workflow_runs", "webhook_runs", "condensed_runs"),
+        jobs=_observations(connection, "workflow_jobs", "webhook_jobs", "condensed_jobs"),
+        polls=[*_table(connection, "polls"), *_polls_that_went(connection)],
         **{table: _table(connection, table) for table in alone},
     )
 
 
-def _observations(connection: psycopg.Connection[Any], *tables: str) -> list[Row]:
-    found = [row for table in tables for row in _table(connection, table)]
+def _observations(
+    connection: psycopg.Connection[Any], polled: str, told: str, condensed: str
+) -> list[Row]:
+    found = [*_table(connection, polled), *_table(connection, told)]
+    for row in _table(connection, condensed):
+        # Without these it says what its last delivery said, and no more.
+        assert not row.pop("was_waiting", False)
+        assert not row.pop("was_action_required", False)
+        found.append({**row, "delivery_id": "condensed"})
     own = {"_dlt_load_id", "batch_id", "received_at"}
     # What only polling can see, a webhook does not know.
     names = {"delivery_id", "gone_at", *(name for row in found for name in row)} - own
     return [{name: row.get(name) for name in names} for row in found]
+
+
+def _polls_that_went(connection: psycopg.Connection[Any]) -> list[Row]:
+    """A row for each poll of the days whose numbers alone are kept, as little as marts read."""
+    return [
+        {
+            "poll_id": (day["repository_id"], day["day"], number),
+            "repository_id": day["repository_id"],
+            "started_at": datetime.combine(day["day"], time(), UTC),
+            "request_count": 0 if number else day["request_count"],
+            "error": "failed" if number < day["failed_poll_count"] else None,
+        }
+        for day in _table(connection, "polls_by_day")
+        for number in range(day["poll_count"])
+    ]
 
 
 def _table(connection: psycopg.Connection[Any], table: str) -> list[Row]:
