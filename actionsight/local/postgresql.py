@@ -193,6 +193,11 @@ class PostgresqlServer(EmbeddedServer):
                 autocommit=True,
                 connect_timeout=LONGEST_SILENCE_SECONDS,
             ) as connection:
+                answering = connection.execute(
+                    r"select split_part(pg_read_file('postmaster.pid'), E'\n', 1)::int"
+                ).fetchone()
+                if answering != (self.process_id,):
+                    return SILENT
                 if self.has_roles:
                     self._make_roles(connection)
         except psycopg.OperationalError as error:

@@ -94,7 +94,10 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def condition(self, url: str) -> Condition:
-        """What the server answers now."""
+        """What the server answers now: this one, and none that took its port just before it.
+
+        That of a copied folder opens by the same password.
+        """
 
     def options(self) -> dict[str, Any]:
         """More of `subprocess.Popen`'s arguments."""
@@ -108,6 +111,11 @@ class EmbeddedServer(ABC):
     def is_running(self) -> bool:
         """Whether the server that was launched last lives, whoever launched it."""
         return _is_alive(self._state())
+
+    @property
+    def process_id(self) -> int:
+        """The process that was launched last; 0 when none was."""
+        return self._state()["pid"]
 
     def running_url(self) -> str | None:
         """The address of the server that lives here, or None; it need not answer yet."""

@@ -44,11 +44,13 @@ class ValkeyServer(EmbeddedServer):
             url, socket_connect_timeout=1, socket_timeout=1, retry=Retry(NoBackoff(), 0)
         )
         try:
-            state = client.info("persistence")
+            state = client.info()
         except redis.RedisError:
             return SILENT
         finally:
             client.close()
+        if state["process_id"] != self.process_id:
+            return SILENT
         if state["loading"]:
             return Condition(recovering=f"{state['loading_loaded_perc']} % of it is read")
         return SERVES

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -246,6 +248,39 @@ def test_a_killed_server_is_started_again(tmp_path: Path) -> None:
         with hold(server) as again, redis.Redis.from_url(again) as client:
             assert again == url
             assert client.get("kept") == b"1"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        partial(ValkeyServer, label="the event buffer", role=EVENT_BUFFER),
+        partial(PostgresqlServer, settings=FAST),
+    ],
+    ids=["Valkey", "PostgreSQL"],
+)
+def test_a_copy_that_is_started_at_once_is_not_taken_for_the_other(
+    kind: Callable[[Path], ValkeyServer | PostgresqlServer],
+    services_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = kind(services_folder / "original" / "server")
+    with hold(original):
+        pass
+    subprocess.run(["cp", "-a", original.folder.parent, services_folder / "copy"], check=True)
+    copy = kind(services_folder / "copy" / "server")
+    with hold(original) as url:
+        # As where both looked before either listened.
+        looked: list[int] = []
+
+        def look(wanted: int = 0) -> int:
+            looked.append(wanted)
+            return wanted if len(looked) == 1 else embedded_free_port(wanted)
+
+        embedded_free_port = embedded.free_port
+        monkeypatch.setattr(embedded, "free_port", look)
+        with hold(copy) as copied_url:
+            assert copied_url != url
+            assert copy.process_id != original.process_id
 
 
 def test_one_that_cannot_be_noted_does_not_live_on_unknown(
