@@ -65,6 +65,8 @@ def run_seed(seed: int, template: Template, folder: Path, say: Say) -> None:
         data_dir = folder / "disk" / "data"
         data_dir.parent.mkdir(exist_ok=True)
         subprocess.run(["cp", "-a", template.data_dir, data_dir], check=True)
+        for server_state in data_dir.glob("*/process.json"):
+            server_state.unlink()  # seeds beside each other would look for the same ports
         server = until_end.enter_context(_serving(template.until))
         server.world.skew_clock(timedelta(seconds=planned.clock_skew_seconds))
         installation = Installation(data_dir, folder, server, template.secrets)
