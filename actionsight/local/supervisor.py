@@ -6,6 +6,7 @@ starts runs in.
 """
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -184,15 +185,20 @@ def check_ports(settings: Settings) -> None:
 def private_socket(folder: Path) -> Path:
     """Where the code server listens, in a folder that only this user enters.
 
+    It is another file each time: that of an `up` that was killed lives on for a minute while a run
+    of it ends, and takes the file where it listened along, whoever listens there by then.
+
     Whoever reaches the socket may run code as us: the code server's protocol asks for no password.
     The kernel takes paths of 107 bytes, and gRPC reads a % as an escape: where the folder's path
     does not do, it is a new temporary one.
     """
-    socket_file = folder / "socket"
+    socket_file = folder / secrets.token_hex(3)
     if len(os.fsencode(socket_file)) > LONGEST_SOCKET_PATH_BYTES or "%" in str(socket_file):
         return Path(tempfile.mkdtemp(prefix="actionsight-")) / "socket"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
+    for left in folder.iterdir():
+        left.unlink()
     return socket_file
 
 

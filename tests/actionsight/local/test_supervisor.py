@@ -26,6 +26,17 @@ def test_the_code_servers_socket_lies_in_a_folder_that_only_we_enter(
         socket_file.parent.rmdir()
 
 
+@pytest.mark.unit
+def test_a_code_server_that_outlived_its_up_takes_no_socket_of_another_along(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "code-server"
+    former = private_socket(folder)
+    former.touch()
+    assert private_socket(folder) != former
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.integration
 def test_who_asked_for_the_end_before_it_began_is_heard(settings: Settings) -> None:
     ending = threading.Event()
