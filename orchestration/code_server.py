@@ -26,12 +26,32 @@ DEFINITIONS = "orchestration.definitions"
 
 
 class CodeServer(DagsterApiServer):
-    """Dagster's, with another way to start a run's process."""
+    """Dagster's, with another way to start a run's process, and whatever happens with an end."""
 
     def __init__(self, **options: Any) -> None:
         self._mp_ctx: Any
+        self._is_in_trouble = False
         super().__init__(**options)
         self._mp_ctx = multiprocessing.get_context("forkserver")
+
+    def _check_for_orphaned_runs(self) -> None:
+        """Dagster's thread that calls this twice a second would end for good where PostgreSQL does
+        not answer, and no signal would end the server from then on: it waits for that thread to
+        see the last run end."""
+        try:
+            super()._check_for_orphaned_runs()
+        except Exception as error:
+            if not self._is_in_trouble:
+                self._logger.warning(
+                    "Dagster cannot be told which runs have ended: %s", type(error).__name__
+                )
+            self._is_in_trouble = True
+            # Who was killed is found by its lock, too (orchestration/liveness.py).
+            is_ending = self._shutdown_once_executions_finish_event.is_set()
+            if is_ending and not any(run.is_alive() for run, _ in self._executions.values()):
+                self._server_termination_event.set()
+        else:
+            self._is_in_trouble = False
 
 
 def serve(location_name: str, **address: Any) -> None:
