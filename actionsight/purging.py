@@ -153,6 +153,12 @@ def purge_repository(connection: Connection[Any], repository_id: int) -> None:
                     or table_schema like 'raw\\_staging\\_%'
                 )
                 and (table_schema, table_name) != ('marts', 'data_versions')
+                -- A partition's rows go with its table's; retention may drop it meanwhile.
+                and not exists (
+                    select from pg_class
+                    where pg_class.oid = format('%I.%I', table_schema, table_name)::regclass
+                        and relispartition
+                )
             """
         ).fetchall()
         is_built = cursor.execute(

@@ -26,7 +26,7 @@ DEFINITIONS = "orchestration.definitions"
 
 
 class CodeServer(DagsterApiServer):
-    """Dagster's, with another way to start a run's process, and whatever happens with an end."""
+    """Dagster's, with another way to start a run's process; and it ends whatever it met before."""
 
     def __init__(self, **options: Any) -> None:
         self._mp_ctx: Any
@@ -48,7 +48,9 @@ class CodeServer(DagsterApiServer):
             self._is_in_trouble = True
             # Who was killed is found by its lock, too (orchestration/liveness.py).
             is_ending = self._shutdown_once_executions_finish_event.is_set()
-            if is_ending and not any(run.is_alive() for run, _ in self._executions.values()):
+            with self._execution_lock:  # a run may start just now
+                is_idle = not any(run.is_alive() for run, _ in self._executions.values())
+            if is_ending and is_idle:
                 self._server_termination_event.set()
         else:
             self._is_in_trouble = False

@@ -1,6 +1,9 @@
 """A purge: all rows of one repository go, and no build brings them back."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +11,7 @@ from psycopg import Connection, sql
 
 from actionsight.database import connect
 from actionsight.purging import purge_repository
+from actionsight.webhook_payloads import Week, add_weeks
 from tests.support.dbt_project import Project
 from tests.transform.histories import WORKFLOWS
 from tests.transform.marts import KEYS
@@ -86,3 +90,37 @@ def test_all_rows_of_it_go_and_no_build_brings_them_back(connection: Connection[
         Project().run(*options)
         assert of(PURGED, rows(connection)) == {("marts", "data_versions"): 1}, options
         assert of(KEPT, rows(connection)) == of(KEPT, before), options
+
+
+def test_payloads_go_although_retention_drops_a_week_of_them_meanwhile(database_url: str) -> None:
+    old, new = datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 8, 1, tzinfo=UTC)
+    with (
+        connect(database_url, autocommit=True) as connection,
+        connect(database_url) as retention,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        add_weeks(connection, [old, new])
+        connection.execute(
+            "insert into app.repositories (repository_id, full_name) values (1, 'o/a'), (2, 'o/b')"
+        )
+        connection.execute("update app.repositories set removed_at = now() where repository_id = 1")
+        connection.cursor().executemany(
+            "insert into raw.webhook_payloads values (%s, %s, %s, 'p')",
+            [(f"{of} {at}", of, at) for of in (1, 2) for at in (old, new)],
+        )
+        retention.execute(sql.SQL("drop table {}").format(Week.of(old).partition))
+
+        def purge() -> None:
+            with connect(database_url) as purging:
+                purge_repository(purging, 1)
+
+        purged = threads.submit(purge)
+        waiting = "select 1 from pg_locks where not granted and relation is not null"
+        deadline = time.monotonic() + 30
+        while not connection.execute(waiting).fetchone():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        retention.commit()
+        purged.result()
+        left = connection.execute("select repository_id, received_at from raw.webhook_payloads")
+        assert left.fetchall() == [(2, new)]
