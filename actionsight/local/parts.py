@@ -5,6 +5,7 @@ container of its own.
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from actionsight.local.installation import environment
 from actionsight.settings import API, COLLECTION, DAGSTER, RECEIVER, ROOT, Settings, SettingsError
 
 _PYTHON = [sys.executable, "-m"]
+# A SIGTERM that comes while granian is stopped is lost more often than not: once it goes on, any of
+# its threads takes the signal, and the one that waits for it sleeps on. It would hold its port
+# against the next `up`, and what it has accepted is on disk.
+_ENDS_GRANIAN = signal.SIGKILL
 
 
 class Port(NamedTuple):
@@ -47,6 +52,7 @@ class Part:
         command: its program and arguments.
         is_healthy: whether it serves on this machine; asked ten times a second while it starts.
         check: a program of Dagster's that says so of one that runs alone; None: `is_healthy` does.
+        parent_death_signal: what ends it when the `up` that started it was killed.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Part:
     command: Callable[[Settings, CodeServer | None], list[str]]
     is_healthy: Callable[[Settings, CodeServer | None], bool]
     check: Callable[[Settings, CodeServer | None], list[str]] | None = None
+    parent_death_signal: signal.Signals = signal.SIGTERM
 
     @property
     def needs_code_server(self) -> bool:
@@ -182,6 +189,7 @@ THE_API = Part(
     API,
     lambda settings, _: api_server.command(settings.api_port),
     lambda settings, _: _answers(settings, settings.api_port),
+    parent_death_signal=_ENDS_GRANIAN,
 )
 THE_RECEIVER = Part(
     "receiver",
@@ -189,6 +197,7 @@ THE_RECEIVER = Part(
     RECEIVER,
     lambda settings, _: api_server.command(_receiver_port(settings), api_server.RECEIVER),
     lambda settings, _: _answers(settings, _receiver_port(settings)),
+    parent_death_signal=_ENDS_GRANIAN,
 )
 CODE_SERVER = Part(
     "code-server",

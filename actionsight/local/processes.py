@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from actionsight.log_files import rotate
@@ -37,6 +38,7 @@ class Process:
         is_healthy: asks whether it serves now.
         log_file: where its output goes.
         environment: all that it is told.
+        parent_death_signal: what it gets when we are killed.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Process:
     is_healthy: Callable[[], bool]
     log_file: Path
     environment: Mapping[str, str] = field(repr=False)
+    parent_death_signal: signal.Signals = signal.SIGTERM
     _running: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
@@ -59,7 +62,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_reset_signals,
+                preexec_fn=partial(_reset_signals, self.parent_death_signal),
             )
 
     def wait_until_healthy(self, is_ending: Callable[[], bool]) -> None:
@@ -158,7 +161,7 @@ class Watch:
         return pause
 
 
-def _reset_signals() -> None:
+def _reset_signals(parent_death_signal: signal.Signals) -> None:
     """In the child, before its program: usual signals, and an end when we are killed.
 
     A shell starts background jobs with SIGINT ignored, and a Dagster that inherits this ignores
@@ -166,4 +169,4 @@ def _reset_signals() -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    end_with_parent(signal.SIGTERM)
+    end_with_parent(parent_death_signal)

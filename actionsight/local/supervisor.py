@@ -73,6 +73,7 @@ class Supervisor:
                 lambda: part.is_healthy(settings, self._code_socket),
                 settings.data_dir / "logs" / f"{part.name}.log",
                 environment(settings, part.kind) | told,
+                part.parent_death_signal,
             )
 
         self._code_server = process(CODE_SERVER)

@@ -4,8 +4,10 @@ import itertools
 import os
 import select
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ import pytest
 
 from actionsight.local import processes
 from actionsight.local.processes import Process, ProcessError, Watch
+from actionsight.settings import ROOT
 
 pytestmark = pytest.mark.unit
 
@@ -169,3 +172,40 @@ def test_signals_are_obeyed_even_when_a_shell_had_them_ignored(
     part.signal(signal.SIGTERM)
     part.wait_until_ended()
     assert not part.is_running()
+
+
+STARTS_AND_WAITS = """
+import os, sys, time
+from pathlib import Path
+from actionsight.local.parts import PARTS
+from actionsight.local.processes import Process
+
+part = PARTS[sys.argv[1]]
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+process = Process(
+    part.label, command, lambda: True, Path(sys.argv[2]), os.environ, part.parent_death_signal
+)
+process.start()
+print(process._running.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("part", ["api", "receiver"])
+def test_what_holds_a_port_ends_with_a_killed_parent_also_while_it_is_stopped(
+    tmp_path: Path, part: str
+) -> None:
+    command = [sys.executable, "-c", STARTS_AND_WAITS, part, str(tmp_path / "part.log")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        process_id = int(parent.stdout.readline())
+        ending = os.pidfd_open(process_id)
+        os.kill(process_id, signal.SIGSTOP)
+        parent.kill()
+    try:
+        readable, _, _ = select.select([ending], [], [], 20)
+        assert readable
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(ending, signal.SIGKILL)
+        os.close(ending)
