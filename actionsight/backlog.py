@@ -1,9 +1,10 @@
 """What is waiting to be done: first polls, history with its jobs, sweeps, drains and builds."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import redis
-from psycopg import sql
+from psycopg import Connection, sql
 
 from actionsight.database import connect
 from actionsight.event_buffer import EventBuffer
@@ -118,12 +119,16 @@ def newest_without_history(database_url: str) -> dict[int, datetime]:
 def unbuilt_load_count(database_url: str) -> int:
     """How many committed loads no build has taken in yet."""
     with connect(database_url) as connection:
-        built = connection.execute("select to_regclass('marts.built_loads')").fetchone()
-        # Where somebody dropped the marts nothing is built, whatever was recorded before.
-        unbuilt = "loads" if built == (None,) else "unbuilt_loads"
-        counted = connection.execute(
-            sql.SQL("select count(*) from raw.{}").format(sql.Identifier(unbuilt))
-        ).fetchone()
+        return _unbuilt_load_count(connection)
+
+
+def _unbuilt_load_count(connection: Connection[Any]) -> int:
+    built = connection.execute("select to_regclass('marts.built_loads')").fetchone()
+    # Where somebody dropped the marts nothing is built, whatever was recorded before.
+    unbuilt = "loads" if built == (None,) else "unbuilt_loads"
+    counted = connection.execute(
+        sql.SQL("select count(*) from raw.{}").format(sql.Identifier(unbuilt))
+    ).fetchone()
     return int(counted[0]) if counted else 0
 
 
@@ -132,24 +137,28 @@ def is_build_owed(database_url: str) -> bool:
 
     Those of a rebuild that goes on, or of a mart that failed and is to be tried again.
     """
-    if unbuilt_load_count(database_url) > 0:
-        return True
     with connect(database_url) as connection:
-        queues = connection.execute(
-            """
-            select tablename from pg_tables
-            where schemaname = 'intermediate' and starts_with(tablename, 'touched__')
-            """
-        ).fetchall()
-        are_waiting = sql.SQL(" or ").join(
-            sql.SQL("exists (select from {} where reason != 'drift')").format(
-                sql.Identifier("intermediate", queue)
-            )
-            for (queue,) in queues
+        return _unbuilt_load_count(connection) > 0 or _are_scopes_waiting(connection)
+
+
+def _are_scopes_waiting(connection: Connection[Any]) -> bool:
+    # Not of pg_tables, which joins what nobody asks for here, every few seconds.
+    queues = connection.execute(
+        """
+        select relname from pg_class
+        where relnamespace = to_regnamespace('intermediate') and relkind in ('r', 'p')
+            and starts_with(relname, 'touched__')
+        """
+    ).fetchall()
+    if not queues:
+        return False
+    are_waiting = sql.SQL(" or ").join(
+        sql.SQL("exists (select from {} where reason != 'drift')").format(
+            sql.Identifier("intermediate", queue)
         )
-        if not queues:
-            return False
-        return connection.execute(sql.SQL("select {}").format(are_waiting)).fetchone() == (True,)
+        for (queue,) in queues
+    )
+    return connection.execute(sql.SQL("select {}").format(are_waiting)).fetchone() == (True,)
 
 
 def _events_wait(redis_url: str) -> bool:

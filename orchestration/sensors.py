@@ -51,7 +51,7 @@ START_KEY = f"start {datetime.now(UTC).isoformat()}"
 def drain_and_build(context: SensorEvaluationContext) -> SensorResult:
     """Drain what is buffered, report it, and request a build of what drains and polls loaded."""
     settings = load()
-    drains = Drains(settings, context.log)
+    drains = Drains(settings)
     drains.drain()
     events = drains.materialisations()
     request = build_request(context, str(settings.database_url))

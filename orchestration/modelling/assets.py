@@ -57,7 +57,7 @@ def models(context: AssetExecutionContext) -> Iterator[Any]:
     is_hot = context.run.job_name == HOT_BUILD
     # A part of the models leaves its loads unbuilt, whatever it does.
     is_of_all_marts = is_hot or not context.is_subset
-    drains = Drains(settings, context.log)
+    drains = Drains(settings)
     passes_seconds = HOT_PASSES_SECONDS if is_hot else PASSES_SECONDS
 
     def is_another_wanted() -> bool:

@@ -67,7 +67,7 @@ def build_request(context: SensorEvaluationContext, database_url: str) -> RunReq
     one after a start is a full one, also where that was lost once or twice: another version may
     have other views.
     """
-    # First, since what Dagster knows costs four connections to ask for.
+    # First, since what Dagster knows costs six connections to ask for.
     if not is_build_owed(database_url):
         return SkipReason("Every load is built.")
     instance = context.instance

@@ -1,12 +1,15 @@
 """Drains beside other work: in the sensor's tick, and between the passes of a build."""
 
-from logging import Logger
+import logging
 
 from dagster import AssetMaterialization
 
 from actionsight.settings import Settings
 from ingestion.webhooks.drain import DrainError, DrainResult, drain
 from orchestration.webhooks.assets import event_buffer, materialisations
+
+# Not the log of a tick's context, which makes an instance of Dagster: six connections each time.
+logger = logging.getLogger(__name__)
 
 # The daemon waits a minute for a tick, and a build for its next pass.
 DRAIN_SECONDS = 10
@@ -15,9 +18,8 @@ DRAIN_SECONDS = 10
 class Drains:
     """Drains of a process that has other things to do, reported together."""
 
-    def __init__(self, settings: Settings, log: Logger) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._log = log
         self._drained: DrainResult | None = None
 
     def drain(self) -> None:
@@ -30,11 +32,11 @@ class Drains:
                 str(settings.database_url), event_buffer(settings.redis_url), seconds=DRAIN_SECONDS
             )
         except DrainError as error:
-            self._log.error("Webhooks wait in the event buffer: %s", error)
+            logger.error("Webhooks wait in the event buffer: %s", error)
             return
         if not drained.event_count:
             return
-        self._log.info(
+        logger.info(
             "%d deliveries: %d new, %d known, %d unreadable",
             drained.event_count,
             drained.new_count,

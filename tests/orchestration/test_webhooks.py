@@ -1,6 +1,7 @@
 """A tick drains, reports what it drained, and asks for the models; no trouble stops the rest."""
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -121,6 +122,22 @@ def test_a_tick_without_events_reports_nothing_and_says_why_it_asks_for_nothing(
     assert isinstance(result, SensorResult)
     assert list(result.asset_events) == []
     assert result.skip_reason is not None
+
+
+def test_a_tick_with_nothing_to_build_asks_dagster_nothing(
+    tick: SensorEvaluationContext,
+    buffer: EventBuffer,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    append_job(buffer, None)
+    asks_nothing = build_sensor_context(instance_ref=tick.instance.get_ref())
+    with asks_nothing as context, caplog.at_level(logging.INFO):
+        result = drain_and_build(context)
+        assert isinstance(result, SensorResult)
+        assert result.skip_reason is not None
+        assert context._instance is None  # it costs six connections
+    assert "1 deliveries: 0 new, 0 known, 1 unreadable" in caplog.messages
 
 
 def test_a_drain_that_brings_no_rows_for_a_table_leaves_its_version(
