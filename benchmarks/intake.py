@@ -5,7 +5,8 @@
 `receiver`: signed real payloads go in turn to it and to a bare Flask view that makes the same XADD,
 under granian of the same size; the event buffer is the embedded Valkey, which has each event on
 disk before it answers. Then what the parts of a delivery cost by themselves.
-`drain`: 20,000 events, in turn with bare COPYs of the very rows that it wrote, as many at once.
+`drain`: 20,000 events, in turn with bare COPYs of the very rows that it wrote, as many at once; and
+the bytes of its tables.
 `beside`: 200 events a second to the receiver of a whole installation, which drains and builds them.
 `backlog`: 100,000 events that wait there are drained and built while 35 a second come; memory.
 
@@ -184,6 +185,7 @@ def print_ratios(label: str, ratios: Sequence[float]) -> None:
 def measure_drain(folder: Path) -> None:
     """Print how many events it drains a second, beside bare COPYs of what came of them."""
     seconds = defaultdict[str, list[float]](list)
+    bytes_each: dict[str, float] = {}
     with (
         hold(PostgresqlServer(folder / "postgres")) as database_url,
         hold(ValkeyServer(folder / "buffer", "the event buffer", EVENT_BUFFER)) as redis_url,
@@ -205,6 +207,7 @@ def measure_drain(folder: Path) -> None:
                 for label, bare in BARE_COPIES.items():
                     batches = _copied_out(connection, result.batch_ids, bare.form)
                     seconds[label].append(_copy_in(connection, batches, bare))
+                bytes_each = _bytes_each(connection)
                 connection.execute("truncate raw.webhook_deliveries, raw.webhook_payloads cascade")
         buffer.close()
     print(f"\n{DRAINED:,} events")
@@ -213,6 +216,24 @@ def measure_drain(folder: Path) -> None:
     for label in BARE_COPIES:
         pairs = zip(seconds[label], seconds["drain"], strict=True)
         print_ratios(f"drain ÷ {label}", [bare / ours for bare, ours in pairs])
+    for table, size in bytes_each.items():
+        print(f"{table:<30} {size:7,.0f} bytes an event, indexes included")
+
+
+def _bytes_each(connection: Connection[Any]) -> dict[str, float]:
+    """What an event takes in each table; one whose payloads lie in partitions is all of them."""
+    rows = connection.execute(
+        """
+        select
+            name,
+            pg_total_relation_size(kept) + coalesce(
+                (select sum(pg_total_relation_size(relid)) from pg_partition_tree(kept)), 0
+            )
+        from unnest(%s::text[]) as name, to_regclass('raw.' || name) as kept
+        """,
+        [list(TABLES)],
+    )
+    return {table: float(size) / DRAINED for table, size in rows}
 
 
 def fill(redis_url: str, events: Iterator[Event]) -> None:

@@ -15,6 +15,7 @@ import psutil  # pyrefly: ignore[untyped-import]
 import requests
 
 from actionsight import loopback
+from benchmarks.idle import cpu_seconds
 from benchmarks.quiet_installation import QuietInstallation, quiet_installation, wait_until_up
 
 COMMAND = ("make", "--no-print-directory", "up")
@@ -56,17 +57,13 @@ def _second_start(installation: QuietInstallation) -> dict[str, float]:
             stage = line.strip()
             if stage.startswith(HEALTH):
                 reached[HEALTH] = time.monotonic() - began
-                reached[CPU] = _cpu_seconds(psutil.Process(up.pid))
+                reached[CPU] = sum(cpu_seconds(psutil.Process(up.pid)).values())
                 break
             if not stage.startswith("Ready"):
                 reached[stage] = time.monotonic() - began
         wait_until_up(up)
         watcher.join()
     return reached
-
-
-def _cpu_seconds(up: psutil.Process) -> float:
-    return sum(sum(process.cpu_times()[:4]) for process in [up, *up.children(recursive=True)])
 
 
 def _wait_until_ready(installation: QuietInstallation, deadline: float) -> None:
