@@ -43,10 +43,11 @@ def migrate(settings: Settings) -> None:
     with connect(database_url) as connection:
         grants.grant(connection)
         runners.load(connection, settings.data_dir)
-    # Two processes that open a fresh Dagster storage at once break it: it is made here, once.
+    # Two processes that open a fresh Dagster storage at once break it: it is made here, once. An
+    # upgrade may bring another version of Dagster.
     with connect(storage_url(settings)) as connection:
         row = connection.execute("select to_regclass('public.runs')").fetchone()
-    if row == (None,):
+    if is_new or row == (None,):
         failure = "Dagster's tables could not be made"
         _run(settings, "dagster", ["instance", "migrate"], failure, quietly=True)
 
